@@ -1,0 +1,1 @@
+"""The cloud: turns events into access decisions and passes, and gets them to people."""

@@ -1,0 +1,74 @@
+"""The wire, version 1: the one part of the cloud that its clients import.
+
+Pydantic models only. A reader ignores fields that it does not know; within v1 a field is never
+renamed or retyped. Times are aware datetimes in UTC, written as RFC 3339. Errors are RFC 9457
+problem details (`problems.Problem`).
+"""
+
+from cloud.contract.deliveries import Delivery, DeliveryPage, DeliveryStatus
+from cloud.contract.devices import (
+    CameraState,
+    Device,
+    Enrolment,
+    EnrolmentCode,
+    EnrolmentRequest,
+    Heartbeat,
+)
+from cloud.contract.events import (
+    Access,
+    Decision,
+    Event,
+    EventPage,
+    EventRecord,
+    Label,
+    Refusal,
+    RefusalReason,
+)
+from cloud.contract.gates import Channel, Gate, NewGate, NewSubscriber, Subscriber
+from cloud.contract.keys import IssuedKey, Key, NewKey, Role
+from cloud.contract.passes import (
+    IssuedPass,
+    Outcome,
+    PassRecord,
+    PassStatus,
+    Redemption,
+    RedemptionRequest,
+)
+from cloud.contract.problems import Problem, ProblemCode
+
+__all__ = [
+    "Access",
+    "CameraState",
+    "Channel",
+    "Decision",
+    "Delivery",
+    "DeliveryPage",
+    "DeliveryStatus",
+    "Device",
+    "Enrolment",
+    "EnrolmentCode",
+    "EnrolmentRequest",
+    "Event",
+    "EventPage",
+    "EventRecord",
+    "Gate",
+    "Heartbeat",
+    "IssuedKey",
+    "IssuedPass",
+    "Key",
+    "Label",
+    "NewGate",
+    "NewKey",
+    "NewSubscriber",
+    "Outcome",
+    "PassRecord",
+    "PassStatus",
+    "Problem",
+    "ProblemCode",
+    "Redemption",
+    "RedemptionRequest",
+    "Refusal",
+    "RefusalReason",
+    "Role",
+    "Subscriber",
+]

@@ -1,0 +1,40 @@
+"""Deliveries: what was to be told to whom, and what became of it."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import Field
+
+from cloud.contract.base import GateId, UtcTime, Wire
+from cloud.contract.gates import Channel
+
+
+class DeliveryStatus(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNDELIVERED_BY_CHOICE = "undelivered_by_choice"
+    """No way to send is configured (no Telegram token, say): kept, so that people see it."""
+
+
+class Delivery(Wire):
+    """One message to one subscriber about one event. The token is never in `text`."""
+
+    id: str
+    event_id: UUID
+    gate: GateId
+    channel: Channel
+    address: str
+    text: str
+    with_qr: bool = Field(description="The pass's QR code goes with it")
+    status: DeliveryStatus
+    detail: str = Field(default="", description="Why it failed or was not sent")
+    created_at: UtcTime
+    settled_at: UtcTime | None = None
+
+
+class DeliveryPage(Wire):
+    """Newest first."""
+
+    items: list[Delivery]
+    next: str | None = None

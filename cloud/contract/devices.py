@@ -1,0 +1,60 @@
+"""Devices: edge installations, how they are enrolled, and what they report."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from cloud.contract.base import GateId, Sha256, UtcTime, Wire
+
+DeviceName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+
+
+class EnrolmentCode(Wire):
+    """The right to enrol one device at one gate, once. The code is shown only here."""
+
+    code: str
+    gate: GateId
+    expires_at: UtcTime
+
+
+class EnrolmentRequest(Wire):
+    code: str = Field(min_length=1, max_length=64)
+    name: DeviceName = Field(description="What people call this device")
+    version: str = Field(default="", max_length=40, description="Of the edge's software")
+
+
+class Enrolment(Wire):
+    """The answer to a valid code. The key is shown once and kept as a hash."""
+
+    device_id: str
+    device_key: str
+    gate: GateId
+
+
+class CameraState(StrEnum):
+    LIVE = "live"
+    RECONNECTING = "reconnecting"
+    ENDED = "ended"
+
+
+class Heartbeat(Wire):
+    """What a device says of itself, about every 15 s."""
+
+    sent_at: UtcTime
+    camera: CameraState
+    fps: float = Field(ge=0, description="Frames judged per second")
+    latency_ms: float = Field(ge=0, description="Median time from capture to labels")
+    outbox_depth: int = Field(ge=0, description="Events not yet acknowledged")
+    models: dict[str, Sha256] = Field(default_factory=dict, max_length=8)
+    version: str = Field(max_length=40)
+
+
+class Device(Wire):
+    id: str
+    name: str
+    gate: GateId
+    enrolled_at: UtcTime
+    revoked: bool = False
+    last_heartbeat: Heartbeat | None = None
+    last_seen_at: UtcTime | None = Field(default=None, description="By the cloud's clock")

@@ -1,0 +1,89 @@
+"""Passes: the right to enter once, and the attempts to use it."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from cloud.contract.base import GateId, UtcTime, Wire
+
+TOKEN_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+"""58 letters: no 0, O, I or l, which people confuse (base58, draft-msporny-base58-03 section 2)."""
+
+TOKEN_LENGTH = 13
+"""13 letters of 58 are 76 bits: a guess at a million live passes is right with probability 1e-17."""
+
+Token = Annotated[str, StringConstraints(pattern=rf"^[{TOKEN_ALPHABET}]{{{TOKEN_LENGTH}}}$")]
+
+Nonce = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+
+
+class IssuedPass(Wire):
+    """A pass in the hands of its bearer: the one message that carries the token."""
+
+    id: UUID
+    token: Token
+    expires_at: UtcTime
+
+
+class PassStatus(StrEnum):
+    ISSUED = "issued"
+    REDEEMED = "redeemed"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class PassRecord(Wire):
+    """A pass as its keepers see it: never with the token."""
+
+    id: UUID
+    gate: GateId
+    status: PassStatus
+    issued_at: UtcTime
+    expires_at: UtcTime
+    qr_ready_at: UtcTime | None = Field(
+        default=None, description="When the worker had its QR code drawn and handed over"
+    )
+    redeemed_at: UtcTime | None = None
+
+
+class Outcome(StrEnum):
+    """What a redemption ended in; all but the first are refusals."""
+
+    ADMITTED = "admitted"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    ALREADY_REDEEMED = "already_redeemed"
+    REVOKED = "revoked"
+    WRONG_GATE = "wrong_gate"
+
+
+class RedemptionRequest(Wire):
+    """One attempt to enter, posted by a scanner.
+
+    The same nonce again (a retry after a lost answer) gets the same answer.
+    """
+
+    token: str = Field(
+        min_length=1,
+        max_length=2048,
+        description="What the scanner read: the token, or the address that ends in it",
+    )
+    nonce: Nonce = Field(description="Made once for each attempt by the scanner")
+    gate: GateId | None = Field(
+        default=None, description="Where the scanner stands; a key bound to a gate need not say"
+    )
+
+
+class Redemption(Wire):
+    """The answer to an attempt. A refusal is an answer, not an error: the status is 200."""
+
+    outcome: Outcome
+    message: str = Field(description="What the person at the gate is told")
+    at: UtcTime = Field(description="When this attempt was settled")
+    pass_id: UUID | None = Field(default=None, description="Absent when the token is unknown")
+    redeemed_at: UtcTime | None = Field(
+        default=None, description="When the pass was first redeemed, if it was"
+    )
+    redeemed_gate: GateId | None = None

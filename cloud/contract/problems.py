@@ -1,0 +1,51 @@
+"""Errors on the wire: problem details for HTTP APIs (RFC 9457) with a stable code."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from cloud.contract.base import Wire
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemCode(StrEnum):
+    """Stable names that programs may act on; `title` and `detail` are for people."""
+
+    MALFORMED_REQUEST = "malformed_request"
+    BODY_TOO_LARGE = "body_too_large"
+    KEY_MISSING = "key_missing"
+    KEY_INVALID = "key_invalid"
+    KEY_REVOKED = "key_revoked"
+    ROLE_FORBIDDEN = "role_forbidden"
+    GATE_FORBIDDEN = "gate_forbidden"
+    GATE_UNKNOWN = "gate_unknown"
+    GATE_REQUIRED = "gate_required"
+    GATE_EXISTS = "gate_exists"
+    EVENT_UNKNOWN = "event_unknown"
+    EVENT_CONFLICT = "event_conflict"
+    PASS_UNKNOWN = "pass_unknown"
+    PASS_OVER = "pass_over"
+    SUBSCRIBER_UNKNOWN = "subscriber_unknown"
+    KEY_UNKNOWN = "key_unknown"
+    DEVICE_UNKNOWN = "device_unknown"
+    ENROLMENT_CODE_INVALID = "enrolment_code_invalid"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    STORE_UNAVAILABLE = "store_unavailable"
+    INTERNAL = "internal"
+
+
+class Problem(Wire):
+    """RFC 9457 section 3.1, with `code` and `errors` as extension members (section 3.2)."""
+
+    type: str = Field(default="about:blank", description="A page about this code, or about:blank")
+    title: str
+    status: int
+    detail: str = ""
+    instance: str = ""
+    code: ProblemCode
+    errors: list[dict[str, Any]] = Field(
+        default_factory=list, description="Where in the request, and what, for malformed_request"
+    )
