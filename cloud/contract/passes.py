@@ -12,7 +12,7 @@ TOKEN_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """58 letters: no 0, O, I or l, which people confuse (base58, draft-msporny-base58-03 section 2)."""
 
 TOKEN_LENGTH = 13
-"""13 letters of 58 are 76 bits: a guess at a million live passes is right with probability 1e-17."""
+"""13 letters of 58 are 76 bits: a guess at a million live passes is right with chance 1e-17."""
 
 Token = Annotated[str, StringConstraints(pattern=rf"^[{TOKEN_ALPHABET}]{{{TOKEN_LENGTH}}}$")]
 

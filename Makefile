@@ -1,0 +1,50 @@
+# The one command surface: people, continuous integration and pre-commit hooks call these targets.
+# Needs Python 3.11 or newer, make and git; everything else is put into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCE ?=
+ONCE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clip clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# A virtual environment in two steps: what runs, and on top of it what trains, tests and lints.
+.venv/.run: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[edge,cloud,dashboard]'
+	touch $@
+
+.venv/.dev: .venv/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[edge,cloud,dashboard,training]' --group dev
+	touch $@
+
+demo: .venv/.run ## Run everything here on a bundled clip; SOURCE=0 for a webcam, ONCE=1 to play once and check
+	@$(BIN)/python -m demo $(if $(SOURCE),--source '$(SOURCE)') $(if $(ONCE),--once)
+
+test: .venv/.dev ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev ## Check style, types and the laws between packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev ## Put the code into its one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.dev ## Measure here, each row against something in the same run; writes var/bench.json
+	$(BIN)/python -m benchmarks --json var/bench.json
+
+clip: .venv/.dev ## Make the demo's clip again
+	$(BIN)/python -m demo.clip
+
+clean: ## Remove what was built; keeps var/, where data lives
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info build
