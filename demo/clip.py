@@ -2,18 +2,20 @@
 
     python -m demo.clip [OUT]
 
-The person is cut from the portrait of astronaut Eileen Collins (NASA, public domain) that scikit-image
-carries as `skimage.data.astronaut()`, and walks in front of a plain wall. The mask is drawn. The camera
-shakes, the light flickers and the sensor is noisy, all from a fixed seed: the same script makes the same frames.
+The person is cut from the portrait of astronaut Eileen Collins (NASA, public domain) that
+scikit-image carries as `skimage.data.astronaut()`, and walks in front of a plain wall. The mask is
+drawn. The camera shakes, the light flickers and the sensor is noisy, all from a fixed seed: the
+same script makes the same frames.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import cv2
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from skimage import data
 
 Picture = NDArray[np.uint8]
 Reals = NDArray[np.float32]
@@ -23,6 +25,7 @@ HEIGHT: Final = 480
 FPS: Final = 12
 SEED: Final = 20260701
 PERSON_SCALE: Final = 1.55
+BUNDLED: Final = Path(__file__).with_name("clip.mp4")
 
 ABSENT_S: Final = 1.5
 WALK_S: Final = 1.2
@@ -31,11 +34,17 @@ STAND_S: Final = 3.2
 # Pixels of the 512 x 512 portrait: what to cut out, and the mask's outline and ear loops upon it.
 PERSON_BOX: Final = (60, 5, 330, 420)
 CERTAIN_PERSON: Final = ((222, 95, 60, 70), (222, 300, 110, 100))
+# fmt: off
 MASK_OUTLINE: Final = (
-    (224, 114), (243, 119), (260, 120), (268, 122), (266, 136), (261, 150), (254, 165), (244, 176), (232, 183),
-    (222, 184), (210, 181), (198, 174), (190, 164), (186, 152), (183, 138), (183, 122), (190, 119), (206, 118),
-)  # fmt: skip
-EAR_LOOPS: Final = (((184, 123), (176, 117)), ((186, 152), (175, 126)), ((267, 123), (272, 118)), ((261, 150), (273, 128)))
+    (224, 114), (243, 119), (260, 120), (268, 122), (266, 136), (261, 150),
+    (254, 165), (244, 176), (232, 183), (222, 184), (210, 181), (198, 174),
+    (190, 164), (186, 152), (183, 138), (183, 122), (190, 119), (206, 118),
+)
+EAR_LOOPS: Final = (
+    ((184, 123), (176, 117)), ((186, 152), (175, 126)),
+    ((267, 123), (272, 118)), ((261, 150), (273, 128)),
+)
+# fmt: on
 PLEATS: Final = (((187, 140), (225, 146), (264, 139)), ((189, 154), (224, 161), (259, 153)))
 MASK_COLOUR: Final = (216, 188, 150)
 
@@ -44,18 +53,18 @@ def _person() -> tuple[Picture, Reals]:
     """Cut the person out of the portrait.
 
     Returns:
-        The portrait, u8 [512, 512, 3] BGR, and how much of each pixel is person, f32 [512, 512] from 0 to 1.
+        The portrait, u8 [512, 512, 3] BGR, and how much of each pixel is person, f32 [512, 512]
+        from 0 to 1.
     """
-    from skimage import data  # a tool of the maker's, not of the demo's users
-
-    portrait = np.ascontiguousarray(data.astronaut()[:, :, ::-1])
-    trimap = np.full(portrait.shape[:2], cv2.GC_BGD, np.uint8)
+    portrait = np.ascontiguousarray(data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
+    trimap: Picture = np.full(portrait.shape[:2], cv2.GC_BGD, np.uint8)
     left, top, width, height = PERSON_BOX
     trimap[top : top + height, left : left + width] = cv2.GC_PR_BGD
     for x, y, half_width, half_height in CERTAIN_PERSON:
         cv2.ellipse(trimap, (x, y), (half_width, half_height), 0, 0, 360, cv2.GC_FGD, -1)
     # GrabCut: Rother, Kolmogorov, Blake, SIGGRAPH 2004.
-    cv2.grabCut(portrait, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 8, cv2.GC_INIT_WITH_MASK)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(portrait, trimap, (0, 0, 1, 1), *models, 8, cv2.GC_INIT_WITH_MASK)
     person = np.isin(trimap, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     count, regions, stats, _ = cv2.connectedComponentsWithStats(person)
     if count < 2:
@@ -71,7 +80,9 @@ def _with_mask(portrait: Picture) -> Picture:
     stencil = np.zeros(portrait.shape[:2], np.uint8)
     cv2.fillPoly(stencil, [outline * 16], 255, cv2.LINE_AA, 4)
     # Cloth follows the face: keep some of its light, softened.
-    light = cv2.GaussianBlur(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY), (0, 0), 7).astype(np.float32)
+    light = cv2.GaussianBlur(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY), (0, 0), 7).astype(
+        np.float32
+    )
     light = 0.72 + 0.32 * (light / max(float(light[stencil > 0].mean()), 1.0))
     cloth = np.clip(np.array(MASK_COLOUR, np.float32) * light[:, :, None], 0, 255).astype(np.uint8)
     for pleat in PLEATS:
@@ -79,7 +90,7 @@ def _with_mask(portrait: Picture) -> Picture:
         cv2.polylines(cloth, line, False, (176, 146, 112), 2, cv2.LINE_AA, 4)
     cv2.polylines(cloth, [outline * 16], True, (228, 208, 180), 2, cv2.LINE_AA, 4)
     share = cv2.GaussianBlur(stencil, (0, 0), 0.7).astype(np.float32)[:, :, None] / 255
-    masked = (portrait * (1 - share) + cloth * share).astype(np.uint8)
+    masked: Picture = (portrait * (1 - share) + cloth * share).astype(np.uint8)
     for start, end in EAR_LOOPS:
         cv2.line(masked, start, end, (232, 226, 218), 1, cv2.LINE_AA)
     return masked
@@ -87,14 +98,20 @@ def _with_mask(portrait: Picture) -> Picture:
 
 def _wall(random: np.random.Generator) -> Reals:
     """A plain wall with soft stains and light from the left, f32 [HEIGHT, WIDTH, 3]."""
-    stains = cv2.resize(random.normal(0, 6, (6, 8)).astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    stains = cv2.resize(
+        random.normal(0, 6, (6, 8)).astype(np.float32),
+        (WIDTH, HEIGHT),
+        interpolation=cv2.INTER_CUBIC,
+    )
     light = np.linspace(1.06, 0.86, WIDTH, dtype=np.float32)[None, :]
-    tone: Reals = (np.array((172, 178, 184), np.float32) * light[:, :, None] + stains[:, :, None]).astype(np.float32)
+    tone: Reals = (
+        np.array((172, 178, 184), np.float32) * light[:, :, None] + stains[:, :, None]
+    ).astype(np.float32)
     return tone
 
 
 def _path() -> list[float | None]:
-    """Where the person stands, frame by frame: pixels from the middle of the picture, or None for nobody."""
+    """Where the person stands in each frame: pixels from the middle, or None for nobody."""
     away = WIDTH * 0.85
     steps = np.arange(1, round(WALK_S * FPS) + 1) / round(WALK_S * FPS)
     eased = steps * steps * (3 - 2 * steps)
@@ -121,20 +138,31 @@ def frames(seed: int = SEED) -> list[Picture]:
             if place is not None:
                 sway = 5 * np.sin(step / 5)
                 bob = 3 * np.sin(step / 2.2) if place else 1.5 * np.sin(step / 4)
-                turn = cv2.getRotationMatrix2D((222, 140), float(2.5 * np.sin(step / 9)), PERSON_SCALE)
+                turn = cv2.getRotationMatrix2D(
+                    (222, 140), float(2.5 * np.sin(step / 9)), PERSON_SCALE
+                )
                 turn[0, 2] += WIDTH / 2 - 222 + place + sway + shake[0]
                 turn[1, 2] += HEIGHT * 0.45 - 140 + bob + shake[1]
-                person = cv2.warpAffine(look, turn, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+                person = cv2.warpAffine(
+                    look,
+                    turn,
+                    (WIDTH, HEIGHT),
+                    flags=cv2.INTER_LINEAR,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
                 share = cv2.warpAffine(alpha, turn, (WIDTH, HEIGHT))[:, :, None]
                 scene = scene * (1 - share) + person * share
             scene *= 1 + 0.015 * np.sin(step / 3)
             scene += random.normal(0, 2.0, (HEIGHT, WIDTH, 1))
             clip.append(np.clip(scene, 0, 255).astype(np.uint8))
-    clip.extend(np.clip(wall + random.normal(0, 2.0, (HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8) for _ in range(FPS))
+    clip.extend(
+        np.clip(wall + random.normal(0, 2.0, (HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8)
+        for _ in range(FPS)
+    )
     return clip
 
 
-def main(out: Path = Path(__file__).with_name("clip.mp4")) -> None:
+def main(out: Annotated[Path, typer.Argument(help="The file to write")] = BUNDLED) -> None:
     """Write the clip as MPEG-4, which OpenCV's own decoder reads everywhere."""
     writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
     if not writer.isOpened():
@@ -143,7 +171,9 @@ def main(out: Path = Path(__file__).with_name("clip.mp4")) -> None:
     for frame in clip:
         writer.write(frame)
     writer.release()
-    typer.echo(f"{out}: {len(clip)} frames, {len(clip) / FPS:.1f} s, {out.stat().st_size / 1024:.0f} KiB")
+    typer.echo(
+        f"{out}: {len(clip)} frames, {len(clip) / FPS:.1f} s, {out.stat().st_size / 1024:.0f} KiB"
+    )
 
 
 if __name__ == "__main__":

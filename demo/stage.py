@@ -1,0 +1,177 @@
+"""The stage: all processes of Maskgate on this machine, started by honcho from the Procfile."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from cloud.contract import EnrolmentCode, Role
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PROCFILE: Final = ROOT / "demo" / "Procfile"
+GATE: Final = "front-door"
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 15.0
+
+
+class StageError(Exception):
+    """Some part of the demo did not start, or ended before its time. The message says which."""
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port of 127.0.0.1, or another when somebody listens there."""
+    for port in (wanted, 0):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            return int(listener.getsockname()[1])
+    raise StageError("this machine has no free port on 127.0.0.1")
+
+
+@dataclass
+class Stage:
+    """Where the demo keeps its state, and where its parts listen.
+
+    Args:
+        state: folder for Redis' append-only file, the edge's outbox and the demo's keys.
+    """
+
+    state: Path
+    redis_port: int = field(default_factory=lambda: free_port(6390))
+    api_port: int = field(default_factory=lambda: free_port(8000))
+    dashboard_port: int = field(default_factory=lambda: free_port(8501))
+    keys: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def api_url(self) -> str:
+        """Where the API answers."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where the dashboard's pages are."""
+        return f"http://127.0.0.1:{self.dashboard_port}"
+
+    def environment(self) -> dict[str, str]:
+        """What every process of the demo is started with. Variables that are set already win."""
+        own = {
+            "CLOUD_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
+            "CLOUD_REDIS_DIR": str(self.state / "redis"),
+            "CLOUD_HOST": "127.0.0.1",
+            "CLOUD_PORT": str(self.api_port),
+            "EDGE_CLOUD_URL": self.api_url,
+            "EDGE_STATE_DIR": str(self.state / "edge"),
+            "DASHBOARD_API_URL": self.api_url,
+            "DEMO_DASHBOARD_PORT": str(self.dashboard_port),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+        if "dashboard" in self.keys:
+            own["DASHBOARD_API_KEY"] = self.keys["dashboard"]
+        ours_alone = {"PATH", "PYTHONPATH", "CLOUD_REDIS_URL", "CLOUD_PORT", "EDGE_CLOUD_URL"}
+        return {**own, **os.environ, **{name: own[name] for name in ours_alone}}
+
+    @contextlib.contextmanager
+    def running(self, *names: str, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the named lines of the Procfile; stop them, and all their children, at the end."""
+        honcho = Path(sys.executable).with_name("honcho")
+        process = subprocess.Popen(  # noqa: S603  our own Procfile, no shell of the caller's
+            [str(honcho), "--procfile", str(PROCFILE), "--app-root", str(ROOT), "start", *names],
+            env={**self.environment(), **extra},
+            cwd=ROOT,
+            stdout=sys.stderr.fileno(),
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def wait_for(self, url: str, process: subprocess.Popen[bytes], what: str) -> None:
+        """Wait until `url` answers 200.
+
+        Raises:
+            StageError: the processes ended, or nothing answered within START_TIMEOUT_S.
+        """
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < give_up:
+            if process.poll() is not None:
+                raise StageError(f"{what} ended while starting; its last lines above say why")
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
+                    return
+            time.sleep(0.1)
+        raise StageError(f"{what} did not answer at {url} within {START_TIMEOUT_S:.0f} s")
+
+    def _command(self, *words: str) -> str:
+        """Run `python -m …` with the demo's environment and return what it printed."""
+        done = subprocess.run(  # noqa: S603  our own commands
+            [sys.executable, "-m", *words],
+            env=self.environment(),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StageError(f"python -m {' '.join(words[:3])} failed; its lines above say why")
+        return done.stdout
+
+    def prepare(self) -> None:
+        """Make keys, the gate and its subscribers, and enrol the device; once for each state."""
+        kept = self.state / "keys.json"
+        if kept.exists():
+            self.keys = json.loads(kept.read_text())
+            return
+        issued = json.loads(
+            self._command(
+                "cloud", "keys", "create", "--name", "demo", "--role", Role.ADMIN, "--json"
+            )
+        )
+        keys = {"admin": issued["key"]}
+        with httpx.Client(
+            base_url=self.api_url, headers={"Authorization": f"Bearer {keys['admin']}"}, timeout=10
+        ) as api:
+
+            def post(path: str, body: dict[str, object] | None = None) -> httpx.Response:
+                answer = api.post(path, json=body)
+                if answer.is_error:
+                    raise StageError(
+                        f"POST {path} was answered {answer.status_code}: {answer.text}"
+                    )
+                return answer
+
+            post("/v1/gates", {"id": GATE, "name": "Front door"})
+            for name, role in (("dashboard", Role.OPERATOR), ("scanner", Role.SCANNER)):
+                bound = GATE if role is Role.SCANNER else None
+                keys[name] = post(
+                    "/v1/keys", {"name": f"demo {name}", "role": role, "gate": bound}
+                ).json()["key"]
+            chat = os.environ.get("DEMO_TELEGRAM_CHAT", "1")
+            for channel, address in (("telegram", chat), ("email", "guard@example.org")):
+                post(f"/v1/gates/{GATE}/subscribers", {"channel": channel, "address": address})
+            code = EnrolmentCode.model_validate_json(
+                post(f"/v1/gates/{GATE}/enrolment-codes").content
+            )
+        self._command("edge", "enrol", "--code", code.code, "--name", "demo camera")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(keys, file)
+        self.keys = keys
