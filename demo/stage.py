@@ -86,7 +86,7 @@ class Stage:
     def running(self, *names: str, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run the named lines of the Procfile; stop them, and all their children, at the end."""
         honcho = Path(sys.executable).with_name("honcho")
-        process = subprocess.Popen(  # noqa: S603  our own Procfile, no shell of the caller's
+        process = subprocess.Popen(
             [str(honcho), "--procfile", str(PROCFILE), "--app-root", str(ROOT), "start", *names],
             env={**self.environment(), **extra},
             cwd=ROOT,
@@ -122,7 +122,7 @@ class Stage:
 
     def _command(self, *words: str) -> str:
         """Run `python -m …` with the demo's environment and return what it printed."""
-        done = subprocess.run(  # noqa: S603  our own commands
+        done = subprocess.run(
             [sys.executable, "-m", *words],
             env=self.environment(),
             cwd=ROOT,
@@ -175,3 +175,8 @@ class Stage:
         with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(keys, file)
         self.keys = keys
+
+    def device_key(self) -> str:
+        """The key that the enrolled device keeps in its state folder."""
+        kept = json.loads((self.state / "edge" / "device.json").read_text())
+        return str(kept["device_key"])

@@ -1,0 +1,1 @@
+"""Benchmarks: each row is measured against something else in the same run."""

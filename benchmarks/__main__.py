@@ -1,0 +1,42 @@
+"""python -m benchmarks: all rows, as a table and as JSON."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks import api, rows
+from demo.stage import ROOT
+
+
+def _edge(seconds: float, folder: Path) -> dict[str, rows.Row]:
+    """The edge measures itself; a process of its own, as at a door."""
+    out = folder / "edge.json"
+    command = [sys.executable, "-m", "edge", "bench", "--json", str(out), "--seconds", str(seconds)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return rows.read(out)
+
+
+def main(
+    out: Annotated[Path, typer.Option("--json", help="The file for machines")] = (
+        ROOT / "var" / "bench.json"
+    ),
+    seconds: Annotated[float, typer.Option(help="How long each measurement lasts", min=0.2)] = 4.0,
+) -> None:
+    """Measure edge and API on this machine. Machines differ: compare ratios, not figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        measured = {
+            **_edge(seconds, Path(folder)),
+            **api.rows(Path(folder) / "cloud", seconds),
+        }
+    rows.write(measured, out)
+    Console().print(rows.as_table(measured))
+    typer.echo(f"written to {out}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
