@@ -1,0 +1,127 @@
+"""The banner: what the gate's last verdict means right now, for the person who stands there."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from cloud.contract import Access, EventRecord, Label, PassRecord, PassStatus
+from dashboard.clock import LocalClock
+
+LATE = timedelta(seconds=60)
+"""A verdict that took longer than this to arrive is about somebody who has left: the gate was
+offline. It is history, never the banner; its pass is not shown to whoever stands there now."""
+
+LABELS = {
+    Label.WITH_MASK: "Mask worn",
+    Label.WITHOUT_MASK: "No mask",
+    Label.INCORRECT_MASK: "Mask worn wrongly",
+}
+
+
+class Tone(StrEnum):
+    """Which of its faces the banner shows."""
+
+    WAITING = "waiting"
+    REFUSED = "refused"
+    GRANTED = "granted"
+    ADMITTED = "admitted"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What is written, and which pass's QR code goes with it."""
+
+    tone: Tone
+    title: str
+    message: str
+    note: str = ""
+    qr_of: UUID | None = None
+    refusal: UUID | None = None
+    """The event that was refused: what a beep is for, once."""
+
+
+def banner_for(event: EventRecord | None, clock: LocalClock, shown: timedelta) -> Banner:
+    """The banner for a gate's newest event.
+
+    A refusal, and the end of a pass, stay for `shown`; a live pass stays until it is used, over,
+    or replaced by the next verdict.
+    """
+    if event is None:
+        return Banner(
+            Tone.WAITING, "Waiting", "Please look at the camera.", "Nobody has been seen here yet."
+        )
+    if event.accepted_at - event.occurred_at > LATE:
+        return _waiting(
+            f"The last verdict ({event.access}) was made at {clock.at(event.occurred_at)} and came "
+            f"at {clock.at(event.accepted_at)}: the gate was offline, or its clock is wrong."
+        )
+    if event.access is Access.REFUSED:
+        if clock.now - event.accepted_at > shown:
+            return _waiting(f"Last verdict: refused, at {clock.at(event.occurred_at)}.")
+        return Banner(
+            Tone.REFUSED,
+            "Refused",
+            event.refusal.message if event.refusal else "No pass this time.",
+            _seen(event, clock),
+            refusal=event.id,
+        )
+    return _granted(event, event.pass_record, clock, shown)
+
+
+def _granted(
+    event: EventRecord, its_pass: PassRecord | None, clock: LocalClock, shown: timedelta
+) -> Banner:
+    if its_pass is None:
+        return Banner(
+            Tone.OVER, "Granted, without a pass", "Please ask the staff.", _seen(event, clock)
+        )
+    status = its_pass.status
+    if status is PassStatus.ISSUED and its_pass.expires_at <= clock.now:
+        status = PassStatus.EXPIRED
+    if status is PassStatus.ISSUED:
+        return Banner(
+            Tone.GRANTED,
+            "Granted",
+            "Scan this code at the door.",
+            f"{_seen(event, clock)} · valid until {clock.at(its_pass.expires_at)}",
+            qr_of=its_pass.id,
+        )
+    return _ended(event, its_pass, status, clock, shown)
+
+
+def _ended(
+    event: EventRecord,
+    its_pass: PassRecord,
+    status: PassStatus,
+    clock: LocalClock,
+    shown: timedelta,
+) -> Banner:
+    expiry = clock.at(its_pass.expires_at)
+    if status is PassStatus.REDEEMED:
+        used_at = its_pass.redeemed_at or event.accepted_at
+        banner = Banner(
+            Tone.ADMITTED, "Welcome in", "The pass has been used.", f"Used at {clock.at(used_at)}."
+        )
+        until, afterwards = used_at + shown, f"Last pass: used at {clock.at(used_at)}."
+    elif status is PassStatus.EXPIRED:
+        banner = Banner(
+            Tone.OVER,
+            "Pass expired",
+            "Please look at the camera again.",
+            f"It was valid until {expiry}.",
+        )
+        until, afterwards = its_pass.expires_at + shown, f"Last pass: expired at {expiry}, unused."
+    else:  # the wire has no time of the revocation
+        banner = Banner(Tone.OVER, "Pass revoked", "Please ask the staff.", _seen(event, clock))
+        until, afterwards = its_pass.expires_at, "Last pass: revoked."
+    return banner if clock.now <= until else _waiting(afterwards)
+
+
+def _waiting(note: str) -> Banner:
+    return Banner(Tone.WAITING, "Waiting", "Please look at the camera.", note)
+
+
+def _seen(event: EventRecord, clock: LocalClock) -> str:
+    return f"{LABELS[event.label]} · seen at {clock.at(event.occurred_at)}"

@@ -1,0 +1,196 @@
+"""The cloud's API, as this dashboard uses it: the one file that speaks HTTP."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Self, TypeVar
+from uuid import UUID
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from cloud.contract import (
+    Access,
+    DeliveryPage,
+    DeliveryStatus,
+    Device,
+    EventPage,
+    Gate,
+    Label,
+    Problem,
+)
+from dashboard.errors import (
+    ApiRefused,
+    ApiUnreachable,
+    ApiUnreadable,
+    DashboardError,
+    GateUnknown,
+    KeyRefused,
+    PassOver,
+    RoleForbidden,
+    StoreUnavailable,
+)
+from dashboard.settings import Settings
+
+PAGE_LIMIT = 100
+"""The most items that one call asks for."""
+
+T = TypeVar("T")
+
+_GATES = TypeAdapter(list[Gate])
+_DEVICES = TypeAdapter(list[Device])
+_EVENTS = TypeAdapter(EventPage)
+_DELIVERIES = TypeAdapter(DeliveryPage)
+
+
+class Client:
+    """Reads gates, events, deliveries and passes. Every failure is a DashboardError.
+
+    Safe to share between threads, as httpx.Client is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = str(settings.api_url).rstrip("/")
+        self._timeout_s = settings.api_timeout_s
+        self._http = httpx.Client(
+            base_url=self._address,
+            headers={
+                "Authorization": f"Bearer {settings.api_key.get_secret_value()}",
+                "User-Agent": "maskgate-dashboard",
+            },
+            timeout=settings.api_timeout_s,
+        )
+        self._ahead = timedelta(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def now(self) -> datetime:
+        """The time by the cloud's clock, from its last answer's Date (RFC 9110 section 6.6.1).
+
+        Verdicts and expiries are stamped by that clock, so a dashboard whose own is wrong still
+        drops a pass when it is over. To the second.
+        """
+        return datetime.now(UTC) + self._ahead
+
+    def gates(self) -> list[Gate]:
+        """All the gates that the key may read."""
+        return self._read("/v1/gates", _GATES)
+
+    def devices(self) -> list[Device]:
+        """All the devices that the key may read."""
+        return self._read("/v1/devices", _DEVICES)
+
+    def events(
+        self,
+        *,
+        gate: str | None = None,
+        access: Access | None = None,
+        label: Label | None = None,
+        before: str | None = None,
+        limit: int = PAGE_LIMIT,
+    ) -> EventPage:
+        """One page of events, newest first."""
+        return self._read(
+            "/v1/events", _EVENTS, gate=gate, access=access, label=label, before=before, limit=limit
+        )
+
+    def deliveries(
+        self,
+        *,
+        gate: str | None = None,
+        status: DeliveryStatus | None = None,
+        before: str | None = None,
+        limit: int = PAGE_LIMIT,
+    ) -> DeliveryPage:
+        """One page of deliveries, newest first."""
+        return self._read(
+            "/v1/deliveries", _DELIVERIES, gate=gate, status=status, before=before, limit=limit
+        )
+
+    def pass_qr(self, pass_id: UUID) -> bytes:
+        """The pass's QR code as a PNG. Raises PassOver once it may not be used any more."""
+        answer = self._get(f"/v1/passes/{pass_id}/qr.png", {})
+        if not answer.content.startswith(b"\x89PNG\r\n\x1a\n"):
+            raise self._unreadable("where a PNG was due, something else came")
+        return answer.content
+
+    def _read(self, path: str, shape: TypeAdapter[T], **query: str | int | None) -> T:
+        answer = self._get(path, {name: value for name, value in query.items() if value})
+        try:
+            return shape.validate_json(answer.content)
+        except ValidationError as error:
+            raise self._unreadable(
+                f"{error.error_count()} parts of it have another shape than v1's"
+            ) from error
+
+    def _get(self, path: str, query: dict[str, str | int]) -> httpx.Response:
+        try:
+            answer = self._http.get(path, params=query)
+        except httpx.TimeoutException as error:
+            raise ApiUnreachable(
+                f"No answer from {self._address} within {self._timeout_s:g} s.", _START_IT
+            ) from error
+        except httpx.TransportError as error:
+            raise ApiUnreachable(
+                f"Nobody answers at {self._address} ({error}).", _START_IT
+            ) from error
+        except httpx.HTTPError as error:
+            raise self._unreadable(str(error)) from error
+        self._note_the_time(answer)
+        if answer.is_success:
+            return answer
+        raise self._refusal(answer)
+
+    def _note_the_time(self, answer: httpx.Response) -> None:
+        try:
+            stamped = parsedate_to_datetime(answer.headers["Date"])
+        except (KeyError, ValueError):
+            return  # no clock of its own (section 6.6.1 allows that): ours has to do
+        self._ahead = stamped.astimezone(UTC) - datetime.now(UTC).replace(microsecond=0)
+
+    def _refusal(self, answer: httpx.Response) -> DashboardError:
+        try:
+            problem = Problem.model_validate_json(answer.content)
+        except ValidationError:
+            return self._unreadable(f"status {answer.status_code} without problem details")
+        error, mend = _MENDS.get(problem.status, (ApiRefused, "The cloud's log says more."))
+        said = problem.detail or problem.title
+        return error(f"{said} ({problem.code}, {problem.status})", mend, code=problem.code)
+
+    def _unreadable(self, why: str) -> ApiUnreadable:
+        return ApiUnreadable(
+            f"What answers at {self._address} does not speak the cloud's API, version 1: {why}.",
+            "Check DASHBOARD_API_URL: it is the API's address without /v1, and no proxy's page.",
+        )
+
+
+_START_IT = (
+    "Check that the API runs (python -m cloud api) and that DASHBOARD_API_URL is its address. "
+    "This page tries again by itself."
+)
+
+_MENDS: dict[int, tuple[type[ApiRefused], str]] = {
+    401: (
+        KeyRefused,
+        "Make a key with: python -m cloud keys add --role operator --name dashboard; "
+        "set DASHBOARD_API_KEY to it and start the dashboard again.",
+    ),
+    403: (
+        RoleForbidden,
+        "Give the dashboard a key of the role operator that is not bound elsewhere.",
+    ),
+    404: (GateUnknown, "Choose another gate, or make this one with: python -m cloud gates add."),
+    410: (PassOver, "The page follows by itself."),
+    503: (
+        StoreUnavailable,
+        "Check the cloud's Redis (CLOUD_REDIS_URL). Gates go on judging and keep their events "
+        "until it is back; this page tries again by itself.",
+    ),
+}

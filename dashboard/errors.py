@@ -1,0 +1,84 @@
+"""What can go wrong here, in words for the person who looks at the screen.
+
+DashboardError
+├── SettingsInvalid          a DASHBOARD_ variable is missing or makes no sense
+├── ApiUnreachable           nobody answers at DASHBOARD_API_URL, or not in time
+├── ApiUnreadable            something answers there, but not this version of the cloud's API
+└── ApiRefused               the cloud answered with a problem (RFC 9457)
+    ├── KeyRefused           401: the key is unknown or revoked
+    ├── RoleForbidden        403: the key may not do this
+    ├── GateUnknown          404: there is no such gate
+    ├── PassOver             410: the pass is used, expired or revoked, so it has no code to show
+    └── StoreUnavailable     503: the cloud is up, its Redis is not
+"""
+
+from cloud.contract import ProblemCode
+
+
+class DashboardError(Exception):
+    """A failure that the page shows: what happened (`title`, `what`) and how to mend it."""
+
+    title = "Something went wrong"
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what} {mend}")
+        self.what = what
+        self.mend = mend
+
+
+class SettingsInvalid(DashboardError):  # noqa: N818 (here a name says what happened)
+    """A variable is missing or has a value that cannot be used."""
+
+    title = "The dashboard is not set up"
+
+
+class ApiUnreachable(DashboardError):  # noqa: N818
+    """The cloud's API gave no answer at all."""
+
+    title = "The cloud does not answer"
+
+
+class ApiUnreadable(DashboardError):  # noqa: N818
+    """The answer is not one that this version of the wire knows."""
+
+    title = "The cloud's answer makes no sense"
+
+
+class ApiRefused(DashboardError):  # noqa: N818
+    """The API answered, with a problem. `code` is absent when it is newer than this dashboard."""
+
+    title = "The cloud refused"
+
+    def __init__(self, what: str, mend: str, *, code: ProblemCode | None = None) -> None:
+        super().__init__(what, mend)
+        self.code = code
+
+
+class KeyRefused(ApiRefused):
+    """The dashboard's key opens nothing."""
+
+    title = "The dashboard's key was refused"
+
+
+class RoleForbidden(ApiRefused):
+    """The key is good, but not for this."""
+
+    title = "The dashboard's key may not do this"
+
+
+class GateUnknown(ApiRefused):
+    """The gate asked for does not exist."""
+
+    title = "There is no such gate"
+
+
+class PassOver(ApiRefused):
+    """The pass was used, expired or revoked between two refreshes."""
+
+    title = "This pass is over"
+
+
+class StoreUnavailable(ApiRefused):
+    """The API is up and its store is not."""
+
+    title = "The cloud cannot reach its store"

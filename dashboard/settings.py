@@ -1,0 +1,69 @@
+"""Settings, read from the environment: each is DASHBOARD_ and the field's name."""
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dashboard.errors import SettingsInvalid
+
+PREFIX = "DASHBOARD_"
+
+
+class Settings(BaseSettings):
+    """Where the cloud is, the key to it, and how the page behaves."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    api_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("http://127.0.0.1:8000"),
+        description="Where the cloud's API answers, without /v1",
+    )
+    api_key: SecretStr = Field(
+        description="A key of the role operator: it reads events and shows passes' QR codes"
+    )
+    api_timeout_s: float = Field(
+        default=2.0, gt=0, le=30, description="How long one call to the API may take, in seconds"
+    )
+    refresh_s: float = Field(
+        default=1.0, ge=0.5, le=60, description="How often the banner is read anew, in seconds"
+    )
+    verdict_shown_s: float = Field(
+        default=30.0,
+        ge=1,
+        le=3600,
+        description="How long a refusal, or the end of a pass, stays on the banner, in seconds",
+    )
+    rows: int = Field(
+        default=50, ge=5, le=100, description="Rows of a table before 'Show more' is pressed"
+    )
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr) -> SecretStr:
+        secret = key.get_secret_value().strip()
+        if not secret:
+            raise ValueError("it is empty")
+        if not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise ValueError("it holds characters that no key has; was it cut or quoted?")
+        return SecretStr(secret)
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises SettingsInvalid, which names every variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            f"{PREFIX}{str(fault['loc'][0]).upper()}: {_reason(fault['type'], fault['msg'])}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsInvalid(
+            "; ".join(faults) + ".",
+            "Set the variable for the dashboard's process and start it again. "
+            "A key is made by: python -m cloud keys add --role operator --name dashboard",
+        ) from None
+
+
+def _reason(kind: str, message: str) -> str:
+    return "it is not set" if kind == "missing" else message.removeprefix("Value error, ")

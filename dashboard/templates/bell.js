@@ -1,0 +1,93 @@
+// State lives with the mounted element: Streamlit calls this function again at every refresh.
+const bells = new WeakMap();
+const STALE_AFTER_MS = 15000;
+const WANTED = "maskgate.sound";
+const RUNG_FOR = "maskgate.rung";
+
+function makeBell(parent) {
+  const bar = parent.querySelector(".bar");
+  const live = parent.querySelector(".live");
+  const button = parent.querySelector("button");
+  const audio = parent.querySelector("audio");
+  const bell = { refusal: "", pulse: null, pulsedAt: performance.now(), answeredAt: "", beeps: 0 };
+  let blocked = false;
+
+  const wanted = () => localStorage.getItem(WANTED) !== "off";
+
+  function show() {
+    const on = wanted() && !blocked;
+    bar.dataset.sound = on ? "on" : blocked && wanted() ? "blocked" : "off";
+    bar.dataset.beeps = String(bell.beeps);
+    button.textContent = on ? "🔊 Sound is on" : "🔇 Turn sound on";
+    button.dataset.wanted = String(blocked && wanted());
+    button.title = on
+      ? "A refusal beeps. Press to mute."
+      : blocked && wanted()
+        ? "The browser keeps pages silent until they are pressed once."
+        : "A refusal makes no sound. Press to let it beep.";
+    const stale = performance.now() - bell.pulsedAt > STALE_AFTER_MS;
+    document.documentElement.dataset.maskgate = stale ? "stale" : "live";
+    live.dataset.stale = String(stale);
+    live.textContent = stale
+      ? `Not live: this page has lost its server. What it shows is from ${bell.answeredAt}.`
+      : bell.answeredAt
+        ? `Live · cloud answered at ${bell.answeredAt}`
+        : "No answer from the cloud yet";
+  }
+
+  async function ring() {
+    try {
+      audio.currentTime = 0;
+      await audio.play();
+      blocked = false;
+      return true;
+    } catch (error) {
+      if (error.name !== "NotAllowedError") throw error;
+      blocked = true; // no press yet on this page: the button asks for one
+      return false;
+    } finally {
+      show();
+    }
+  }
+
+  button.addEventListener("click", async () => {
+    if (wanted() && !blocked) {
+      localStorage.setItem(WANTED, "off");
+      show();
+      return;
+    }
+    localStorage.setItem(WANTED, "on");
+    await ring(); // so that people hear what they turned on
+  });
+
+  bell.tell = async ({ refusal, pulse, answeredAt }) => {
+    if (pulse !== bell.pulse) bell.pulsedAt = performance.now();
+    bell.pulse = pulse;
+    bell.answeredAt = answeredAt;
+    show();
+    if (refusal && refusal !== sessionStorage.getItem(RUNG_FOR)) {
+      sessionStorage.setItem(RUNG_FOR, refusal);
+      if (wanted() && (await ring())) {
+        bell.beeps += 1;
+        show();
+      }
+    }
+  };
+
+  // A suspended context is how a browser says, without a sound, that it would block one.
+  const context = new AudioContext();
+  blocked = context.state === "suspended";
+  context.close();
+  const watch = setInterval(show, 1000);
+  bell.stop = () => clearInterval(watch);
+  return bell;
+}
+
+export default function ({ data, parentElement }) {
+  if (!bells.has(parentElement)) bells.set(parentElement, makeBell(parentElement));
+  bells.get(parentElement).tell(data);
+  return () => {
+    bells.get(parentElement)?.stop();
+    bells.delete(parentElement);
+  };
+}

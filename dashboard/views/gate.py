@@ -1,0 +1,278 @@
+"""The page Gate: the gate's last verdict, its events, and the messages that went out about them."""
+
+import base64
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import streamlit as st
+
+from cloud.contract import Access, DeliveryStatus, Gate, Label
+from dashboard.banner import LABELS, Banner, Tone, banner_for
+from dashboard.bell import show_bell
+from dashboard.client import Client
+from dashboard.clock import LocalClock
+from dashboard.connection import Connection, connect
+from dashboard.errors import ApiRefused, DashboardError, GateUnknown, SettingsInvalid
+from dashboard.history import EventFilter, History, read_history
+from dashboard.markup import render
+from dashboard.tables import NO_MESSAGES, STATES, delivery_row, event_row, remarks_on
+
+SIGNS = {
+    Tone.WAITING: "…",
+    Tone.REFUSED: "✕",
+    Tone.GRANTED: "✓",
+    Tone.ADMITTED: "✓",
+    Tone.OVER: "–",
+}
+
+TABLES_EVERY_S = 2.0
+"""People read the tables; only the banner is waited for."""
+
+_EVERY_GATE = "every gate"
+
+_PERIODS = {
+    "any time": None,
+    "the last hour": timedelta(hours=1),
+    "the last 24 hours": timedelta(hours=24),
+    "a period of my own": timedelta(0),
+}
+
+
+def show_gate() -> None:
+    """Draw the page. What fails is said on it, with its mend."""
+    try:
+        connection = connect()
+    except SettingsInvalid as error:
+        _show_trouble(error)
+        return
+    try:
+        gates = connection.client.gates()
+    except DashboardError as error:
+        _wait_out(connection, error)
+        return
+    at_door = st.query_params.get("screen") == "door"
+    gate = _choose(gates, quietly=at_door)
+    if gate is None:
+        return
+    every_s = connection.settings.refresh_s
+    st.fragment(_show_banner, run_every=every_s)(connection, gate)
+    if at_door:
+        return
+    tables_every_s = max(every_s, TABLES_EVERY_S)
+    st.subheader("Events", anchor=False)
+    wanted = _ask_for_events(gate, _clock(connection))
+    st.fragment(_show_events, run_every=tables_every_s)(connection, gate, wanted)
+    st.subheader("Messages", anchor=False)
+    status = _ask_for_status()
+    st.fragment(_show_deliveries, run_every=tables_every_s)(connection, gate, status)
+
+
+def _show_trouble(error: DashboardError) -> None:
+    st.html(render("trouble", title=error.title, what=error.what, mend=error.mend))
+
+
+def _remark(name: str, words: str, kind: str = "plain") -> None:
+    st.html(render("remark", name=name, words=words, kind=kind))
+
+
+def _wait_out(connection: Connection, error: DashboardError) -> None:
+    """Show the trouble, and the page as soon as it is over."""
+    known = [error]
+
+    def look() -> None:
+        if known:
+            _show_trouble(known.pop())
+            return
+        try:
+            connection.client.gates()
+        except DashboardError as still:
+            _show_trouble(still)
+        else:
+            st.rerun()
+
+    st.fragment(look, run_every=connection.settings.refresh_s)()
+
+
+def _clock(connection: Connection) -> LocalClock:
+    return LocalClock.of(st.context.timezone, connection.client.now())
+
+
+def _choose(gates: list[Gate], *, quietly: bool) -> Gate | None:
+    """The gate that the address names, or the one chosen on the page; None where neither is one."""
+    known = {gate.id: gate for gate in gates}
+    named = st.query_params.get("gate")
+    if not known:
+        _show_trouble(
+            GateUnknown(
+                "The cloud has no gate yet, or none that this key may see.",
+                "Make one with: python -m cloud gates add main --name 'Main entrance'; "
+                "then load this page again.",
+            )
+        )
+        return None
+    if named is not None and named not in known:
+        _show_trouble(
+            GateUnknown(
+                f"The address of this page asks for the gate '{named}'.",
+                f"Choose a gate below. This key sees: {', '.join(sorted(known))}.",
+            )
+        )
+    elif quietly and named is not None:
+        return known[named]
+    ids = sorted(known, key=lambda each: known[each].name)
+    start = named if named in known else ids[0] if named is None and len(ids) == 1 else None
+    chosen = st.selectbox(
+        "Gate",
+        ids,
+        index=None if start is None else ids.index(start),
+        format_func=lambda each: known[each].name,
+        placeholder="Choose a gate",
+        key="gate",
+    )
+    if chosen is None:
+        return None
+    if chosen != named:
+        st.query_params["gate"] = chosen
+        if named is not None:
+            st.rerun()  # what was written above belongs to the gate before
+    return known[chosen]
+
+
+def _show_banner(connection: Connection, gate: Gate) -> None:
+    settings, client = connection.settings, connection.client
+    banner = None
+    try:
+        newest = client.events(gate=gate.id, limit=1).items
+        clock = _clock(connection)
+        st.session_state["answered_at"] = clock.at(client.now())
+        banner = banner_for(
+            newest[0] if newest else None, clock, timedelta(seconds=settings.verdict_shown_s)
+        )
+        qr, qr_missing = _qr(client, banner)
+        st.html(
+            render(
+                "banner",
+                banner=banner,
+                gate=gate.name,
+                sign=SIGNS[banner.tone],
+                qr=qr,
+                qr_missing=qr_missing,
+            )
+        )
+    except DashboardError as error:
+        _show_trouble(error)
+    show_bell(
+        refusal=banner.refusal if banner else None,
+        pulse=datetime.now(UTC).isoformat(),
+        answered_at=st.session_state.get("answered_at", ""),
+    )
+
+
+def _qr(client: Client, banner: Banner) -> tuple[str | None, DashboardError | None]:
+    """The code in base64, or why there is none. Kept for this viewer while its pass is live."""
+    if banner.qr_of is None:
+        st.session_state.pop("qr", None)
+        return None, None
+    held = st.session_state.get("qr")
+    if held is None or held[0] != banner.qr_of:
+        try:
+            held = (banner.qr_of, base64.b64encode(client.pass_qr(banner.qr_of)).decode())
+        except ApiRefused as error:
+            return None, error
+        st.session_state["qr"] = held
+    return held[1], None
+
+
+def _ask_for_events(gate: Gate, clock: LocalClock) -> Callable[[datetime], EventFilter]:
+    """The filter that is set, for a given now: periods move with it."""
+    columns = st.columns(4)
+    access = columns[0].selectbox(
+        "Answer", [None, *Access], format_func=_any_or({each: each.value for each in Access})
+    )
+    label = columns[1].selectbox("Verdict", [None, *Label], format_func=_any_or(LABELS))
+    period = columns[2].selectbox("Seen in", list(_PERIODS))
+    where = columns[3].selectbox("At", ["this gate", _EVERY_GATE])
+    since, until, span = None, None, _PERIODS[period]
+    if period == "a period of my own":
+        span = None
+        today = datetime.combine(clock.local(clock.now), time.min)
+        ends = st.columns(2)
+        since = clock.moment(ends[0].datetime_input("From", today))
+        until = clock.moment(ends[1].datetime_input("To", today + timedelta(days=1)))
+        if since and until and since > until:
+            _remark("events-remark", "The period ends before it begins.", "bad")
+
+    def wanted(now: datetime) -> EventFilter:
+        return EventFilter(
+            gate=None if where == _EVERY_GATE else gate.id,
+            access=access,
+            label=label,
+            since=now - span if span else since,
+            until=until,
+        )
+
+    return wanted
+
+
+def _any_or(words: Mapping[Any, str]) -> Callable[[Any], str]:
+    return lambda choice: "any" if choice is None else words[choice].lower()
+
+
+def _show_events(
+    connection: Connection, gate: Gate, wanted: Callable[[datetime], EventFilter]
+) -> None:
+    limit = st.session_state.get("event_rows", connection.settings.rows)
+    clock = _clock(connection)
+    chosen = wanted(clock.now)
+    try:
+        history = read_history(connection.client, chosen, limit)
+    except DashboardError as error:
+        _show_trouble(error)
+        return
+    if not history.events:
+        _remark("events-none", _none_of(chosen, gate, history))
+        return
+    rows = [event_row(event, clock) for event in history.events]
+    st.html(render("events", rows=rows, with_gate=chosen.gate is None))
+    shown = f"The newest {len(rows)} events" if history.more else f"All {len(rows)} events"
+    fitting = " that match" if chosen.narrows else ""
+    _remark("events-shown", f"{shown}{fitting}. Times are in {clock.name}.")
+    if history.more and st.button("Show more events", key="more_events"):
+        st.session_state["event_rows"] = limit + connection.settings.rows
+        st.rerun(scope="fragment")
+
+
+def _none_of(chosen: EventFilter, gate: Gate, history: History) -> str:
+    if history.more:
+        return (
+            f"None of the newest {history.read} events is in this period. There are older ones: "
+            "choose a later period, or narrow the answer or the verdict."
+        )
+    if chosen.narrows:
+        return "No event matches these filters."
+    return "No events yet." if chosen.gate is None else f"No events yet at {gate.name}."
+
+
+def _ask_for_status() -> DeliveryStatus | None:
+    choices: list[DeliveryStatus | None] = [None, *DeliveryStatus]
+    return st.selectbox("State", choices, format_func=_any_or(STATES))
+
+
+def _show_deliveries(connection: Connection, gate: Gate, status: DeliveryStatus | None) -> None:
+    limit = connection.settings.rows
+    clock = _clock(connection)
+    try:
+        page = connection.client.deliveries(gate=gate.id, status=status, limit=limit)
+    except DashboardError as error:
+        _show_trouble(error)
+        return
+    if not page.items:
+        _remark("deliveries-none", "No message is in this state." if status else NO_MESSAGES)
+        return
+    for kind, words in remarks_on(page.items):
+        _remark(f"deliveries-{kind}", words, kind)
+    rows = [delivery_row(delivery, clock) for delivery in page.items]
+    st.html(render("deliveries", rows=rows, with_gate=False))
+    shown = f"The newest {len(rows)} messages" if page.next else f"All {len(rows)} messages"
+    _remark("deliveries-shown", f"{shown}. Times are in {clock.name}.")

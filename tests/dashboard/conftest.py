@@ -1,0 +1,26 @@
+"""A double of the cloud, and an environment in which the dashboard finds it."""
+
+from collections.abc import Iterator
+
+import pytest
+import streamlit as st
+
+from dashboard.client import Client
+from dashboard.settings import load_settings
+from tests.dashboard.cloud_double import KEY, CloudDouble
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudDouble]:
+    with CloudDouble() as double:
+        monkeypatch.setenv("DASHBOARD_API_URL", double.url)
+        monkeypatch.setenv("DASHBOARD_API_KEY", KEY)
+        monkeypatch.setenv("TZ", "UTC")
+        yield double
+        st.cache_resource.clear()
+
+
+@pytest.fixture
+def client(cloud: CloudDouble) -> Iterator[Client]:
+    with Client(load_settings()) as opened:
+        yield opened
