@@ -1,0 +1,284 @@
+"""python -m edge run | detect | enrol | doctor | bench."""
+
+import json
+import logging
+import platform
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cloud.contract import EnrolmentRequest, Label
+from edge import __version__, detection, doctor, identity, installation, settings
+from edge.camera import Camera
+from edge.client import Client
+from edge.errors import EdgeError
+from edge.settings import Pace
+
+UNDELIVERED = 3
+"""Exit code of a run whose source ended while events still wait in the outbox."""
+
+app = typer.Typer(
+    help="The camera at the door: judges who stands before it, and tells the cloud.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+_out = Console()
+_err = Console(stderr=True)
+
+
+@contextmanager
+def _errors_for_people() -> Iterator[None]:
+    """What the edge raises on purpose is a sentence and exit code 1, never a trace."""
+    try:
+        yield
+    except EdgeError as error:
+        _err.print(f"[bold red]{type(error).__name__}[/]: ", end="")
+        _err.print(error.problem, markup=False, highlight=False)
+        if error.mend:
+            _err.print(f"  {error.mend}", markup=False, highlight=False, style="yellow")
+        raise typer.Exit(1) from error
+
+
+def _configure_log(as_json: bool) -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False)
+            if as_json
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+@app.command()
+def run(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Camera index or /dev path, RTSP or HTTP URL, video file, folder of images"
+            " [dim](EDGE_SOURCE)[/]"
+        ),
+    ] = None,
+    loop: Annotated[
+        bool | None, typer.Option("--loop", help="Play a file or folder again and again")
+    ] = None,
+    every_frame: Annotated[
+        bool,
+        typer.Option(
+            "--as-fast-as-possible",
+            help="Judge every frame of a file, instead of playing it as if it were live",
+        ),
+    ] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve Prometheus metrics [dim](EDGE_METRICS_PORT)[/]")
+    ] = None,
+) -> None:
+    """Watch the door: judge people, and deliver events to the cloud.
+
+    A camera is watched until Ctrl-C. A file or folder is played once; then the outbox is emptied,
+    and the exit code is 3 if events still wait after EDGE_DRAIN_TIMEOUT_S.
+    """
+    with _errors_for_people():
+        chosen = settings.load(
+            source=source,
+            loop=loop,
+            pace=Pace.EVERY_FRAME if every_frame else None,
+            metrics_port=metrics_port,
+        )
+        _configure_log(chosen.log_json)
+
+        def stop_on_signals(camera: Camera) -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda _number, _frame: camera.stop())
+
+        outcome = installation.run(chosen, _out, on_camera=stop_on_signals)
+    _out.print(
+        f"{outcome.verdicts} verdicts, {outcome.undelivered} events undelivered,"
+        f" {outcome.rejected} rejected",
+        highlight=False,
+    )
+    if outcome.undelivered:
+        _err.print("They are safe in the outbox; the next run delivers them.", style="yellow")
+        raise typer.Exit(UNDELIVERED)
+
+
+@app.command()
+def detect(
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, instead of a table")
+    ] = False,
+    annotate: Annotated[
+        Path | None, typer.Option(help="Write pictures with coloured boxes into this folder")
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help=f"Least score of a face: by default {detection.LEAST_SCORE} with --json, else the"
+            " model's own threshold",
+        ),
+    ] = None,
+) -> None:
+    """Judge pictures: faces, and whether each wears a mask.
+
+    Boxes are x0 y0 x1 y1 in pixels of the upright picture (an EXIF orientation is applied). A file
+    that cannot be read gets a line with `error`, the others go on, and the exit code is 1.
+    """
+    with _errors_for_people():
+        models = installation.load_models(settings.load())
+        threshold = models.detector.threshold
+        if min_score is None:
+            min_score = detection.LEAST_SCORE if as_json else threshold
+        album = detection.Album(annotate) if annotate is not None else None
+        table = Table("file", "faces", "with mask", "without", "worn wrongly", "")
+        failed = False
+        files = list(detection.pictures(paths))
+        with _progress(len(files)) as progress:
+            task = progress.add_task("judging", total=len(files))
+            for found in files:
+                if isinstance(found, detection.Report):
+                    report, image = found, None
+                else:
+                    report, image = detection.judge_file(
+                        found, models.detector, models.classifier, min_score=min_score
+                    )
+                    if album is not None and image is not None:
+                        album.keep(detection.annotate(image, report, threshold), found)
+                failed = failed or bool(report.error)
+                if as_json:
+                    print(report.as_json(), flush=True)
+                else:
+                    table.add_row(*_row(report))
+                progress.advance(task)
+    if not as_json:
+        _out.print(table)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _row(report: detection.Report) -> list[str]:
+    if report.error:
+        return [report.file, "", "", "", "", f"[red]{report.error}[/]"]
+    counts = [sum(j.label is label for j in report.judgements) for label in Label]
+    styles = ("green", "red", "yellow")
+    cells = [f"[{style}]{n}[/]" if n else "0" for n, style in zip(counts, styles, strict=True)]
+    return [report.file, str(len(report.judgements)), *cells, ""]
+
+
+def _progress(count: int) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=_err,
+        transient=True,
+        disable=count < 5 or not _err.is_terminal,
+    )
+
+
+@app.command()
+def enrol(
+    code: Annotated[str, typer.Option(help="One-time code, made in the cloud for a gate")],
+    cloud_url: Annotated[
+        str | None, typer.Option(help="Where the cloud's API is [dim](EDGE_CLOUD_URL)[/]")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What people call this device [dim](the host's name)[/]")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Forget the enrolment that is there")
+    ] = False,
+) -> None:
+    """Exchange a one-time code for this device's own key, kept in EDGE_STATE_DIR/device.json."""
+    with _errors_for_people():
+        chosen = settings.load(cloud_url=cloud_url)
+        path = chosen.device_path
+        if path.exists() and not replace:
+            raise EdgeError(
+                f"this device is enrolled already: {path} exists",
+                "Add --replace to enrol it anew; the old key should then be revoked in the cloud",
+            )
+        try:
+            request = EnrolmentRequest(
+                code=code.strip(), name=name or platform.node() or "edge", version=__version__
+            )
+        except ValidationError as error:
+            flaw = error.errors(include_url=False, include_input=False)[0]
+            raise EdgeError(f"--{flaw['loc'][0]}: {flaw['msg']}") from error
+        # Before the code is used up: a folder that cannot be written would lose the key.
+        identity.make_folder(path)
+        address = chosen.cloud_address()
+        with Client(address, timeout_s=chosen.request_timeout_s) as client:
+            enrolment = client.enrol(request)
+        identity.save(
+            identity.Identity(
+                device_id=enrolment.device_id,
+                device_key=SecretStr(enrolment.device_key),
+                gate=enrolment.gate,
+                cloud_url=address,
+            ),
+            path,
+        )
+    _out.print(
+        f"[green]enrolled[/] at gate [bold]{enrolment.gate}[/] as device {enrolment.device_id};"
+        f" key kept in {path}",
+        highlight=False,
+    )
+
+
+@app.command(name="doctor")
+def examine(
+    source: Annotated[str | None, typer.Option(help="As in `run` [dim](EDGE_SOURCE)[/]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines")] = False,
+) -> None:
+    """Say what is wrong with this set-up, and how to mend it. Exit code 1 on a fail."""
+    with _errors_for_people():
+        chosen = settings.load(source=source)
+        _configure_log(chosen.log_json)
+        checks: list[doctor.Check] = []
+        colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+        for check in doctor.examine(chosen):
+            checks.append(check)
+            if as_json:
+                continue
+            style = colours[check.finding]
+            _out.print(f"[{style}]{check.finding:<5}[/]{check.name:<14}", end="")
+            _out.print(check.detail, markup=False, highlight=False, soft_wrap=True)
+            if check.mend:
+                _out.print(
+                    " " * 19 + check.mend,
+                    markup=False,
+                    highlight=False,
+                    style="yellow",
+                    soft_wrap=True,
+                )
+    fails = any(check.finding is doctor.Finding.FAIL for check in checks)
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {"name": c.name, "finding": c.finding, "detail": c.detail, "mend": c.mend}
+            for c in checks
+        ]
+        print(json.dumps({"ok": not fails, "checks": rows}, ensure_ascii=False, indent=1))
+    if fails:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m edge")

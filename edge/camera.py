@@ -1,0 +1,261 @@
+"""Any source of pictures → Frames with their capture times, read in a thread of its own.
+
+A live source (a camera, an address) never waits for what follows: the newest frame wins, and what
+was not taken in time is dropped and counted. When it vanishes it is opened again, with growing
+pauses, until it returns. A finite source (a file, a folder) ends.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+import structlog
+import tenacity
+
+from cloud.contract import CameraState
+from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
+from edge.settings import Pace
+from edge.sources import Capture, Kind, PictureFiles, Source
+from edge.values import Frame, Image
+
+LOOP_PAUSE_S = 3.0
+"""Between two rounds of a source that is played again and again, so that nobody who stands at its
+end is taken for somebody at its beginning."""
+
+_SHORTEST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Camera:
+    """Reads a source until it ends or is stopped.
+
+    Use it as a context manager; `frames` gives what it reads.
+
+    Args:
+        source: What to read.
+        pace: How a finite source is played.
+        folder_fps: Pictures per second of a folder.
+        loop: Whether a finite source begins again when it is over.
+        opener: Opens the source; by default `source.open`.
+        pause_s: First, and longest, pause between attempts to reach a live source that is away.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        pace: Pace = Pace.REALTIME,
+        folder_fps: float = 10.0,
+        loop: bool = False,
+        opener: Callable[[], Capture] | None = None,
+        pause_s: tuple[float, float] = (_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S),
+    ) -> None:
+        self.source = source
+        self._pace = pace
+        self._folder_fps = folder_fps
+        self._loop = loop
+        self._open = opener if opener is not None else source.open
+        self._pause_s = pause_s
+        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._newest: Frame | None = None
+        self._over = False
+        self._failure: Exception | None = None
+        self._state = CameraState.RECONNECTING
+        self._count = 0
+        self._last_at: datetime | None = None
+        self.dropped = 0
+        """Frames that were read and never taken."""
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._thread.join()
+
+    @property
+    def state(self) -> CameraState:
+        """Live once a frame was read, reconnecting while there is none, ended at the end."""
+        return self._state
+
+    def stop(self) -> None:
+        """Read no more. Whoever waits in `frames` is let go. May be called from any thread."""
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def frames(self) -> Iterator[Frame]:
+        """Give each frame once, waiting for the next; ends when the source ends or is stopped.
+
+        Raises:
+            SourceError: The source failed for good.
+        """
+        while True:
+            with self._changed:
+                while self._newest is None and not self._over and not self._stop.is_set():
+                    self._changed.wait()
+                if self._stop.is_set():
+                    return
+                frame, self._newest = self._newest, None
+                self._changed.notify_all()
+            if frame is None:
+                if self._failure is not None:
+                    raise self._failure
+                return
+            yield frame
+
+    def _run(self) -> None:
+        try:
+            if self.source.kind.live:
+                self._follow()
+            else:
+                self._play()
+        except Exception as error:  # noqa: BLE001 - not swallowed: `frames` raises it
+            self._failure = error
+        finally:
+            self._state = CameraState.ENDED
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+
+    def _publish(self, image: Image, at: datetime, *, may_drop: bool) -> None:
+        frame = Frame(image, at, self._count, time.monotonic())
+        self._count += 1
+        self._last_at = at
+        self._state = CameraState.LIVE
+        with self._changed:
+            while not may_drop and self._newest is not None and not self._stop.is_set():
+                self._changed.wait()
+            if self._newest is not None:
+                self.dropped += 1
+            self._newest = frame
+            self._changed.notify_all()
+
+    # Live sources
+
+    def _follow(self) -> None:
+        """Read a live source; reopen it whenever it vanishes."""
+        # A camera on this machine that cannot be opened at the start is a mistake that somebody can
+        # mend now; one in the network may just be starting too.
+        connected = self._connect() if self.source.kind is Kind.DEVICE else self._reconnect()
+        while connected is not None:
+            capture, first = connected
+            image: Image | None = first
+            try:
+                while image is not None and not self._stop.is_set():
+                    self._publish(image, datetime.now(UTC), may_drop=True)
+                    image = capture.read()
+            except SourceError as error:
+                _log.warning("camera_failed", source=str(self.source), error=str(error))
+            finally:
+                capture.close()
+            if self._stop.is_set():
+                return
+            self._state = CameraState.RECONNECTING
+            _log.warning("camera_vanished", source=str(self.source))
+            self._stop.wait(self._pause_s[0])
+            connected = self._reconnect()
+            if connected is not None:
+                _log.info("camera_returned", source=str(self.source))
+
+    def _connect(self) -> tuple[Capture, Image]:
+        capture = self._open()
+        try:
+            image = capture.read()
+        except SourceError:
+            capture.close()
+            raise
+        if image is None:
+            capture.close()
+            raise SourceUnreadableError(
+                f"camera {self.source} opens, but gives no picture",
+                "See that it is switched on and that no other program uses it",
+            )
+        return capture, image
+
+    def _reconnect(self) -> tuple[Capture, Image] | None:
+        """Try until it works; None when stopped meanwhile."""
+        shortest, longest = self._pause_s
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(SourceError),
+            wait=tenacity.wait_random_exponential(multiplier=shortest * 2, max=longest),
+            stop=tenacity.stop_when_event_set(self._stop),
+            sleep=tenacity.sleep_using_event(self._stop),
+            before_sleep=self._say_away,
+            retry_error_callback=lambda _state: None,
+        )
+        return retrying(self._connect)
+
+    def _say_away(self, attempt: tenacity.RetryCallState) -> None:
+        error = attempt.outcome.exception() if attempt.outcome is not None else None
+        _log.warning(
+            "camera_away",
+            source=str(self.source),
+            error=str(error),
+            attempt=attempt.attempt_number,
+            next_try_s=round(attempt.upcoming_sleep, 1),
+        )
+
+    # Finite sources
+
+    def _play(self) -> None:
+        """Read a finite source to its end, once or again and again."""
+        while not self._stop.is_set():
+            self._play_once()
+            if not self._loop:
+                return
+            self._stop.wait(LOOP_PAUSE_S)
+
+    def _play_once(self) -> None:
+        capture = self._open()
+        try:
+            fps = capture.fps or self._folder_fps
+            begun = time.monotonic()
+            start = self._start_time(capture, fps)
+            may_drop = self._pace is Pace.REALTIME and self.source.kind is Kind.VIDEO
+            played = 0
+            while not self._stop.is_set() and (image := capture.read()) is not None:
+                offset = played / fps
+                if self._pace is Pace.REALTIME:
+                    self._stop.wait(max(0.0, begun + offset - time.monotonic()))
+                self._publish(image, start + timedelta(seconds=offset), may_drop=may_drop)
+                played += 1
+        finally:
+            capture.close()
+        if self._stop.is_set():
+            return
+        if isinstance(capture, PictureFiles):
+            for error in capture.unreadable:
+                _log.warning("picture_unreadable", error=str(error))
+        elif not played:
+            raise SourceEmptyError(f"video {self.source} holds no frame", "Give another file")
+        elif capture.length is not None and played < 0.9 * capture.length:
+            _log.warning(
+                "video_cut_short", source=str(self.source), frames=played, announced=capture.length
+            )
+
+    def _start_time(self, capture: Capture, fps: float) -> datetime:
+        """Capture time of the first frame.
+
+        Played as if live, a source begins now. Judged faster than that, it ends now, so that no
+        event lies in the future.
+        """
+        start = datetime.now(UTC)
+        if self._pace is Pace.EVERY_FRAME and capture.length is not None:
+            start -= timedelta(seconds=capture.length / fps)
+        if self._last_at is not None:
+            start = max(start, self._last_at + timedelta(seconds=LOOP_PAUSE_S))
+        return start

@@ -1,0 +1,209 @@
+"""One edge installation, put together from its settings, and run."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from rich.console import Console
+
+from cloud.contract import Decision, Event, Heartbeat
+from edge import __version__, identity, inference
+from edge.camera import Camera
+from edge.client import Client, is_plain_http_elsewhere
+from edge.courier import Courier
+from edge.errors import EventRejectedError, OutboxFullError
+from edge.faces import FaceDetector
+from edge.health import Health, Watchdog, serve_metrics
+from edge.inference import Role
+from edge.masks import MaskClassifier
+from edge.outbox import Outbox
+from edge.pipeline import Pipeline
+from edge.settings import MODELS_DIR, Settings
+from edge.sighting import Rules, Sightings
+from edge.signals import Bell, Screen, Signal, Signals, SoundCommand
+from edge.sources import Source
+from edge.values import Frame, Judgement, Link, Verdict
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The two models, ready to run."""
+
+    detector: FaceDetector
+    classifier: MaskClassifier
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 by role."""
+        return {"detector": self.detector.digest, "classifier": self.classifier.digest}
+
+
+def load_models(settings: Settings) -> Models:
+    """Check and load what the settings name.
+
+    Raises:
+        ModelError: A model is missing, altered, or not what this software can run.
+    """
+
+    def network(role: Role) -> inference.Network:
+        path = settings.detector if role is Role.DETECTOR else settings.classifier
+        return inference.load(
+            inference.find(role, MODELS_DIR, path),
+            device=settings.inference_device,
+            threads=settings.inference_threads,
+            cache_dir=settings.model_cache_dir,
+        )
+
+    return Models(FaceDetector(network(Role.DETECTOR)), MaskClassifier(network(Role.CLASSIFIER)))
+
+
+class _Bus:
+    """Brings what the parts say to those whom it concerns: health, signals, courier."""
+
+    def __init__(self, health: Health, signals: Signals, outbox: Outbox) -> None:
+        self._health = health
+        self._signals = signals
+        self._outbox = outbox
+        self.on_stored: Callable[[], None] = lambda: None
+        self.verdicts = 0
+        self.rejections = 0
+        self._held_back = False
+
+    # pipeline.Observer
+
+    def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
+        self._health.judged(frame, judgements, too_small)
+
+    def stored(self, verdict: Verdict, event: Event) -> None:
+        self._held_back = False
+        self.verdicts += 1
+        self._health.settled(verdict)
+        self._signals.verdict(verdict)
+        _log.debug("event_stored", event=str(event.id), label=str(event.label))
+        self.on_stored()
+
+    def held_back(self, error: OutboxFullError) -> None:
+        # Once for each full disk, not once for each frame.
+        if not self._held_back:
+            self._held_back = True
+            self._health.failed(error)
+            _log.error("verdict_not_stored", error=str(error))
+
+    # courier.Correspondent
+
+    def answered(self, decision: Decision) -> None:
+        self._health.delivered()
+        self._signals.answer(decision)
+
+    def rejected(self, error: EventRejectedError) -> None:
+        self.rejections += 1
+        self._health.failed(error)
+        _log.error("event_rejected", error=str(error))
+
+    def link_changed(self, link: Link, problem: str) -> None:
+        if link is not Link.ONLINE:
+            self._health.failed(f"Link_{link}")
+            _log.warning("cloud_lost", link=str(link), error=problem)
+        else:
+            _log.info("cloud_found")
+        self._signals.link(link, self._outbox.depth())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run ended in.
+
+    Attributes:
+        verdicts: Stored in this run.
+        undelivered: Events that still wait in the outbox.
+        rejected: Events that the cloud will never accept, moved aside in this run.
+    """
+
+    verdicts: int
+    undelivered: int
+    rejected: int
+
+
+def run(
+    settings: Settings, console: Console, *, on_camera: Callable[[Camera], None] = lambda _: None
+) -> Outcome:
+    """Judge and deliver until the source ends, or somebody stops the camera.
+
+    Args:
+        settings: Of this installation.
+        console: Where the screen's lines go.
+        on_camera: Is given the camera, so that a signal handler can stop it.
+
+    Raises:
+        EdgeError: Whatever keeps it from starting, or ends it early.
+    """
+    who = identity.load(settings.device_path)
+    source = Source.parse(settings.source)
+    models = load_models(settings)
+    cloud = settings.cloud_address(who.cloud_url)
+    if is_plain_http_elsewhere(cloud):
+        _log.warning("key_unencrypted", cloud=cloud, mend="Use an https:// address")
+    with ExitStack() as ends:
+        outbox = ends.enter_context(Outbox(settings.outbox_path))
+        health = Health(stall_after_s=settings.stall_after_s)
+        bus = _Bus(health, Signals(_signals(settings, console)), outbox)
+        camera = Camera(
+            source, pace=settings.pace, folder_fps=settings.folder_fps, loop=settings.loop
+        )
+        client = ends.enter_context(
+            Client(cloud, key=who.device_key, timeout_s=settings.request_timeout_s)
+        )
+
+        def vitals() -> Heartbeat:
+            return Heartbeat(
+                sent_at=datetime.now(UTC),
+                camera=health.camera_state(camera.state),
+                fps=health.fps,
+                latency_ms=health.latency_ms,
+                outbox_depth=outbox.depth(),
+                models=models.digests,
+                version=__version__,
+            )
+
+        courier = Courier(outbox, client, bus, vitals, heartbeat_s=settings.heartbeat_s)
+        bus.on_stored = courier.wake
+        health.gauge("outbox_depth", "Events that wait", outbox.depth)
+        health.gauge("frames_dropped", "Frames read and never judged", lambda: camera.dropped)
+        health.gauge("camera_stalled", "1 without frames for too long", lambda: health.stalled)
+        health.gauge("online", "1 when the cloud answers", lambda: courier.link is Link.ONLINE)
+        if settings.metrics_port is not None:
+            ends.callback(serve_metrics(health, settings.metrics_host, settings.metrics_port))
+        watchdog = Watchdog(health, settings.stall_after_s / 4)
+        rules = Rules(settings.votes, settings.majority, settings.cooldown_s, settings.lost_after_s)
+        pipeline = Pipeline(
+            camera=camera,
+            detector=models.detector,
+            classifier=models.classifier,
+            sightings=Sightings(rules),
+            outbox=outbox,
+            observer=bus,
+            max_faces=settings.max_faces,
+        )
+        console.print(f"gate [bold]{who.gate}[/], watching {source}; Ctrl-C ends", highlight=False)
+        courier.start()
+        ends.callback(courier.stop)
+        watchdog.start()
+        ends.callback(watchdog.stop)
+        on_camera(camera)
+        with camera:
+            pipeline.run()
+        undelivered = courier.drain(settings.drain_timeout_s)
+        return Outcome(bus.verdicts, undelivered, bus.rejections)
+
+
+def _signals(settings: Settings, console: Console) -> list[Signal]:
+    signals: list[Signal] = [Screen(console)]
+    if settings.sound:
+        signals.append(Bell(console))
+    if settings.sound_command is not None:
+        signals.append(SoundCommand(settings.sound_command))
+    return signals

@@ -1,0 +1,163 @@
+"""What can be set at the edge: environment variables that begin with `EDGE_`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, HttpUrl, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from edge.errors import SettingsError
+
+MODELS_DIR = Path(__file__).parent / "models"
+
+
+class Pace(StrEnum):
+    """How a finite source is played."""
+
+    REALTIME = "realtime"
+    """As if it were live: at its own frame rate, and the newest frame wins."""
+
+    EVERY_FRAME = "every_frame"
+    """Every frame is judged, as fast as that goes."""
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """The edge's settings. docs/settings/edge.md explains each for people."""
+
+    model_config = SettingsConfigDict(env_prefix="EDGE_", frozen=True, extra="forbid")
+
+    source: str = Field(
+        default="0",
+        min_length=1,
+        description="Camera index, /dev path, RTSP or HTTP URL, video file, or folder of images",
+    )
+    pace: Pace = Field(
+        default=Pace.REALTIME, description="How a video file is played: realtime or every_frame"
+    )
+    folder_fps: float = Field(
+        default=10.0, gt=0, le=1000, description="Images per second of a folder used as a source"
+    )
+    loop: bool = Field(default=False, description="Play a finite source again and again")
+    stall_after_s: Seconds = Field(
+        default=10.0, description="Seconds without a frame after which the camera counts as stalled"
+    )
+
+    cloud_url: HttpUrl = Field(
+        default=HttpUrl("http://127.0.0.1:8000"),
+        description="Where the cloud's API is; once enrolled, by default the address used for that",
+    )
+    request_timeout_s: Seconds = Field(
+        default=10.0, description="Seconds to wait for an answer of the API"
+    )
+    heartbeat_s: Seconds = Field(default=15.0, description="Seconds between heartbeats")
+    drain_timeout_s: float = Field(
+        default=30.0,
+        ge=0,
+        le=86_400,
+        description="Seconds to wait at the end of a finite source for the outbox to empty",
+    )
+    state_dir: Path = Field(
+        default=Path("var/edge"), description="Folder of outbox.db and device.json"
+    )
+
+    detector: Path | None = Field(
+        default=None, description="Face detector (.xml); by default the manifest's"
+    )
+    classifier: Path | None = Field(
+        default=None, description="Mask classifier (.xml); by default the manifest's"
+    )
+    inference_device: str = Field(
+        default="CPU", min_length=1, description="OpenVINO device: CPU, GPU, AUTO …"
+    )
+    inference_threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Threads for inference; by default OpenVINO's choice",
+    )
+    model_cache_dir: Path | None = Field(
+        default=None, description="Folder where compiled models are kept for a faster start"
+    )
+
+    votes: int = Field(
+        default=5, ge=1, le=1000, description="Votes (judged frames) that a verdict needs at least"
+    )
+    majority: float = Field(
+        default=0.6,
+        gt=0.5,
+        le=1.0,
+        description="Share of the votes' probability that a verdict's label needs",
+    )
+    cooldown_s: float = Field(
+        default=3.0,
+        ge=0,
+        le=3600,
+        description="Seconds after a verdict before the same person can cause another",
+    )
+    lost_after_s: Seconds = Field(
+        default=1.5, description="Seconds without its face after which a sighting is over"
+    )
+    max_faces: int = Field(
+        default=4, ge=1, le=100, description="Faces judged in a frame, the nearest first"
+    )
+
+    sound: bool = Field(default=True, description="Ring the terminal's bell on a refusal")
+    sound_command: str | None = Field(
+        default=None, description="Command to run on a refusal, e.g. aplay /usr/share/beep.wav"
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="Serve Prometheus metrics on this port"
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that the metrics port listens on"
+    )
+    log_json: bool = Field(default=False, description="Write the log as one JSON object a line")
+
+    @model_validator(mode="after")
+    def _no_empty_command(self) -> Self:
+        if self.sound_command is not None and not self.sound_command.strip():
+            raise ValueError("EDGE_SOUND_COMMAND is empty; leave it out for no command")
+        return self
+
+    def cloud_address(self, enrolled_at: str | None = None) -> str:
+        """Where the API is: as set, else where this device was enrolled, else the default."""
+        if enrolled_at is not None and "cloud_url" not in self.model_fields_set:
+            return enrolled_at
+        return str(self.cloud_url).rstrip("/")
+
+    @property
+    def device_path(self) -> Path:
+        """The file that holds who this device is, and its key."""
+        return self.state_dir / "device.json"
+
+    @property
+    def outbox_path(self) -> Path:
+        """The durable queue's database."""
+        return self.state_dir / "outbox.db"
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings from the environment.
+
+    Args:
+        overrides: Field by field, what the command line said; None means that it said nothing.
+
+    Raises:
+        SettingsError: Naming every variable that is wrong, and why.
+    """
+    said = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**said)
+    except ValidationError as error:
+        lines = []
+        for flaw in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(part) for part in flaw["loc"])
+            lines.append(f"EDGE_{name.upper()}: {flaw['msg']}" if name else flaw["msg"])
+        raise SettingsError(
+            "settings are wrong: " + "; ".join(lines),
+            "docs/settings/edge.md lists every setting",
+        ) from error

@@ -1,0 +1,222 @@
+"""Many labels of one person → one verdict: tracking and voting.
+
+Pure: no clock, no input or output. All times are the capture times of frames.
+
+A sighting is one face followed from frame to frame by the overlap of its boxes; nobody is
+recognised. The rules, in the order in which they apply:
+
+1. Each judged face is a vote for its label, weighted by that label's probability.
+2. A verdict needs `votes` votes and a label with at least `majority` of their weight. A label that
+   flickers for `PATIENCE × votes` votes gets the likelier refusal: a door in doubt stays shut.
+3. A sighting has one verdict. The exception is a person who was refused and then puts the mask
+   right: after `cooldown_s`, when the newest `votes` votes are at least `TURN_SHARE` for
+   with_mask, the sighting gets a second verdict, which is its last.
+4. A person whose track broke (who turned away, say) is not judged twice in a row: a new sighting
+   that begins where a decided one was lost does not get the same label within `cooldown_s` of that
+   verdict. Its votes count meanwhile, and another label is said at once.
+5. Of several people in one frame, the nearest (the largest face) comes first.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from cloud.contract import Label
+from edge.values import Box, Judgement, Verdict
+
+LEAST_IOU = 0.2
+"""Overlap at which two boxes are one person. Two boxes of one size overlap by 0.2 when they are two
+thirds of a face apart, which a walking person does between frames at about 5 frames/s."""
+
+PATIENCE = 3
+"""Times the needed votes after which flickering labels are a refusal."""
+
+TURN_SHARE = 0.8
+"""Share of with_mask in the newest votes that turns a refusal."""
+
+MOST_VOTES = 10_000
+"""Counting stops here: the wire's bound (`cloud.contract.Event.votes`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings of the vote; `edge.settings.Settings` explains each."""
+
+    votes: int = 5
+    majority: float = 0.6
+    cooldown_s: float = 3.0
+    lost_after_s: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    label: Label
+    weight: float
+
+
+@dataclass(slots=True)
+class _Sighting:
+    number: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    box: Box
+    recent: deque[_Vote]
+    predecessor: Verdict | None
+    votes: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
+
+
+class Sightings:
+    """Follows the people in front of one gate.
+
+    Args:
+        rules: Of the vote.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._cooldown = timedelta(seconds=rules.cooldown_s)
+        self._lost_after = timedelta(seconds=rules.lost_after_s)
+        self._here: list[_Sighting] = []
+        self._left: list[Verdict] = []
+        self._count = 0
+        self._now: datetime | None = None
+
+    def __len__(self) -> int:
+        """People being followed now."""
+        return len(self._here)
+
+    def update(self, judgements: Iterable[Judgement], at: datetime) -> list[Verdict]:
+        """Take in one frame.
+
+        Args:
+            judgements: Of the faces in it that are large enough.
+            at: Its capture time. A time before the last frame's counts as the last frame's, so
+                that a clock that is set back ends no sighting and makes no event of negative
+                length.
+
+        Returns:
+            The verdicts that this frame settled, the nearest person's first.
+        """
+        now = at if self._now is None else max(at, self._now)
+        self._now = now
+        self._forget(now)
+        nearest_first = sorted(judgements, key=lambda judged: -judged.face.box.area)
+        verdicts = []
+        for judged, sighting in self._assign(nearest_first, now):
+            sighting.box = judged.face.box
+            sighting.last_seen_at = now
+            sighting.votes = min(sighting.votes + 1, MOST_VOTES)
+            sighting.recent.append(_Vote(judged.label, judged.confidence))
+            verdict = self._decide(sighting, now)
+            if verdict is not None:
+                sighting.verdicts.append(verdict)
+                sighting.recent.clear()
+                verdicts.append(verdict)
+        return verdicts
+
+    def _forget(self, now: datetime) -> None:
+        for sighting in self._here:
+            if now - sighting.last_seen_at > self._lost_after and sighting.verdicts:
+                last = sighting.verdicts[-1]
+                # Where the person was last seen, not where the verdict was settled.
+                self._left.append(replace(last, box=sighting.box))
+        self._here = [s for s in self._here if now - s.last_seen_at <= self._lost_after]
+        self._left = [v for v in self._left if now - v.occurred_at < self._cooldown]
+
+    def _assign(
+        self, judgements: list[Judgement], now: datetime
+    ) -> list[tuple[Judgement, _Sighting]]:
+        """Each judgement with its sighting: the greatest overlap first, the rest begin new ones."""
+        pairs = sorted(
+            (
+                (judged.face.box.iou(sighting.box), -i, -j)
+                for i, judged in enumerate(judgements)
+                for j, sighting in enumerate(self._here)
+            ),
+            reverse=True,
+        )
+        found: dict[int, _Sighting] = {}
+        taken: set[int] = set()
+        for overlap, minus_i, minus_j in pairs:
+            if overlap < LEAST_IOU:
+                break
+            if -minus_i not in found and -minus_j not in taken:
+                found[-minus_i] = self._here[-minus_j]
+                taken.add(-minus_j)
+        assigned = []
+        for i, judged in enumerate(judgements):
+            if i not in found:
+                found[i] = self._begin(judged.face.box, now)
+            assigned.append((judged, found[i]))
+        return assigned
+
+    def _begin(self, box: Box, now: datetime) -> _Sighting:
+        self._count += 1
+        near = [verdict for verdict in self._left if box.iou(verdict.box) >= LEAST_IOU]
+        sighting = _Sighting(
+            number=self._count,
+            first_seen_at=now,
+            last_seen_at=now,
+            box=box,
+            recent=deque(maxlen=PATIENCE * self._rules.votes),
+            predecessor=max(near, key=lambda verdict: verdict.occurred_at, default=None),
+        )
+        self._here.append(sighting)
+        return sighting
+
+    def _decide(self, sighting: _Sighting, now: datetime) -> Verdict | None:
+        if sighting.verdicts:
+            return self._turn(sighting, now)
+        if len(sighting.recent) < self._rules.votes:
+            return None
+        shares = _shares(sighting.recent)
+        label = max(shares, key=lambda candidate: shares[candidate])
+        if shares[label] < self._rules.majority:
+            if len(sighting.recent) < PATIENCE * self._rules.votes:
+                return None
+            label = max(
+                (Label.WITHOUT_MASK, Label.INCORRECT_MASK), key=lambda candidate: shares[candidate]
+            )
+        before = sighting.predecessor
+        if (
+            before is not None
+            and before.label is label
+            and now - before.occurred_at < self._cooldown
+        ):
+            return None
+        return _verdict(sighting, label, shares[label], now)
+
+    def _turn(self, sighting: _Sighting, now: datetime) -> Verdict | None:
+        last = sighting.verdicts[-1]
+        if last.admits or now - last.occurred_at < self._cooldown:
+            return None
+        newest = list(sighting.recent)[-self._rules.votes :]
+        if len(newest) < self._rules.votes:
+            return None
+        share = _shares(newest)[Label.WITH_MASK]
+        if share < max(TURN_SHARE, self._rules.majority):
+            return None
+        return _verdict(sighting, Label.WITH_MASK, share, now)
+
+
+def _shares(votes: Iterable[_Vote]) -> dict[Label, float]:
+    """Each label's share of the votes' weight; they sum to 1, or are all 0 without any weight."""
+    weights = dict.fromkeys(Label, 0.0)
+    for vote in votes:
+        weights[vote.label] += vote.weight
+    total = sum(weights.values())
+    return {label: weight / total if total else 0.0 for label, weight in weights.items()}
+
+
+def _verdict(sighting: _Sighting, label: Label, share: float, now: datetime) -> Verdict:
+    return Verdict(
+        label=label,
+        confidence=min(share, 1.0),
+        votes=sighting.votes,
+        first_seen_at=sighting.first_seen_at,
+        occurred_at=now,
+        sighting=sighting.number,
+        box=sighting.box,
+    )

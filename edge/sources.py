@@ -1,0 +1,304 @@
+"""Where frames come from: told apart by how they are written, and opened by OpenCV."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import cv2
+import numpy as np
+
+from edge.errors import (
+    SourceEmptyError,
+    SourceError,
+    SourceMissingError,
+    SourceUnreadableError,
+)
+from edge.values import Image
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+)
+"""Files that count as pictures; all are formats that OpenCV decodes."""
+
+_OPEN_TIMEOUT_MS = 8_000
+_READ_TIMEOUT_MS = 8_000
+_USUAL_FPS = 25.0
+"""Of a video file that does not say its frame rate."""
+
+
+class Kind(Enum):
+    """What a source is."""
+
+    DEVICE = "device"
+    ADDRESS = "address"
+    VIDEO = "video"
+    PICTURES = "pictures"
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on for ever, and may vanish and return."""
+        return self in {Kind.DEVICE, Kind.ADDRESS}
+
+
+class Capture(Protocol):
+    """An open source.
+
+    Attributes:
+        fps: Its own frame rate; None where it has none.
+        length: Frames in all, where that is known beforehand.
+    """
+
+    @property
+    def fps(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def length(self) -> int | None: ...  # noqa: D102
+
+    def read(self) -> Image | None:
+        """The next picture; None when there is no more."""
+
+    def close(self) -> None:
+        """Give the source back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source that has been told apart and, if it is a path, looked for.
+
+    Attributes:
+        kind: What it is.
+        text: As it was given; may hold a password.
+    """
+
+    kind: Kind
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """Tell apart a camera index, a /dev path, an address, a video file, a picture, a folder.
+
+        Raises:
+            SourceMissingError: No such device, file or folder.
+            SourceUnreadableError: An address of a kind that is not known.
+        """
+        scheme, found, _ = text.partition("://")
+        if found:
+            if scheme.lower() not in {"rtsp", "rtsps", "http", "https"}:
+                raise SourceUnreadableError(
+                    f"source {_without_password(text)} begins with {scheme}://",
+                    "Give an rtsp://, rtsps://, http:// or https:// address, a file or a folder",
+                )
+            return cls(Kind.ADDRESS, text)
+        device = Path(f"/dev/video{int(text)}") if text.isdecimal() else Path(text)
+        if not device.exists():
+            mend = (
+                "Plug the camera in, or name another with EDGE_SOURCE or --source"
+                if str(device).startswith("/dev/")
+                else "Check the path given with EDGE_SOURCE or --source"
+            )
+            raise SourceMissingError(f"source {device} does not exist", mend)
+        if device.is_char_device():
+            return cls(Kind.DEVICE, text)
+        if device.is_dir() or device.suffix.lower() in IMAGE_SUFFIXES:
+            return cls(Kind.PICTURES, text)
+        return cls(Kind.VIDEO, text)
+
+    def __str__(self) -> str:
+        return _without_password(self.text)
+
+    def __repr__(self) -> str:
+        return f"Source({self.kind}, {self})"
+
+    def open(self) -> Capture:
+        """Open it.
+
+        Raises:
+            SourceMissingError: It has gone since it was looked for.
+            SourceUnreadableError: It cannot be opened.
+            SourceEmptyError: It holds no frame.
+        """
+        if self.kind is Kind.PICTURES:
+            return PictureFiles(picture_files(Path(self.text)))
+        return _Video(self)
+
+
+def picture_files(path: Path) -> list[Path]:
+    """The pictures of a folder in natural order (2 before 10), or the one picture that `path` is.
+
+    Raises:
+        SourceMissingError: There is no such path.
+        SourceUnreadableError: The folder may not be read.
+        SourceEmptyError: The folder holds no picture.
+    """
+    if path.is_file():
+        return [path]
+    try:
+        inside = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    except FileNotFoundError as error:
+        raise SourceMissingError(f"{path} does not exist", "Check the path") from error
+    except OSError as error:
+        raise SourceUnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    if not inside:
+        raise SourceEmptyError(
+            f"folder {path} holds no picture",
+            f"Pictures end in one of {' '.join(sorted(IMAGE_SUFFIXES))}",
+        )
+    return sorted(inside, key=_natural)
+
+
+def read_picture(path: Path) -> Image:
+    """Decode a picture file, upright: an EXIF orientation is applied, as picture viewers do.
+
+    Returns:
+        BGR; grey pictures and pictures with transparency are brought to that.
+
+    Raises:
+        SourceMissingError: There is no such file.
+        SourceUnreadableError: It cannot be read, or is no picture that OpenCV decodes.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except FileNotFoundError as error:
+        raise SourceMissingError(f"{path} does not exist") from error
+    except OSError as error:
+        raise SourceUnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error as error:
+        raise SourceUnreadableError(f"{path} is not a picture: {error.err}") from error
+    if image is None:
+        raise SourceUnreadableError(f"{path} is not a picture that can be decoded")
+    return np.asarray(image, dtype=np.uint8)
+
+
+class PictureFiles:
+    """Picture files as a capture. A file that cannot be decoded is passed over and remembered.
+
+    Args:
+        paths: At least one.
+    """
+
+    fps: float | None = None
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = list(paths)
+        self._next = 0
+        self._readable = 0
+        self.unreadable: list[SourceError] = []
+
+    @property
+    def length(self) -> int | None:
+        """Files in all."""
+        return len(self._paths)
+
+    def read(self) -> Image | None:
+        """The next picture that can be decoded.
+
+        Raises:
+            SourceUnreadableError: At the end, when not one could be.
+        """
+        while self._next < len(self._paths):
+            path = self._paths[self._next]
+            self._next += 1
+            try:
+                image = read_picture(path)
+            except SourceError as error:
+                self.unreadable.append(error)
+                continue
+            self._readable += 1
+            return image
+        if not self._readable:
+            raise self.unreadable[0]
+        return None
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class _Video:
+    """A device, an address or a video file, by OpenCV."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        try:
+            self._capture = self._opened(source)
+        except cv2.error as error:
+            raise self._unreadable(error.err) from error
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise self._unreadable("OpenCV could not open it")
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        known = math.isfinite(rate) and 0 < rate <= 1000
+        self.fps: float | None = rate if known else _USUAL_FPS
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.length: int | None = int(count) if math.isfinite(count) and count > 0 else None
+
+    @staticmethod
+    def _opened(source: Source) -> cv2.VideoCapture:
+        if source.kind is Kind.DEVICE:
+            device = int(source.text) if source.text.isdecimal() else source.text
+            capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
+            # One picture in the driver's queue: an old one is worth nothing at a door.
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+            return capture
+        if source.kind is Kind.ADDRESS:
+            return cv2.VideoCapture(
+                source.text,
+                cv2.CAP_FFMPEG,
+                [
+                    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                    _OPEN_TIMEOUT_MS,
+                    cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                    _READ_TIMEOUT_MS,
+                ],
+            )
+        path = Path(source.text)
+        if path.is_file() and path.stat().st_size == 0:
+            raise SourceEmptyError(f"video {path} is empty (0 bytes)", "Give another file")
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+
+    def _unreadable(self, why: str) -> SourceError:
+        source = self._source
+        if source.kind is Kind.DEVICE:
+            return SourceUnreadableError(
+                f"camera {source} cannot be opened: {why}",
+                "See that no other program uses it and that this user is in the group `video`",
+            )
+        if source.kind is Kind.ADDRESS:
+            return SourceUnreadableError(
+                f"camera {source} cannot be opened: {why}",
+                "Check address, password and network; `ffplay` with it should show it",
+            )
+        if not Path(source.text).exists():
+            return SourceMissingError(f"video {source} does not exist", "Check the path")
+        return SourceUnreadableError(
+            f"video {source} cannot be opened: {why}", "See that it is a video and not cut short"
+        )
+
+    def read(self) -> Image | None:
+        try:
+            taken, image = self._capture.read()
+        except cv2.error as error:
+            raise self._unreadable(error.err) from error
+        return np.asarray(image, dtype=np.uint8) if taken and image is not None else None
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts]
+
+
+def _without_password(text: str) -> str:
+    parts = urlsplit(text)
+    if "@" not in parts.netloc:
+        return text
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"…@{host}"))
