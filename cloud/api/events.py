@@ -1,0 +1,122 @@
+"""Events: posted by devices, read by people."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import StringConstraints
+
+from cloud import gatekeeping
+from cloud.api.deps import Caller, MetricsDep, Now, SettingsDep, StoreDep, at_gate, readable_gate
+from cloud.api.problems import documented
+from cloud.contract import (
+    Access,
+    Decision,
+    Event,
+    EventPage,
+    EventRecord,
+    Label,
+    ProblemCode,
+)
+from cloud.contract.base import GateId
+from cloud.errors import EventUnknown, RoleForbidden
+
+log = structlog.get_logger("cloud.api")
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}-[0-9]{1,20}$")]
+"""A place in a stream, as `next` gives it."""
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+Before = Annotated[Cursor | None, Query(description="The `next` of the page before")]
+
+EXAMPLE_EVENT = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "label": "with_mask",
+    "confidence": 0.97,
+    "votes": 9,
+    "first_seen_at": "2026-03-02T08:15:29.120Z",
+    "occurred_at": "2026-03-02T08:15:30.020Z",
+    "models": {"classifier": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"model": Decision, "description": "Accepted before: the same decision again"},
+        **documented(ProblemCode.EVENT_CONFLICT, ProblemCode.GATE_UNKNOWN),
+    },
+)
+def post_event(
+    event: Annotated[Event, Body(openapi_examples={"a mask": {"value": EXAMPLE_EVENT}})],
+    caller: Caller,
+    store: StoreDep,
+    settings: SettingsDep,
+    metrics: MetricsDep,
+    now: Now,
+    response: Response,
+) -> Decision:
+    """Accept a verdict and decide on it.
+
+    The event, its pass, its receipt and its jobs are kept together or not at all. The same id
+    again is answered with the same decision and does nothing twice; once the pass is past its
+    expiry that decision comes without it, since the token is kept no longer.
+    """
+    if caller.gate is None or caller.device_id is None:
+        raise RoleForbidden("this key belongs to no enrolled device")
+    with structlog.contextvars.bound_contextvars(event_id=str(event.id), gate=caller.gate):
+        answer = gatekeeping.accept(
+            store,
+            event,
+            gate=caller.gate,
+            device_id=caller.device_id,
+            pass_lifetime=timedelta(seconds=settings.pass_lifetime_s),
+            now=now,
+        )
+        if answer.repeated:
+            response.status_code = 200
+        else:
+            metrics.accepted(event, answer.decision)
+        access = answer.decision.access.value
+        log.info("event decided", access=access, repeated=answer.repeated)
+    return answer.decision
+
+
+@router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN))
+def list_events(
+    caller: Caller,
+    store: StoreDep,
+    now: Now,
+    gate: Annotated[GateId | None, Query(description="Of this gate alone")] = None,
+    access: Annotated[Access | None, Query(description="With this decision alone")] = None,
+    label: Annotated[Label | None, Query(description="With this label alone")] = None,
+    before: Before = None,
+    limit: Limit = 50,
+) -> EventPage:
+    """Read events, newest first. A page may be short of `limit` and still have a `next`."""
+    items, read_on = store.events.page(
+        gate=readable_gate(caller, gate),
+        access=access,
+        label=label,
+        before=before,
+        limit=limit,
+        now=now,
+    )
+    return EventPage(items=items, next=read_on)
+
+
+@router.get(
+    "/{event_id}", responses=documented(ProblemCode.EVENT_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
+)
+def get_event(event_id: UUID, caller: Caller, store: StoreDep, now: Now) -> EventRecord:
+    """Read one event with its pass as it is now."""
+    record = store.events.get(event_id, now)
+    if record is None:
+        raise EventUnknown(f"there is no event {event_id}, or it is past its retention")
+    at_gate(caller, record.gate)
+    return record

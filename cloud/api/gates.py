@@ -1,0 +1,154 @@
+"""Gates, their enrolment codes and their subscribers."""
+
+import re
+import secrets
+from datetime import timedelta
+from email.errors import MessageError
+from email.headerregistry import Address
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Body, Path
+
+from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.problems import documented
+from cloud.contract import (
+    Channel,
+    EnrolmentCode,
+    Gate,
+    NewGate,
+    NewSubscriber,
+    ProblemCode,
+    Subscriber,
+)
+from cloud.contract.base import GateId
+from cloud.errors import (
+    GateExists,
+    GateForbidden,
+    GateUnknown,
+    MalformedRequest,
+    SubscriberUnknown,
+)
+from cloud.store import Store
+
+log = structlog.get_logger("cloud.api")
+
+router = APIRouter(prefix="/v1/gates", tags=["gates"])
+
+CHAT = re.compile(r"-?[1-9][0-9]{0,19}|@[A-Za-z][A-Za-z0-9_]{4,31}")
+"""A chat's id (groups have negative ones), or the public name of a channel."""
+
+GatePath = Annotated[GateId, Path(description="The gate's id")]
+_AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
+
+
+@router.get("")
+def list_gates(caller: Caller, store: StoreDep) -> list[Gate]:
+    """List gates, by id."""
+    return [gate for gate in store.gates.all() if caller.gate in {None, gate.id}]
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=documented(ProblemCode.GATE_EXISTS, ProblemCode.GATE_FORBIDDEN),
+)
+def create_gate(
+    new: Annotated[
+        NewGate,
+        Body(openapi_examples={"a gate": {"value": {"id": "main", "name": "Main entrance"}}}),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    now: Now,
+) -> Gate:
+    """Make a gate."""
+    if caller.gate is not None:
+        raise GateForbidden(f"this key is for gate {caller.gate} alone")
+    gate = Gate(id=new.id, name=new.name, created_at=now)
+    if not store.gates.add(gate):
+        raise GateExists(f"there is a gate {new.id} already")
+    log.info("gate created", gate=gate.id)
+    return gate
+
+
+@router.post("/{gate_id}/enrolment-codes", status_code=201, responses=_AT_A_GATE)
+def create_enrolment_code(
+    gate_id: GatePath, caller: Caller, store: StoreDep, settings: SettingsDep, now: Now
+) -> EnrolmentCode:
+    """Make a one-time code that enrols one device at this gate. It is shown only here."""
+    _existing(store, at_gate(caller, gate_id))
+    lifetime = timedelta(seconds=settings.enrolment_code_lifetime_s)
+    return store.devices.new_code(gate_id, lifetime, now)
+
+
+@router.get("/{gate_id}/subscribers", responses=_AT_A_GATE)
+def list_subscribers(gate_id: GatePath, caller: Caller, store: StoreDep) -> list[Subscriber]:
+    """List who is told of this gate's events."""
+    _existing(store, at_gate(caller, gate_id))
+    return store.gates.subscribers(gate_id)
+
+
+@router.post("/{gate_id}/subscribers", status_code=201, responses=_AT_A_GATE)
+def create_subscriber(
+    gate_id: GatePath,
+    new: Annotated[
+        NewSubscriber,
+        Body(
+            openapi_examples={
+                "a chat": {"value": {"channel": "telegram", "address": "123456789"}},
+                "a mailbox": {"value": {"channel": "email", "address": "guard@example.org"}},
+            }
+        ),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    now: Now,
+) -> Subscriber:
+    """Tell an address of this gate's events. The same address again is the same subscriber."""
+    _existing(store, at_gate(caller, gate_id))
+    subscriber = Subscriber(
+        id=secrets.token_hex(6),
+        gate=gate_id,
+        channel=new.channel,
+        address=_address(new.channel, new.address),
+        created_at=now,
+    )
+    return store.gates.subscribe(subscriber)
+
+
+@router.delete(
+    "/{gate_id}/subscribers/{subscriber_id}",
+    status_code=204,
+    responses=documented(
+        ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.SUBSCRIBER_UNKNOWN
+    ),
+)
+def delete_subscriber(
+    gate_id: GatePath, subscriber_id: str, caller: Caller, store: StoreDep
+) -> None:
+    """Tell an address no more."""
+    _existing(store, at_gate(caller, gate_id))
+    if not store.gates.unsubscribe(gate_id, subscriber_id):
+        raise SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
+
+
+def _existing(store: Store, gate_id: str) -> None:
+    if store.gates.get(gate_id) is None:
+        raise GateUnknown(f"there is no gate {gate_id}")
+
+
+def _address(channel: Channel, address: str) -> str:
+    if channel is Channel.TELEGRAM:
+        if CHAT.fullmatch(address) is None:
+            raise MalformedRequest(
+                "address: give the chat's id, which the bot tells on /start, or @channel"
+            )
+        return address
+    try:
+        parsed = Address(addr_spec=address)
+    except (ValueError, MessageError, IndexError) as error:
+        raise MalformedRequest("address: this is not an e-mail address") from error
+    if not parsed.username or "." not in parsed.domain.strip(".") or not address.isprintable():
+        raise MalformedRequest("address: this is not an e-mail address")
+    return address

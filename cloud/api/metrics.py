@@ -1,0 +1,52 @@
+"""What Prometheus reads, in the units and suffixes of its naming practices."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from cloud.contract import Decision, Event, Redemption
+
+
+class Metrics:
+    """The counters of one app."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._events = Counter(
+            "maskgate_events",
+            "Events accepted, each once",
+            ["access", "label"],
+            registry=self.registry,
+        )
+        self._redemptions = Counter(
+            "maskgate_redemptions", "Attempts to enter", ["outcome"], registry=self.registry
+        )
+        self._requests = Histogram(
+            "maskgate_http_request_duration_seconds",
+            "Time from a request's arrival to the end of its answer",
+            ["method", "route", "status"],
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self.registry,
+        )
+        self._store_up = Gauge(
+            "maskgate_store_up", "1 if Redis answers, 0 if not", registry=self.registry
+        )
+        self._queue_depth = Gauge(
+            "maskgate_queue_depth", "Jobs that wait for a worker", registry=self.registry
+        )
+
+    def accepted(self, event: Event, decision: Decision) -> None:
+        """Count an event that was not there before."""
+        self._events.labels(decision.access.value, event.label.value).inc()
+
+    def attempted(self, redemption: Redemption) -> None:
+        """Count an attempt to enter."""
+        self._redemptions.labels(redemption.outcome.value).inc()
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request by the pattern of its route, never by its address."""
+        self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def page(self, waiting_jobs: int | None) -> bytes:
+        """Return the text that Prometheus scrapes; `waiting_jobs` is None with the store away."""
+        self._store_up.set(0 if waiting_jobs is None else 1)
+        self._queue_depth.set(float("nan") if waiting_jobs is None else waiting_jobs)
+        return generate_latest(self.registry)

@@ -1,0 +1,142 @@
+"""Passes: redeemed by scanners, shown by kiosks, revoked by operators."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Body, Response
+
+from cloud import gatekeeping, qr
+from cloud.api.deps import Caller, MetricsDep, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.problems import documented
+from cloud.contract import (
+    PassRecord,
+    PassStatus,
+    ProblemCode,
+    Redemption,
+    RedemptionRequest,
+)
+from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown
+from cloud.settings import Settings
+from cloud.store import Store, StoredKey, StoredPass
+
+log = structlog.get_logger("cloud.api")
+
+router = APIRouter(prefix="/v1/passes", tags=["passes"])
+
+EXAMPLE_REQUEST = {"token": "7Kq2mXw9RtB4z", "nonce": "b1946ac92492d234", "gate": "main"}
+
+
+@router.post(
+    "/redeem",
+    responses=documented(
+        ProblemCode.GATE_REQUIRED, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_UNKNOWN
+    ),
+)
+def redeem_pass(
+    request: Annotated[
+        RedemptionRequest, Body(openapi_examples={"a token": {"value": EXAMPLE_REQUEST}})
+    ],
+    caller: Caller,
+    store: StoreDep,
+    metrics: MetricsDep,
+    now: Now,
+) -> Redemption:
+    """Settle one attempt to enter. A refusal is an answer too, and its status is 200.
+
+    The token is what the QR code says: bare, or the address that ends in it. The same nonce for
+    the same token again, within an hour, gets the same answer.
+    """
+    gate = request.gate or caller.gate
+    if gate is None:
+        raise GateRequired("this key is bound to no gate: say in `gate` where the scanner stands")
+    at_gate(caller, gate)
+    if gate != caller.gate and store.gates.get(gate) is None:
+        raise GateUnknown(f"there is no gate {gate}")
+    redemption = gatekeeping.redeem(
+        store, scanned=request.token, nonce=request.nonce, gate=gate, key_id=caller.id, now=now
+    )
+    metrics.attempted(redemption)
+    pass_id = str(redemption.pass_id) if redemption.pass_id else None
+    log.info("attempt settled", outcome=redemption.outcome.value, gate=gate, pass_id=pass_id)
+    return redemption
+
+
+@router.get(
+    "/{pass_id}", responses=documented(ProblemCode.PASS_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
+)
+def get_pass(pass_id: UUID, caller: Caller, store: StoreDep, now: Now) -> PassRecord:
+    """Read a pass. Its token is shown to nobody but its bearer."""
+    return _held(store, pass_id, caller).record(now)
+
+
+@router.delete(
+    "/{pass_id}",
+    status_code=204,
+    responses=documented(
+        ProblemCode.PASS_UNKNOWN, ProblemCode.PASS_OVER, ProblemCode.GATE_FORBIDDEN
+    ),
+)
+def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, now: Now) -> None:
+    """Take a pass back before it is used. Taking it back again changes nothing."""
+    status = _held(store, pass_id, caller).record(now).status
+    if status is PassStatus.ISSUED and not store.passes.revoke(pass_id):
+        # Somebody redeemed or revoked it since we looked.
+        status = _held(store, pass_id, caller).record(now).status
+    if status in {PassStatus.REDEEMED, PassStatus.EXPIRED}:
+        raise PassOver(f"the pass is {status.value} already")
+    log.info("pass revoked", pass_id=str(pass_id))
+
+
+_QR_PROBLEMS = documented(
+    ProblemCode.PASS_UNKNOWN, ProblemCode.PASS_OVER, ProblemCode.GATE_FORBIDDEN
+)
+
+
+class SvgResponse(Response):
+    """A QR code as vector graphics."""
+
+    media_type = "image/svg+xml"
+
+
+class PngResponse(Response):
+    """A QR code as a picture."""
+
+    media_type = "image/png"
+
+
+@router.get("/{pass_id}/qr.svg", response_class=SvgResponse, responses=_QR_PROBLEMS)
+def get_pass_qr_svg(
+    pass_id: UUID, caller: Caller, store: StoreDep, settings: SettingsDep, now: Now
+) -> SvgResponse:
+    """Draw the pass's QR code for a screen, while the pass can be used."""
+    return SvgResponse(qr.svg(_payload(store, settings, pass_id, caller, now)))
+
+
+@router.get("/{pass_id}/qr.png", response_class=PngResponse, responses=_QR_PROBLEMS)
+def get_pass_qr_png(
+    pass_id: UUID, caller: Caller, store: StoreDep, settings: SettingsDep, now: Now
+) -> PngResponse:
+    """Draw the pass's QR code as PNG, while the pass can be used."""
+    content = _payload(store, settings, pass_id, caller, now)
+    return PngResponse(store.passes.qr(pass_id) or qr.png(content))
+
+
+def _held(store: Store, pass_id: UUID, caller: StoredKey) -> StoredPass:
+    held = store.passes.get(pass_id)
+    if held is None:
+        raise PassUnknown(f"there is no pass {pass_id}, or it is past its retention")
+    at_gate(caller, held.gate)
+    return held
+
+
+def _payload(
+    store: Store, settings: Settings, pass_id: UUID, caller: StoredKey, now: datetime
+) -> str:
+    record = _held(store, pass_id, caller).record(now)
+    token = store.passes.token(pass_id)
+    if record.status is not PassStatus.ISSUED or token is None:
+        over = PassStatus.EXPIRED if record.status is PassStatus.ISSUED else record.status
+        raise PassOver(f"the pass is {over.value}")
+    return qr.payload(token, settings.public_url)

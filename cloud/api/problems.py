@@ -1,0 +1,161 @@
+"""Errors as problem details (RFC 9457): every answer that is not a success is made here."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from cloud.contract import Problem, ProblemCode
+from cloud.contract.problems import PROBLEM_MEDIA_TYPE
+from cloud.errors import RequestRefused, StoreError, StoreUnavailable
+
+log = structlog.get_logger("cloud.api")
+
+RETRY_AFTER_S = 2
+
+STATUS: Final[Mapping[ProblemCode, int]] = {
+    ProblemCode.MALFORMED_REQUEST: 422,
+    ProblemCode.BODY_TOO_LARGE: 413,
+    ProblemCode.KEY_MISSING: 401,
+    ProblemCode.KEY_INVALID: 401,
+    ProblemCode.KEY_REVOKED: 401,
+    ProblemCode.ROLE_FORBIDDEN: 403,
+    ProblemCode.GATE_FORBIDDEN: 403,
+    ProblemCode.GATE_UNKNOWN: 404,
+    ProblemCode.GATE_REQUIRED: 422,
+    ProblemCode.GATE_EXISTS: 409,
+    ProblemCode.EVENT_UNKNOWN: 404,
+    ProblemCode.EVENT_CONFLICT: 409,
+    ProblemCode.PASS_UNKNOWN: 404,
+    ProblemCode.PASS_OVER: 410,
+    ProblemCode.SUBSCRIBER_UNKNOWN: 404,
+    ProblemCode.KEY_UNKNOWN: 404,
+    ProblemCode.DEVICE_UNKNOWN: 404,
+    ProblemCode.ENROLMENT_CODE_INVALID: 403,
+    ProblemCode.NOT_FOUND: 404,
+    ProblemCode.METHOD_NOT_ALLOWED: 405,
+    ProblemCode.STORE_UNAVAILABLE: 503,
+    ProblemCode.INTERNAL: 500,
+}
+
+TITLES: Final[Mapping[ProblemCode, str]] = {
+    ProblemCode.MALFORMED_REQUEST: "The request does not follow the contract",
+    ProblemCode.BODY_TOO_LARGE: "The request's body is too large",
+    ProblemCode.KEY_MISSING: "A key is needed",
+    ProblemCode.KEY_INVALID: "The key is not known",
+    ProblemCode.KEY_REVOKED: "The key was revoked",
+    ProblemCode.ROLE_FORBIDDEN: "The key's role may not do this",
+    ProblemCode.GATE_FORBIDDEN: "The key is bound to another gate",
+    ProblemCode.GATE_UNKNOWN: "There is no such gate",
+    ProblemCode.GATE_REQUIRED: "A gate must be named",
+    ProblemCode.GATE_EXISTS: "The gate exists already",
+    ProblemCode.EVENT_UNKNOWN: "There is no such event",
+    ProblemCode.EVENT_CONFLICT: "The event's id is taken",
+    ProblemCode.PASS_UNKNOWN: "There is no such pass",
+    ProblemCode.PASS_OVER: "The pass is over",
+    ProblemCode.SUBSCRIBER_UNKNOWN: "There is no such subscriber",
+    ProblemCode.KEY_UNKNOWN: "There is no such key",
+    ProblemCode.DEVICE_UNKNOWN: "There is no such device",
+    ProblemCode.ENROLMENT_CODE_INVALID: "The enrolment code cannot be used",
+    ProblemCode.NOT_FOUND: "There is nothing at this address",
+    ProblemCode.METHOD_NOT_ALLOWED: "This address does not take this method",
+    ProblemCode.STORE_UNAVAILABLE: "The store is away",
+    ProblemCode.INTERNAL: "Something broke on our side",
+}
+
+
+def problem(
+    code: ProblemCode,
+    detail: str = "",
+    *,
+    errors: list[dict[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the answer for a code, with its status and the headers that belong to it."""
+    status = STATUS[code]
+    sent = dict(headers or {})
+    if status == HTTPStatus.UNAUTHORIZED:
+        sent["WWW-Authenticate"] = 'Bearer realm="maskgate"'
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        sent["Retry-After"] = str(RETRY_AFTER_S)
+    body = Problem(title=TITLES[code], status=status, detail=detail, code=code, errors=errors or [])
+    return JSONResponse(
+        body.model_dump(mode="json"),
+        status_code=status,
+        headers=sent,
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+def documented(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of the problems that a route may answer with."""
+    answers: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        answer = answers.setdefault(
+            STATUS[code], {"description": "", "content": {PROBLEM_MEDIA_TYPE: {"examples": {}}}}
+        )
+        answer["description"] += ("; " if answer["description"] else "") + TITLES[code]
+        content = answer["content"][PROBLEM_MEDIA_TYPE]
+        content["schema"] = {"$ref": "#/components/schemas/Problem"}
+        content["examples"][code.value] = {
+            "value": Problem(title=TITLES[code], status=STATUS[code], code=code).model_dump(
+                mode="json"
+            )
+        }
+    return answers
+
+
+def handle(app: FastAPI) -> None:
+    """Answer every error that a route may raise with a problem."""
+    app.add_exception_handler(RequestRefused, _refused)
+    app.add_exception_handler(StoreError, _store)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestRefused)
+    return problem(error.code, str(error))
+
+
+async def _store(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, StoreUnavailable):
+        log.warning("store unavailable", error=str(error))
+        return problem(
+            ProblemCode.STORE_UNAVAILABLE, "nothing was lost on our side; send it again shortly"
+        )
+    log.error("store fault", exc_info=error)
+    return problem(ProblemCode.INTERNAL, "the store holds or answers what it should not")
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # Without what was sent: it may hold a token, a code or a key.
+    errors = [
+        {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]}
+        for each in error.errors()
+    ]
+    where = "; ".join(
+        f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in errors[:5]
+    )
+    return problem(ProblemCode.MALFORMED_REQUEST, where, errors=errors)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            return problem(ProblemCode.NOT_FOUND, f"there is no {request.method} here")
+        case 405:
+            return problem(ProblemCode.METHOD_NOT_ALLOWED, headers=error.headers)
+        case 413:
+            return problem(ProblemCode.BODY_TOO_LARGE, str(error.detail))
+        case status if status < 500:
+            return problem(ProblemCode.MALFORMED_REQUEST, str(error.detail))
+        case _:
+            return problem(ProblemCode.INTERNAL)

@@ -1,0 +1,174 @@
+"""All that the cloud raises, as one tree.
+
+    CloudError
+    ├── StoreError
+    │   ├── StoreUnavailable        Redis is away, or too slow: try again
+    │   └── StoreFault              Redis refused a command, or gave what nobody wrote
+    ├── DeliveryError
+    │   ├── DeliveryPostponed       not now: try again, after `retry_after_s` where it is given
+    │   └── DeliveryImpossible      never: the address or the credentials are wrong
+    └── RequestRefused              the caller's doing; each carries its `ProblemCode`
+        ├── MalformedRequest
+        ├── BodyTooLarge
+        ├── KeyMissing · KeyInvalid · KeyRevoked
+        ├── RoleForbidden · GateForbidden
+        ├── GateUnknown · GateRequired · GateExists
+        ├── EventUnknown · EventConflict
+        ├── PassUnknown · PassOver
+        ├── SubscriberUnknown · KeyUnknown · DeviceUnknown
+        └── EnrolmentCodeInvalid
+
+Foreign errors are translated at one door each: those of redis at `cloud.store`, those of telegram
+at `cloud.notify.telegram`, those of smtplib at `cloud.notify.mail`.
+"""
+
+from cloud.contract import ProblemCode
+
+
+class CloudError(Exception):
+    """Anything that the cloud itself raises."""
+
+
+class StoreError(CloudError):
+    """The store did not do as asked."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 (the name is the state, as in the answer's code)
+    """Redis cannot be reached, or did not answer in time; nothing is known to be written."""
+
+
+class StoreFault(StoreError):  # noqa: N818
+    """Redis answered, but refused the command or held what no version of the cloud writes."""
+
+
+class DeliveryError(CloudError):
+    """A message did not reach its subscriber."""
+
+
+class DeliveryPostponed(DeliveryError):  # noqa: N818
+    """It may go through later.
+
+    `retry_after_s` is the number of seconds that the other side asked us to wait, if it did.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class DeliveryImpossible(DeliveryError):  # noqa: N818
+    """It will not go through, however often it is tried."""
+
+
+class RequestRefused(CloudError):  # noqa: N818
+    """A request that is answered with a problem; its text is for the caller's eyes."""
+
+    code: ProblemCode
+
+
+class MalformedRequest(RequestRefused):
+    """The request breaks the contract in a way that its schema cannot say."""
+
+    code = ProblemCode.MALFORMED_REQUEST
+
+
+class BodyTooLarge(RequestRefused):
+    """The body is larger than CLOUD_MAX_BODY_BYTES."""
+
+    code = ProblemCode.BODY_TOO_LARGE
+
+
+class KeyMissing(RequestRefused):
+    """No bearer key came with the request."""
+
+    code = ProblemCode.KEY_MISSING
+
+
+class KeyInvalid(RequestRefused):
+    """The key is not one of ours."""
+
+    code = ProblemCode.KEY_INVALID
+
+
+class KeyRevoked(RequestRefused):
+    """The key was ours, and has been taken back."""
+
+    code = ProblemCode.KEY_REVOKED
+
+
+class RoleForbidden(RequestRefused):
+    """The key's role may not do this."""
+
+    code = ProblemCode.ROLE_FORBIDDEN
+
+
+class GateForbidden(RequestRefused):
+    """The key is bound to another gate."""
+
+    code = ProblemCode.GATE_FORBIDDEN
+
+
+class GateUnknown(RequestRefused):
+    """There is no such gate."""
+
+    code = ProblemCode.GATE_UNKNOWN
+
+
+class GateRequired(RequestRefused):
+    """The key is bound to no gate, so the request must name one."""
+
+    code = ProblemCode.GATE_REQUIRED
+
+
+class GateExists(RequestRefused):
+    """A gate of that id is there already."""
+
+    code = ProblemCode.GATE_EXISTS
+
+
+class EventUnknown(RequestRefused):
+    """There is no such event, or it is past its retention."""
+
+    code = ProblemCode.EVENT_UNKNOWN
+
+
+class EventConflict(RequestRefused):
+    """The id is taken by an event that says something else."""
+
+    code = ProblemCode.EVENT_CONFLICT
+
+
+class PassUnknown(RequestRefused):
+    """There is no such pass, or it is past its retention."""
+
+    code = ProblemCode.PASS_UNKNOWN
+
+
+class PassOver(RequestRefused):
+    """The pass was redeemed, revoked, or has expired."""
+
+    code = ProblemCode.PASS_OVER
+
+
+class SubscriberUnknown(RequestRefused):
+    """The gate has no such subscriber."""
+
+    code = ProblemCode.SUBSCRIBER_UNKNOWN
+
+
+class KeyUnknown(RequestRefused):
+    """There is no key of that id."""
+
+    code = ProblemCode.KEY_UNKNOWN
+
+
+class DeviceUnknown(RequestRefused):
+    """There is no such device."""
+
+    code = ProblemCode.DEVICE_UNKNOWN
+
+
+class EnrolmentCodeInvalid(RequestRefused):
+    """The code was never made, has been used, or has expired."""
+
+    code = ProblemCode.ENROLMENT_CODE_INVALID

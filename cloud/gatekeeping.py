@@ -1,0 +1,178 @@
+"""Who enters: event → access decision → pass, and the redemption of passes at the door."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+from cloud.contract import (
+    Access,
+    Channel,
+    Decision,
+    Delivery,
+    DeliveryStatus,
+    Event,
+    Gate,
+    IssuedPass,
+    Label,
+    Outcome,
+    Redemption,
+    Refusal,
+    RefusalReason,
+    Subscriber,
+)
+from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
+from cloud.errors import EventConflict, GateUnknown
+from cloud.notify.texts import text_of
+from cloud.store import Acceptance, Receipt, Store
+
+REFUSALS: Final = {
+    Label.WITHOUT_MASK: Refusal(
+        reason=RefusalReason.NO_MASK, message="Please put on a mask, then look at the camera again."
+    ),
+    Label.INCORRECT_MASK: Refusal(
+        reason=RefusalReason.MASK_WORN_WRONGLY,
+        message="Please cover your nose and mouth, then look at the camera again.",
+    ),
+}
+
+MESSAGES: Final = {
+    Outcome.ADMITTED: "Welcome. Please walk in.",
+    Outcome.UNKNOWN: "This code is not known here. Please look at the camera to get a pass.",
+    Outcome.EXPIRED: "This pass has expired. Please look at the camera to get a new one.",
+    Outcome.ALREADY_REDEEMED: "This pass has been used already. Each pass lets one person in once.",
+    Outcome.REVOKED: "This pass was taken back. Please speak to the staff.",
+    Outcome.WRONG_GATE: "This pass is for another entrance.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decision, and whether it was made now or given before."""
+
+    decision: Decision
+    repeated: bool
+
+
+def accept(
+    store: Store,
+    event: Event,
+    *,
+    gate: str,
+    device_id: str,
+    pass_lifetime: timedelta,
+    now: datetime,
+) -> Answer:
+    """Decide on an event and keep it with all that follows; the same event again changes nothing.
+
+    Raises EventConflict where the id is taken by a different event, or came from another device.
+    """
+    while True:
+        around = store.events.surroundings(event.id, gate)
+        if around.receipt is not None:
+            return Answer(_repeated(around.receipt, event, device_id), repeated=True)
+        if around.gate is None:
+            raise GateUnknown(f"there is no gate {gate}")
+        decision = decide(event, gate, pass_lifetime, now)
+        deliveries = [
+            delivery
+            for subscriber in around.subscribers
+            if (delivery := _delivery(subscriber, around.gate, event, decision)) is not None
+        ]
+        if store.events.add(Acceptance(event, device_id, decision, deliveries)):
+            return Answer(decision, repeated=False)
+        # Somebody else accepted this id between our look and our write: give their answer.
+
+
+def decide(event: Event, gate: str, pass_lifetime: timedelta, now: datetime) -> Decision:
+    """Return the answer to a verdict: a pass for a mask worn well, a refusal for all else."""
+    refusal = REFUSALS.get(event.label)
+    return Decision(
+        event_id=event.id,
+        gate=gate,
+        access=Access.GRANTED if refusal is None else Access.REFUSED,
+        decided_at=now,
+        issued_pass=IssuedPass(id=uuid4(), token=new_token(), expires_at=now + pass_lifetime)
+        if refusal is None
+        else None,
+        refusal=refusal,
+    )
+
+
+def new_token() -> str:
+    """Return 13 letters drawn evenly from the alphabet by the system's secure generator."""
+    return "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(TOKEN_LENGTH))
+
+
+def redeem(
+    store: Store, *, scanned: str, nonce: str, gate: str, key_id: str, now: datetime
+) -> Redemption:
+    """Settle one attempt to enter by what a scanner read."""
+    token = token_in(scanned)
+    if token is None:
+        # Nothing to look up, and the same answer for ever: there is nothing to keep either.
+        return Redemption(outcome=Outcome.UNKNOWN, message=MESSAGES[Outcome.UNKNOWN], at=now)
+    settled = store.passes.redeem(token=token, gate=gate, nonce=nonce, key_id=key_id, now=now)
+    return Redemption(
+        outcome=settled.outcome,
+        message=MESSAGES[settled.outcome],
+        at=settled.at,
+        pass_id=settled.pass_id,
+        redeemed_at=settled.redeemed_at,
+        redeemed_gate=settled.redeemed_gate,
+    )
+
+
+def token_in(scanned: str) -> str | None:
+    """Return the token that a scanner's text holds: bare, or at the end of `…/p/<token>`.
+
+    The host is not compared: codes stay good when the public address changes, and what admits is
+    the token alone.
+    """
+    text = scanned.strip()
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    if parts.scheme.lower() in {"http", "https"}:
+        head, _, text = parts.path.rstrip("/").rpartition("/")
+        if not head.endswith("/p"):
+            return None
+    if len(text) == TOKEN_LENGTH and all(letter in TOKEN_ALPHABET for letter in text):
+        return text
+    return None
+
+
+def delivery_id(event_id: UUID, subscriber: Subscriber) -> str:
+    """Return the one id that an event's message to a subscriber can have."""
+    return f"{event_id}_{subscriber.id}"
+
+
+def _repeated(receipt: Receipt, event: Event, device_id: str) -> Decision:
+    if receipt.device_id != device_id or receipt.event != event:
+        raise EventConflict(
+            f"event {event.id} was accepted before with other contents; give a new event a new id"
+        )
+    return receipt.decision
+
+
+def _delivery(
+    subscriber: Subscriber, gate: Gate, event: Event, decision: Decision
+) -> Delivery | None:
+    text = text_of(subscriber.channel, gate, event, decision)
+    if text is None:
+        return None
+    granted = decision.access is Access.GRANTED
+    return Delivery(
+        id=delivery_id(event.id, subscriber),
+        event_id=event.id,
+        gate=gate.id,
+        channel=subscriber.channel,
+        address=subscriber.address,
+        text=text,
+        with_qr=granted and subscriber.channel is Channel.TELEGRAM,
+        status=DeliveryStatus.PENDING,
+        created_at=decision.decided_at,
+    )

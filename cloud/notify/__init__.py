@@ -1,0 +1,1 @@
+"""Getting word to people: one file for each channel, and the texts that they carry."""

@@ -1,0 +1,90 @@
+"""Telegram, by python-telegram-bot: a photo with a caption for a pass, a text for the rest."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from telegram import Bot
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    EndPointNotFound,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
+from telegram.request import HTTPXRequest
+
+from cloud.errors import DeliveryError, DeliveryImpossible, DeliveryPostponed
+from cloud.notify.base import Message
+
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 10.0
+
+
+class TelegramNotifier:
+    """Sends through the Bot API, over connections that are kept from one message to the next."""
+
+    def __init__(
+        self, token: str, api_url: str, *, answer_timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
+        self._loop = asyncio.Runner()
+        self._request = HTTPXRequest(
+            connection_pool_size=4,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=answer_timeout_s,
+            media_write_timeout=answer_timeout_s,
+        )
+        self._bot = Bot(token, base_url=api_url, request=self._request)
+
+    def send(self, message: Message) -> None:
+        """Send one message; the address is a chat's id or @name."""
+        chat = _chat(message.address)
+        if message.qr_png is None:
+            self._run(self._bot.send_message(chat, message.text))
+        else:
+            self._run(
+                self._bot.send_photo(
+                    chat, message.qr_png, caption=message.text, filename="pass.png"
+                )
+            )
+
+    def close(self) -> None:
+        """Close the connections and the loop that they live on."""
+        self._loop.run(self._request.shutdown())
+        self._loop.close()
+
+    def _run(self, call: Coroutine[Any, Any, object]) -> None:
+        try:
+            self._loop.run(call)
+        except TelegramError as error:
+            raise translated(error) from error
+
+
+def _chat(address: str) -> int | str:
+    return address if address.startswith("@") else int(address)
+
+
+def translated(error: TelegramError) -> DeliveryError:
+    """Return what an error of the Bot API means to a delivery.
+
+    BadRequest is a NetworkError to the library, and to us a message that will never be taken.
+    """
+    match error:
+        case RetryAfter():
+            seconds = error._retry_after.total_seconds()
+            return DeliveryPostponed(f"Telegram asks to wait {seconds:g} s", seconds)
+        case InvalidToken() | EndPointNotFound():
+            return DeliveryImpossible("Telegram does not know the token in CLOUD_TELEGRAM_TOKEN")
+        case Forbidden():
+            return DeliveryImpossible(f"the chat does not take our messages: {error.message}")
+        case ChatMigrated():
+            return DeliveryImpossible(f"the chat has moved to {error.new_chat_id}; subscribe that")
+        case BadRequest():
+            return DeliveryImpossible(f"Telegram refused the message: {error.message}")
+        case NetworkError():
+            return DeliveryPostponed(f"Telegram could not be reached: {error.message}")
+        case _:
+            return DeliveryPostponed(f"Telegram failed: {error.message}")

@@ -1,0 +1,124 @@
+"""Settings of every cloud process, read from the environment once, at start."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SmtpSecurity(StrEnum):
+    """How the connection to the mail server is kept private."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+class LogLevel(StrEnum):
+    """The least level that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Settings(BaseSettings):
+    """What a process of the cloud is told from outside. A bad value stops it at start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLOUD_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="The Redis that keeps everything; rediss:// for TLS",
+    )
+    queue_url: SecretStr | None = Field(
+        default=None,
+        description="The Redis of the job queue; unset means the same as CLOUD_REDIS_URL, "
+        "and no other is supported yet",
+    )
+    redis_dir: Path = Field(
+        default=Path("var/redis"),
+        description="Where `python -m cloud redis` keeps its append-only file",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the API listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")
+    public_url: str | None = Field(
+        default=None,
+        description="Address of the API as people's phones reach it; QR codes then hold "
+        "<public_url>/p/<token>, otherwise the bare token",
+    )
+    max_body_bytes: int = Field(
+        default=64 * 1024, ge=1024, description="Largest request body that is read"
+    )
+    pass_lifetime_s: int = Field(
+        default=300, ge=10, le=86_400, description="Seconds from a pass's making to its expiry"
+    )
+    enrolment_code_lifetime_s: int = Field(
+        default=3600, ge=60, le=604_800, description="Seconds that an enrolment code may be used"
+    )
+    retention_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days that events, passes (never their tokens) and deliveries are kept",
+    )
+    telegram_token: SecretStr | None = Field(
+        default=None,
+        description="Token of the Telegram bot; unset means that nothing goes to Telegram, and "
+        "deliveries are kept as undelivered_by_choice",
+    )
+    telegram_api_url: str = Field(
+        default="https://api.telegram.org/bot",
+        description="Bot API, up to where the token follows",
+    )
+    smtp_host: str | None = Field(
+        default=None,
+        description="Mail server; unset means that no mail is sent, and deliveries are kept as "
+        "undelivered_by_choice",
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server")
+    smtp_security: SmtpSecurity = Field(
+        default=SmtpSecurity.STARTTLS, description="starttls, tls or none"
+    )
+    smtp_username: str | None = Field(default=None, description="Name to log in with, if any")
+    smtp_password: SecretStr | None = Field(default=None, description="Password to log in with")
+    smtp_sender: str = Field(
+        default="maskgate@localhost", description="Address that mails are sent from"
+    )
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error")
+
+    @field_validator("telegram_token", "smtp_password", "queue_url", mode="after")
+    @classmethod
+    def _empty_is_unset(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is not None and value.get_secret_value() else None
+
+    @field_validator("smtp_host", "smtp_username", "public_url", mode="after")
+    @classmethod
+    def _blank_is_unset(cls, value: str | None) -> str | None:
+        return value or None
+
+    @field_validator("public_url", "telegram_api_url", mode="after")
+    @classmethod
+    def _address_of_http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("give a whole address that starts with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_instance(self) -> Self:
+        # An event and its jobs go into one MULTI, which cannot span two servers.
+        if self.queue_url not in {None, self.redis_url}:
+            raise ValueError(
+                "a separate queue instance is not supported yet: unset CLOUD_QUEUE_URL, or give "
+                "it the value of CLOUD_REDIS_URL"
+            )
+        return self

@@ -1,0 +1,80 @@
+"""The store: the only place that knows Redis, its keys and its errors.
+
+One shelf for each noun. An event is accepted with its pass, its deliveries and their jobs in one
+MULTI (`Events.add`); a pass is redeemed by one script (`Passes.redeem`). Redis runs with its
+append-only file on. Whatever redis-py raises leaves this package as a `StoreError`.
+"""
+
+from datetime import timedelta
+from typing import Self
+
+import redis
+
+from cloud.settings import Settings
+from cloud.store.connection import at_the_door, connect
+from cloud.store.deliveries import Deliveries
+from cloud.store.devices import Devices
+from cloud.store.events import Acceptance, Events, Receipt, Surroundings
+from cloud.store.gates import Gates
+from cloud.store.keys import Keys, MintedKey, StoredKey, mint
+from cloud.store.moments import now
+from cloud.store.passes import Passes, Settlement
+from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, job_queue
+from cloud.store.records import StoredPass
+
+__all__ = [
+    "DELIVER",
+    "DRAW_QR",
+    "QUEUE_NAME",
+    "WHEN_FAILED",
+    "Acceptance",
+    "MintedKey",
+    "Receipt",
+    "Settlement",
+    "Store",
+    "StoredKey",
+    "StoredPass",
+    "Surroundings",
+    "mint",
+    "now",
+]
+
+
+@at_the_door
+class Store:
+    """All shelves over one connection pool. Making it connects to nothing."""
+
+    def __init__(self, client: redis.Redis, retention: timedelta) -> None:
+        self._client = client
+        self.queue = job_queue(client)
+        self.events = Events(client, self.queue, retention)
+        self.passes = Passes(client)
+        self.deliveries = Deliveries(client)
+        self.gates = Gates(client)
+        self.keys = Keys(client)
+        self.devices = Devices(client, self.keys)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Return a store on the Redis that the settings name."""
+        return cls(
+            connect(settings.redis_url.get_secret_value()),
+            timedelta(days=settings.retention_days),
+        )
+
+    @property
+    def client(self) -> redis.Redis:
+        """The connection, for RQ's worker."""
+        return self._client
+
+    def ping(self) -> None:
+        """Return if Redis answers; raise StoreUnavailable if not."""
+        self._client.ping()
+
+    def waiting_jobs(self) -> int:
+        """Return how many jobs wait for a worker."""
+        return self.queue.count
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()

@@ -1,0 +1,137 @@
+"""Devices, the one-time codes that enrol them, and what they report."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import cast
+
+import redis
+
+from cloud.contract import Device, Enrolment, EnrolmentCode, EnrolmentRequest, Heartbeat, Role
+from cloud.contract.base import UtcTime, Wire
+from cloud.contract.passes import TOKEN_ALPHABET
+from cloud.errors import EnrolmentCodeInvalid
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.keys import Keys, mint
+from cloud.store.records import parsed
+
+CODE_LENGTH = 12
+"""12 letters of 58 are 70 bits, for an hour: typed once by a person, and past guessing."""
+
+
+class StoredDevice(Device):
+    """A device as it is kept."""
+
+    key_id: str
+
+
+class Sign(Wire):
+    """The last heartbeat, and when it came by our clock."""
+
+    heartbeat: Heartbeat
+    seen_at: UtcTime
+
+
+class Admission(Wire):
+    """What a code is good for."""
+
+    gate: str
+    expires_at: UtcTime
+
+
+@at_the_door
+class Devices:
+    """Devices by id, their last signs of life, and codes by hash."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def new_code(self, gate: str, lifetime: timedelta, now: datetime) -> EnrolmentCode:
+        """Make a one-time code for a gate; it is kept as a hash, until it expires."""
+        code = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(CODE_LENGTH))
+        admission = Admission(gate=gate, expires_at=now + lifetime)
+        self._client.set(_code_key(code), admission.model_dump_json(), ex=lifetime)
+        return EnrolmentCode(code=code, gate=gate, expires_at=admission.expires_at)
+
+    def enrol(self, request: EnrolmentRequest, now: datetime) -> Enrolment:
+        """Use up a code: keep the device and its key in one MULTI with the code's deletion."""
+        code_key = _code_key(request.code.strip())
+        with self._client.pipeline() as pipe:
+            pipe.watch(code_key)
+            document = cast(bytes | None, pipe.get(code_key))
+            admission = parsed(Admission, document) if document else None
+            if admission is None or now >= admission.expires_at:
+                raise EnrolmentCodeInvalid(_CODE_REFUSED)
+            device_id = secrets.token_hex(6)
+            key = mint(request.name, Role.DEVICE, admission.gate, device_id)
+            device = StoredDevice(
+                id=device_id,
+                name=request.name,
+                gate=admission.gate,
+                enrolled_at=now,
+                key_id=key.stored.id,
+            )
+            pipe.multi()
+            pipe.delete(code_key)
+            pipe.hset(keyspace.DEVICES, device_id, device.model_dump_json())
+            pipe.hset(keyspace.KEYS, key.stored.id, key.stored.model_dump_json())
+            try:
+                pipe.execute()
+            except redis.WatchError as error:
+                raise EnrolmentCodeInvalid(_CODE_REFUSED) from error
+        return Enrolment(device_id=device_id, device_key=key.text, gate=admission.gate)
+
+    def beat(self, device_id: str, heartbeat: Heartbeat, now: datetime) -> None:
+        """Keep a device's last heartbeat."""
+        sign = Sign(heartbeat=heartbeat, seen_at=now)
+        self._client.hset(keyspace.HEARTBEATS, device_id, sign.model_dump_json())
+
+    def all(self) -> list[Device]:
+        """Return every device with its last sign of life, the oldest first."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hvals(keyspace.DEVICES)
+        pipe.hgetall(keyspace.HEARTBEATS)
+        documents, signs = pipe.execute()
+        devices = []
+        for document in documents:
+            stored = parsed(StoredDevice, document)
+            sign = signs.get(stored.id.encode())
+            seen = parsed(Sign, sign) if sign else None
+            devices.append(
+                Device.model_validate(
+                    {
+                        **stored.model_dump(exclude={"last_heartbeat", "last_seen_at"}),
+                        "last_heartbeat": seen.heartbeat if seen else None,
+                        "last_seen_at": seen.seen_at if seen else None,
+                    }
+                )
+            )
+        return sorted(devices, key=lambda device: (device.enrolled_at, device.id))
+
+    def get(self, device_id: str) -> StoredDevice | None:
+        """Return the device, or None."""
+        document = cast(bytes | None, self._client.hget(keyspace.DEVICES, device_id))
+        return parsed(StoredDevice, document) if document else None
+
+    def revoke(self, device_id: str) -> bool:
+        """Take a device's key back; return False if there is no such device."""
+        stored = self.get(device_id)
+        if stored is None:
+            return False
+        revoked = stored.model_copy(update={"revoked": True})
+        # The key first: should the second write fail, the device is shut out all the same.
+        self._keys.revoke(stored.key_id)
+        self._client.hset(keyspace.DEVICES, device_id, revoked.model_dump_json())
+        return True
+
+
+_CODE_REFUSED = (
+    "this enrolment code was never made, has been used, or has expired; make a new one with "
+    "`python -m cloud enrolment-codes create`"
+)
+
+
+def _code_key(code: str) -> str:
+    return keyspace.enrolment_code(hashlib.sha256(code.encode()).hexdigest())

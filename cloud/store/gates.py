@@ -1,0 +1,70 @@
+"""Gates and their subscribers."""
+
+from typing import cast
+
+import redis
+
+from cloud.contract import Channel, Gate, Subscriber
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.records import parsed
+
+
+@at_the_door
+class Gates:
+    """Gates by id; subscribers by gate, and gates by subscriber's address."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def add(self, gate: Gate) -> bool:
+        """Keep a new gate; return False if its id is taken."""
+        return bool(self._client.hsetnx(keyspace.GATES, gate.id, gate.model_dump_json()))
+
+    def get(self, gate_id: str) -> Gate | None:
+        """Return the gate, or None."""
+        document = cast(bytes | None, self._client.hget(keyspace.GATES, gate_id))
+        return parsed(Gate, document) if document else None
+
+    def all(self) -> list[Gate]:
+        """Return every gate, by id."""
+        documents = cast(list[bytes], self._client.hvals(keyspace.GATES))
+        return sorted((parsed(Gate, document) for document in documents), key=lambda gate: gate.id)
+
+    def subscribe(self, subscriber: Subscriber) -> Subscriber:
+        """Keep a subscriber; the same address again is answered with the subscriber it has."""
+        for held in self.subscribers(subscriber.gate):
+            if (held.channel, held.address) == (subscriber.channel, subscriber.address):
+                return held
+        with self._client.pipeline() as pipe:
+            pipe.hset(
+                keyspace.subscribers(subscriber.gate), subscriber.id, subscriber.model_dump_json()
+            )
+            pipe.sadd(
+                keyspace.subscriptions(subscriber.channel, subscriber.address), subscriber.gate
+            )
+            pipe.execute()
+        return subscriber
+
+    def subscribers(self, gate_id: str) -> list[Subscriber]:
+        """Return the gate's subscribers, the oldest first."""
+        documents = cast(list[bytes], self._client.hvals(keyspace.subscribers(gate_id)))
+        held = (parsed(Subscriber, document) for document in documents)
+        return sorted(held, key=lambda subscriber: (subscriber.created_at, subscriber.id))
+
+    def unsubscribe(self, gate_id: str, subscriber_id: str) -> bool:
+        """Forget a subscriber; return False if there was none of that id."""
+        held = cast(bytes | None, self._client.hget(keyspace.subscribers(gate_id), subscriber_id))
+        if held is None:
+            return False
+        subscriber = parsed(Subscriber, held)
+        with self._client.pipeline() as pipe:
+            pipe.hdel(keyspace.subscribers(gate_id), subscriber_id)
+            pipe.srem(keyspace.subscriptions(subscriber.channel, subscriber.address), gate_id)
+            pipe.execute()
+        return True
+
+    def of_address(self, channel: Channel, address: str) -> list[str]:
+        """Return the ids of the gates that an address is told of, sorted."""
+        gates = cast(set[bytes], self._client.smembers(keyspace.subscriptions(channel, address)))
+        return sorted(gate.decode() for gate in gates)

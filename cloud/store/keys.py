@@ -1,0 +1,114 @@
+"""Keys: who may call what. A key's secret is shown once and kept as a hash."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+
+from cloud.contract import IssuedKey, Key, Role
+from cloud.errors import KeyInvalid, KeyRevoked
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.moments import now
+from cloud.store.records import parsed
+
+SECRET_BYTES = 32
+PREFIX = "mg"
+
+
+class StoredKey(Key):
+    """A key as it is kept."""
+
+    secret_sha256: str
+    device_id: str | None = None
+    """The device whose own key this is."""
+
+
+@dataclass(frozen=True, slots=True)
+class MintedKey:
+    """A new key: what is kept of it, and its text, which is not."""
+
+    stored: StoredKey
+    text: str
+
+    def __repr__(self) -> str:
+        return f"MintedKey({self.stored.id})"
+
+    def issued(self) -> IssuedKey:
+        """Return the one answer that shows the text."""
+        return IssuedKey.model_validate({**self.stored.model_dump(), "key": self.text})
+
+
+def mint(name: str, role: Role, gate: str | None, device_id: str | None = None) -> MintedKey:
+    """Return a new key, not kept yet: `mg_<id>_<secret>`.
+
+    The secret is 256 random bits, so a fast hash keeps it: slow hashes (argon2, bcrypt) make up
+    for what people choose as passwords, and would only slow down every request here (NIST
+    SP 800-63B section 5.1.2.2 asks for a salted slow hash below 112 bits of entropy only).
+    """
+    key_id = secrets.token_hex(6)
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    stored = StoredKey(
+        id=key_id,
+        name=name,
+        role=role,
+        gate=gate,
+        device_id=device_id,
+        created_at=now(),
+        secret_sha256=_sha256(secret),
+    )
+    return MintedKey(stored, f"{PREFIX}_{key_id}_{secret}")
+
+
+@at_the_door
+class Keys:
+    """Keys by id."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def add(self, key: StoredKey) -> None:
+        """Keep a new key."""
+        self._client.hset(keyspace.KEYS, key.id, key.model_dump_json())
+
+    def authenticate(self, text: str) -> StoredKey:
+        """Return whose key `text` is; raise KeyInvalid or KeyRevoked."""
+        prefix, _, rest = text.partition("_")
+        key_id, _, secret = rest.partition("_")
+        if prefix != PREFIX or not key_id.isalnum() or not secret:
+            raise KeyInvalid("this is not a key of this server; keys begin with mg_")
+        document = cast(bytes | None, self._client.hget(keyspace.KEYS, key_id))
+        stored = parsed(StoredKey, document) if document else None
+        # Compared for an unknown id too, so that the time taken says nothing about which ids are.
+        expected = stored.secret_sha256 if stored else _sha256("")
+        if not hmac.compare_digest(_sha256(secret), expected) or stored is None:
+            raise KeyInvalid("this key is not known here; ask an admin for one")
+        if stored.revoked:
+            raise KeyRevoked("this key was revoked; ask an admin for a new one")
+        return stored
+
+    def all(self) -> list[StoredKey]:
+        """Return every key, the oldest first."""
+        documents = cast(list[bytes], self._client.hvals(keyspace.KEYS))
+        held = (parsed(StoredKey, document) for document in documents)
+        return sorted(held, key=lambda key: (key.created_at, key.id))
+
+    def get(self, key_id: str) -> StoredKey | None:
+        """Return the key, or None."""
+        document = cast(bytes | None, self._client.hget(keyspace.KEYS, key_id))
+        return parsed(StoredKey, document) if document else None
+
+    def revoke(self, key_id: str) -> bool:
+        """Take a key back; return False if there is none of that id."""
+        stored = self.get(key_id)
+        if stored is None:
+            return False
+        self.add(stored.model_copy(update={"revoked": True}))
+        return True
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,75 @@
+"""Every Redis key that the cloud uses is built here (RQ keeps its own under `rq:`)."""
+
+from uuid import UUID
+
+from cloud.contract import Channel
+
+GATES = "mg:gates"
+KEYS = "mg:keys"
+DEVICES = "mg:devices"
+HEARTBEATS = "mg:heartbeats"
+PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
+
+
+def event(event_id: UUID) -> str:
+    """Hash: an event, its decision and its place in the stream."""
+    return f"mg:event:{event_id}"
+
+
+def events(gate: str | None = None) -> str:
+    """Stream: events of one gate, or of all."""
+    return "mg:events" if gate is None else f"mg:events:{gate}"
+
+
+def pass_(pass_id: UUID) -> str:
+    """Hash: a pass without its token."""
+    return f"{PASS_PREFIX}{pass_id}"
+
+
+def pass_token(pass_id: UUID) -> str:
+    """String: the token itself, gone when the pass expires."""
+    return f"mg:pass-token:{pass_id}"
+
+
+def pass_qr(pass_id: UUID) -> str:
+    """String: the PNG of the QR code, gone when the pass expires."""
+    return f"mg:pass-qr:{pass_id}"
+
+
+def token(token_sha256: str) -> str:
+    """String: the id of the pass that a token belongs to."""
+    return f"mg:token:{token_sha256}"
+
+
+def redemption(key_id: str, nonce: str, gate: str, token_sha256: str) -> str:
+    """String: the answer that an attempt was given.
+
+    The attempt is its nonce together with what it tried, so that a scanner that uses a nonce
+    twice by mistake is never told one person's answer for another's token.
+    """
+    return f"mg:redemption:{key_id}:{nonce}:{gate}:{token_sha256}"
+
+
+def delivery(delivery_id: str) -> str:
+    """Hash: one message to one subscriber."""
+    return f"mg:delivery:{delivery_id}"
+
+
+def deliveries(gate: str | None = None) -> str:
+    """Stream: deliveries of one gate, or of all."""
+    return "mg:deliveries" if gate is None else f"mg:deliveries:{gate}"
+
+
+def subscribers(gate: str) -> str:
+    """Hash: a gate's subscribers by id."""
+    return f"mg:subscribers:{gate}"
+
+
+def subscriptions(channel: Channel, address: str) -> str:
+    """Set: the gates that an address is told of."""
+    return f"mg:subscriptions:{channel}:{address}"
+
+
+def enrolment_code(code_sha256: str) -> str:
+    """String: what a one-time code enrols, gone when it is used or expires."""
+    return f"mg:enrolment-code:{code_sha256}"

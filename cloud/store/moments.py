@@ -1,0 +1,19 @@
+"""Moments as Redis keeps them: whole milliseconds since 1970, in UTC."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Return the present, cut to the millisecond that the store can keep."""
+    return from_ms(to_ms(datetime.now(UTC)))
+
+
+def to_ms(moment: datetime) -> int:
+    """Return milliseconds since 1970-01-01T00:00Z."""
+    return int(moment.timestamp() * 1000 + 0.5)
+
+
+def from_ms(milliseconds: int | bytes | str) -> datetime:
+    """Return the aware moment, in UTC."""
+    whole = int(milliseconds)
+    return datetime.fromtimestamp(whole // 1000, UTC).replace(microsecond=whole % 1000 * 1000)

@@ -1,0 +1,110 @@
+"""Records as Redis gives them back, read into what the cloud works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from cloud.contract import (
+    Delivery,
+    Event,
+    EventRecord,
+    PassRecord,
+    PassStatus,
+    Refusal,
+)
+from cloud.errors import StoreFault
+from cloud.store.moments import from_ms
+
+Fields = Mapping[bytes, bytes]
+"""A Redis hash, as redis-py answers it."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parsed(model: type[M], document: bytes | str) -> M:
+    """Return `document` (JSON) as a `model`; raise StoreFault where it is not one."""
+    try:
+        return model.model_validate_json(document)
+    except ValidationError as error:
+        raise StoreFault(f"a kept {model.__name__} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPass:
+    """A pass as it is kept; `status` never says `expired`, which only time tells."""
+
+    id: UUID
+    event_id: UUID
+    gate: str
+    status: PassStatus
+    issued_at: datetime
+    expires_at: datetime
+    qr_ready_at: datetime | None
+    redeemed_at: datetime | None
+
+    @classmethod
+    def read(cls, pass_id: UUID, fields: Fields) -> "StoredPass":
+        """Return the pass that `fields` hold."""
+        return cls(
+            id=pass_id,
+            event_id=UUID(fields[b"event"].decode()),
+            gate=fields[b"gate"].decode(),
+            status=PassStatus(fields[b"status"].decode()),
+            issued_at=from_ms(fields[b"issued_at"]),
+            expires_at=from_ms(fields[b"expires_at"]),
+            qr_ready_at=_moment(fields.get(b"qr_ready_at")),
+            redeemed_at=_moment(fields.get(b"redeemed_at")),
+        )
+
+    def record(self, now: datetime) -> PassRecord:
+        """Return what keepers of the gate see of it at `now`."""
+        status = self.status
+        if status is PassStatus.ISSUED and now >= self.expires_at:
+            status = PassStatus.EXPIRED
+        return PassRecord(
+            id=self.id,
+            gate=self.gate,
+            status=status,
+            issued_at=self.issued_at,
+            expires_at=self.expires_at,
+            qr_ready_at=self.qr_ready_at,
+            redeemed_at=self.redeemed_at,
+        )
+
+
+def event_record(fields: Fields, held: StoredPass | None, now: datetime) -> EventRecord:
+    """Return the event that `fields` hold, with its pass as it is at `now`."""
+    event = parsed(Event, fields[b"event"])
+    refusal = fields[b"refusal"]
+    return EventRecord.model_validate(
+        {
+            **event.model_dump(),
+            "gate": fields[b"gate"].decode(),
+            "device_id": fields[b"device"].decode(),
+            "access": fields[b"access"].decode(),
+            "accepted_at": from_ms(fields[b"accepted_at"]),
+            "refusal": parsed(Refusal, refusal) if refusal else None,
+            "pass": None if held is None else held.record(now),
+            "cursor": fields[b"cursor"].decode(),
+        }
+    )
+
+
+def delivery(fields: Fields) -> Delivery:
+    """Return the delivery that `fields` hold."""
+    return Delivery.model_validate(
+        {
+            **parsed(Delivery, fields[b"delivery"]).model_dump(),
+            "status": fields[b"status"].decode(),
+            "detail": fields[b"detail"].decode(),
+            "settled_at": _moment(fields[b"settled_at"]),
+        }
+    )
+
+
+def _moment(milliseconds: bytes | None) -> datetime | None:
+    return from_ms(milliseconds) if milliseconds else None

@@ -1,0 +1,66 @@
+"""Lua that Redis runs as one step.
+
+Keys that a script finds on its way (a pass by its token) are not declared beforehand, so the
+store is for one Redis (standalone, Sentinel, managed), not for a Redis Cluster.
+"""
+
+APPEND = """
+-- Append a record to the stream of all and to its gate's, under one id, and note the id in it.
+-- KEYS: stream of all, stream of the gate, record
+-- ARGV: oldest time that is kept (ms since 1970), then field, value, ...
+local fields = {}
+for i = 2, #ARGV do fields[#fields + 1] = ARGV[i] end
+local id = redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[1], '*', unpack(fields))
+redis.call('XADD', KEYS[2], 'MINID', '~', ARGV[1], id, unpack(fields))
+redis.call('HSET', KEYS[3], 'cursor', id)
+return id
+"""
+
+AMEND = """
+-- Change a record only while it is there and a field of it has the value that is expected.
+-- KEYS: record; ARGV: field, its expected value, then field, value, ...
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+local fields = {}
+for i = 3, #ARGV do fields[#fields + 1] = ARGV[i] end
+redis.call('HSET', KEYS[1], unpack(fields))
+return 1
+"""
+
+REDEEM = """
+-- Settle one attempt to use a token. The answer is kept, so that a repeated attempt gets it again.
+-- KEYS: answer to this attempt, pass id by token
+-- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms)
+local answered = redis.call('GET', KEYS[1])
+if answered then return answered end
+
+local answer = {outcome = 'unknown', at = ARGV[3]}
+local pass_id = redis.call('GET', KEYS[2])
+if pass_id then
+  local key = ARGV[1] .. pass_id
+  local pass = redis.call('HMGET', key, 'gate', 'status', 'expires_at', 'redeemed_at',
+    'redeemed_gate')
+  if pass[1] then
+    answer.pass_id = pass_id
+    if pass[1] ~= ARGV[2] then
+      answer.outcome = 'wrong_gate'
+    elseif pass[2] == 'revoked' then
+      answer.outcome = 'revoked'
+    elseif pass[2] == 'redeemed' then
+      answer.outcome = 'already_redeemed'
+      answer.redeemed_at = pass[4]
+      answer.redeemed_gate = pass[5]
+    elseif tonumber(ARGV[3]) >= tonumber(pass[3]) then
+      answer.outcome = 'expired'
+    else
+      redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', ARGV[3], 'redeemed_gate',
+        ARGV[2])
+      answer.outcome = 'admitted'
+      answer.redeemed_at = ARGV[3]
+      answer.redeemed_gate = ARGV[2]
+    end
+  end
+end
+local encoded = cjson.encode(answer)
+redis.call('SET', KEYS[1], encoded, 'PX', ARGV[4])
+return encoded
+"""

@@ -1,0 +1,48 @@
+"""Reading a stream backwards, page by page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+
+from cloud.store.records import Fields
+
+BATCH = 200
+"""Entries asked for at a time while a filter is on."""
+
+SCANNED_AT_MOST = 5_000
+"""Entries looked at for one page: a filter that matches next to nothing gives a short page and a
+cursor to go on from, rather than a request that reads all of a month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Entries of one read, newest first, and where to read on (None at the stream's end)."""
+
+    entries: list[tuple[str, Fields]]
+    read_on: str | None
+
+
+def backwards(
+    client: redis.Redis, stream: str, before: str | None, wanted: Mapping[bytes, str], limit: int
+) -> Window:
+    """Return up to `limit` entries older than the cursor `before` whose fields are as `wanted`."""
+    matching: list[tuple[str, Fields]] = []
+    cursor, scanned = before, 0
+    while scanned < SCANNED_AT_MOST:
+        count = BATCH if wanted else limit + 1
+        newest = "+" if cursor is None else f"({cursor}"
+        entries = cast(
+            list[tuple[bytes, Fields]], client.xrevrange(stream, max=newest, min="-", count=count)
+        )
+        for entry_id, fields in entries:
+            if len(matching) == limit:
+                return Window(matching, matching[-1][0])
+            cursor = entry_id.decode()
+            scanned += 1
+            if all(fields.get(name) == value.encode() for name, value in wanted.items()):
+                matching.append((cursor, fields))
+        if len(entries) < count:
+            return Window(matching, None)
+    return Window(matching, cursor)

@@ -1,0 +1,296 @@
+"""A Bot API over HTTP that a test owns: it takes messages and photos, and fails when told to.
+
+It speaks as much of https://core.telegram.org/bots/api as the cloud uses: getMe, getUpdates (long
+polling), sendMessage, sendPhoto (multipart/form-data), setMyCommands and deleteWebhook.
+"""
+
+import contextlib
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from email import policy
+from email.parser import BytesParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+TOKEN = "123456:double-of-the-bot-api"
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """What sendMessage was called with; `at` is on the monotonic clock."""
+
+    chat_id: str
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SentPhoto:
+    """What sendPhoto was called with; `at` is on the monotonic clock."""
+
+    chat_id: str
+    caption: str
+    photo: bytes
+    filename: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How one of the next sends goes wrong."""
+
+    status: int
+    description: str
+    retry_after: int | None = None
+    hang: bool = False
+
+
+@dataclass
+class BotApiDouble:
+    """A context manager. `url` goes into CLOUD_TELEGRAM_API_URL, `token` into …_TELEGRAM_TOKEN."""
+
+    token: str = TOKEN
+    messages: list[SentMessage] = field(default_factory=list)
+    photos: list[SentPhoto] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    """Every method called with the right token, failed calls included."""
+
+    def __post_init__(self) -> None:
+        self._changed = threading.Condition()
+        self._failures: deque[Failure] = deque()
+        self._updates: list[dict[str, Any]] = []
+        self._released = threading.Event()
+        self._message_id = 0
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        """The address up to where the token follows."""
+        assert self._server is not None, "use the double as a context manager"
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}/bot"
+
+    def __enter__(self) -> Self:
+        double = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                double._answer(self)
+
+            do_GET = do_POST
+
+            def log_message(self, *_: object) -> None:
+                """Keep the test's output to itself."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._server is not None
+        self.release()
+        self._server.shutdown()
+        self._server.server_close()
+
+    # What a test tells it.
+
+    def flood(self, retry_after: int, times: int = 1) -> None:
+        """Answer the next sends with 429 and `retry_after` seconds."""
+        said = f"Too Many Requests: retry after {retry_after}"
+        self._fail(Failure(429, said, retry_after=retry_after), times)
+
+    def break_down(self, times: int = 1, status: int = 500) -> None:
+        """Answer the next sends with a server's error, or with another status."""
+        self._fail(Failure(status, "Internal Server Error"), times)
+
+    def refuse(self, status: int, description: str, times: int = 1) -> None:
+        """Answer the next sends with a refusal such as 403 `Forbidden: bot was blocked …`."""
+        self._fail(Failure(status, description), times)
+
+    def hang(self, times: int = 1) -> None:
+        """Leave the next sends without an answer until `release`."""
+        self._fail(Failure(0, "", hang=True), times)
+
+    def release(self) -> None:
+        """Drop the connections that hang."""
+        self._released.set()
+
+    def receive(self, chat_id: int, text: str) -> None:
+        """Let a person write to the bot; the next getUpdates has it."""
+        with self._changed:
+            entities = (
+                [{"type": "bot_command", "offset": 0, "length": len(text.split(maxsplit=1)[0])}]
+                if text.startswith("/")
+                else []
+            )
+            self._message_id += 1
+            self._updates.append(
+                {
+                    "update_id": len(self._updates) + 1,
+                    "message": {
+                        "message_id": self._message_id,
+                        "date": int(time.time()),
+                        "chat": {"id": chat_id, "type": "private", "first_name": "Ada"},
+                        "from": {"id": chat_id, "is_bot": False, "first_name": "Ada"},
+                        "text": text,
+                        "entities": entities,
+                    },
+                }
+            )
+            self._changed.notify_all()
+
+    # What a test waits for.
+
+    def wait_for_photos(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[SentPhoto]:
+        """Return the photos once there are `count`; fail if they do not come in time."""
+        self._wait(lambda: len(self.photos) >= count, timeout_s, f"{count} photos")
+        return tuple(self.photos)
+
+    def wait_for_messages(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[SentMessage]:
+        """Return the messages once there are `count`; fail if they do not come in time."""
+        self._wait(lambda: len(self.messages) >= count, timeout_s, f"{count} messages")
+        return tuple(self.messages)
+
+    def wait_for_calls(self, method: str, count: int = 1, timeout_s: float = 20.0) -> None:
+        """Return once a method was called `count` times, whatever came of it."""
+        self._wait(lambda: self.calls.count(method) >= count, timeout_s, f"{count} {method}")
+
+    def _wait(self, holds: Callable[[], bool], timeout_s: float, wanted: str) -> None:
+        with self._changed:
+            if not self._changed.wait_for(holds, timeout_s):
+                raise AssertionError(
+                    f"the Bot API double waited {timeout_s} s for {wanted}, and has "
+                    f"{len(self.photos)} photos, {len(self.messages)} messages, {self.calls}"
+                )
+
+    def _fail(self, failure: Failure, times: int) -> None:
+        with self._changed:
+            self._failures.extend([failure] * times)
+
+    # What it answers.
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        length = int(request.headers.get("Content-Length", 0))
+        fields, files = _fields(request.headers.get("Content-Type", ""), request.rfile.read(length))
+        fields.update(parse_qsl(urlsplit(request.path).query))
+        prefix, _, method = urlsplit(request.path).path.rpartition("/")
+        if prefix != f"/bot{self.token}":
+            _reply(request, 401, _error(401, "Unauthorized"))
+            return
+        failure = None
+        with self._changed:
+            self.calls.append(method)
+            if method in {"sendMessage", "sendPhoto"} and self._failures:
+                failure = self._failures.popleft()
+            self._changed.notify_all()
+        if failure is not None and failure.hang:
+            self._released.wait()
+            request.close_connection = True
+            return
+        if failure is not None:
+            _reply(
+                request,
+                failure.status,
+                _error(failure.status, failure.description, failure.retry_after),
+            )
+            return
+        result = self._result(method, fields, files)
+        if result is None:
+            _reply(request, 404, _error(404, "Not Found"))
+        else:
+            _reply(request, 200, {"ok": True, "result": result[0]})
+
+    def _result(
+        self, method: str, fields: dict[str, str], files: dict[str, tuple[str, bytes]]
+    ) -> tuple[Any] | None:
+        match method:
+            case "getMe":
+                return (
+                    {"id": 123456, "is_bot": True, "first_name": "Gate", "username": "gate_bot"},
+                )
+            case "getUpdates":
+                return (self._updates_after(fields),)
+            case "sendMessage":
+                sent = SentMessage(fields["chat_id"], fields["text"], time.monotonic())
+                return (self._keep(self.messages, sent, {"text": sent.text}),)
+            case "sendPhoto":
+                name, content = files["photo"]
+                photo = SentPhoto(
+                    fields["chat_id"], fields.get("caption", ""), content, name, time.monotonic()
+                )
+                size = {"file_id": "p", "file_unique_id": "p", "width": 370, "height": 370}
+                return (self._keep(self.photos, photo, {"photo": [size]}),)
+            case "setMyCommands" | "deleteWebhook" | "logOut" | "close":
+                return (True,)
+        return None
+
+    def _keep(self, kept: list[Any], sent: Any, content: dict[str, Any]) -> dict[str, Any]:
+        with self._changed:
+            kept.append(sent)
+            self._message_id += 1
+            self._changed.notify_all()
+        chat = {"id": int(sent.chat_id) if sent.chat_id.lstrip("-").isdigit() else 1}
+        return {
+            "message_id": self._message_id,
+            "date": int(time.time()),
+            "chat": {**chat, "type": "private"},
+            **content,
+        }
+
+    def _updates_after(self, fields: dict[str, str]) -> list[dict[str, Any]]:
+        offset = int(fields.get("offset", 0))
+        waiting = float(fields.get("timeout", 0))
+
+        def due() -> list[dict[str, Any]]:
+            return [update for update in self._updates if update["update_id"] >= offset]
+
+        with self._changed:
+            self._changed.wait_for(lambda: bool(due()) or self._released.is_set(), min(waiting, 2))
+            return due()
+
+
+def _fields(kind: str, body: bytes) -> tuple[dict[str, str], dict[str, tuple[str, bytes]]]:
+    """Return the parameters and the files of a request, whichever way they were sent."""
+    if kind.startswith("application/json"):
+        return {name: str(value) for name, value in json.loads(body).items()}, {}
+    if not kind.startswith("multipart/form-data"):
+        return dict(parse_qsl(body.decode())), {}
+    whole = BytesParser(policy=policy.HTTP).parsebytes(
+        b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body
+    )
+    fields: dict[str, str] = {}
+    files: dict[str, tuple[str, bytes]] = {}
+    for part in whole.iter_parts():
+        name = str(part.get_param("name", header="content-disposition"))
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        if part.get_filename() is None:
+            fields[name] = content.decode()
+        else:
+            files[name] = (str(part.get_filename()), content)
+    return fields, files
+
+
+def _error(code: int, description: str, retry_after: int | None = None) -> dict[str, Any]:
+    error: dict[str, Any] = {"ok": False, "error_code": code, "description": description}
+    if retry_after is not None:
+        error["parameters"] = {"retry_after": retry_after}
+    return error
+
+
+def _reply(request: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
+    content = json.dumps(body).encode()
+    with contextlib.suppress(ConnectionError):
+        request.send_response(status)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
