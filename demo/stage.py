@@ -69,6 +69,7 @@ class Stage:
             "CLOUD_REDIS_DIR": str(self.state / "redis"),
             "CLOUD_HOST": "127.0.0.1",
             "CLOUD_PORT": str(self.api_port),
+            "CLOUD_LOG_LEVEL": "warning",
             "EDGE_CLOUD_URL": self.api_url,
             "EDGE_STATE_DIR": str(self.state / "edge"),
             "DASHBOARD_API_URL": self.api_url,
@@ -142,7 +143,7 @@ class Stage:
             return
         issued = json.loads(
             self._command(
-                "cloud", "keys", "create", "--name", "demo", "--role", Role.ADMIN, "--json"
+                "cloud", "keys", "create", "demo", "--role", Role.ADMIN, "--json"
             )
         )
         keys = {"admin": issued["key"]}

@@ -1,0 +1,91 @@
+"""From a face in a video to a redeemed pass, through the real processes.
+
+The edge judges the bundled clip with the shipped models; API, worker and Redis are processes of
+their own; the messages arrive at a Bot API that speaks HTTP.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from cloud.contract import (
+    Access,
+    Delivery,
+    DeliveryPage,
+    DeliveryStatus,
+    Label,
+    Outcome,
+    PassStatus,
+    Redemption,
+)
+from demo.clip import BUNDLED
+from demo.stage import Stage
+from demo.story import decode, events
+from tests.doubles.bot_api import BotApiDouble
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+PLAY_TIMEOUT_S = 120
+
+
+@pytest.fixture
+def telegram() -> Iterator[BotApiDouble]:
+    with BotApiDouble() as double:
+        yield double
+
+
+def _client(stage: Stage) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {stage.keys['admin']}"}
+    return httpx.Client(base_url=stage.api_url, headers=headers, timeout=10)
+
+
+def _settled(api: httpx.Client) -> list[Delivery]:
+    page = DeliveryPage.model_validate_json(api.get("/v1/deliveries").content)
+    return [item for item in page.items if item.status is not DeliveryStatus.PENDING]
+
+
+def _redeem(api: httpx.Client, key: str, text: str) -> Redemption:
+    answer = api.post(
+        "/v1/passes/redeem",
+        json={"token": text, "nonce": uuid4().hex},
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    assert answer.status_code == 200, answer.text
+    return Redemption.model_validate_json(answer.content)
+
+
+def test_the_whole_way(tmp_path: Path, telegram: BotApiDouble) -> None:
+    stage = Stage(tmp_path)
+    chat = {"CLOUD_TELEGRAM_TOKEN": telegram.token, "CLOUD_TELEGRAM_API_URL": telegram.url}
+    with stage.running("redis", "api", "worker", **chat) as cloud:
+        stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
+        stage.prepare()
+        with stage.running("edge", EDGE_SOURCE=str(BUNDLED), DEMO_EDGE_OPTIONS="") as edge:
+            assert edge.wait(PLAY_TIMEOUT_S) == 0
+
+        with _client(stage) as api:
+            granted, refused = list(events(api))
+            assert (refused.access, refused.label) == (Access.REFUSED, Label.WITHOUT_MASK)
+            assert (granted.access, granted.label) == (Access.GRANTED, Label.WITH_MASK)
+            assert refused.occurred_at < granted.first_seen_at
+            assert granted.accepted_at - granted.occurred_at < timedelta(seconds=5)
+
+            [text] = telegram.wait_for_messages(1)
+            [photo] = telegram.wait_for_photos(1)
+            assert "mask" in text.text
+            token = decode(photo.photo)
+
+            first = _redeem(api, stage.keys["scanner"], token)
+            again = _redeem(api, stage.keys["scanner"], token)
+            assert first.outcome is Outcome.ADMITTED
+            assert again.outcome is Outcome.ALREADY_REDEEMED
+            assert again.redeemed_at == first.redeemed_at
+
+            kept = next(events(api)).pass_record
+            assert kept is not None
+            assert kept.status is PassStatus.REDEEMED
+            assert token not in api.get("/v1/deliveries").text
