@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cloud.contract import EnrolmentRequest, Label
-from edge import __version__, detection, doctor, identity, installation, settings
+from edge import __version__, bench, detection, doctor, identity, installation, settings
 from edge.camera import Camera
 from edge.client import Client
 from edge.errors import EdgeError
@@ -31,6 +31,7 @@ app = typer.Typer(
     help="The camera at the door: judges who stands before it, and tells the cloud.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 _out = Console()
@@ -44,9 +45,11 @@ def _errors_for_people() -> Iterator[None]:
         yield
     except EdgeError as error:
         _err.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        _err.print(error.problem, markup=False, highlight=False)
+        _err.print(error.problem, markup=False, highlight=False, soft_wrap=True)
         if error.mend:
-            _err.print(f"  {error.mend}", markup=False, highlight=False, style="yellow")
+            _err.print(
+                f"  {error.mend}", markup=False, highlight=False, soft_wrap=True, style="yellow"
+            )
         raise typer.Exit(1) from error
 
 
@@ -102,8 +105,13 @@ def run(
         _configure_log(chosen.log_json)
 
         def stop_on_signals(camera: Camera) -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda _number, _frame: camera.stop())
+            def stop(number: int, _frame: object) -> None:
+                camera.stop()
+                signal.signal(
+                    number, before[signal.Signals(number)]
+                )  # the second time ends it at once
+
+            before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
 
         outcome = installation.run(chosen, _out, on_camera=stop_on_signals)
     _out.print(
@@ -111,7 +119,7 @@ def run(
         f" {outcome.rejected} rejected",
         highlight=False,
     )
-    if outcome.undelivered:
+    if outcome.undelivered and not outcome.stopped:
         _err.print("They are safe in the outbox; the next run delivers them.", style="yellow")
         raise typer.Exit(UNDELIVERED)
 
@@ -240,6 +248,7 @@ def enrol(
         f"[green]enrolled[/] at gate [bold]{enrolment.gate}[/] as device {enrolment.device_id};"
         f" key kept in {path}",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -278,6 +287,33 @@ def examine(
         print(json.dumps({"ok": not fails, "checks": rows}, ensure_ascii=False, indent=1))
     if fails:
         raise typer.Exit(1)
+
+
+@app.command(name="bench")
+def measure(
+    source: Annotated[
+        Path | None,
+        typer.Option(help="Video or folder of pictures to measure on [dim](the demo's clip)[/]"),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.2, help="How long each figure is measured")] = 4.0,
+    out: Annotated[
+        Path | None, typer.Option("--json", help="Write the rows into this file as well")
+    ] = None,
+) -> None:
+    """Measure the edge on this machine: models alone against everything; capture with a thread."""
+    with _errors_for_people():
+        models = installation.load_models(settings.load())
+        clip = Path(__file__).parent.parent / "demo" / "clip.mp4"
+        frames = bench.load_frames(source or (clip if clip.exists() else None))
+        with _err.status("measuring …"):
+            rows = bench.measure(models, frames, seconds)
+        if out is not None:
+            bench.write(rows, out)
+    table = Table("row", "value", "unit", "against", "ratio", title="The edge on this machine")
+    for name, row in rows.items():
+        table.add_row(name, f"{row.value:,.1f}", row.unit, row.against, f"{row.ratio:.2f}")
+    _out.print(table)
+    _out.print(bench.conclusion(rows), highlight=False)
 
 
 if __name__ == "__main__":

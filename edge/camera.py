@@ -91,6 +91,11 @@ class Camera:
         """Live once a frame was read, reconnecting while there is none, ended at the end."""
         return self._state
 
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it, rather than its source ending."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Read no more. Whoever waits in `frames` is let go. May be called from any thread."""
         self._stop.set()

@@ -83,7 +83,7 @@ class _Bus:
         self.verdicts += 1
         self._health.settled(verdict)
         self._signals.verdict(verdict)
-        _log.debug("event_stored", event=str(event.id), label=str(event.label))
+        _log.debug("event_stored", id=str(event.id), label=str(event.label))
         self.on_stored()
 
     def held_back(self, error: OutboxFullError) -> None:
@@ -121,11 +121,13 @@ class Outcome:
         verdicts: Stored in this run.
         undelivered: Events that still wait in the outbox.
         rejected: Events that the cloud will never accept, moved aside in this run.
+        stopped: Whether somebody stopped it, rather than its source ending.
     """
 
     verdicts: int
     undelivered: int
     rejected: int
+    stopped: bool
 
 
 def run(
@@ -196,8 +198,11 @@ def run(
         on_camera(camera)
         with camera:
             pipeline.run()
-        undelivered = courier.drain(settings.drain_timeout_s)
-        return Outcome(bus.verdicts, undelivered, bus.rejections)
+            stopped = camera.stopped
+        # Whoever stops a camera wants to be done; what waits is safe.
+        patience = min(settings.drain_timeout_s, 5.0) if stopped else settings.drain_timeout_s
+        undelivered = courier.drain(patience)
+        return Outcome(bus.verdicts, undelivered, bus.rejections, stopped)
 
 
 def _signals(settings: Settings, console: Console) -> list[Signal]:

@@ -22,7 +22,7 @@ class Observer(Protocol):
     def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         """A frame was judged; `too_small` faces in it were not."""
 
-    def stored(self, verdict: Verdict, event: Event) -> None:
+    def stored(self, verdict: Verdict, event: Event, /) -> None:
         """A verdict is safely in the outbox, and may be shown."""
 
     def held_back(self, error: OutboxFullError) -> None:

@@ -56,7 +56,7 @@ class Screen:
         line.append(
             f"{verdict.confidence:4.0%} of {verdict.votes} votes, person {verdict.sighting}"
         )
-        self._console.print(line)
+        self._console.print(line, soft_wrap=True)
 
     def answer(self, decision: Decision) -> None:
         """What the cloud said: the pass's number and end, or the reason of the refusal."""
@@ -70,7 +70,7 @@ class Screen:
             line.append(f"{'refused':<18}", style="bold white on red")
             if decision.refusal is not None:
                 line.append(decision.refusal.message)
-        self._console.print(line)
+        self._console.print(line, soft_wrap=True)
 
     def link(self, link: Link, waiting: int) -> None:
         """Online, offline, or refused."""
@@ -78,7 +78,7 @@ class Screen:
         style = "green" if link is Link.ONLINE else "bold yellow"
         line.append(f"{link.replace('_', ' '):<18}", style=style)
         line.append(f"{waiting} events wait" if waiting != 1 else "1 event waits")
-        self._console.print(line)
+        self._console.print(line, soft_wrap=True)
 
 
 class Bell:

@@ -1,0 +1,255 @@
+"""How fast the edge is here, each figure beside the one that it should be compared with.
+
+Machines differ, and so do hours on one machine: the two sides of a row take turns in one process,
+and the ratio is what carries over.
+"""
+
+import itertools
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cloud.contract import Event
+from edge.camera import Camera
+from edge.errors import EdgeError, OutboxFullError, SourceEmptyError
+from edge.health import Health
+from edge.installation import Models
+from edge.outbox import Outbox
+from edge.pipeline import Pipeline
+from edge.settings import Pace
+from edge.sighting import Rules, Sightings
+from edge.sources import Kind, Source
+from edge.values import Frame, Image, Judgement, Verdict
+
+SLOW_SOURCE_S = 0.030
+"""A camera of about 33 frames/s: what reading waits for its next frame."""
+
+_ROUNDS = 4
+_KEPT_FRAMES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure: `value` in `unit`, and `ratio` = value / the figure named in `against`."""
+
+    value: float
+    unit: str
+    against: str
+    ratio: float
+
+
+def load_frames(path: Path | None) -> list[Image]:
+    """The first pictures of a source, kept in memory so that no disk is measured.
+
+    Args:
+        path: A video or a folder of pictures; None draws a plain room without anybody in it.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    if path is None:
+        noise = np.random.default_rng(0)
+        room = noise.integers(90, 160, (480, 640, 3), dtype=np.uint8)
+        return [np.asarray(cv2.GaussianBlur(room, (0, 0), 3), dtype=np.uint8)]
+    capture = Source.parse(str(path)).open()
+    try:
+        frames: list[Image] = []
+        while len(frames) < _KEPT_FRAMES and (image := capture.read()) is not None:
+            frames.append(image)
+    finally:
+        capture.close()
+    if not frames:
+        raise SourceEmptyError(f"{path} holds no frame")
+    return [image for image in frames if image.shape == frames[0].shape]
+
+
+def measure(models: Models, frames: list[Image], seconds: float) -> dict[str, Row]:
+    """All rows.
+
+    Args:
+        models: Loaded.
+        frames: All of one size.
+        seconds: How long each figure is measured for.
+
+    Raises:
+        EdgeError: A model failed.
+    """
+    height, width = frames[0].shape[:2]
+    models.detector.expect(height, width)
+    judge = _judge_with(models)
+    for image in frames[:3]:
+        judge(image)
+    alone, whole = _in_turns(
+        lambda span: _sequentially(_Replay(frames, span), judge),
+        lambda span: _through_pipeline(_Replay(frames, span), models),
+        seconds,
+    )
+    fast_one, fast_two = _in_turns(
+        lambda span: _sequentially(_Replay(frames, span), judge),
+        lambda span: _concurrently(_Replay(frames, span), judge),
+        seconds,
+    )
+    slow_one, slow_two = _in_turns(
+        lambda span: _sequentially(_Replay(frames, span, SLOW_SOURCE_S), judge),
+        lambda span: _concurrently(_Replay(frames, span, SLOW_SOURCE_S), judge),
+        seconds,
+    )
+    return {
+        "edge_models_alone": _row(alone, "edge_pipeline", whole),
+        "edge_pipeline": _row(whole, "edge_models_alone", alone),
+        "edge_capture_concurrent_fast_source": _row(fast_two, "sequential capture", fast_one),
+        "edge_capture_concurrent_slow_source": _row(slow_two, "sequential capture", slow_one),
+    }
+
+
+def conclusion(rows: dict[str, Row]) -> str:
+    """When each way of capturing wins, by these figures."""
+
+    def say(ratio: float) -> str:
+        if ratio > 1.05:
+            return f"a thread for capture wins, {ratio:.2f} times the frames"
+        if ratio < 0.95:
+            return f"one loop wins: with a thread there are {ratio:.2f} times the frames"
+        return f"it makes no difference ({ratio:.2f})"
+
+    fast = rows["edge_capture_concurrent_fast_source"].ratio
+    slow = rows["edge_capture_concurrent_slow_source"].ratio
+    return (
+        f"Where frames are there at once: {say(fast)}. Where each takes"
+        f" {SLOW_SOURCE_S * 1000:.0f} ms to come, as from a camera: {say(slow)}."
+    )
+
+
+def write(rows: dict[str, Row], path: Path) -> None:
+    """Write the rows as JSON, whole or not at all.
+
+    Raises:
+        EdgeError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            json.dump({name: asdict(row) for name, row in rows.items()}, file, indent=1)
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise EdgeError(f"{path} cannot be written: {error.strerror}") from error
+
+
+class _Replay:
+    """Frames from memory, again and again for so many seconds."""
+
+    fps: float | None = None
+    length: int | None = None
+
+    def __init__(self, frames: list[Image], span_s: float, wait_s: float = 0.0) -> None:
+        self._frames: Iterator[Image] = itertools.cycle(frames)
+        self._end = time.monotonic() + span_s
+        self._wait_s = wait_s
+
+    def read(self) -> Image | None:
+        if time.monotonic() >= self._end:
+            return None
+        if self._wait_s:
+            time.sleep(self._wait_s)
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _Nobody:
+    """An observer that keeps count as an installation's does, and shows nothing."""
+
+    def __init__(self) -> None:
+        self.health = Health(stall_after_s=60)
+        self.frames = 0
+
+    def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
+        self.frames += 1
+        self.health.judged(frame, judgements, too_small)
+
+    def stored(self, verdict: Verdict, _event: Event) -> None:
+        self.health.settled(verdict)
+
+    def held_back(self, error: OutboxFullError) -> None:
+        raise error
+
+
+def _judge_with(models: Models) -> Callable[[Image], None]:
+    def judge(image: Image) -> None:
+        faces = models.detector.detect(image)
+        judgeable = [face for face in faces if models.classifier.can_judge(face)]
+        models.classifier.judge(image, judgeable[:4])
+
+    return judge
+
+
+def _sequentially(source: _Replay, judge: Callable[[Image], None]) -> float:
+    """Read, judge, read, judge … Frames per second."""
+    begun = time.perf_counter()
+    count = 0
+    while (image := source.read()) is not None:
+        judge(image)
+        count += 1
+    return count / (time.perf_counter() - begun)
+
+
+def _concurrently(source: _Replay, judge: Callable[[Image], None]) -> float:
+    """The next frame is read while one is judged. Frames per second."""
+    begun = time.perf_counter()
+    count = 0
+    with _camera(source) as camera:
+        for frame in camera.frames():
+            judge(frame.image)
+            count += 1
+    return count / (time.perf_counter() - begun)
+
+
+def _through_pipeline(source: _Replay, models: Models) -> float:
+    """All that happens at a door, with an outbox on a disk. Frames per second."""
+    with tempfile.TemporaryDirectory() as folder, Outbox(Path(folder) / "outbox.db") as outbox:
+        observer = _Nobody()
+        begun = time.perf_counter()
+        with _camera(source) as camera:
+            Pipeline(
+                camera=camera,
+                detector=models.detector,
+                classifier=models.classifier,
+                sightings=Sightings(Rules()),
+                outbox=outbox,
+                observer=observer,
+                max_faces=4,
+            ).run()
+        return observer.frames / (time.perf_counter() - begun)
+
+
+def _camera(source: _Replay) -> Camera:
+    return Camera(Source(Kind.PICTURES, "memory"), pace=Pace.EVERY_FRAME, opener=lambda: source)
+
+
+def _in_turns(
+    one: Callable[[float], float], two: Callable[[float], float], seconds: float
+) -> tuple[float, float]:
+    """The median of each, measured turn by turn, so that what else runs here meets both."""
+    span = seconds / _ROUNDS
+    pairs = [(one(span), two(span)) for _ in range(_ROUNDS)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def _row(value: float, against: str, other: float) -> Row:
+    return Row(
+        round(value, 2),
+        "frames/s",
+        f"{against}, {other:.1f} frames/s",
+        round(value / other, 3) if other else 0.0,
+    )
