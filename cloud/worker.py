@@ -40,7 +40,7 @@ class DeliveryWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the job in hand, then leave; a second signal leaves at once."""
         self.told_to_stop = True
-        super().request_stop(signum, frame)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def get_heartbeat_ttl(self, job: Job) -> int:
         """Return how long a job in hand is believed to be alive."""
@@ -78,13 +78,13 @@ class LateJobs:
         scheduler.register_birth()
         while not self._stop.wait(0.5):
             try:
-                scheduler.acquire_locks()
+                scheduler.acquire_locks()  # type: ignore[no-untyped-call]
                 if scheduler.acquired_locks:
-                    scheduler.enqueue_scheduled_jobs()
+                    scheduler.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
             except redis.RedisError as error:
                 log.warning("late jobs wait: the store is away", error=str(error))
         try:
-            scheduler.stop()
+            scheduler.stop()  # type: ignore[no-untyped-call]
         except redis.RedisError as error:
             log.warning("the lock on late jobs runs out by itself", error=str(error))
 

@@ -15,6 +15,7 @@ router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 @router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN))
 def list_deliveries(
+    *,
     caller: Caller,
     store: StoreDep,
     gate: Annotated[GateId | None, Query(description="Of this gate alone")] = None,

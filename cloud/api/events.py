@@ -53,6 +53,7 @@ EXAMPLE_EVENT = {
     },
 )
 def post_event(
+    *,
     event: Annotated[Event, Body(openapi_examples={"a mask": {"value": EXAMPLE_EVENT}})],
     caller: Caller,
     store: StoreDep,
@@ -89,6 +90,7 @@ def post_event(
 
 @router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN))
 def list_events(
+    *,
     caller: Caller,
     store: StoreDep,
     now: Now,

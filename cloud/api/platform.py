@@ -11,7 +11,7 @@ from cloud.errors import StoreError
 
 router = APIRouter(tags=["platform"])
 
-PASS_PAGE = """<!doctype html>
+PAGE_BEHIND_A_CODE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -64,4 +64,4 @@ async def show_pass_page(token: str) -> HTMLResponse:  # noqa: ARG001 (never loo
 
     Looks nothing up, so it tells nobody whether a token is good, and uses nothing up.
     """
-    return HTMLResponse(PASS_PAGE)
+    return HTMLResponse(PAGE_BEHIND_A_CODE)

@@ -112,18 +112,17 @@ def documented(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
 
 def handle(app: FastAPI) -> None:
     """Answer every error that a route may raise with a problem."""
-    app.add_exception_handler(RequestRefused, _refused)
-    app.add_exception_handler(StoreError, _store)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.exception_handler(RequestRefused)(_refused)
+    app.exception_handler(StoreError)(_store)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_http)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestRefused)
+async def _refused(_request: Request, error: RequestRefused) -> JSONResponse:
     return problem(error.code, str(error))
 
 
-async def _store(_request: Request, error: Exception) -> JSONResponse:
+async def _store(_request: Request, error: StoreError) -> JSONResponse:
     if isinstance(error, StoreUnavailable):
         log.warning("store unavailable", error=str(error))
         return problem(
@@ -133,8 +132,7 @@ async def _store(_request: Request, error: Exception) -> JSONResponse:
     return problem(ProblemCode.INTERNAL, "the store holds or answers what it should not")
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
+async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
     # Without what was sent: it may hold a token, a code or a key.
     errors = [
         {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]}
@@ -146,8 +144,7 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     return problem(ProblemCode.MALFORMED_REQUEST, where, errors=errors)
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+async def _http(request: Request, error: HTTPException) -> JSONResponse:
     match error.status_code:
         case 404:
             return problem(ProblemCode.NOT_FOUND, f"there is no {request.method} here")

@@ -1,7 +1,9 @@
 """Telegram, by python-telegram-bot: a photo with a caption for a pass, a text for the rest."""
 
 import asyncio
+import os
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 
 from telegram import Bot
@@ -11,7 +13,6 @@ from telegram.error import (
     EndPointNotFound,
     Forbidden,
     InvalidToken,
-    NetworkError,
     RetryAfter,
     TelegramError,
 )
@@ -30,6 +31,8 @@ class TelegramNotifier:
     def __init__(
         self, token: str, api_url: str, *, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
+        # The library's own switch: waits are given as timedelta, as they will be for everyone.
+        os.environ.setdefault("PTB_TIMEDELTA", "true")
         self._loop = asyncio.Runner()
         self._request = HTTPXRequest(
             connection_pool_size=4,
@@ -72,19 +75,20 @@ def translated(error: TelegramError) -> DeliveryError:
 
     BadRequest is a NetworkError to the library, and to us a message that will never be taken.
     """
+    final = None
     match error:
         case RetryAfter():
-            seconds = error._retry_after.total_seconds()
+            wait = error.retry_after
+            seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
             return DeliveryPostponed(f"Telegram asks to wait {seconds:g} s", seconds)
         case InvalidToken() | EndPointNotFound():
-            return DeliveryImpossible("Telegram does not know the token in CLOUD_TELEGRAM_TOKEN")
+            final = "Telegram does not know the token in CLOUD_TELEGRAM_TOKEN"
         case Forbidden():
-            return DeliveryImpossible(f"the chat does not take our messages: {error.message}")
+            final = f"the chat does not take our messages: {error.message}"
         case ChatMigrated():
-            return DeliveryImpossible(f"the chat has moved to {error.new_chat_id}; subscribe that")
+            final = f"the chat has moved to {error.new_chat_id}; subscribe that"
         case BadRequest():
-            return DeliveryImpossible(f"Telegram refused the message: {error.message}")
-        case NetworkError():
-            return DeliveryPostponed(f"Telegram could not be reached: {error.message}")
-        case _:
-            return DeliveryPostponed(f"Telegram failed: {error.message}")
+            final = f"Telegram refused the message: {error.message}"
+    if final is not None:
+        return DeliveryImpossible(final)
+    return DeliveryPostponed(f"Telegram could not be reached: {error.message}")

@@ -59,7 +59,7 @@ class Devices:
         """Use up a code: keep the device and its key in one MULTI with the code's deletion."""
         code_key = _code_key(request.code.strip())
         with self._client.pipeline() as pipe:
-            pipe.watch(code_key)
+            pipe.watch(code_key)  # type: ignore[no-untyped-call]
             document = cast(bytes | None, pipe.get(code_key))
             admission = parsed(Admission, document) if document else None
             if admission is None or now >= admission.expires_at:

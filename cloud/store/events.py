@@ -18,12 +18,13 @@ from cloud.contract import (
     Gate,
     IssuedPass,
     Label,
+    PassStatus,
     Subscriber,
 )
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
-from cloud.store.passes import record_of_issue, sha256_of
+from cloud.store.passes import sha256_of
 from cloud.store.queue import enqueue
 from cloud.store.records import Fields, StoredPass, event_record, parsed
 from cloud.store.scripts import APPEND
@@ -86,7 +87,7 @@ class Events:
         """Write event, pass, deliveries and jobs in one MULTI; return False if the id is taken."""
         record = keyspace.event(acceptance.event.id)
         with self._client.pipeline() as pipe:
-            pipe.watch(record)
+            pipe.watch(record)  # type: ignore[no-untyped-call]
             if pipe.exists(record):
                 return False
             pipe.multi()
@@ -182,10 +183,18 @@ class Events:
         )
         pipe.expire(record, self._retention)
         entry = {"id": event.id, "gate": gate, "access": decision.access, "label": event.label}
-        _append(pipe, keyspace.events(), keyspace.events(gate), record, oldest, entry)
+        _append(pipe, (keyspace.events(), keyspace.events(gate)), record, oldest, entry)
         if issued is not None:
             pipe.hset(
-                keyspace.pass_(issued.id), mapping=record_of_issue(issued, gate, event.id, at)
+                keyspace.pass_(issued.id),
+                mapping={
+                    "gate": gate,
+                    "event": str(event.id),
+                    "status": PassStatus.ISSUED.value,
+                    "issued_at": to_ms(at),
+                    "expires_at": to_ms(issued.expires_at),
+                    "qr_ready_at": "",
+                },
             )
             pipe.expire(keyspace.pass_(issued.id), self._retention)
             pipe.set(keyspace.pass_token(issued.id), issued.token, pxat=to_ms(issued.expires_at))
@@ -202,8 +211,8 @@ class Events:
                 },
             )
             pipe.expire(kept, self._retention)
-            stream = keyspace.deliveries(gate)
-            _append(pipe, keyspace.deliveries(), stream, kept, oldest, {"id": delivery.id})
+            streams = (keyspace.deliveries(), keyspace.deliveries(gate))
+            _append(pipe, streams, kept, oldest, {"id": delivery.id})
         enqueue(
             self._queue,
             (delivery.id for delivery in acceptance.deliveries),
@@ -214,8 +223,7 @@ class Events:
 
 def _append(
     pipe: redis.client.Pipeline,
-    stream: str,
-    gate_stream: str,
+    streams: tuple[str, str],
     record: str,
     oldest: int,
     entry: dict[str, object],
@@ -223,4 +231,4 @@ def _append(
     # EVAL and not EVALSHA: a script that Redis does not know would fail inside of the MULTI, and
     # a MULTI does not roll back.
     arguments = [str(part) for pair in entry.items() for part in pair]
-    pipe.eval(APPEND, 3, stream, gate_stream, record, str(max(oldest, 0)), *arguments)
+    pipe.eval(APPEND, 3, *streams, record, str(max(oldest, 0)), *arguments)

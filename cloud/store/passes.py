@@ -9,7 +9,7 @@ from uuid import UUID
 
 import redis
 
-from cloud.contract import IssuedPass, Outcome, PassStatus
+from cloud.contract import Outcome, PassStatus
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
@@ -26,20 +26,6 @@ def sha256_of(token: str) -> str:
     A fast hash is right for it: a token is 76 random bits, so there is no dictionary to try.
     """
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def record_of_issue(
-    issued: IssuedPass, gate: str, event_id: UUID, at: datetime
-) -> dict[str, str | int]:
-    """Return the fields of a new pass."""
-    return {
-        "gate": gate,
-        "event": str(event_id),
-        "status": PassStatus.ISSUED.value,
-        "issued_at": to_ms(at),
-        "expires_at": to_ms(issued.expires_at),
-        "qr_ready_at": "",
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class BotApiDouble:
             def do_POST(self) -> None:
                 double._answer(self)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815 (the name is the standard library's)
 
             def log_message(self, *_: object) -> None:
                 """Keep the test's output to itself."""
