@@ -1,0 +1,131 @@
+"""A real Redis for the session, an API served on a real socket, and people with keys."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import uuid_utils
+import uvicorn
+from pydantic import SecretStr
+
+from cloud.api.app import create_app
+from cloud.contract import EnrolmentRequest, Event, Gate, Label, Role
+from cloud.settings import Settings
+from cloud.store import Store, mint, now
+from tests.doubles.redis_server import RedisServer, free_port
+
+GATE = "main"
+OTHER_GATE = "back"
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(redis_server: RedisServer) -> Settings:
+    with redis_server.client() as client:
+        client.flushall()
+    return Settings(redis_url=SecretStr(redis_server.url))
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    opened = Store.open(settings)
+    for gate in (GATE, OTHER_GATE):
+        opened.gates.add(Gate(id=gate, name=f"{gate.title()} entrance", created_at=now()))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def make_event() -> Callable[..., Event]:
+    """Events whose only difference is what a test says, with an id that is new unless given."""
+
+    def make(label: Label = Label.WITH_MASK, **changes: Any) -> Event:
+        fields = {
+            "id": UUID(str(uuid_utils.uuid7())),
+            "label": label,
+            "confidence": 0.97,
+            "votes": 9,
+            "first_seen_at": datetime(2026, 3, 2, 8, 15, 29, tzinfo=UTC),
+            "occurred_at": datetime(2026, 3, 2, 8, 15, 30, tzinfo=UTC),
+        }
+        return Event.model_validate({**fields, **changes})
+
+    return make
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """Serve the API on a real socket, and give its address."""
+    port = free_port()
+    config = uvicorn.Config(
+        create_app(settings), host="127.0.0.1", port=port, log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    address = f"http://127.0.0.1:{port}"
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+        client.get(f"{address}/healthz").raise_for_status()
+    try:
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+@pytest.fixture
+def address(settings: Settings, store: Store) -> Iterator[str]:
+    with serving(settings) as at:
+        yield at
+
+
+Login = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def login(address: str, store: Store) -> Iterator[Login]:
+    """Clients of the API by role; a device is enrolled, the rest get a key."""
+    clients: list[httpx.Client] = []
+
+    def make(role: Role | None, gate: str | None = None) -> httpx.Client:
+        headers = {}
+        if role is Role.DEVICE:
+            code = store.devices.new_code(gate or GATE, timedelta(minutes=5), now())
+            enrolled = store.devices.enrol(EnrolmentRequest(code=code.code, name="camera"), now())
+            headers["Authorization"] = f"Bearer {enrolled.device_key}"
+        elif role is not None:
+            minted = mint(f"a {role.value}", role, gate)
+            store.keys.add(minted.stored)
+            headers["Authorization"] = f"Bearer {minted.text}"
+        client = httpx.Client(base_url=address, headers=headers, timeout=20)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def device(login: Login) -> httpx.Client:
+    return login(Role.DEVICE)
+
+
+@pytest.fixture
+def operator(login: Login) -> httpx.Client:
+    return login(Role.OPERATOR)
+
+
+def posted(event: Event) -> dict[str, Any]:
+    """Return an event as a device sends it."""
+    return event.model_dump(mode="json")

