@@ -14,9 +14,11 @@ from cloud.contract import (
     DeliveryStatus,
     Device,
     EventPage,
+    EventRecord,
     Gate,
     Label,
     Problem,
+    ProblemCode,
 )
 from dashboard.errors import (
     ApiRefused,
@@ -101,6 +103,13 @@ class Client:
             "/v1/events", _EVENTS, gate=gate, access=access, label=label, before=before, limit=limit
         )
 
+    def newest_event(self, gate: str) -> EventRecord | None:
+        """The last event of a gate, or None where nothing has happened."""
+        page = self.events(gate=gate, limit=1)
+        while not page.items and page.next is not None:  # a page may be empty before the end
+            page = self.events(gate=gate, before=page.next)
+        return page.items[0] if page.items else None
+
     def deliveries(
         self,
         *,
@@ -160,9 +169,9 @@ class Client:
             problem = Problem.model_validate_json(answer.content)
         except ValidationError:
             return self._unreadable(f"status {answer.status_code} without problem details")
-        error, mend = _MENDS.get(problem.status, (ApiRefused, "The cloud's log says more."))
-        said = problem.detail or problem.title
-        return error(f"{said} ({problem.code}, {problem.status})", mend, code=problem.code)
+        error, mend = _MENDS.get(problem.code, (ApiRefused, "The cloud's log says more."))
+        said = (problem.detail or problem.title).rstrip(".")
+        return error(f"{said} ({problem.code}).", mend, code=problem.code)
 
     def _unreadable(self, why: str) -> ApiUnreadable:
         return ApiUnreadable(
@@ -176,19 +185,23 @@ _START_IT = (
     "This page tries again by itself."
 )
 
-_MENDS: dict[int, tuple[type[ApiRefused], str]] = {
-    401: (
-        KeyRefused,
-        "Make a key with: python -m cloud keys add --role operator --name dashboard; "
-        "set DASHBOARD_API_KEY to it and start the dashboard again.",
+_NEW_KEY = (
+    "Make a key with: python -m cloud keys create Dashboard --role operator; "
+    "set DASHBOARD_API_KEY to it and start the dashboard again."
+)
+
+_MENDS: dict[ProblemCode, tuple[type[ApiRefused], str]] = {
+    ProblemCode.KEY_MISSING: (KeyRefused, _NEW_KEY),
+    ProblemCode.KEY_INVALID: (KeyRefused, _NEW_KEY),
+    ProblemCode.KEY_REVOKED: (KeyRefused, _NEW_KEY),
+    ProblemCode.ROLE_FORBIDDEN: (RoleForbidden, _NEW_KEY),
+    ProblemCode.GATE_FORBIDDEN: (RoleForbidden, "The key is bound to one gate: choose that one."),
+    ProblemCode.GATE_UNKNOWN: (
+        GateUnknown,
+        "Choose another gate, or make this one with: python -m cloud gates create.",
     ),
-    403: (
-        RoleForbidden,
-        "Give the dashboard a key of the role operator that is not bound elsewhere.",
-    ),
-    404: (GateUnknown, "Choose another gate, or make this one with: python -m cloud gates add."),
-    410: (PassOver, "The page follows by itself."),
-    503: (
+    ProblemCode.PASS_OVER: (PassOver, "The page follows by itself."),
+    ProblemCode.STORE_UNAVAILABLE: (
         StoreUnavailable,
         "Check the cloud's Redis (CLOUD_REDIS_URL). Gates go on judging and keep their events "
         "until it is back; this page tries again by itself.",

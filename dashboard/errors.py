@@ -45,11 +45,11 @@ class ApiUnreadable(DashboardError):  # noqa: N818
 
 
 class ApiRefused(DashboardError):  # noqa: N818
-    """The API answered, with a problem. `code` is absent when it is newer than this dashboard."""
+    """The API answered, with a problem; `code` is its stable name."""
 
     title = "The cloud refused"
 
-    def __init__(self, what: str, mend: str, *, code: ProblemCode | None = None) -> None:
+    def __init__(self, what: str, mend: str, *, code: ProblemCode) -> None:
         super().__init__(what, mend)
         self.code = code
 
@@ -67,9 +67,14 @@ class RoleForbidden(ApiRefused):
 
 
 class GateUnknown(ApiRefused):
-    """The gate asked for does not exist."""
+    """The gate asked for does not exist, or the key may not see it."""
 
     title = "There is no such gate"
+
+    def __init__(
+        self, what: str, mend: str, *, code: ProblemCode = ProblemCode.GATE_UNKNOWN
+    ) -> None:
+        super().__init__(what, mend, code=code)
 
 
 class PassOver(ApiRefused):

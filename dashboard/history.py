@@ -1,10 +1,23 @@
-"""The newest events that match a filter, read page by page."""
+"""The newest events and deliveries that match a filter, read page by page."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 
-from cloud.contract import Access, EventRecord, Label
+from cloud.contract import (
+    Access,
+    Delivery,
+    DeliveryPage,
+    DeliveryStatus,
+    EventPage,
+    EventRecord,
+    Label,
+)
 from dashboard.client import PAGE_LIMIT, Client
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 PAGES = 10
 """How many pages one reading may take: the table is drawn anew every few seconds."""
@@ -33,42 +46,74 @@ class EventFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class Found(Generic[T]):
     """What was found, newest first."""
 
-    events: list[EventRecord]
+    items: list[T]
     more: bool
     """There are, or may be, older ones that match."""
-    read: int
-    """How many events the cloud was asked for."""
 
 
-def read_history(client: Client, wanted: EventFilter, limit: int) -> History:
+def read_history(client: Client, wanted: EventFilter, limit: int) -> Found[EventRecord]:
     """Read until `limit` events fit, the period is behind, or PAGES pages are read.
 
     Access and label are the API's to filter; it has no filter by time. Events come in the order
     in which they were accepted, and none is accepted before it is seen: the first one accepted
     before `since` ends the search.
     """
-    found: list[EventRecord] = []
-    read, before = 0, None
     timeless = wanted.since is None and wanted.until is None
-    for _ in range(PAGES):
-        page = client.events(
+
+    def page(before: str | None) -> EventPage:
+        return client.events(
             gate=wanted.gate,
             access=wanted.access,
             label=wanted.label,
             before=before,
             limit=min(limit + 1, PAGE_LIMIT) if timeless else PAGE_LIMIT,
         )
-        read += len(page.items)
-        found += [event for event in page.items if wanted.fits(event)]
-        if len(found) > limit:
-            return History(found[:limit], more=True, read=read)
-        behind = wanted.since is not None and any(
-            event.accepted_at < wanted.since for event in page.items
+
+    def behind(event: EventRecord) -> bool:
+        return wanted.since is not None and event.accepted_at < wanted.since
+
+    return _gather(page, wanted.fits, behind, limit)
+
+
+def read_messages(
+    client: Client, gate: str, status: DeliveryStatus | None, limit: int
+) -> Found[Delivery]:
+    """Read until `limit` deliveries are found or PAGES pages are read."""
+
+    def page(before: str | None) -> DeliveryPage:
+        return client.deliveries(
+            gate=gate, status=status, before=before, limit=min(limit + 1, PAGE_LIMIT)
         )
-        if page.next is None or behind:
-            return History(found, more=False, read=read)
-        before = page.next
-    return History(found, more=True, read=read)
+
+    return _gather(page, lambda _: True, lambda _: False, limit)
+
+
+class _Page(Protocol[T_co]):
+    @property
+    def items(self) -> Sequence[T_co]: ...
+
+    @property
+    def next(self) -> str | None: ...
+
+
+def _gather(
+    page: Callable[[str | None], _Page[T]],
+    fits: Callable[[T], bool],
+    behind: Callable[[T], bool],
+    limit: int,
+) -> Found[T]:
+    # A page may be short, or empty, and still have a next: the API bounds what one call looks at.
+    found: list[T] = []
+    before = None
+    for _ in range(PAGES):
+        read = page(before)
+        found += [item for item in read.items if fits(item)]
+        if len(found) > limit:
+            return Found(found[:limit], more=True)
+        if read.next is None or any(behind(item) for item in read.items):
+            return Found(found, more=False)
+        before = read.next
+    return Found(found, more=True)

@@ -20,7 +20,7 @@ class Settings(BaseSettings):
         description="Where the cloud's API answers, without /v1",
     )
     api_key: SecretStr = Field(
-        description="A key of the role operator: it reads events and shows passes' QR codes"
+        description="A key of the role operator; for a door's screen, kiosk, bound to its gate"
     )
     api_timeout_s: float = Field(
         default=2.0, gt=0, le=30, description="How long one call to the API may take, in seconds"
@@ -61,7 +61,7 @@ def load_settings() -> Settings:
         raise SettingsInvalid(
             "; ".join(faults) + ".",
             "Set the variable for the dashboard's process and start it again. "
-            "A key is made by: python -m cloud keys add --role operator --name dashboard",
+            "A key is made by: python -m cloud keys create Dashboard --role operator",
         ) from None
 
 

@@ -15,7 +15,7 @@ from cloud.contract import (
 from dashboard.banner import LABELS
 from dashboard.clock import LocalClock
 
-ANSWERS = {Access.GRANTED: "✓ Granted", Access.REFUSED: "✕ Refused"}
+ANSWERS = {Access.GRANTED: "Granted", Access.REFUSED: "Refused"}
 
 CHANNELS = {Channel.TELEGRAM: "Telegram chat", Channel.EMAIL: "E-mail"}
 
@@ -25,6 +25,8 @@ STATES = {
     DeliveryStatus.FAILED: "Failed",
     DeliveryStatus.UNDELIVERED_BY_CHOICE: "Not sent, by choice",
 }
+
+SEARCH_ENDED = "None of the newest ones matches, and the search ended before the oldest."
 
 NO_MESSAGES = "No messages yet at this gate. They go to its subscribers, for each event."
 

@@ -11,6 +11,7 @@ function makeBell(parent) {
   const audio = parent.querySelector("audio");
   const bell = { refusal: "", pulse: null, pulsedAt: performance.now(), answeredAt: "", beeps: 0 };
   let blocked = false;
+  let broken = "";
 
   const wanted = () => localStorage.getItem(WANTED) !== "off";
 
@@ -18,10 +19,11 @@ function makeBell(parent) {
     const on = wanted() && !blocked;
     bar.dataset.sound = on ? "on" : blocked && wanted() ? "blocked" : "off";
     bar.dataset.beeps = String(bell.beeps);
-    button.textContent = on ? "🔊 Sound is on" : "🔇 Turn sound on";
+    button.textContent = broken ? "Sound does not work here" : on ? "Sound is on" : "Turn sound on";
     button.dataset.wanted = String(blocked && wanted());
+    button.setAttribute("aria-pressed", String(on));
     button.title = on
-      ? "A refusal beeps. Press to mute."
+      ? broken || "A refusal beeps. Press to mute."
       : blocked && wanted()
         ? "The browser keeps pages silent until they are pressed once."
         : "A refusal makes no sound. Press to let it beep.";
@@ -40,10 +42,12 @@ function makeBell(parent) {
       audio.currentTime = 0;
       await audio.play();
       blocked = false;
+      broken = "";
       return true;
     } catch (error) {
-      if (error.name !== "NotAllowedError") throw error;
-      blocked = true; // no press yet on this page: the button asks for one
+      // NotAllowedError: no press yet on this page, and the button asks for one.
+      blocked = error.name === "NotAllowedError";
+      broken = blocked ? "" : String(error);
       return false;
     } finally {
       show();

@@ -7,27 +7,23 @@ from typing import Any
 
 import streamlit as st
 
-from cloud.contract import Access, DeliveryStatus, Gate, Label
-from dashboard.banner import LABELS, Banner, Tone, banner_for
+from cloud.contract import Access, DeliveryStatus, EventRecord, Gate, Label
+from dashboard.banner import LABELS, Banner, banner_for
 from dashboard.bell import show_bell
-from dashboard.client import Client
+from dashboard.client import PAGE_LIMIT, Client
 from dashboard.clock import LocalClock
 from dashboard.connection import Connection, connect
-from dashboard.errors import ApiRefused, DashboardError, GateUnknown, SettingsInvalid
-from dashboard.history import EventFilter, History, read_history
+from dashboard.devices import remarks_on_devices
+from dashboard.errors import ApiRefused, DashboardError, GateUnknown, RoleForbidden, SettingsInvalid
+from dashboard.history import EventFilter, Found, read_history, read_messages
 from dashboard.markup import render
-from dashboard.tables import NO_MESSAGES, STATES, delivery_row, event_row, remarks_on
-
-SIGNS = {
-    Tone.WAITING: "…",
-    Tone.REFUSED: "✕",
-    Tone.GRANTED: "✓",
-    Tone.ADMITTED: "✓",
-    Tone.OVER: "–",
-}
+from dashboard.tables import NO_MESSAGES, SEARCH_ENDED, STATES, delivery_row, event_row, remarks_on
 
 TABLES_EVERY_S = 2.0
 """People read the tables; only the banner is waited for."""
+
+DEVICES_EVERY_S = 5.0
+"""Devices report about every 15 s."""
 
 _EVERY_GATE = "every gate"
 
@@ -57,6 +53,7 @@ def show_gate() -> None:
         return
     every_s = connection.settings.refresh_s
     st.fragment(_show_banner, run_every=every_s)(connection, gate)
+    st.fragment(_show_devices, run_every=max(every_s, DEVICES_EVERY_S))(connection, gate)
     if at_door:
         return
     tables_every_s = max(every_s, TABLES_EVERY_S)
@@ -106,7 +103,7 @@ def _choose(gates: list[Gate], *, quietly: bool) -> Gate | None:
         _show_trouble(
             GateUnknown(
                 "The cloud has no gate yet, or none that this key may see.",
-                "Make one with: python -m cloud gates add main --name 'Main entrance'; "
+                "Make one with: python -m cloud gates create main --name 'Main entrance'; "
                 "then load this page again.",
             )
         )
@@ -122,13 +119,16 @@ def _choose(gates: list[Gate], *, quietly: bool) -> Gate | None:
         return known[named]
     ids = sorted(known, key=lambda each: known[each].name)
     start = named if named in known else ids[0] if named is None and len(ids) == 1 else None
-    chosen = st.selectbox(
+    name, choice = st.columns([3, 2], vertical_alignment="center")
+    name.html('<p class="mg-brand">Maskgate</p>')
+    chosen = choice.selectbox(
         "Gate",
         ids,
         index=None if start is None else ids.index(start),
         format_func=lambda each: known[each].name,
         placeholder="Choose a gate",
         key="gate",
+        label_visibility="collapsed",
     )
     if chosen is None:
         return None
@@ -143,19 +143,16 @@ def _show_banner(connection: Connection, gate: Gate) -> None:
     settings, client = connection.settings, connection.client
     banner = None
     try:
-        newest = client.events(gate=gate.id, limit=1).items
+        newest = client.newest_event(gate.id)
         clock = _clock(connection)
         st.session_state["answered_at"] = clock.at(client.now())
-        banner = banner_for(
-            newest[0] if newest else None, clock, timedelta(seconds=settings.verdict_shown_s)
-        )
+        banner = banner_for(newest, clock, timedelta(seconds=settings.verdict_shown_s))
         qr, qr_missing = _qr(client, banner)
         st.html(
             render(
                 "banner",
                 banner=banner,
                 gate=gate.name,
-                sign=SIGNS[banner.tone],
                 qr=qr,
                 qr_missing=qr_missing,
             )
@@ -167,6 +164,19 @@ def _show_banner(connection: Connection, gate: Gate) -> None:
         pulse=datetime.now(UTC).isoformat(),
         answered_at=st.session_state.get("answered_at", ""),
     )
+
+
+def _show_devices(connection: Connection, gate: Gate) -> None:
+    try:
+        devices = connection.client.devices()
+    except RoleForbidden as error:
+        _remark("devices", f"Whether the camera works is not for this key to see: {error.what}")
+        return
+    except DashboardError as error:
+        _remark("devices", f"Whether the camera works is not known: {error.what}", "bad")
+        return
+    for kind, words in remarks_on_devices(devices, gate, _clock(connection)):
+        _remark("devices", words, kind)
 
 
 def _qr(client: Client, banner: Banner) -> tuple[str | None, DashboardError | None]:
@@ -230,10 +240,10 @@ def _show_events(
     except DashboardError as error:
         _show_trouble(error)
         return
-    if not history.events:
+    if not history.items:
         _remark("events-none", _none_of(chosen, gate, history))
         return
-    rows = [event_row(event, clock) for event in history.events]
+    rows = [event_row(event, clock) for event in history.items]
     st.html(render("events", rows=rows, with_gate=chosen.gate is None))
     shown = f"The newest {len(rows)} events" if history.more else f"All {len(rows)} events"
     fitting = " that match" if chosen.narrows else ""
@@ -243,12 +253,9 @@ def _show_events(
         st.rerun(scope="fragment")
 
 
-def _none_of(chosen: EventFilter, gate: Gate, history: History) -> str:
+def _none_of(chosen: EventFilter, gate: Gate, history: Found[EventRecord]) -> str:
     if history.more:
-        return (
-            f"None of the newest {history.read} events is in this period. There are older ones: "
-            "choose a later period, or narrow the answer or the verdict."
-        )
+        return f"{SEARCH_ENDED} Choose a later period, or fewer filters."
     if chosen.narrows:
         return "No event matches these filters."
     return "No events yet." if chosen.gate is None else f"No events yet at {gate.name}."
@@ -260,19 +267,30 @@ def _ask_for_status() -> DeliveryStatus | None:
 
 
 def _show_deliveries(connection: Connection, gate: Gate, status: DeliveryStatus | None) -> None:
-    limit = connection.settings.rows
+    limit = st.session_state.get("delivery_rows", connection.settings.rows)
     clock = _clock(connection)
     try:
-        page = connection.client.deliveries(gate=gate.id, status=status, limit=limit)
+        messages = read_messages(connection.client, gate.id, status, limit)
+    except RoleForbidden as error:
+        _remark("deliveries-forbidden", f"Messages are not for this key to see: {error.what}")
+        return
     except DashboardError as error:
         _show_trouble(error)
         return
-    if not page.items:
-        _remark("deliveries-none", "No message is in this state." if status else NO_MESSAGES)
+    if not messages.items:
+        none = "No message is in this state." if status else NO_MESSAGES
+        _remark("deliveries-none", SEARCH_ENDED if messages.more else none)
         return
-    for kind, words in remarks_on(page.items):
+    for kind, words in remarks_on(messages.items):
         _remark(f"deliveries-{kind}", words, kind)
-    rows = [delivery_row(delivery, clock) for delivery in page.items]
-    st.html(render("deliveries", rows=rows, with_gate=False))
-    shown = f"The newest {len(rows)} messages" if page.next else f"All {len(rows)} messages"
+    rows = [delivery_row(delivery, clock) for delivery in messages.items]
+    st.html(render("deliveries", rows=rows))
+    shown = f"The newest {len(rows)} messages" if messages.more else f"All {len(rows)} messages"
     _remark("deliveries-shown", f"{shown}. Times are in {clock.name}.")
+    if (
+        messages.more
+        and limit < PAGE_LIMIT
+        and st.button("Show more messages", key="more_messages")
+    ):
+        st.session_state["delivery_rows"] = PAGE_LIMIT
+        st.rerun(scope="fragment")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.dashboard.cloud_double import KEY, CloudDouble
 
@@ -28,6 +28,21 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+SILENT_UNTIL_PRESSED = """
+let pressed = false;
+addEventListener("pointerdown", (event) => { pressed ||= event.isTrusted; }, true);
+const play = HTMLMediaElement.prototype.play;
+HTMLMediaElement.prototype.play = function () {
+  return pressed ? play.call(this) : Promise.reject(new DOMException("", "NotAllowedError"));
+};
+Object.defineProperty(AudioContext.prototype, "state", {
+  get: () => (pressed ? "running" : "suspended"),
+});
+"""
+"""What a browser on a desk does with a page's sound. Chromium's own rule cannot be tested so: each
+script that Playwright runs counts as a press."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,34 +110,68 @@ def _dashboard() -> Iterator[Dashboard]:
 @pytest.fixture
 def dashboard(_dashboard: Dashboard, browser: Browser) -> Dashboard:
     """The running dashboard, its cloud as good as new."""
+    _dashboard.cloud.close()
     _dashboard.cloud.forget()
+    _dashboard.cloud.open()
     return _dashboard
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One profile, so that Streamlit's scripts are fetched once."""
+    with browser.new_context(timezone_id="Europe/Madrid") as opened:
+        opened.add_init_script(SILENT_UNTIL_PRESSED)
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _expect_within() -> None:
+    """Streamlit's first drawing on a busy machine takes longer than Playwright's five seconds."""
+    expect.set_options(timeout=20_000)
 
 
 @pytest.fixture
 def open_page(
-    browser: Browser, dashboard: Dashboard, request: pytest.FixtureRequest
+    context: BrowserContext, dashboard: Dashboard, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Page]]:
-    """Opens the dashboard in a fresh profile; a picture of each page is kept in var/screenshots."""
+    """Opens the dashboard in a tab; a picture of each at its end is kept in var/screenshots."""
     pages: list[Page] = []
 
     def open_one(path: str = "/", *, width: int = 1280, height: int = 900) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, timezone_id="Europe/Madrid"
-        )
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
         page.set_default_timeout(20_000)
         page.goto(f"{dashboard.url}{path}")
         pages.append(page)
         return page
 
     yield open_one
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for index, page in enumerate(pages):
-        page.screenshot(
-            path=SCREENSHOTS / f"{request.node.name}-{index}.png", full_page=False, timeout=20_000
-        )
-        page.context.close()
+        keep_picture(page, f"{request.node.name}-{index}")
+        page.evaluate("localStorage.clear()")
+        page.close()
+
+
+@pytest.fixture
+def lonely_page(context: BrowserContext) -> Iterator[tuple[Page, Dashboard]]:
+    """A page on a dashboard of its own, which the test may kill."""
+    with CloudDouble() as cloud:
+        cloud.grant()
+        lonely = start_dashboard(cloud)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.goto(lonely.url)
+        yield page, lonely
+        keep_picture(page, "lost-server")
+        page.close()
+        lonely.process.kill()
+        lonely.process.wait(timeout=20)
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Write what the page looks like to var/screenshots, for people."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", timeout=20_000)
 
 
 def free_port() -> int:

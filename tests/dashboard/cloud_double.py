@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,13 +20,16 @@ from uuid_utils.compat import uuid7
 
 from cloud.contract import (
     Access,
+    CameraState,
     Channel,
     Delivery,
     DeliveryPage,
     DeliveryStatus,
+    Device,
     EventPage,
     EventRecord,
     Gate,
+    Heartbeat,
     Label,
     PassRecord,
     PassStatus,
@@ -50,13 +54,14 @@ class Mood(StrEnum):
     STORE_AWAY = "store_away"
     ANOTHER_SITE = "another_site"
     NO_QR = "no_qr"
+    KIOSK = "kiosk"
 
 
 class CloudDouble:
     """Serves on a free port of this machine from `with` to its end."""
 
     def __init__(self) -> None:
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self._port = 0
         self.forget()
 
@@ -69,7 +74,10 @@ class CloudDouble:
         self.events: list[EventRecord] = []
         self.deliveries: list[Delivery] = []
         self.tokens: dict[UUID, str] = {}
+        self.devices: list[Device] = []
         self.asked: list[str] = []
+        self.looks_at_most = 5_000
+        self.enrol()
         self._cursors = count(1)
 
     @property
@@ -86,14 +94,14 @@ class CloudDouble:
     def open(self) -> None:
         """Answer; again at the same port, after a close."""
         handler = type("Handler", (_Handler,), {"double": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", self._port), handler)
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         if self._server is not None:
             self._server.shutdown()
+            self._server.hang_up()
             self._server.server_close()
             self._server = None
 
@@ -102,6 +110,34 @@ class CloudDouble:
 
     def add_gate(self, gate: str, name: str) -> None:
         self.gates.append(_gate(gate, name))
+
+    def enrol(
+        self,
+        *,
+        camera: CameraState = CameraState.LIVE,
+        ago: timedelta = timedelta(seconds=4),
+        outbox_depth: int = 0,
+    ) -> None:
+        """One device at the main gate, last heard `ago`."""
+        heard_at = self.now() - ago
+        beat = Heartbeat(
+            sent_at=heard_at,
+            camera=camera,
+            fps=24.0,
+            latency_ms=31.0,
+            outbox_depth=outbox_depth,
+            version="0.1.0",
+        )
+        self.devices = [
+            Device(
+                id="door-pi",
+                name="Door Pi",
+                gate="main",
+                enrolled_at=datetime(2026, 1, 5, 9, 0, tzinfo=UTC),
+                last_heartbeat=beat,
+                last_seen_at=heard_at,
+            )
+        ]
 
     def refuse(
         self,
@@ -208,6 +244,33 @@ class CloudDouble:
         return event
 
 
+class _Server(ThreadingHTTPServer):
+    """Hangs up on its callers when it ends, as a process that stops does."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._calls: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        call, address = super().get_request()
+        with self._lock:
+            self._calls.add(call)
+        return call, address
+
+    def shutdown_request(self, request: object) -> None:
+        with self._lock:
+            self._calls.discard(request)  # type: ignore[arg-type]  # it is one of ours
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        with self._lock:
+            for call in self._calls:
+                call.shutdown(socket.SHUT_RDWR)
+
+
 class _Handler(BaseHTTPRequestHandler):
     double: CloudDouble
     protocol_version = "HTTP/1.1"
@@ -223,47 +286,43 @@ class _Handler(BaseHTTPRequestHandler):
             return self._problem(401, ProblemCode.KEY_INVALID, "This key opens nothing here.")
         if double.mood is Mood.STORE_AWAY:
             return self._problem(503, ProblemCode.STORE_UNAVAILABLE, "Redis does not answer.")
-        gate = query.get("gate")
-        if gate is not None and gate not in {each.id for each in double.gates}:
-            return self._problem(404, ProblemCode.GATE_UNKNOWN, f"There is no gate {gate}.")
         match address.path.strip("/").split("/"):
             case ["v1", "gates"]:
                 self._send_json([each.model_dump(mode="json") for each in double.gates])
+            case ["v1", "devices"] if double.mood is not Mood.KIOSK:
+                self._send_json([each.model_dump(mode="json") for each in double.devices])
             case ["v1", "events"]:
-                self._send_page(EventPage, self._events(query), query)
-            case ["v1", "deliveries"]:
-                self._send_page(DeliveryPage, self._deliveries(query), query)
+                self._send_page(EventPage, double.events, query)
+            case ["v1", "deliveries"] if double.mood is not Mood.KIOSK:
+                self._send_page(DeliveryPage, double.deliveries, query)
             case ["v1", "passes", pass_id, "qr.png"]:
                 self._send_qr(UUID(pass_id))
+            case ["v1", "devices" | "deliveries"]:
+                self._problem(403, ProblemCode.ROLE_FORBIDDEN, "a kiosk may not do this")
             case _:
                 self._problem(404, ProblemCode.NOT_FOUND, f"Nothing is at {address.path}.")
-
-    def _events(self, query: dict[str, str]) -> list[EventRecord]:
-        return [
-            each
-            for each in self.double.events
-            if query.get("gate") in (None, each.gate)
-            and query.get("access") in (None, each.access)
-            and query.get("label") in (None, each.label)
-        ]
-
-    def _deliveries(self, query: dict[str, str]) -> list[Delivery]:
-        return [
-            each
-            for each in self.double.deliveries
-            if query.get("gate") in (None, each.gate) and query.get("status") in (None, each.status)
-        ]
 
     def _send_page(
         self,
         shape: type[EventPage] | type[DeliveryPage],
-        fitting: Sequence[BaseModel],
+        held: Sequence[BaseModel],
         query: dict[str, str],
     ) -> None:
-        start = int(query.get("before", "0"))
-        end = start + int(query["limit"])
+        """Newest first. As the cloud does, look at so many at most: a page may come out short."""
+        wanted = {
+            name: query[name] for name in ("gate", "access", "label", "status") if name in query
+        }
+        start, limit = int(query.get("before", "0-0").split("-")[0]), int(query["limit"])
+        found: list[BaseModel] = []
+        end = start
+        for item in held[start : start + self.double.looks_at_most]:
+            if len(found) == limit:
+                break
+            end += 1
+            if all(getattr(item, name) == value for name, value in wanted.items()):
+                found.append(item)
         page = shape.model_validate(
-            {"items": fitting[start:end], "next": str(end) if end < len(fitting) else None}
+            {"items": found, "next": f"{end}-0" if end < len(held) else None}
         )
         self._send(200, "application/json", page.model_dump_json().encode())
 

@@ -1,0 +1,51 @@
+"""Whether anybody watches the gate: what is said of its devices."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from cloud.contract import CameraState, Device, Gate
+from dashboard.clock import LocalClock
+
+SILENT = timedelta(seconds=60)
+"""Four reports missed: a device sends one about every 15 s."""
+
+
+def remarks_on_devices(
+    devices: Iterable[Device], gate: Gate, clock: LocalClock
+) -> list[tuple[str, str]]:
+    """A kind (plain, choice or bad) and a sentence for each device of the gate."""
+    here = [device for device in devices if device.gate == gate.id and not device.revoked]
+    if not here:
+        return [
+            (
+                "bad",
+                "No device is enrolled at this gate, so nobody is looked at. Make a code with: "
+                f"python -m cloud enrolment-codes create {gate.id}; then, on the device: "
+                "python -m edge enrol.",
+            )
+        ]
+    return [_remark(device, clock) for device in here]
+
+
+def _remark(device: Device, clock: LocalClock) -> tuple[str, str]:
+    beat, heard_at = device.last_heartbeat, device.last_seen_at
+    if beat is None or heard_at is None:
+        return "choice", f"{device.name} is enrolled, and has not reported yet."
+    if clock.now - heard_at > SILENT:
+        return (
+            "bad",
+            f"{device.name} was last heard at {clock.at(heard_at)}. It keeps its verdicts until it "
+            "reaches the cloud again: check its power and its network.",
+        )
+    waiting = f" {beat.outbox_depth} of its events are on their way." if beat.outbox_depth else ""
+    match beat.camera:
+        case CameraState.LIVE:
+            return "plain", f"{device.name}: camera live, {beat.fps:.0f} frames/s.{waiting}"
+        case CameraState.RECONNECTING:
+            return (
+                "bad",
+                f"{device.name} gets no picture from its camera and keeps trying: check the camera "
+                f"and its cable.{waiting}",
+            )
+        case CameraState.ENDED:
+            return "choice", f"{device.name}: its film has ended, nobody is looked at.{waiting}"
