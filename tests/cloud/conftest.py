@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
-import uuid_utils
+import structlog
 import uvicorn
 from pydantic import SecretStr
+from uuid_utils.compat import uuid7
 
 from cloud.api.app import create_app
 from cloud.contract import EnrolmentRequest, Event, Gate, Label, Role
@@ -29,11 +29,23 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def logs_through_the_standard_library() -> None:
+    """So that pytest captures them, with the tests that they belong to."""
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
+
+
+@pytest.fixture(scope="session")
+def shared_settings(redis_server: RedisServer) -> Settings:
+    return Settings(redis_url=SecretStr(redis_server.url))
+
+
 @pytest.fixture
-def settings(redis_server: RedisServer) -> Settings:
+def settings(shared_settings: Settings, redis_server: RedisServer) -> Settings:
+    """The settings, on a Redis that is empty."""
     with redis_server.client() as client:
         client.flushall()
-    return Settings(redis_url=SecretStr(redis_server.url))
+    return shared_settings
 
 
 @pytest.fixture
@@ -51,7 +63,7 @@ def make_event() -> Callable[..., Event]:
 
     def make(label: Label = Label.WITH_MASK, **changes: Any) -> Event:
         fields = {
-            "id": UUID(str(uuid_utils.uuid7())),
+            "id": uuid7(),
             "label": label,
             "confidence": 0.97,
             "votes": 9,
@@ -83,10 +95,16 @@ def serving(settings: Settings) -> Iterator[str]:
         thread.join(timeout=20)
 
 
-@pytest.fixture
-def address(settings: Settings, store: Store) -> Iterator[str]:
-    with serving(settings) as at:
+@pytest.fixture(scope="session")
+def shared_address(shared_settings: Settings) -> Iterator[str]:
+    """One API for all tests: it keeps nothing but counters, and Redis is emptied between them."""
+    with serving(shared_settings) as at:
         yield at
+
+
+@pytest.fixture
+def address(shared_address: str, store: Store) -> str:
+    return shared_address
 
 
 Login = Callable[..., httpx.Client]

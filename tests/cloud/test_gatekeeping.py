@@ -1,6 +1,6 @@
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -15,6 +15,7 @@ from cloud.contract import (
     Label,
     Outcome,
     PassStatus,
+    Redemption,
     RefusalReason,
     Subscriber,
 )
@@ -47,10 +48,15 @@ def token_of(answer: Answer) -> str:
     return answer.decision.issued_pass.token
 
 
-def redeem(store: Store, scanned: str, nonce: str = "nonce-0001", gate: str = GATE, **at: object):
-    moment = at.get("now", now())
+def redeem(
+    store: Store,
+    scanned: str,
+    nonce: str = "nonce-0001",
+    gate: str = GATE,
+    at: datetime | None = None,
+) -> Redemption:
     return gatekeeping.redeem(
-        store, scanned=scanned, nonce=nonce, gate=gate, key_id="reader", now=moment
+        store, scanned=scanned, nonce=nonce, gate=gate, key_id="reader", now=at or now()
     )
 
 
@@ -177,9 +183,7 @@ def test_the_token_is_kept_only_as_a_hash_beside_its_one_expiring_copy(
         assert 0 < client.pttl(only) <= LIFETIME.total_seconds() * 1000
 
 
-def test_a_pass_tells_telegram_and_a_refusal_tells_everyone(
-    store: Store, make_event: Make
-) -> None:
+def test_a_pass_tells_telegram_and_a_refusal_tells_everyone(store: Store, make_event: Make) -> None:
     subscribe(store, Channel.TELEGRAM, "42")
     subscribe(store, Channel.EMAIL, "guard@example.org")
     granted, refused = make_event(), make_event(Label.WITHOUT_MASK)
@@ -214,9 +218,7 @@ def test_the_same_attempt_again_gets_the_same_answer(store: Store, make_event: M
     assert redeem(store, token) == redeem(store, token)
 
 
-def test_a_nonce_used_for_another_token_is_another_attempt(
-    store: Store, make_event: Make
-) -> None:
+def test_a_nonce_used_for_another_token_is_another_attempt(store: Store, make_event: Make) -> None:
     first, second = (token_of(accept(store, make_event())) for _ in range(2))
     assert redeem(store, first).outcome is Outcome.ADMITTED
     assert redeem(store, second).pass_id != redeem(store, first).pass_id
@@ -248,20 +250,18 @@ def test_an_expired_pass_is_said_to_be_expired(store: Store, make_event: Make) -
     answer = accept(store, make_event())
     assert answer.decision.issued_pass is not None
     late = answer.decision.issued_pass.expires_at
-    settled = redeem(store, token_of(answer), now=late)
+    settled = redeem(store, token_of(answer), at=late)
     assert settled.outcome is Outcome.EXPIRED
     held = store.passes.get(answer.decision.issued_pass.id)
     assert held is not None
     assert held.record(late).status is PassStatus.EXPIRED
 
 
-def test_a_pass_used_in_time_is_said_to_be_used_even_later(
-    store: Store, make_event: Make
-) -> None:
+def test_a_pass_used_in_time_is_said_to_be_used_even_later(store: Store, make_event: Make) -> None:
     answer = accept(store, make_event())
     redeem(store, token_of(answer))
     late = now() + timedelta(days=1)
-    assert redeem(store, token_of(answer), "nonce-0002", now=late).outcome is (
+    assert redeem(store, token_of(answer), "nonce-0002", at=late).outcome is (
         Outcome.ALREADY_REDEEMED
     )
 

@@ -28,9 +28,7 @@ def test_variables_are_read_with_their_prefix(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     "variable", ["CLOUD_TELEGRAM_TOKEN", "CLOUD_SMTP_HOST", "CLOUD_PUBLIC_URL", "CLOUD_QUEUE_URL"]
 )
-def test_an_empty_variable_is_an_unset_one(
-    monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "")
     assert getattr(Settings(), variable.removeprefix("CLOUD_").lower()) is None
 

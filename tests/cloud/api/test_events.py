@@ -1,0 +1,190 @@
+import threading
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from cloud.contract import Decision, Event, EventPage, EventRecord, Label, Problem, Role
+from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
+
+Make = Callable[..., Event]
+
+
+def post(device: httpx.Client, event: Event) -> httpx.Response:
+    return device.post("/v1/events", json=posted(event))
+
+
+def page(client: httpx.Client, **query: str | int) -> EventPage:
+    answer = client.get("/v1/events", params=query)
+    assert answer.status_code == 200, answer.text
+    return EventPage.model_validate_json(answer.content)
+
+
+def code_of(answer: httpx.Response) -> str:
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = Problem.model_validate_json(answer.content)
+    assert problem.status == answer.status_code
+    return problem.code.value
+
+
+def test_a_new_event_is_created_and_the_same_again_is_answered_alike(
+    device: httpx.Client, make_event: Make
+) -> None:
+    event = make_event()
+    first, second = post(device, event), post(device, event)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json() == second.json()
+    decision = Decision.model_validate_json(first.content)
+    assert decision.gate == GATE
+    assert decision.issued_pass is not None
+
+
+def test_twenty_identical_posts_at_once_make_one_event(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    event = make_event()
+    answers: list[httpx.Response] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(post(device, event))) for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
+    assert len({answer.text for answer in answers}) == 1
+    assert len(page(operator).items) == 1
+
+
+def test_another_event_under_the_same_id_is_a_conflict(
+    device: httpx.Client, make_event: Make
+) -> None:
+    event = make_event()
+    post(device, event)
+    answer = post(device, make_event(Label.WITHOUT_MASK, id=event.id))
+    assert answer.status_code == 409
+    assert code_of(answer) == "event_conflict"
+
+
+def test_fields_that_a_newer_edge_adds_are_ignored(device: httpx.Client, make_event: Make) -> None:
+    event = make_event()
+    answer = device.post("/v1/events", json={**posted(event), "temperature_c": 36.6})
+    assert answer.status_code == 201
+    assert post(device, event).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "not-a-uuid"},
+        {"id": "6f1c1f3e-94a7-4a63-8d9f-2f8e2c1a9a10"},  # version 4
+        {"label": "hat"},
+        {"confidence": 1.5},
+        {"confidence": "NaN"},
+        {"votes": 0},
+        {"occurred_at": "2026-03-02T08:15:30"},  # says no zone
+        {"occurred_at": "2026-03-02T08:15:00Z"},  # before it began
+        {"models": {"classifier": "abc"}},
+    ],
+)
+def test_an_event_that_breaks_the_contract_is_told_where(
+    device: httpx.Client, make_event: Make, change: dict[str, object]
+) -> None:
+    answer = device.post("/v1/events", json={**posted(make_event()), **change})
+    assert answer.status_code == 422
+    assert code_of(answer) == "malformed_request"
+    problem = Problem.model_validate_json(answer.content)
+    assert problem.errors
+    assert all("input" not in error for error in problem.errors)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"null", b'"' + b"a" * 100])
+def test_a_body_that_is_no_event_is_refused(device: httpx.Client, body: bytes) -> None:
+    answer = device.post("/v1/events", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert code_of(answer) == "malformed_request"
+
+
+def test_events_come_newest_first_in_pages(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    events = [make_event() for _ in range(7)]
+    for event in events:
+        post(device, event)
+    seen = []
+    cursor: dict[str, str] = {}
+    sizes = []
+    while True:
+        read = page(operator, limit=3, **cursor)
+        seen += [item.id for item in read.items]
+        sizes.append(len(read.items))
+        if read.next is None:
+            break
+        cursor = {"before": read.next}
+    assert seen == [event.id for event in reversed(events)]
+    assert sizes == [3, 3, 1]
+
+
+def test_events_are_filtered_by_what_they_say(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    for label in (Label.WITH_MASK, Label.WITHOUT_MASK, Label.INCORRECT_MASK, Label.WITH_MASK):
+        post(device, make_event(label))
+    assert len(page(operator, access="refused").items) == 2
+    assert len(page(operator, access="granted").items) == 2
+    assert [item.label for item in page(operator, label="incorrect_mask").items] == [
+        Label.INCORRECT_MASK
+    ]
+    assert page(operator, access="granted", label="without_mask").items == []
+    first = page(operator, access="granted", limit=1)
+    assert first.next is not None
+    assert len(page(operator, access="granted", limit=1, before=first.next).items) == 1
+
+
+def test_events_of_a_gate_are_told_apart(
+    login: Login, operator: httpx.Client, make_event: Make
+) -> None:
+    here, there = login(Role.DEVICE), login(Role.DEVICE, OTHER_GATE)
+    post(here, make_event())
+    post(there, make_event())
+    assert [item.gate for item in page(operator, gate=OTHER_GATE).items] == [OTHER_GATE]
+    assert len(page(operator).items) == 2
+
+
+@pytest.mark.parametrize(
+    "query", [{"before": "yesterday"}, {"limit": 0}, {"limit": 201}, {"access": "maybe"}]
+)
+def test_a_query_that_breaks_the_contract_is_refused(
+    operator: httpx.Client, query: dict[str, str]
+) -> None:
+    answer = operator.get("/v1/events", params=query)
+    assert answer.status_code == 422
+    assert code_of(answer) == "malformed_request"
+
+
+def test_one_event_is_read_with_its_pass(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    event = make_event()
+    decision = Decision.model_validate_json(post(device, event).content)
+    answer = operator.get(f"/v1/events/{event.id}")
+    record = EventRecord.model_validate_json(answer.content)
+    assert record == page(operator).items[0]
+    assert record.pass_record is not None
+    assert decision.issued_pass is not None
+    assert record.pass_record.id == decision.issued_pass.id
+    assert decision.issued_pass.token not in answer.text
+
+
+def test_an_event_that_is_not_there_is_said_to_be_unknown(
+    operator: httpx.Client, make_event: Make
+) -> None:
+    answer = operator.get(f"/v1/events/{make_event().id}")
+    assert answer.status_code == 404
+    assert code_of(answer) == "event_unknown"
+
+
+def test_a_refusal_says_why(device: httpx.Client, operator: httpx.Client, make_event: Make) -> None:
+    decision = Decision.model_validate_json(post(device, make_event(Label.WITHOUT_MASK)).content)
+    assert decision.refusal is not None
+    assert page(operator).items[0].refusal == decision.refusal

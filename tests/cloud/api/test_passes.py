@@ -1,0 +1,173 @@
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from cloud import gatekeeping
+from cloud.contract import (
+    Event,
+    IssuedPass,
+    PassRecord,
+    PassStatus,
+    Redemption,
+    Role,
+)
+from cloud.store import Store, now
+from tests.cloud.api.test_events import code_of
+from tests.cloud.conftest import GATE, OTHER_GATE, Login
+
+Make = Callable[..., Event]
+
+
+@pytest.fixture
+def issued(store: Store, make_event: Make) -> IssuedPass:
+    return issue(store, make_event(), timedelta(minutes=5))
+
+
+def issue(store: Store, event: Event, lifetime: timedelta) -> IssuedPass:
+    answer = gatekeeping.accept(
+        store, event, gate=GATE, device_id="camera", pass_lifetime=lifetime, now=now()
+    )
+    assert answer.decision.issued_pass is not None
+    return answer.decision.issued_pass
+
+
+def redeem(client: httpx.Client, token: str, nonce: str = "nonce-0001", **more: str) -> Redemption:
+    answer = client.post("/v1/passes/redeem", json={"token": token, "nonce": nonce, **more})
+    assert answer.status_code == 200, answer.text
+    return Redemption.model_validate_json(answer.content)
+
+
+def test_a_scanner_redeems_a_pass_once(login: Login, issued: IssuedPass) -> None:
+    scanner = login(Role.SCANNER, GATE)
+    first = redeem(scanner, issued.token)
+    assert first.outcome == "admitted"
+    assert first.pass_id == issued.id
+    assert redeem(scanner, issued.token) == first
+    again = redeem(scanner, issued.token, "nonce-0002")
+    assert again.outcome == "already_redeemed"
+    assert again.redeemed_at == first.at
+    assert again.message
+
+
+def test_the_address_in_the_code_redeems_too(operator: httpx.Client, issued: IssuedPass) -> None:
+    said = redeem(operator, f"https://gate.example.org/p/{issued.token}", gate=GATE)
+    assert said.outcome == "admitted"
+
+
+def test_a_scanner_at_another_gate_is_told_so(login: Login, issued: IssuedPass) -> None:
+    assert redeem(login(Role.SCANNER, OTHER_GATE), issued.token).outcome == "wrong_gate"
+
+
+def test_a_key_of_no_gate_must_name_one(operator: httpx.Client, issued: IssuedPass) -> None:
+    body = {"token": issued.token, "nonce": "nonce-0001"}
+    answer = operator.post("/v1/passes/redeem", json=body)
+    assert answer.status_code == 422
+    assert code_of(answer) == "gate_required"
+    answer = operator.post("/v1/passes/redeem", json={**body, "gate": "nowhere"})
+    assert answer.status_code == 404
+    assert code_of(answer) == "gate_unknown"
+
+
+def test_a_key_of_one_gate_cannot_redeem_at_another(login: Login, issued: IssuedPass) -> None:
+    answer = login(Role.SCANNER, OTHER_GATE).post(
+        "/v1/passes/redeem", json={"token": issued.token, "nonce": "nonce-0001", "gate": GATE}
+    )
+    assert answer.status_code == 403
+    assert code_of(answer) == "gate_forbidden"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"nonce": "nonce-0001"},
+        {"token": "", "nonce": "nonce-0001"},
+        {"token": "a" * 3000, "nonce": "nonce-0001"},
+        {"token": "7Kq2mXw9RtB4z"},
+        {"token": "7Kq2mXw9RtB4z", "nonce": "short"},
+        {"token": "7Kq2mXw9RtB4z", "nonce": "with spaces in"},
+    ],
+)
+def test_an_attempt_that_breaks_the_contract_is_refused_without_an_echo(
+    operator: httpx.Client, body: dict[str, str]
+) -> None:
+    answer = operator.post("/v1/passes/redeem", json=body)
+    assert answer.status_code == 422
+    assert code_of(answer) == "malformed_request"
+    assert "7Kq2mXw9RtB4z" not in answer.text
+
+
+def test_an_unknown_token_is_an_answer_and_not_an_error(operator: httpx.Client) -> None:
+    assert redeem(operator, "7Kq2mXw9RtB4z", gate=GATE).outcome == "unknown"
+    assert redeem(operator, "the menu of the day", gate=GATE).outcome == "unknown"
+
+
+def test_a_pass_is_read_without_its_token(operator: httpx.Client, issued: IssuedPass) -> None:
+    answer = operator.get(f"/v1/passes/{issued.id}")
+    record = PassRecord.model_validate_json(answer.content)
+    assert record.status is PassStatus.ISSUED
+    assert issued.token not in answer.text
+    redeem(operator, issued.token, gate=GATE)
+    record = PassRecord.model_validate_json(operator.get(f"/v1/passes/{issued.id}").content)
+    assert record.status is PassStatus.REDEEMED
+    assert record.redeemed_at is not None
+
+
+def test_a_revoked_pass_stays_revoked(operator: httpx.Client, issued: IssuedPass) -> None:
+    for _ in range(2):
+        assert operator.delete(f"/v1/passes/{issued.id}").status_code == 204
+    assert redeem(operator, issued.token, gate=GATE).outcome == "revoked"
+
+
+def test_a_used_pass_cannot_be_revoked(operator: httpx.Client, issued: IssuedPass) -> None:
+    redeem(operator, issued.token, gate=GATE)
+    answer = operator.delete(f"/v1/passes/{issued.id}")
+    assert answer.status_code == 410
+    assert code_of(answer) == "pass_over"
+
+
+@pytest.mark.parametrize("suffix", ["", "/qr.svg", "/qr.png"])
+def test_a_pass_that_is_not_there_is_said_to_be_unknown(
+    operator: httpx.Client, suffix: str
+) -> None:
+    answer = operator.get(f"/v1/passes/{uuid4()}{suffix}")
+    assert answer.status_code == 404
+    assert code_of(answer) == "pass_unknown"
+
+
+def test_the_code_is_shown_to_a_kiosk_at_its_gate(login: Login, issued: IssuedPass) -> None:
+    kiosk = login(Role.KIOSK, GATE)
+    png = kiosk.get(f"/v1/passes/{issued.id}/qr.png")
+    assert png.headers["Content-Type"] == "image/png"
+    assert png.headers["Cache-Control"] == "no-store"
+    picture = cv2.imdecode(np.frombuffer(png.content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    assert cv2.QRCodeDetector().detectAndDecode(picture)[0] == issued.token
+    svg = kiosk.get(f"/v1/passes/{issued.id}/qr.svg")
+    assert svg.headers["Content-Type"] == "image/svg+xml"
+    assert b"<svg" in svg.content
+    stranger = login(Role.KIOSK, OTHER_GATE).get(f"/v1/passes/{issued.id}/qr.png")
+    assert code_of(stranger) == "gate_forbidden"
+
+
+@pytest.mark.parametrize("end", ["redeemed", "revoked", "expired"])
+def test_the_code_of_a_pass_that_is_over_is_gone(
+    operator: httpx.Client, store: Store, make_event: Make, issued: IssuedPass, end: str
+) -> None:
+    shown = issued
+    if end == "redeemed":
+        redeem(operator, issued.token, gate=GATE)
+    elif end == "revoked":
+        operator.delete(f"/v1/passes/{issued.id}")
+    else:
+        # Over before anybody could ask for it.
+        shown = issue(store, make_event(), timedelta(milliseconds=1))
+    for kind in ("svg", "png"):
+        answer = operator.get(f"/v1/passes/{shown.id}/qr.{kind}")
+        assert answer.status_code == 410
+        assert code_of(answer) == "pass_over"
+        assert end in answer.json()["detail"]
