@@ -202,7 +202,7 @@ class Camera:
             before_sleep=self._say_away,
             retry_error_callback=lambda _state: None,
         )
-        return retrying(self._connect)
+        return retrying(lambda: None if self._stop.is_set() else self._connect())
 
     def _say_away(self, attempt: tenacity.RetryCallState) -> None:
         error = attempt.outcome.exception() if attempt.outcome is not None else None

@@ -22,6 +22,9 @@ from edge.values import Link
 
 _log = structlog.get_logger(__name__)
 
+_LONGEST_ASKED_S = 300.0
+"""However long the cloud asks to wait, a mistake there must not silence a door for hours."""
+
 
 class Correspondent(Protocol):
     """Who is told of what comes back from the cloud."""
@@ -132,7 +135,9 @@ class Courier:
                 return
 
     def _deliver_one(self) -> bool:
-        """Hand in the oldest event; False when none waits."""
+        """Hand in the oldest event; False when none waits, or when stopped during a pause."""
+        if self._stop.is_set():
+            return False
         try:
             waiting = self._outbox.peek()
             if waiting is None:
@@ -164,7 +169,7 @@ class Courier:
     def _pause(self, attempt: tenacity.RetryCallState) -> float:
         error = attempt.outcome.exception() if attempt.outcome is not None else None
         asked = error.retry_after_s if isinstance(error, CloudUnreachableError) else None
-        return max(self._pauses(attempt), asked or 0.0)
+        return max(self._pauses(attempt), min(asked or 0.0, _LONGEST_ASKED_S))
 
     def _beat(self) -> None:
         while True:

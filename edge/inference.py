@@ -317,11 +317,11 @@ def _info(graph: ov.Model, role: Role, path: Path) -> ModelInfo:
         if not graph.has_rt_info(["model_info", key]):
             raise ModelUnfitError(f"model {path} does not say model_info/{key}", _MEND)
         values[key] = str(graph.get_rt_info(["model_info", key]).value)
-    if values["model_type"] != _MODEL_TYPES[role]:
-        raise ModelUnfitError(
-            f"model {path} is a {values['model_type']}, not a {_MODEL_TYPES[role]}",
-            "Check EDGE_DETECTOR and EDGE_CLASSIFIER",
-        )
+        if key == "model_type" and values[key] != _MODEL_TYPES[role]:
+            raise ModelUnfitError(
+                f"model {path} is a {values[key]}, not a {_MODEL_TYPES[role]}",
+                "Check EDGE_DETECTOR and EDGE_CLASSIFIER",
+            )
     inputs = [name for port in graph.inputs for name in port.get_names()]
     outputs = [name for port in graph.outputs for name in port.get_names()]
     for name, ports in [(INPUT, inputs), *((name, outputs) for name in _OUTPUTS[role])]:

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         default=5, ge=1, le=1000, description="Votes (judged frames) that a verdict needs at least"
     )
     majority: float = Field(
-        default=0.6,
+        default=0.7,
         gt=0.5,
         le=1.0,
         description="Share of the votes' probability that a verdict's label needs",

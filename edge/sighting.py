@@ -44,7 +44,7 @@ class Rules:
     """The settings of the vote; `edge.settings.Settings` explains each."""
 
     votes: int = 5
-    majority: float = 0.6
+    majority: float = 0.7
     cooldown_s: float = 3.0
     lost_after_s: float = 1.5
 

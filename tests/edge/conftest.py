@@ -1,6 +1,7 @@
 """What the edge's tests share: stand-in models, and an environment without settings."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from edge.inference import Role
 from edge.installation import Models
 from edge.masks import MaskClassifier
 from tests.edge import standins
+from tests.edge.cloud_double import CloudDouble, enrolled, serving
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +35,30 @@ def models(models_dir: Path) -> Models:
         FaceDetector(inference.load(inference.find(Role.DETECTOR, models_dir))),
         MaskClassifier(inference.load(inference.find(Role.CLASSIFIER, models_dir))),
     )
+
+
+@pytest.fixture
+def cloud() -> Iterator[CloudDouble]:
+    """A cloud that answers."""
+    with serving(CloudDouble()) as double:
+        yield double
+
+
+@pytest.fixture
+def installed(
+    tmp_path: Path, models_dir: Path, cloud: CloudDouble, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An environment in which `python -m edge` is enrolled at the double, with the stand-in models.
+
+    Returns:
+        The state folder.
+    """
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "device.json").write_text(enrolled(cloud.url))
+    (state / "device.json").chmod(0o600)
+    monkeypatch.setenv("EDGE_STATE_DIR", str(state))
+    monkeypatch.setenv("EDGE_DETECTOR", str(models_dir / "detector.xml"))
+    monkeypatch.setenv("EDGE_CLASSIFIER", str(models_dir / "classifier.xml"))
+    monkeypatch.setenv("EDGE_DRAIN_TIMEOUT_S", "20")
+    return state

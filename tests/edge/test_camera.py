@@ -1,0 +1,263 @@
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import pytest
+
+from cloud.contract import CameraState
+from edge.camera import Camera
+from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
+from edge.settings import Pace
+from edge.sources import Kind, Source
+from edge.values import Frame, Image
+from tests.edge import standins
+from tests.edge.test_sources import video
+
+PICTURE = standins.picture(standins.RED)
+
+
+class CaptureFake:
+    """Gives so many pictures, then nothing; or fails."""
+
+    def __init__(
+        self, count: int, *, fps: float | None = None, failure: SourceError | None = None
+    ) -> None:
+        self.fps = fps
+        self.length: int | None = count
+        self.closed = False
+        self._left = count
+        self._failure = failure
+
+    def read(self) -> Image | None:
+        if self._left:
+            self._left -= 1
+            return PICTURE
+        if self._failure is not None:
+            raise self._failure
+        return None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def opener(*results: CaptureFake | SourceError) -> Callable[[], CaptureFake]:
+    """Each call gives, or raises, the next."""
+    remaining = iter(results)
+
+    def open_next() -> CaptureFake:
+        result = next(remaining)
+        if isinstance(result, SourceError):
+            raise result
+        return result
+
+    return open_next
+
+
+def live(*results: CaptureFake | SourceError, kind: Kind = Kind.ADDRESS) -> Camera:
+    source = Source(kind, "rtsp://camera.example/1")
+    return Camera(source, opener=opener(*results), pause_s=(0.001, 0.002))
+
+
+AWAY = SourceUnreadableError("away")
+
+
+def test_a_video_is_played_at_its_own_pace_with_its_own_times(tmp_path: Path) -> None:
+    clip = video(tmp_path / "clip.avi", 6, fps=20)
+    begun = time.monotonic()
+    with Camera(Source.parse(str(clip))) as camera:
+        frames = list(camera.frames())
+    assert time.monotonic() - begun >= 5 / 20
+    assert [f.number for f in frames] == list(range(6))
+    spans = [b.captured_at - a.captured_at for a, b in itertools.pairwise(frames)]
+    assert spans == [timedelta(seconds=1 / 20)] * 5
+    assert camera.state is CameraState.ENDED
+
+
+def test_a_video_played_as_if_live_drops_what_comes_too_fast(tmp_path: Path) -> None:
+    clip = video(tmp_path / "clip.avi", 30, fps=100)
+    seen = []
+    with Camera(Source.parse(str(clip))) as camera:
+        for frame in camera.frames():
+            seen.append(frame.number)
+            time.sleep(0.05)
+    assert seen[-1] == 29
+    assert 0 < len(seen) < 30
+    assert len(seen) + camera.dropped == 30
+
+
+def test_every_frame_is_given_when_asked_for_and_none_lies_in_the_future(tmp_path: Path) -> None:
+    clip = video(tmp_path / "clip.avi", 40, fps=5)
+    with Camera(Source.parse(str(clip)), pace=Pace.EVERY_FRAME) as camera:
+        frames = list(camera.frames())
+    assert [f.number for f in frames] == list(range(40))
+    assert frames[-1].captured_at - frames[0].captured_at == timedelta(seconds=39 / 5)
+    assert frames[-1].captured_at <= datetime.now(UTC)
+    assert camera.dropped == 0
+
+
+def test_every_picture_of_a_folder_is_given_however_slow_the_taker(tmp_path: Path) -> None:
+    for i in range(12):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), PICTURE)
+    (tmp_path / "5.png").write_bytes(b"broken")
+    source = Source.parse(str(tmp_path))
+    seen = []
+    with Camera(source, folder_fps=1000) as camera:
+        for frame in camera.frames():
+            seen.append(frame.number)
+            time.sleep(0.005)
+    assert seen == list(range(11))
+    assert camera.dropped == 0
+
+
+def test_a_video_without_frames_is_an_error_and_not_an_end() -> None:
+    camera = Camera(Source(Kind.VIDEO, "clip.mp4"), opener=opener(CaptureFake(0)))
+    with camera, pytest.raises(SourceEmptyError, match=r"clip\.mp4 holds no frame"):
+        list(camera.frames())
+
+
+def test_a_source_that_fails_in_the_middle_says_so_after_its_frames() -> None:
+    broken = CaptureFake(2, failure=SourceUnreadableError("disk error"))
+    camera = Camera(Source(Kind.VIDEO, "clip.mp4"), pace=Pace.EVERY_FRAME, opener=opener(broken))
+    frames: list[Frame] = []
+    with camera, pytest.raises(SourceUnreadableError, match="disk error"):
+        frames.extend(camera.frames())
+    assert broken.closed
+
+
+def test_an_unforeseen_error_is_not_swallowed() -> None:
+    def fail() -> CaptureFake:
+        raise ZeroDivisionError
+
+    with Camera(Source(Kind.VIDEO, "a"), opener=fail) as camera, pytest.raises(ZeroDivisionError):
+        list(camera.frames())
+
+
+def test_a_loop_begins_again_after_a_gap_that_parts_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.camera.LOOP_PAUSE_S", 0.05)
+    captures = [CaptureFake(3, fps=100) for _ in range(3)]
+    camera = Camera(
+        Source(Kind.PICTURES, "folder"), loop=True, pace=Pace.EVERY_FRAME, opener=opener(*captures)
+    )
+    with camera:
+        frames = list(itertools.islice(camera.frames(), 9))
+    assert frames[3].captured_at - frames[2].captured_at >= timedelta(seconds=0.05)
+    assert all(a.captured_at < b.captured_at for a, b in itertools.pairwise(frames))
+
+
+def test_a_live_camera_that_vanishes_and_returns_is_read_on() -> None:
+    endless = CaptureFake(10**9)
+    first = CaptureFake(3)
+    dying = CaptureFake(2, failure=SourceUnreadableError("cable"))
+    with live(first, AWAY, AWAY, dying, CaptureFake(0), endless) as camera:
+        for frame in camera.frames():
+            if frame.number > 50:
+                break
+        assert camera.state == "live"
+    assert first.closed
+    assert dying.closed
+    assert endless.closed
+    assert camera.state == "ended"
+
+
+def test_while_a_live_camera_is_away_it_says_so() -> None:
+    reached = threading.Event()
+    release = threading.Event()
+
+    def away() -> CaptureFake:
+        reached.set()
+        release.wait(20)
+        raise AWAY
+
+    camera = Camera(
+        Source(Kind.ADDRESS, "rtsp://camera.example/1"), opener=away, pause_s=(0.001, 0.002)
+    )
+    with camera:
+        assert reached.wait(20)
+        assert camera.state is CameraState.RECONNECTING
+        camera.stop()
+        release.set()
+        assert list(camera.frames()) == []
+
+
+def test_the_newest_frame_of_a_live_camera_wins() -> None:
+    with live(CaptureFake(10**9)) as camera:
+        numbers = []
+        for frame in camera.frames():
+            numbers.append(frame.number)
+            time.sleep(0.01)
+            if len(numbers) == 4:
+                break
+    assert numbers != list(range(numbers[0], numbers[0] + 4))
+    assert camera.dropped > 0
+
+
+@pytest.mark.parametrize("result", [AWAY, CaptureFake(0)])
+def test_a_camera_on_this_machine_that_cannot_be_opened_at_the_start_is_an_error(
+    result: CaptureFake | SourceError,
+) -> None:
+    with live(result, kind=Kind.DEVICE) as camera, pytest.raises(SourceUnreadableError):
+        list(camera.frames())
+
+
+def test_stopping_lets_a_waiting_reader_go() -> None:
+    never = CaptureFake(1, fps=0.001)
+    with live(never, *[AWAY] * 10_000) as camera:
+        frames = camera.frames()
+        next(frames)
+        threading.Timer(0.05, camera.stop).start()
+        assert list(frames) == []
+        assert camera.stopped
+
+
+@contextmanager
+def mjpeg(port: int = 0, *, frames: int = 10**9) -> Iterator[str]:
+    """A network camera that speaks HTTP: JPEG after JPEG in one multipart answer."""
+    jpeg = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            try:
+                for _ in range(frames):
+                    if over.wait(0.01):
+                        break
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+                    self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
+            except OSError:
+                pass
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/stream.mjpg"
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_network_camera_that_restarts_is_found_again() -> None:
+    with mjpeg(frames=30) as address:
+        camera = Camera(Source.parse(address), pause_s=(0.01, 0.05))
+        with camera:
+            frames = camera.frames()
+            first = next(frames)
+            assert first.size == (240, 320)
+            # The answer ends after 30 pictures, and the camera asks again.
+            last = next(f for f in frames if f.number > 40)
+            assert last.captured_at > first.captured_at

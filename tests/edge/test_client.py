@@ -1,0 +1,142 @@
+import httpx
+import pytest
+from pydantic import SecretStr
+from uuid_utils.compat import uuid7
+
+from cloud.contract import Access, EnrolmentRequest, ProblemCode
+from edge.client import Client, is_plain_http_elsewhere
+from edge.errors import (
+    CloudUnreachableError,
+    EnrolmentRefusedError,
+    EventRejectedError,
+    KeyRefusedError,
+)
+from tests.edge.cloud_double import CODE, KEY, CloudDouble, problem
+from tests.edge.test_outbox import event
+
+
+def post(double: CloudDouble, key: str = KEY) -> Access:
+    each = event()
+    with Client(double.url, key=SecretStr(key)) as client:
+        return client.post_event(each.id, each.model_dump_json()).access
+
+
+def test_an_event_is_answered(cloud: CloudDouble) -> None:
+    assert post(cloud) is Access.GRANTED
+    assert len(cloud.events) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [ProblemCode.MALFORMED_REQUEST, ProblemCode.EVENT_CONFLICT, ProblemCode.BODY_TOO_LARGE],
+)
+def test_what_will_never_be_accepted_is_told_apart(cloud: CloudDouble, code: ProblemCode) -> None:
+    cloud.fail_events = problem(409, code)
+    with pytest.raises(EventRejectedError) as caught:
+        post(cloud)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"<html>Please log in to the hotel's network</html>"),
+        (200, b"{}"),
+        (302, b""),
+        (404, b"not here"),
+        (422, b"a proxy's own words"),
+        (500, b""),
+        problem(503, ProblemCode.STORE_UNAVAILABLE),
+        problem(404, ProblemCode.NOT_FOUND),
+    ],
+)
+def test_what_is_no_answer_of_the_cloud_acknowledges_nothing(
+    cloud: CloudDouble, answer: tuple[int, bytes]
+) -> None:
+    cloud.fail_events = answer
+    with pytest.raises(CloudUnreachableError, match=cloud.url):
+        post(cloud)
+
+
+def test_an_answer_for_another_event_acknowledges_nothing(cloud: CloudDouble) -> None:
+    with (
+        Client(cloud.url, key=SecretStr(KEY)) as client,
+        pytest.raises(CloudUnreachableError, match="answered for event"),
+    ):
+        client.post_event(uuid7(), event().model_dump_json())
+
+
+def test_the_pause_that_the_cloud_asks_for_is_passed_on(cloud: CloudDouble) -> None:
+    cloud.fail_events = problem(503, ProblemCode.STORE_UNAVAILABLE)
+    cloud.headers["Retry-After"] = "7"
+    with pytest.raises(CloudUnreachableError) as caught:
+        post(cloud)
+    assert caught.value.retry_after_s == 7
+
+
+def test_a_wrong_key_is_refused_and_not_shown(cloud: CloudDouble) -> None:
+    with pytest.raises(KeyRefusedError) as caught:
+        post(cloud, key="another-secret")
+    assert "another-secret" not in str(caught.value)
+    assert "python -m edge enrol" in caught.value.mend
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
+def test_a_cloud_that_is_not_there_is_named(url: str) -> None:
+    with Client(url) as client, pytest.raises(CloudUnreachableError, match=url):
+        client.health()
+
+
+def test_no_error_of_httpx_comes_through() -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise next(failures)
+
+    kinds = [
+        httpx.ConnectTimeout,
+        httpx.ReadTimeout,
+        httpx.PoolTimeout,
+        httpx.ConnectError,
+        httpx.ReadError,
+        httpx.RemoteProtocolError,
+        httpx.ProxyError,
+        httpx.UnsupportedProtocol,
+        httpx.DecodingError,
+        httpx.TooManyRedirects,
+    ]
+    failures = iter([*(kind("told to") for kind in kinds), httpx.InvalidURL("told to")])
+    with Client("http://a.example", transport=httpx.MockTransport(fail)) as client:
+        for _ in range(len(kinds) + 1):
+            with pytest.raises(CloudUnreachableError):
+                client.health()
+
+
+def test_a_code_is_exchanged_for_a_key(cloud: CloudDouble) -> None:
+    with Client(cloud.url) as client:
+        enrolment = client.enrol(EnrolmentRequest(code=CODE, name="door"))
+        assert (enrolment.device_key, enrolment.gate) == (KEY, "main")
+        with pytest.raises(EnrolmentRefusedError, match="enrolment_code_invalid"):
+            client.enrol(EnrolmentRequest(code="used", name="door"))
+
+
+def test_health_tells_alive_from_ready(cloud: CloudDouble) -> None:
+    with Client(cloud.url) as client:
+        health = client.health()
+        assert health.ready
+        assert health.clock is not None
+        cloud.ready = False
+        health = client.health()
+        assert not health.ready
+        assert "store_unavailable" in health.detail
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("http://cloud.example", True),
+        ("https://cloud.example", False),
+        ("http://127.0.0.1:8000", False),
+        ("http://localhost", False),
+    ],
+)
+def test_an_unencrypted_address_elsewhere_is_noticed(url: str, plain: bool) -> None:
+    assert is_plain_http_elsewhere(url) is plain

@@ -1,0 +1,195 @@
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from cloud.contract import CameraState, Decision, Heartbeat, Label, ProblemCode
+from edge import outbox as outboxes
+from edge.client import Client
+from edge.courier import Courier
+from edge.errors import EventRejectedError
+from edge.outbox import Outbox
+from edge.values import Link
+from tests.edge.cloud_double import KEY, CloudDouble, problem, serving
+from tests.edge.test_outbox import event
+
+
+class CorrespondentFake:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+        self.rejections: list[EventRejectedError] = []
+        self.links: list[Link] = []
+        self._changed = threading.Condition()
+
+    def _note(self, add: Callable[[], None]) -> None:
+        with self._changed:
+            add()
+            self._changed.notify_all()
+
+    def answered(self, decision: Decision) -> None:
+        self._note(lambda: self.decisions.append(decision))
+
+    def rejected(self, error: EventRejectedError) -> None:
+        self._note(lambda: self.rejections.append(error))
+
+    def link_changed(self, link: Link, problem: str) -> None:
+        self._note(lambda: self.links.append(link))
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(condition, 20), (self.links, self.decisions)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.db") as box:
+        yield box
+
+
+@contextmanager
+def delivering(
+    box: Outbox, url: str, *, key: str = KEY, heartbeat_s: float = 60
+) -> Iterator[tuple[Courier, CorrespondentFake]]:
+    told = CorrespondentFake()
+
+    def vitals() -> Heartbeat:
+        return Heartbeat(
+            sent_at=datetime.now(UTC),
+            camera=CameraState.LIVE,
+            fps=5,
+            latency_ms=10,
+            outbox_depth=box.depth(),
+            version="0",
+        )
+
+    with Client(url, key=SecretStr(key), timeout_s=5) as client:
+        courier = Courier(box, client, told, vitals, heartbeat_s=heartbeat_s, pause_s=(0.005, 0.02))
+        courier.start()
+        try:
+            yield courier, told
+        finally:
+            courier.stop()
+
+
+def test_events_arrive_in_order_and_are_forgotten(box: Outbox, cloud: CloudDouble) -> None:
+    events = [event() for _ in range(5)]
+    for each in events:
+        box.put(each)
+    with delivering(box, cloud.url) as (courier, told):
+        assert courier.drain(20) == 0
+    assert cloud.events == events
+    assert [d.event_id for d in told.decisions] == [each.id for each in events]
+
+
+def test_an_event_that_comes_later_wakes_it(box: Outbox, cloud: CloudDouble) -> None:
+    with delivering(box, cloud.url) as (courier, _):
+        for count in (1, 2, 3):
+            box.put(event())
+            courier.wake()
+            cloud.wait_for(count)
+        assert courier.drain(20) == 0
+
+
+def test_with_the_cloud_away_events_wait_and_arrive_with_their_own_times(box: Outbox) -> None:
+    events = [event() for _ in range(3)]
+    box.put(events[0])
+    with serving(CloudDouble()) as gone:
+        pass
+    port = int(gone.url.rpartition(":")[2])
+    with delivering(box, gone.url) as (courier, told):
+        told.wait_for(lambda: told.links == [Link.OFFLINE])
+        for each in events[1:]:
+            box.put(each)
+            courier.wake()
+        assert courier.drain(0.05) == 3
+        with serving(CloudDouble(), port) as returned:
+            assert courier.drain(20) == 0
+            assert returned.events == events
+        told.wait_for(lambda: told.links[:2] == [Link.OFFLINE, Link.ONLINE])
+
+
+def test_an_error_of_the_cloud_is_tried_again_and_nothing_is_lost(
+    box: Outbox, cloud: CloudDouble
+) -> None:
+    cloud.fail_events = problem(503, ProblemCode.STORE_UNAVAILABLE)
+    put = event()
+    box.put(put)
+    with delivering(box, cloud.url) as (courier, told):
+        cloud.wait_for_attempts(3)
+        assert box.depth() == 1
+        cloud.fail_events = None
+        assert courier.drain(20) == 0
+    assert cloud.events == [put]
+    assert len(told.decisions) == 1
+
+
+def test_the_pause_that_the_cloud_asks_for_is_kept(box: Outbox, cloud: CloudDouble) -> None:
+    cloud.fail_events = problem(503, ProblemCode.STORE_UNAVAILABLE)
+    cloud.headers["Retry-After"] = "3600"
+    box.put(event())
+    with delivering(box, cloud.url) as (courier, _):
+        cloud.wait_for_attempts(1)
+        assert courier.drain(0.3) == 1
+    assert cloud.attempts == 1
+
+
+def test_what_is_rejected_blocks_nobody_and_is_kept(box: Outbox, cloud: CloudDouble) -> None:
+    cloud.reject = {Label.WITHOUT_MASK}
+    bad, good = event(Label.WITHOUT_MASK), event(Label.WITH_MASK)
+    box.put(bad)
+    box.put(good)
+    with delivering(box, cloud.url) as (courier, told):
+        assert courier.drain(20) == 0
+    assert cloud.events == [good]
+    assert [error.code for error in told.rejections] == ["malformed_request"]
+    (kept,) = outboxes.inspect(box.path).rejected
+    assert kept.id == bad.id
+
+
+def test_a_refused_key_stops_delivery_and_not_the_queue(box: Outbox, cloud: CloudDouble) -> None:
+    box.put(event())
+    with delivering(box, cloud.url, key="revoked") as (courier, told):
+        told.wait_for(lambda: told.links == [Link.KEY_REFUSED])
+        assert courier.link is Link.KEY_REFUSED
+        box.put(event())
+        courier.wake()
+        assert courier.drain(20) == 2
+    assert cloud.events == []
+    assert told.links == [Link.KEY_REFUSED]
+
+
+def test_heartbeats_say_how_the_device_is(box: Outbox, cloud: CloudDouble) -> None:
+    with delivering(box, cloud.url, heartbeat_s=0.01), cloud.changed:
+        assert cloud.changed.wait_for(lambda: len(cloud.heartbeats) >= 3, 20)
+    assert cloud.heartbeats[0].camera is CameraState.LIVE
+
+
+def test_a_last_heartbeat_is_sent_at_the_end(box: Outbox, cloud: CloudDouble) -> None:
+    with delivering(box, cloud.url), cloud.changed:
+        assert cloud.changed.wait_for(lambda: len(cloud.heartbeats) == 1, 20)
+    assert len(cloud.heartbeats) == 2
+
+
+def test_heartbeats_alone_find_the_cloud_again(box: Outbox) -> None:
+    with serving(CloudDouble()) as gone:
+        pass
+    port = int(gone.url.rpartition(":")[2])
+    with delivering(box, gone.url, heartbeat_s=0.01) as (_, told):
+        told.wait_for(lambda: told.links == [Link.OFFLINE])
+        with serving(CloudDouble(), port):
+            told.wait_for(lambda: told.links == [Link.OFFLINE, Link.ONLINE])
+
+
+def test_stopping_waits_for_no_pause(box: Outbox, cloud: CloudDouble) -> None:
+    cloud.fail_events = problem(503, ProblemCode.STORE_UNAVAILABLE)
+    cloud.headers["Retry-After"] = "3600"
+    box.put(event())
+    with delivering(box, cloud.url):
+        cloud.wait_for_attempts(1)
+    assert box.depth() == 1

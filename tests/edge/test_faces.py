@@ -1,0 +1,97 @@
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.errors import ModelUnfitError
+from edge.faces import FaceDetector
+from edge.inference import ModelInfo
+from edge.installation import Models
+from tests.edge import standins
+
+
+@dataclass
+class NetworkFake:
+    """Answers with the arrays that it was given."""
+
+    boxes: Any
+    scores: Any
+    info: ModelInfo = field(
+        default_factory=lambda: ModelInfo(standins.INFO["detector"], Path("fake.xml"))
+    )
+
+    def infer(self, image: object) -> dict[str, Any]:
+        return {
+            "boxes": np.array(self.boxes, np.float32),
+            "scores": np.array(self.scores, np.float32),
+        }
+
+
+Detect = Callable[..., list[tuple[list[float], float]]]
+
+
+@pytest.fixture
+def detect() -> Detect:
+    def of(boxes: Any, scores: Any, **options: Any) -> list[tuple[list[float], float]]:
+        detector = FaceDetector(NetworkFake(boxes, scores))  # type: ignore[arg-type]
+        faces = detector.detect(standins.picture(None), **options)
+        return [([f.box.x0, f.box.y0, f.box.x1, f.box.y1], round(f.score, 3)) for f in faces]
+
+    return of
+
+
+def test_a_face_is_found_where_it_is(models: Models) -> None:
+    (face,) = models.detector.detect(standins.picture(standins.RED, box=(10, 20, 90, 110)))
+    assert (face.box.x0, face.box.y0, face.box.x1, face.box.y1) == (10, 20, 90, 110)
+    assert face.score == pytest.approx(standins.STRONG)
+
+
+def test_an_empty_room_holds_no_face(models: Models) -> None:
+    assert models.detector.detect(standins.picture(None), min_score=0.01) == []
+
+
+def test_faint_faces_come_when_they_are_asked_for(models: Models) -> None:
+    faces = models.detector.detect(standins.picture(standins.RED), min_score=0.05)
+    assert [round(face.score, 2) for face in faces] == [standins.STRONG, standins.WEAK]
+
+
+def test_of_overlapping_boxes_the_surest_stays(detect: Detect) -> None:
+    boxes = [[0, 0, 100, 100], [5, 5, 105, 105], [200, 0, 300, 100]]
+    assert [score for _, score in detect(boxes, [0.6, 0.9, 0.7])] == [0.9, 0.7]
+
+
+def test_a_box_at_the_threshold_is_a_face(detect: Detect) -> None:
+    assert len(detect([[0, 0, 50, 50]], [0.5])) == 1
+    assert detect([[0, 0, 50, 50]], [0.4999]) == []
+
+
+def test_boxes_are_cut_off_at_the_border(detect: Detect) -> None:
+    assert detect([[-20, -10, 400, 300]], [0.9])[0][0] == [0, 0, 320, 240]
+
+
+def test_boxes_outside_and_inside_out_are_no_faces(detect: Detect) -> None:
+    boxes = [[330, 0, 400, 50], [50, 50, 40, 90], [10, 10, 10, 50]]
+    assert detect(boxes, [0.9, 0.9, 0.9]) == []
+
+
+def test_no_candidates_are_no_faces(detect: Detect) -> None:
+    assert detect(np.zeros((0, 4)), np.zeros(0)) == []
+
+
+@pytest.mark.parametrize(
+    ("boxes", "scores"),
+    [
+        ([[0, 0, 10, np.nan]], [0.9]),
+        ([[0, 0, 10, 10]], [np.inf]),
+        ([[0, 0, 10]], [0.9]),
+        ([[0, 0, 10, 10]], [0.9, 0.8]),
+    ],
+)
+def test_arrays_without_meaning_are_an_error_and_not_an_empty_room(
+    detect: Detect, boxes: Any, scores: Any
+) -> None:
+    with pytest.raises(ModelUnfitError, match=r"fake\.xml"):
+        detect(boxes, scores)

@@ -1,0 +1,156 @@
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import inference
+from edge.errors import ModelAlteredError, ModelMissingError, ModelUnfitError
+from edge.faces import FaceDetector
+from edge.inference import Role
+from tests.edge import standins
+
+
+@pytest.fixture
+def folder(models_dir: Path, tmp_path: Path) -> Path:
+    """A copy of the stand-in models that may be damaged."""
+    return Path(shutil.copytree(models_dir, tmp_path / "models"))
+
+
+def test_a_model_runs_on_pictures_of_any_size(models_dir: Path) -> None:
+    network = inference.load(inference.find(Role.DETECTOR, models_dir))
+    for size in ((240, 320), (480, 640)):
+        found = network.infer(standins.picture(standins.RED, size=size))
+        assert found["boxes"][0].tolist() == [100, 60, 180, 140]
+        assert found["scores"].shape == (2,)
+
+
+def test_expecting_a_size_changes_no_result(models_dir: Path) -> None:
+    network = inference.load(inference.find(Role.DETECTOR, models_dir))
+    picture = standins.picture(standins.GREEN)
+    before = network.infer(picture)
+    network.expect(240, 320)
+    after = network.infer(picture)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    other = network.infer(standins.picture(standins.GREEN, size=(200, 300)))
+    assert other["boxes"][0].tolist() == [100, 60, 180, 140]
+
+
+def test_an_answer_outlives_the_next_call(models_dir: Path) -> None:
+    network = inference.load(inference.find(Role.DETECTOR, models_dir))
+    first = network.infer(standins.picture(standins.GREEN))["boxes"]
+    kept = first.copy()
+    network.infer(standins.picture(standins.GREEN, box=(0, 0, 40, 40)))
+    assert np.array_equal(first, kept)
+
+
+def test_a_model_of_ones_own_is_found_by_its_path(models_dir: Path, tmp_path: Path) -> None:
+    files = inference.find(Role.CLASSIFIER, tmp_path, models_dir / "classifier.xml")
+    assert files.folder == models_dir
+
+
+def test_the_digest_is_what_sha256sum_prints(models_dir: Path) -> None:
+    files = inference.find(Role.DETECTOR, models_dir)
+    command = "sha256sum detector.bin detector.xml | sha256sum"
+    printed = subprocess.run(
+        command, shell=True, cwd=models_dir, capture_output=True, text=True, check=True
+    )
+    assert files.digest == printed.stdout.split()[0]
+
+
+@pytest.mark.parametrize("name", ["detector.xml", "detector.bin"])
+def test_an_altered_file_is_refused_with_its_name_and_both_hashes(folder: Path, name: str) -> None:
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b" ")
+    files = inference.find(Role.DETECTOR, folder)
+    with pytest.raises(ModelAlteredError) as caught:
+        inference.load(files)
+    actual = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
+    assert str(path) in caught.value.problem
+    assert files.sha256[name] in caught.value.problem
+    assert actual.stdout.split()[0] in caught.value.problem
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize("name", ["detector.xml", "detector.bin"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelMissingError, match=name):
+        inference.load(inference.find(Role.DETECTOR, folder))
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissingError, match=r"manifest\.json"):
+        inference.find(Role.DETECTOR, tmp_path)
+
+
+def test_a_model_that_the_manifest_does_not_name_is_refused(folder: Path) -> None:
+    with pytest.raises(ModelMissingError, match=r"other\.xml"):
+        inference.find(Role.DETECTOR, folder, folder / "other.xml")
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["", "[]", '{"schema": 2, "models": []}', '{"schema": 1, "models": [{"name": "a"}]}'],
+)
+def test_a_damaged_manifest_is_refused(folder: Path, manifest: str) -> None:
+    (folder / "manifest.json").write_text(manifest)
+    with pytest.raises(ModelUnfitError, match=r"manifest\.json is damaged"):
+        inference.find(Role.DETECTOR, folder)
+
+
+def test_a_classifier_is_no_detector(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["models"][1]["role"] = "detector"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelUnfitError, match="is a mask_classifier, not a face_detector"):
+        inference.load(inference.find(Role.DETECTOR, folder, folder / "classifier.xml"))
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_needed_key_is_missed(tmp_path: Path, role: Role) -> None:
+    needed = set(standins.INFO[role]) - {"input_size"}
+    for key in needed:
+        info = {name: value for name, value in standins.INFO[role].items() if name != key}
+        folder = standins.write(tmp_path / key, **{role.value: info})
+        with pytest.raises(ModelUnfitError, match=f"model_info/{key}"):
+            inference.load(inference.find(role, folder))
+
+
+def test_something_else_is_no_model(folder: Path) -> None:
+    (folder / "detector.xml").write_bytes(b"<html></html>")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    actual = hashlib.sha256(b"<html></html>").hexdigest()
+    manifest["models"][0]["files"]["detector.xml"] = actual
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelUnfitError, match="not an OpenVINO IR"):
+        inference.load(inference.find(Role.DETECTOR, folder))
+
+
+def test_a_device_that_is_not_here_is_named(models_dir: Path) -> None:
+    with pytest.raises(ModelUnfitError, match=r"NPU9 is not here \(there is .*CPU"):
+        inference.load(inference.find(Role.DETECTOR, models_dir), device="NPU9")
+
+
+def test_a_picture_that_the_graph_cannot_take_is_an_error(models_dir: Path) -> None:
+    network = inference.load(inference.find(Role.DETECTOR, models_dir))
+    with pytest.raises(ModelUnfitError, match="failed on a picture"):
+        network.infer(np.zeros((10, 10, 4), np.uint8))
+
+
+def test_compiled_models_are_kept_where_a_setting_says(models_dir: Path, tmp_path: Path) -> None:
+    network = inference.load(inference.find(Role.DETECTOR, models_dir), cache_dir=tmp_path / "c")
+    network.expect(240, 320)
+    assert any((tmp_path / "c").iterdir())
+
+
+@pytest.mark.parametrize("value", ["1.5", "half"])
+def test_a_threshold_without_meaning_is_refused(tmp_path: Path, value: str) -> None:
+    info = standins.INFO["detector"] | {"confidence_threshold": value}
+    folder = standins.write(tmp_path, detector=info)
+    network = inference.load(inference.find(Role.DETECTOR, folder))
+    with pytest.raises(ModelUnfitError, match="confidence_threshold"):
+        FaceDetector(network)

@@ -1,0 +1,52 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from edge import settings
+from edge.errors import SettingsError
+from edge.settings import Pace, Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings" / "edge.md"
+
+
+def test_the_environment_sets_and_the_command_line_overrides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EDGE_VOTES", "9")
+    monkeypatch.setenv("EDGE_SOURCE", "clip.mp4")
+    chosen = settings.load(source="0", loop=None, pace=Pace.EVERY_FRAME)
+    assert (chosen.votes, chosen.source, chosen.loop) == (9, "0", False)
+    assert chosen.pace is Pace.EVERY_FRAME
+
+
+def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_VOTES", "many")
+    monkeypatch.setenv("EDGE_MAJORITY", "0.2")
+    monkeypatch.setenv("EDGE_CLOUD_URL", "cloud.example")
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    for name in ("EDGE_VOTES", "EDGE_MAJORITY", "EDGE_CLOUD_URL"):
+        assert name in caught.value.problem
+
+
+def test_an_empty_sound_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_SOUND_COMMAND", " ")
+    with pytest.raises(SettingsError, match="EDGE_SOUND_COMMAND"):
+        settings.load()
+
+
+def test_the_address_of_the_enrolment_holds_until_another_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert settings.load().cloud_address("https://a.example") == "https://a.example"
+    assert settings.load().cloud_address() == "http://127.0.0.1:8000"
+    monkeypatch.setenv("EDGE_CLOUD_URL", "https://b.example/")
+    assert settings.load().cloud_address("https://a.example") == "https://b.example"
+
+
+def test_every_setting_is_explained() -> None:
+    names = {f"EDGE_{name.upper()}" for name in Settings.model_fields}
+    assert all(field.description for field in Settings.model_fields.values())
+    page = set(re.findall(r"^\| `(EDGE_[A-Z_]+)`", PAGE.read_text(), re.MULTILINE))
+    assert page == names

@@ -1,0 +1,199 @@
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.contract import Event, Label
+from edge.pipeline import event_of
+from edge.sighting import PATIENCE, Rules, Sightings
+from edge.values import Box, Face, Judgement, Verdict
+
+WITH, WITHOUT, WRONGLY = Label.WITH_MASK, Label.WITHOUT_MASK, Label.INCORRECT_MASK
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+HERE = Box(100, 100, 200, 200)
+RULES = Rules(votes=5, majority=0.7, cooldown_s=3, lost_after_s=1.5)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def face(label: Label, confidence: float = 0.9, box: Box = HERE) -> Judgement:
+    rest = (1 - confidence) / 2
+    probabilities = {other: confidence if other is label else rest for other in Label}
+    return Judgement(Face(box, 0.9), label, probabilities)
+
+
+def play(
+    sightings: Sightings, labels: list[Label], *, start: float = 0, fps: float = 10, box: Box = HERE
+) -> list[Verdict]:
+    """One person with these labels, frame by frame."""
+    verdicts = []
+    for i, label in enumerate(labels):
+        verdicts += sightings.update([face(label, box=box)], at(start + i / fps))
+    return verdicts
+
+
+def test_a_verdict_comes_with_the_last_vote_that_it_needs() -> None:
+    sightings = Sightings(RULES)
+    assert play(sightings, [WITHOUT] * 4) == []
+    (verdict,) = play(sightings, [WITHOUT], start=0.4)
+    assert (verdict.label, verdict.votes, verdict.confidence) == (WITHOUT, 5, 1.0)
+    assert (verdict.first_seen_at, verdict.occurred_at) == (at(0), at(0.4))
+
+
+def test_a_sighting_has_one_verdict_however_long_it_lasts() -> None:
+    assert len(play(Sightings(RULES), [WITH] * 600)) == 1
+    assert len(play(Sightings(RULES), [WITHOUT] * 600)) == 1
+
+
+def test_a_certain_vote_weighs_more_than_a_doubtful_one() -> None:
+    sightings = Sightings(Rules(votes=5, majority=0.6))
+    frames = [face(WITH, 0.99)] * 3 + [face(WITHOUT, 0.5)] * 2
+    verdicts = [v for i, f in enumerate(frames) for v in sightings.update([f], at(i / 10))]
+    assert [v.label for v in verdicts] == [WITH]
+    assert verdicts[0].confidence == pytest.approx(2.97 / 3.97)
+
+
+def test_flickering_labels_wait_for_a_majority() -> None:
+    flicker = [WITH, WITHOUT] * 3
+    sightings = Sightings(RULES)
+    assert play(sightings, flicker) == []
+    (verdict,) = play(sightings, [WITH] * 6, start=0.6)
+    assert verdict.label is WITH
+
+
+def test_a_door_in_doubt_stays_shut() -> None:
+    verdicts = play(Sightings(RULES), [WITH, WRONGLY] * 20)
+    assert [v.label for v in verdicts] == [WRONGLY]
+    assert verdicts[0].votes == PATIENCE * RULES.votes
+
+
+def test_who_puts_the_mask_right_after_a_refusal_gets_a_second_verdict() -> None:
+    sightings = Sightings(RULES)
+    refused, granted = play(sightings, [WITHOUT] * 10 + [WITH] * 60)
+    assert (refused.label, granted.label) == (WITHOUT, WITH)
+    assert granted.sighting == refused.sighting
+    assert granted.occurred_at - refused.occurred_at >= timedelta(seconds=RULES.cooldown_s)
+    assert granted.first_seen_at == refused.first_seen_at
+    assert play(sightings, [WITHOUT] * 100, start=7) == []
+
+
+def test_a_few_lucky_votes_turn_no_refusal() -> None:
+    labels = [WITHOUT] * 5 + ([WITH] * 3 + [WITHOUT] * 2) * 30
+    assert [v.label for v in play(Sightings(RULES), labels)] == [WITHOUT]
+
+
+def test_a_mask_that_comes_off_after_the_pass_makes_no_event() -> None:
+    assert [v.label for v in play(Sightings(RULES), [WITH] * 5 + [WITHOUT] * 200)] == [WITH]
+
+
+def test_who_is_gone_for_long_enough_is_somebody_new() -> None:
+    sightings = Sightings(RULES)
+    (first,) = play(sightings, [WITH] * 5)
+    (second,) = play(sightings, [WITH] * 5, start=20)
+    assert second.sighting != first.sighting
+    assert second.first_seen_at == at(20)
+
+
+def test_a_face_that_is_missed_for_a_moment_stays_the_same_person() -> None:
+    sightings = Sightings(RULES)
+    play(sightings, [WITH] * 5)
+    assert play(sightings, [WITH] * 50, start=1.8) == []
+
+
+def test_a_broken_track_does_not_bring_the_same_verdict_twice_in_a_row() -> None:
+    sightings = Sightings(Rules(votes=5, cooldown_s=10, lost_after_s=1))
+    (first,) = play(sightings, [WITH] * 5)
+    again = play(sightings, [WITH] * 150, start=2)
+    assert [v.occurred_at - first.occurred_at for v in again] == [timedelta(seconds=10)]
+
+
+def test_another_label_after_a_broken_track_is_said_at_once() -> None:
+    sightings = Sightings(Rules(votes=5, cooldown_s=10, lost_after_s=1))
+    play(sightings, [WITH] * 5)
+    (verdict,) = play(sightings, [WITHOUT] * 5, start=2)
+    assert verdict.label is WITHOUT
+
+
+def test_the_cooldown_holds_for_the_place_and_not_for_the_gate() -> None:
+    sightings = Sightings(Rules(votes=5, cooldown_s=10, lost_after_s=1))
+    play(sightings, [WITH] * 5)
+    assert len(play(sightings, [WITH] * 5, start=2, box=Box(400, 100, 500, 200))) == 1
+
+
+def test_people_beside_each_other_are_judged_each_and_the_nearest_first() -> None:
+    sightings = Sightings(RULES)
+    near, far = Box(0, 0, 200, 200), Box(300, 0, 380, 80)
+    verdicts = []
+    for i in range(5):
+        frame = [face(WITHOUT, box=far), face(WITH, box=near)]
+        verdicts += sightings.update(frame, at(i / 10))
+    assert [(v.label, v.box) for v in verdicts] == [(WITH, near), (WITHOUT, far)]
+    assert len(sightings) == 2
+
+
+def test_people_who_pass_each_other_keep_their_votes() -> None:
+    sightings = Sightings(Rules(votes=10))
+    verdicts = []
+    for i in range(10):
+        left = Box(i * 20, 0, i * 20 + 100, 100)
+        right = Box(400 - i * 20, 150, 500 - i * 20, 250)
+        verdicts += sightings.update([face(WITH, box=left), face(WITHOUT, box=right)], at(i / 10))
+    assert sorted(v.label for v in verdicts) == [WITH, WITHOUT]
+    assert all(v.confidence == 1 for v in verdicts)
+
+
+def test_a_clock_that_is_set_back_ends_nothing() -> None:
+    sightings = Sightings(RULES)
+    sightings.update([face(WITH)], at(100))
+    verdicts = play(sightings, [WITH] * 4, start=10)
+    assert len(verdicts) == 1
+    assert verdicts[0].first_seen_at <= verdicts[0].occurred_at
+
+
+def test_nobody_is_no_verdict() -> None:
+    sightings = Sightings(RULES)
+    assert [v for i in range(50) for v in sightings.update([], at(i))] == []
+    assert len(sightings) == 0
+
+
+people = st.lists(
+    st.tuples(
+        st.floats(0, 5),
+        st.lists(
+            st.tuples(st.sampled_from(list(Label)), st.floats(0.34, 1), st.integers(0, 500)),
+            max_size=3,
+        ),
+    ),
+    max_size=80,
+)
+
+
+@given(frames=people, votes=st.integers(1, 6), majority=st.floats(0.51, 1))
+def test_whatever_is_seen_the_rules_hold(
+    frames: list[tuple[float, list[tuple[Label, float, int]]]], votes: int, majority: float
+) -> None:
+    rules = Rules(votes=votes, majority=majority)
+    sightings = Sightings(rules)
+    now = 0.0
+    by_sighting: dict[int, list[Verdict]] = {}
+    for pause, seen in frames:
+        now += pause
+        frame = [face(label, p, Box(x, 0, x + 100, 100)) for label, p, x in seen]
+        for verdict in sightings.update(frame, at(now)):
+            by_sighting.setdefault(verdict.sighting, []).append(verdict)
+            # The wire takes whatever the vote gives.
+            assert isinstance(event_of(verdict, {}), Event)
+            assert verdict.votes >= votes
+            assert verdict.occurred_at == at(now)
+    for verdicts in by_sighting.values():
+        assert len(verdicts) <= 2
+        assert not verdicts[0].admits or len(verdicts) == 1
+        for before, after in itertools.pairwise(verdicts):
+            assert after.admits
+            assert (after.occurred_at - before.occurred_at).total_seconds() >= rules.cooldown_s
+        for verdict in verdicts:
+            assert not verdict.admits or verdict.confidence >= majority
