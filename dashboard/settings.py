@@ -12,7 +12,11 @@ class Settings(BaseSettings):
     """Where the cloud is, the key to it, and how the page behaves."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     api_url: AnyHttpUrl = Field(

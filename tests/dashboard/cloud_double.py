@@ -55,6 +55,9 @@ class Mood(StrEnum):
     ANOTHER_SITE = "another_site"
     NO_QR = "no_qr"
     KIOSK = "kiosk"
+    BAD_GATEWAY = "bad_gateway"
+    BROKEN = "broken"
+    SILENT = "silent"
 
 
 class CloudDouble:
@@ -63,6 +66,7 @@ class CloudDouble:
     def __init__(self) -> None:
         self._server: _Server | None = None
         self._port = 0
+        self.closing = threading.Event()
         self.forget()
 
     def forget(self) -> None:
@@ -93,6 +97,7 @@ class CloudDouble:
 
     def open(self) -> None:
         """Answer; again at the same port, after a close."""
+        self.closing.clear()
         handler = type("Handler", (_Handler,), {"double": self})
         self._server = _Server(("127.0.0.1", self._port), handler)
         self._port = self._server.server_address[1]
@@ -100,6 +105,7 @@ class CloudDouble:
 
     def close(self) -> None:
         if self._server is not None:
+            self.closing.set()
             self._server.shutdown()
             self._server.hang_up()
             self._server.server_close()
@@ -251,7 +257,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
-        self._calls: set[socket.socket] = set()
+        self._calls: set[object] = set()
         self._lock = threading.Lock()
 
     def get_request(self) -> tuple[socket.socket, object]:
@@ -260,15 +266,16 @@ class _Server(ThreadingHTTPServer):
             self._calls.add(call)
         return call, address
 
-    def shutdown_request(self, request: object) -> None:
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         with self._lock:
-            self._calls.discard(request)  # type: ignore[arg-type]  # it is one of ours
+            self._calls.discard(request)
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
         with self._lock:
             for call in self._calls:
-                call.shutdown(socket.SHUT_RDWR)
+                if isinstance(call, socket.socket):
+                    call.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -282,8 +289,15 @@ class _Handler(BaseHTTPRequestHandler):
         double.asked.append(self.path)
         if double.mood is Mood.ANOTHER_SITE:
             return self._send(200, "text/html", b"<html>Welcome to this router</html>")
+        if double.mood is Mood.BAD_GATEWAY:
+            return self._send(502, "text/html", b"<html>Bad gateway</html>")
+        if double.mood is Mood.SILENT:
+            double.closing.wait(30)
+            return None
         if self.headers.get("Authorization") != f"Bearer {double.key}":
             return self._problem(401, ProblemCode.KEY_INVALID, "This key opens nothing here.")
+        if double.mood is Mood.BROKEN:
+            return self._problem(500, ProblemCode.INTERNAL, "Something broke on our side")
         if double.mood is Mood.STORE_AWAY:
             return self._problem(503, ProblemCode.STORE_UNAVAILABLE, "Redis does not answer.")
         match address.path.strip("/").split("/"):

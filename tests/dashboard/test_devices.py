@@ -1,0 +1,59 @@
+"""Whether anybody watches the gate."""
+
+from datetime import timedelta
+
+import pytest
+
+from cloud.contract import CameraState
+from dashboard.clock import LocalClock
+from dashboard.devices import SILENT, remarks_on_devices
+from tests.dashboard.cloud_double import CloudDouble
+
+
+def remark(double: CloudDouble) -> tuple[str, str]:
+    clock = LocalClock.of("UTC", double.now())
+    (only,) = remarks_on_devices(double.devices, double.gates[0], clock)
+    return only
+
+
+@pytest.fixture
+def double() -> CloudDouble:
+    return CloudDouble()
+
+
+@pytest.mark.parametrize(
+    ("camera", "kind", "words"),
+    [
+        (CameraState.LIVE, "plain", "camera live, 24 frames/s"),
+        (CameraState.RECONNECTING, "bad", "gets no picture"),
+        (CameraState.ENDED, "choice", "has ended"),
+    ],
+)
+def test_the_camera_as_the_device_says(
+    double: CloudDouble, camera: CameraState, kind: str, words: str
+) -> None:
+    double.enrol(camera=camera, outbox_depth=3)
+    said_kind, said = remark(double)
+    assert said_kind == kind
+    assert words in said
+    assert "3 of its events are on their way" in said
+
+
+def test_a_device_that_fell_silent(double: CloudDouble) -> None:
+    double.enrol(ago=SILENT + timedelta(seconds=5))
+    kind, words = remark(double)
+    assert kind == "bad"
+    assert "was last heard at" in words
+
+
+def test_a_device_that_never_reported(double: CloudDouble) -> None:
+    double.devices = [double.devices[0].model_copy(update={"last_heartbeat": None})]
+    assert "has not reported yet" in remark(double)[1]
+
+
+@pytest.mark.parametrize("change", [{"gate": "elsewhere"}, {"revoked": True}])
+def test_no_device_at_this_gate(double: CloudDouble, change: dict[str, object]) -> None:
+    double.devices = [double.devices[0].model_copy(update=change)]
+    kind, words = remark(double)
+    assert kind == "bad"
+    assert "python -m cloud enrolment-codes create main" in words

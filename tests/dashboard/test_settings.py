@@ -1,0 +1,73 @@
+"""Settings: what a person is told when one is wrong, and that each is documented."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dashboard.errors import SettingsInvalid
+from dashboard.settings import PREFIX, Settings, load_settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings" / "dashboard.md"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+
+
+def test_a_key_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHBOARD_API_KEY", " mg_key\n")
+    settings = load_settings()
+    assert settings.api_key.get_secret_value() == "mg_key"
+    assert str(settings.api_url) == "http://127.0.0.1:8000/"
+
+
+def test_no_key_names_the_variable_and_how_to_get_one() -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+    assert "DASHBOARD_API_KEY: it is not set" in caught.value.what
+    assert "python -m cloud keys create" in caught.value.mend
+
+
+@pytest.mark.parametrize("key", ["", "  ", "two words", "schlüssel", "a\tb"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("DASHBOARD_API_KEY", key)
+    with pytest.raises(SettingsInvalid, match="DASHBOARD_API_KEY") as caught:
+        load_settings()
+    assert not key.strip() or key not in str(caught.value)
+
+
+def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHBOARD_API_KEY", "mg_key")
+    monkeypatch.setenv("DASHBOARD_API_URL", "cloud:8000")
+    monkeypatch.setenv("DASHBOARD_REFRESH_S", "0")
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+    assert "DASHBOARD_API_URL" in caught.value.what
+    assert "DASHBOARD_REFRESH_S" in caught.value.what
+
+
+def test_the_key_is_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHBOARD_API_KEY", "mg_very_secret")
+    assert "mg_very_secret" not in repr(load_settings())
+
+
+def test_the_page_of_settings_names_each_with_its_default() -> None:
+    documented = dict(
+        re.findall(r"^\| `(DASHBOARD_\w+)` \| ([^|]+) \|", PAGE.read_text(), re.MULTILINE)
+    )
+    expected = {
+        PREFIX + name.upper(): "none: it must be set"
+        if field.is_required()
+        else f"`{_plain(field.default)}`"
+        for name, field in Settings.model_fields.items()
+    }
+    assert {name: default.strip() for name, default in documented.items()} == expected
+
+
+def _plain(default: object) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default).rstrip("/")
