@@ -66,6 +66,8 @@ class MailNotifier:
         return server
 
     def _mail(self, message: Message) -> EmailMessage:
+        if not message.address.isprintable():
+            raise ValueError("it holds control characters")
         mail = EmailMessage()
         subject, _, body = message.text.partition("\n")
         mail["Subject"] = subject

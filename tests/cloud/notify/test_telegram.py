@@ -1,0 +1,94 @@
+from collections.abc import Iterator
+
+import pytest
+
+from cloud.errors import DeliveryImpossible, DeliveryPostponed
+from cloud.notify.base import Message
+from cloud.notify.telegram import TelegramNotifier
+from tests.doubles.bot_api import BotApiDouble
+
+
+@pytest.fixture
+def api() -> Iterator[BotApiDouble]:
+    with BotApiDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def telegram(api: BotApiDouble) -> Iterator[TelegramNotifier]:
+    notifier = TelegramNotifier(api.token, api.url, answer_timeout_s=0.5)
+    yield notifier
+    notifier.close()
+
+
+def test_a_pass_goes_as_a_photo_with_a_caption(
+    api: BotApiDouble, telegram: TelegramNotifier
+) -> None:
+    telegram.send(Message("42", "Your pass", b"\x89PNG picture"))
+    (photo,) = api.photos
+    assert (photo.chat_id, photo.caption, photo.photo) == ("42", "Your pass", b"\x89PNG picture")
+    assert api.messages == []
+
+
+def test_a_refusal_goes_as_text(api: BotApiDouble, telegram: TelegramNotifier) -> None:
+    telegram.send(Message("-100200300", "Refused: cover your nose <b>& mouth</b>"))
+    telegram.send(Message("@the_door", "Refused"))
+    assert [message.chat_id for message in api.messages] == ["-100200300", "@the_door"]
+    assert api.messages[0].text == "Refused: cover your nose <b>& mouth</b>"
+
+
+def test_a_flood_is_postponed_for_as_long_as_telegram_says(
+    api: BotApiDouble, telegram: TelegramNotifier
+) -> None:
+    api.flood(retry_after=7)
+    with pytest.raises(DeliveryPostponed) as raised:
+        telegram.send(Message("42", "Refused"))
+    assert raised.value.retry_after_s == 7
+    telegram.send(Message("42", "Refused"))
+    assert len(api.messages) == 1
+
+
+def test_a_breakdown_is_postponed(api: BotApiDouble, telegram: TelegramNotifier) -> None:
+    api.break_down()
+    with pytest.raises(DeliveryPostponed):
+        telegram.send(Message("42", "Refused"))
+
+
+def test_a_server_that_hangs_is_given_up_on_and_postponed(
+    api: BotApiDouble, telegram: TelegramNotifier
+) -> None:
+    api.hang()
+    with pytest.raises(DeliveryPostponed):
+        telegram.send(Message("42", "Refused"))
+
+
+def test_nobody_there_is_postponed(api: BotApiDouble) -> None:
+    with BotApiDouble() as gone:
+        url = gone.url
+    notifier = TelegramNotifier(api.token, url)
+    with pytest.raises(DeliveryPostponed):
+        notifier.send(Message("42", "Refused"))
+    notifier.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "description", "word"),
+    [
+        (403, "Forbidden: bot was blocked by the user", "blocked"),
+        (400, "Bad Request: chat not found", "hat not found"),
+    ],
+)
+def test_a_chat_that_cannot_be_reached_is_final(
+    api: BotApiDouble, telegram: TelegramNotifier, status: int, description: str, word: str
+) -> None:
+    api.refuse(status, description)
+    with pytest.raises(DeliveryImpossible, match=word):
+        telegram.send(Message("42", "Refused"))
+
+
+def test_a_wrong_token_is_final_and_not_repeated(api: BotApiDouble) -> None:
+    notifier = TelegramNotifier("654321:not-this-one", api.url)
+    with pytest.raises(DeliveryImpossible, match="CLOUD_TELEGRAM_TOKEN") as raised:
+        notifier.send(Message("42", "Refused"))
+    notifier.close()
+    assert "not-this-one" not in str(raised.value)

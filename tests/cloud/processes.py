@@ -1,0 +1,59 @@
+"""Real processes of the cloud, started as people start them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(redis_url: str, **more: str) -> dict[str, str]:
+    """The environment of a process, without any setting that this machine may have."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLOUD_")}
+    return {**kept, "CLOUD_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1", **more}
+
+
+def command(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `python -m cloud …` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "cloud", *arguments],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Process:
+    """A process whose log is kept in a file."""
+
+    def __init__(self, running: subprocess.Popen[bytes], log: Path) -> None:
+        self.running = running
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+@contextmanager
+def process(*arguments: str, env: Mapping[str, str], log: Path) -> Iterator[Process]:
+    """Run `python -m cloud …` for the length of a `with`."""
+    with log.open("wb") as file:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "cloud", *arguments], env=env, cwd=ROOT, stdout=file, stderr=file
+        )
+        try:
+            yield Process(running, log)
+        finally:
+            running.terminate()
+            try:
+                running.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
