@@ -146,18 +146,22 @@ def write(rows: dict[str, Row], path: Path) -> None:
 
 
 class _Replay:
-    """Frames from memory, again and again for so many seconds."""
+    """Frames from memory, again and again for so many seconds from the first on."""
 
     fps: float | None = None
     length: int | None = None
 
     def __init__(self, frames: list[Image], span_s: float, wait_s: float = 0.0) -> None:
         self._frames: Iterator[Image] = itertools.cycle(frames)
-        self._end = time.monotonic() + span_s
+        self._span_s = span_s
+        self._end: float | None = None
         self._wait_s = wait_s
 
     def read(self) -> Image | None:
-        if time.monotonic() >= self._end:
+        now = time.monotonic()
+        if self._end is None:
+            self._end = now + self._span_s
+        elif now >= self._end:
             return None
         if self._wait_s:
             time.sleep(self._wait_s)

@@ -42,6 +42,7 @@ class CloudDouble:
         heartbeats: Likewise.
         fail_events: When set, the answer to every event: status and body.
         reject: Events with these labels are answered with 422.
+        date: Of the `Date` header; when empty, the true one.
     """
 
     def __init__(self) -> None:
@@ -52,6 +53,7 @@ class CloudDouble:
         self.headers: dict[str, str] = {}
         self.reject: set[Label] = set()
         self.key = KEY
+        self.date = ""
         self.ready = True
         self.changed = threading.Condition()
         self.url = ""
@@ -135,7 +137,8 @@ def serving(double: CloudDouble, port: int = 0) -> Iterator[CloudDouble]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             key = self.headers.get("Authorization", "")
             status, answer = double.answer(self.command, self.path, key, body)
-            self.send_response(status)
+            self.send_response_only(status)
+            self.send_header("Date", double.date or self.date_time_string())
             for name, value in double.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer)))

@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from edge import bench
+from edge.bench import Row
+from edge.errors import EdgeError, SourceError
+from edge.installation import Models
+from tests.edge import standins
+from tests.edge.test_sources import video
+
+
+def test_every_row_stands_beside_another_figure(models: Models, tmp_path: Path) -> None:
+    rows = bench.measure(models, [standins.picture(standins.GREEN)], 0.4)
+    out = tmp_path / "folder" / "bench.json"
+    bench.write(rows, out)
+    read = json.loads(out.read_text())
+    assert list(read) == list(rows)
+    for row in read.values():
+        assert set(row) == {"value", "unit", "against", "ratio"}
+        assert row["value"] > 0
+        assert row["ratio"] > 0
+        assert row["unit"] == "frames/s"
+    # Frames that each take 30 ms to come cannot be judged faster than they come.
+    assert read["edge_capture_concurrent_slow_source"]["value"] <= 1 / bench.SLOW_SOURCE_S + 5
+
+
+def test_frames_come_from_a_source_or_are_drawn(tmp_path: Path) -> None:
+    assert len(bench.load_frames(video(tmp_path / "clip.avi", 3))) == 3
+    (room,) = bench.load_frames(None)
+    assert room.shape == (480, 640, 3)
+    with pytest.raises(SourceError):
+        bench.load_frames(tmp_path / "nowhere.mp4")
+
+
+@pytest.mark.parametrize(
+    ("fast", "slow", "words"),
+    [
+        (0.8, 1.4, ["one loop wins", "a thread for capture wins, 1.40"]),
+        (1.0, 1.0, ["makes no difference"]),
+    ],
+)
+def test_the_conclusion_follows_the_figures(fast: float, slow: float, words: list[str]) -> None:
+    rows = {
+        "edge_capture_concurrent_fast_source": Row(1, "frames/s", "x", fast),
+        "edge_capture_concurrent_slow_source": Row(1, "frames/s", "x", slow),
+    }
+    assert all(word in bench.conclusion(rows) for word in words)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EdgeError, match="cannot be written"):
+        bench.write({}, tmp_path / "file" / "bench.json")

@@ -1,0 +1,117 @@
+import socket
+from datetime import UTC, datetime
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client import generate_latest
+
+from cloud.contract import CameraState, Label
+from edge.errors import SettingsError, SourceUnreadableError
+from edge.health import Health, Watchdog, serve_metrics
+from edge.values import Box, Face, Frame, Judgement, Verdict
+from tests.edge import standins
+
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Clock:
+    """Seconds that the test moves on."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(stall_after_s=5, clock=clock)
+
+
+def frame(read_at: float) -> Frame:
+    return Frame(standins.picture(None), MOMENT, 0, read_at)
+
+
+def metric(health: Health, name: str) -> float:
+    lines = generate_latest(health.registry).decode().splitlines()
+    return float(next(line for line in lines if line.startswith(name)).rpartition(" ")[2])
+
+
+def test_frames_per_second_and_latency_are_those_of_late(health: Health, clock: Clock) -> None:
+    for _ in range(40):
+        clock.now += 0.5
+        health.judged(frame(clock.now - 0.04), [], 0)
+    assert health.fps == pytest.approx(2, rel=0.1)
+    assert health.latency_ms == pytest.approx(40)
+    clock.now += 60
+    assert (health.fps, health.latency_ms) == (0, 0)
+
+
+def test_what_happens_is_counted(health: Health) -> None:
+    judged = Judgement(Face(Box(0, 0, 9, 9), 0.9), Label.WITH_MASK, dict.fromkeys(Label, 1 / 3))
+    health.judged(frame(99), [judged], 2)
+    health.settled(Verdict(Label.WITHOUT_MASK, 1, 5, MOMENT, MOMENT, 1, Box(0, 0, 9, 9)))
+    health.delivered()
+    health.failed(SourceUnreadableError("x"))
+    assert metric(health, "maskgate_edge_frames_judged_total") == 1
+    assert metric(health, 'maskgate_edge_faces_judged_total{label="with_mask"}') == 1
+    assert metric(health, "maskgate_edge_faces_too_small_total") == 2
+    assert metric(health, 'maskgate_edge_verdicts_total{label="without_mask"}') == 1
+    assert metric(health, "maskgate_edge_events_delivered_total") == 1
+    assert metric(health, 'maskgate_edge_errors_total{error="SourceUnreadableError"}') == 1
+    assert metric(health, "maskgate_edge_latency_seconds_count") == 1
+
+
+def test_a_camera_without_frames_is_not_live(health: Health, clock: Clock) -> None:
+    assert health.camera_state(CameraState.LIVE) is CameraState.LIVE
+    clock.now += 5.1
+    assert health.stalled
+    assert health.camera_state(CameraState.LIVE) is CameraState.RECONNECTING
+    assert health.camera_state(CameraState.ENDED) is CameraState.ENDED
+    health.judged(frame(clock.now), [], 0)
+    assert health.camera_state(CameraState.LIVE) is CameraState.LIVE
+
+
+def test_a_stall_is_counted_once(health: Health, clock: Clock) -> None:
+    name = 'maskgate_edge_errors_total{error="CameraStalled"}'
+    clock.now += 6
+    health.watch()
+    health.watch()
+    assert metric(health, name) == 1
+    health.judged(frame(clock.now), [], 0)
+    health.watch()
+    clock.now += 6
+    health.watch()
+    assert metric(health, name) == 2
+
+
+def test_the_watchdog_looks_by_itself(clock: Clock) -> None:
+    health = Health(stall_after_s=5, clock=clock)
+    clock.now += 6
+    dog = Watchdog(health, 0.001)
+    dog.start()
+    while not health._was_stalled:
+        pass
+    dog.stop()
+    assert metric(health, 'maskgate_edge_errors_total{error="CameraStalled"}') == 1
+
+
+def test_metrics_are_served_until_the_end(health: Health) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    health.gauge("outbox_depth", "Events that wait", lambda: 7)
+    stop = serve_metrics(health, "127.0.0.1", port)
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            assert b"maskgate_edge_outbox_depth 7.0" in answer.read()
+        with pytest.raises(SettingsError, match=f"EDGE_METRICS_PORT: 127.0.0.1:{port}"):
+            serve_metrics(health, "127.0.0.1", port)
+    finally:
+        stop()
+    serve_metrics(health, "127.0.0.1", port)()

@@ -1,0 +1,168 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cloud.contract import Event, Label
+from edge.camera import Camera
+from edge.errors import OutboxFullError
+from edge.installation import Models
+from edge.outbox import Outbox
+from edge.pipeline import Pipeline, event_of
+from edge.settings import Pace
+from edge.sighting import Rules, Sightings
+from edge.sources import Kind, Source
+from edge.values import Box, Frame, Image, Judgement, Verdict
+from tests.edge import standins
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class ObserverFake:
+    """Remembers; and looks into the outbox at the moment when a verdict is shown."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.frames: list[tuple[int, int]] = []
+        self.stored_events: list[Event] = []
+        self.depths: list[int] = []
+        self.errors: list[OutboxFullError] = []
+
+    def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
+        self.frames.append((len(judgements), too_small))
+
+    def stored(self, verdict: Verdict, event: Event) -> None:
+        self.stored_events.append(event)
+        self.depths.append(self._outbox.depth())
+
+    def held_back(self, error: OutboxFullError) -> None:
+        self.errors.append(error)
+
+
+class ImagesCapture:
+    """Pictures from memory."""
+
+    fps: float | None = 10.0
+
+    def __init__(self, images: list[Image]) -> None:
+        self._images = iter(images)
+        self.length: int | None = len(images)
+
+    def read(self) -> Image | None:
+        return next(self._images, None)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class FullOutbox(Outbox):
+    """An outbox whose disk is full until the test makes room."""
+
+    full = True
+
+    def put(self, event: Event) -> None:
+        if self.full:
+            raise OutboxFullError("the disk is full")
+        super().put(event)
+
+
+def build(
+    models: Models, outbox: Outbox, images: list[Image], *, max_faces: int = 4
+) -> tuple[Pipeline, ObserverFake, Camera]:
+    observer = ObserverFake(outbox)
+    camera = Camera(
+        Source(Kind.VIDEO, "memory"),
+        pace=Pace.EVERY_FRAME,
+        opener=lambda: ImagesCapture(images),
+    )
+    pipeline = Pipeline(
+        camera=camera,
+        detector=models.detector,
+        classifier=models.classifier,
+        sightings=Sightings(Rules(votes=5)),
+        outbox=outbox,
+        observer=observer,
+        max_faces=max_faces,
+    )
+    return pipeline, observer, camera
+
+
+def frames(images: list[Image]) -> list[Frame]:
+    return [Frame(image, START + timedelta(seconds=i / 10), i) for i, image in enumerate(images)]
+
+
+def test_a_person_in_front_of_the_camera_becomes_an_event(models: Models, tmp_path: Path) -> None:
+    images = [standins.picture(None)] * 3 + [standins.picture(standins.RED)] * 8
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        pipeline, observer, camera = build(models, outbox, images)
+        with camera:
+            pipeline.run()
+        waiting = outbox.peek()
+        assert outbox.depth() == 1
+    assert waiting is not None
+    event = Event.model_validate_json(waiting.body)
+    assert (event.label, event.votes) == (Label.WITHOUT_MASK, 5)
+    assert event.occurred_at - event.first_seen_at == timedelta(seconds=0.4)
+    assert event.models == models.digests
+    assert observer.frames == [(0, 0)] * 3 + [(1, 0)] * 8
+
+
+def test_a_verdict_is_shown_only_when_it_is_safe(models: Models, tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        pipeline, observer, _ = build(models, outbox, [])
+        for frame in frames([standins.picture(standins.GREEN)] * 6):
+            pipeline.take(frame)
+    assert observer.depths == [1]
+
+
+def test_a_full_disk_delays_a_verdict_and_loses_none(models: Models, tmp_path: Path) -> None:
+    with FullOutbox(tmp_path / "outbox.db") as outbox:
+        pipeline, observer, _ = build(models, outbox, [])
+        taken = frames([standins.picture(standins.GREEN)] * 8)
+        for frame in taken[:7]:
+            pipeline.take(frame)
+        assert observer.stored_events == []
+        assert len(observer.errors) == 3
+        outbox.full = False
+        pipeline.take(taken[7])
+        (event,) = observer.stored_events
+        assert event.occurred_at == taken[4].captured_at
+        assert outbox.depth() == 1
+
+
+def test_a_verdict_that_cannot_be_stored_at_the_end_is_an_error(
+    models: Models, tmp_path: Path
+) -> None:
+    with FullOutbox(tmp_path / "outbox.db") as outbox:
+        pipeline, _, camera = build(models, outbox, [standins.picture(standins.GREEN)] * 6)
+        with camera, pytest.raises(OutboxFullError):
+            pipeline.run()
+
+
+def test_a_face_that_is_too_small_is_counted_and_not_judged(models: Models, tmp_path: Path) -> None:
+    small = standins.picture(standins.RED, box=(10, 10, 30, 30))
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        pipeline, observer, _ = build(models, outbox, [])
+        for frame in frames([small] * 10):
+            pipeline.take(frame)
+        assert outbox.depth() == 0
+    assert observer.frames == [(0, 1)] * 10
+
+
+def test_pictures_of_many_sizes_are_judged_alike(models: Models, tmp_path: Path) -> None:
+    sizes = [(240, 320), (240, 320), (480, 640), (200, 300), (200, 300), (240, 320)]
+    images = [standins.picture(standins.GREEN, size=size) for size in sizes]
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        pipeline, observer, _ = build(models, outbox, [])
+        for frame in frames(images):
+            pipeline.take(frame)
+    assert observer.frames == [(1, 0)] * 6
+    assert len(observer.stored_events) == 1
+
+
+def test_each_event_has_an_id_of_its_own_that_sorts_by_time() -> None:
+    verdict = Verdict(Label.WITH_MASK, 1, 5, START, START, 1, Box(0, 0, 1, 1))
+    ids = [event_of(verdict, {}).id for _ in range(100)]
+    assert len(set(ids)) == 100
+    assert ids == sorted(ids)
+    assert {each.version for each in ids} == {7}

@@ -1,0 +1,128 @@
+import io
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cloud.contract import Label
+from edge.errors import SettingsError
+from edge.pipeline import event_of
+from edge.signals import Bell, Screen, Signals, SoundCommand
+from edge.values import Box, Link, Verdict
+from tests.edge.cloud_double import TOKEN, decide
+
+BELL = "\x07"
+
+
+def verdict(label: Label) -> Verdict:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    return Verdict(label, 0.8, 5, moment, moment, 1, Box(0, 0, 1, 1))
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, color_system=None)
+
+
+def shown(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        (Label.WITH_MASK, "mask "),
+        (Label.WITHOUT_MASK, "no mask"),
+        (Label.INCORRECT_MASK, "mask worn wrongly"),
+    ],
+)
+def test_the_screen_says_each_verdict(console: Console, label: Label, words: str) -> None:
+    Screen(console).verdict(verdict(label))
+    assert words in shown(console)
+    assert "80% of 5 votes" in shown(console)
+
+
+def test_the_screen_never_shows_a_token(console: Console) -> None:
+    decision = decide(event_of(verdict(Label.WITH_MASK), {}))
+    assert decision.issued_pass is not None
+    assert decision.issued_pass.token == TOKEN
+    Screen(console).answer(decision)
+    assert "granted" in shown(console)
+    assert str(decision.issued_pass.id) in shown(console)
+    assert TOKEN not in shown(console)
+
+
+def test_the_screen_says_what_the_cloud_says_of_a_refusal(console: Console) -> None:
+    Screen(console).answer(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
+    assert "refused" in shown(console)
+    assert "Please put on a mask" in shown(console)
+
+
+def test_the_screen_says_offline_and_how_much_waits(console: Console) -> None:
+    Screen(console).link(Link.OFFLINE, 1)
+    Screen(console).link(Link.KEY_REFUSED, 2)
+    assert "offline" in shown(console)
+    assert "1 event waits" in shown(console)
+    assert "key refused" in shown(console)
+    assert "2 events wait" in shown(console)
+
+
+def test_the_bell_rings_on_a_refusal_alone(console: Console) -> None:
+    bell = Bell(console)
+    bell.verdict(verdict(Label.WITH_MASK))
+    assert BELL not in shown(console)
+    bell.verdict(verdict(Label.WITHOUT_MASK))
+    bell.verdict(verdict(Label.INCORRECT_MASK))
+    assert shown(console).count(BELL) == 2
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_command_runs_on_a_refusal_without_a_shell(tmp_path: Path) -> None:
+    mark = tmp_path / "a mark; $(echo no shell)"
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
+    sound = SoundCommand(f"{sys.executable} -c '{code}' '{mark}'")
+    sound.verdict(verdict(Label.WITH_MASK))
+    assert not mark.exists()
+    sound.verdict(verdict(Label.WITHOUT_MASK))
+    wait_for(mark)
+    assert sound._running is not None
+    assert sound._running.wait(20) == 0
+
+
+def test_one_command_runs_at_a_time() -> None:
+    sound = SoundCommand("sleep 60")
+    sound.verdict(verdict(Label.WITHOUT_MASK))
+    first = sound._running
+    assert first is not None
+    sound.verdict(verdict(Label.WITHOUT_MASK))
+    assert sound._running is first
+    first.kill()
+    first.wait(20)
+
+
+def test_a_command_that_is_not_there_stops_no_door() -> None:
+    SoundCommand("/no/such/command").verdict(verdict(Label.WITHOUT_MASK))
+
+
+def test_a_command_with_a_lost_quote_is_refused_at_the_start() -> None:
+    with pytest.raises(SettingsError, match="EDGE_SOUND_COMMAND"):
+        SoundCommand("aplay 'beep.wav")
+
+
+def test_all_signals_are_told(console: Console) -> None:
+    both = Signals([Screen(console), Bell(console)])
+    both.verdict(verdict(Label.WITHOUT_MASK))
+    both.answer(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
+    both.link(Link.ONLINE, 0)
+    assert BELL in shown(console)
+    assert "online" in shown(console)
