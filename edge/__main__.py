@@ -32,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 _out = Console()
 _err = Console(stderr=True)
@@ -73,7 +73,7 @@ def run(
         str | None,
         typer.Option(
             help="Camera index or /dev path, RTSP or HTTP URL, video file, folder of images"
-            " [dim](EDGE_SOURCE)[/]"
+            " (EDGE_SOURCE)"
         ),
     ] = None,
     loop: Annotated[
@@ -87,7 +87,7 @@ def run(
         ),
     ] = False,
     metrics_port: Annotated[
-        int | None, typer.Option(help="Serve Prometheus metrics [dim](EDGE_METRICS_PORT)[/]")
+        int | None, typer.Option(help="Serve Prometheus metrics (EDGE_METRICS_PORT)")
     ] = None,
 ) -> None:
     """Watch the door: judge people, and deliver events to the cloud.
@@ -205,10 +205,10 @@ def _progress(count: int) -> Progress:
 def enrol(
     code: Annotated[str, typer.Option(help="One-time code, made in the cloud for a gate")],
     cloud_url: Annotated[
-        str | None, typer.Option(help="Where the cloud's API is [dim](EDGE_CLOUD_URL)[/]")
+        str | None, typer.Option(help="Where the cloud's API is (EDGE_CLOUD_URL)")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What people call this device [dim](the host's name)[/]")
+        str | None, typer.Option(help="What people call this device (the host's name)")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Forget the enrolment that is there")
@@ -254,7 +254,7 @@ def enrol(
 
 @app.command(name="doctor")
 def examine(
-    source: Annotated[str | None, typer.Option(help="As in `run` [dim](EDGE_SOURCE)[/]")] = None,
+    source: Annotated[str | None, typer.Option(help="As in `run` (EDGE_SOURCE)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines")] = False,
 ) -> None:
     """Say what is wrong with this set-up, and how to mend it. Exit code 1 on a fail."""
@@ -293,7 +293,7 @@ def examine(
 def measure(
     source: Annotated[
         Path | None,
-        typer.Option(help="Video or folder of pictures to measure on [dim](the demo's clip)[/]"),
+        typer.Option(help="Video or folder of pictures to measure on (the demo's clip)"),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.2, help="How long each figure is measured")] = 4.0,
     out: Annotated[
