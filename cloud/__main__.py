@@ -107,7 +107,7 @@ def api(
     from cloud.api.app import create_app  # noqa: PLC0415
 
     settings = _settings()
-    logs.start(settings.log_level)
+    logs.start(settings)
     uvicorn.run(
         create_app(settings),
         host=host if host is not None else settings.host,
@@ -127,7 +127,7 @@ def worker(
     from cloud import worker as cloud_worker  # noqa: PLC0415
 
     settings = _settings()
-    logs.start(settings.log_level)
+    logs.start(settings)
     cloud_worker.work(settings, burst=burst)
 
 
@@ -137,7 +137,7 @@ def bot() -> None:
     from cloud import bot as cloud_bot  # noqa: PLC0415
 
     settings = _settings()
-    logs.start(settings.log_level)
+    logs.start(settings)
     try:
         cloud_bot.run(settings)
     except CloudError as error:

@@ -2,17 +2,23 @@
 
 import logging
 import sys
+from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
-from cloud.settings import LogLevel
+from cloud.settings import Settings
 
 QUIET = ("httpx", "httpcore", "telegram", "rq", "uvicorn.access")
 """Libraries whose chatter names addresses with tokens in them, or every job's arguments."""
 
 
-def start(level: LogLevel) -> None:
-    """Send the logs of this process, and of its libraries, to stderr as JSON."""
+def start(settings: Settings) -> None:
+    """Send the logs of this process, and of its libraries, to stderr as JSON.
+
+    Secrets of the settings are blanked in every line, whoever writes it: python-telegram-bot, for
+    one, quotes a token that Telegram has refused.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -32,14 +38,31 @@ def start(level: LogLevel) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
+                _Blanking(settings),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.value.upper())
+    root.setLevel(settings.log_level.value.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
+
+
+class _Blanking:
+    """The last processor: takes a finished line and blanks the secrets in it."""
+
+    def __init__(self, settings: Settings) -> None:
+        held = (settings.telegram_token, settings.smtp_password)
+        secrets = [secret.get_secret_value() for secret in held if secret is not None]
+        password = urlsplit(settings.redis_url.get_secret_value()).password
+        self._secrets = [secret for secret in (*secrets, password) if secret]
+
+    def __call__(self, _logger: Any, _method: str, rendered: Any) -> str:
+        line = str(rendered)
+        for secret in self._secrets:
+            line = line.replace(secret, "[secret]")
+        return line

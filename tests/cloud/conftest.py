@@ -17,6 +17,7 @@ from cloud.api.app import create_app
 from cloud.contract import EnrolmentRequest, Event, Gate, Label, Role
 from cloud.settings import Settings
 from cloud.store import Store, mint, now
+from tests.cloud.processes import wait_until_it_answers
 from tests.doubles.redis_server import RedisServer, free_port
 
 GATE = "main"
@@ -80,14 +81,18 @@ def serving(settings: Settings) -> Iterator[str]:
     """Serve the API on a real socket, and give its address."""
     port = free_port()
     config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=port, log_config=None, access_log=False
+        create_app(settings),
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{port}"
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-        client.get(f"{address}/healthz").raise_for_status()
+    wait_until_it_answers(address)
     try:
         yield address
     finally:

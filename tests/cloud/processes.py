@@ -1,11 +1,15 @@
 """Real processes of the cloud, started as people start them."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,3 +61,15 @@ def process(*arguments: str, env: Mapping[str, str], log: Path) -> Iterator[Proc
             except subprocess.TimeoutExpired:
                 running.kill()
                 running.wait()
+
+
+def wait_until_it_answers(address: str, path: str = "/healthz") -> None:
+    """Return once an API answers 200; fail after a while."""
+    deadline = time.monotonic() + 40
+    with httpx.Client(base_url=address, timeout=5) as client:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(path).status_code == httpx.codes.OK:
+                    return
+            assert time.monotonic() < deadline, f"{address}{path} does not answer"
+            time.sleep(0.02)

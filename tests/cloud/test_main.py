@@ -1,0 +1,136 @@
+import json
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cloud.__main__ import app
+from cloud.contract import EnrolmentCode, EnrolmentRequest, Gate, IssuedKey, Role
+from cloud.store import Store, now
+from tests.cloud.conftest import GATE
+from tests.cloud.processes import environment, process
+from tests.doubles.redis_server import RedisServer, free_port
+
+
+def command(*arguments: str, env: Mapping[str, str]) -> Result:
+    """Run a command that ends by itself, within this process: starting Python takes a second."""
+    return CliRunner().invoke(app, list(arguments), env=env)
+
+
+@pytest.fixture
+def env(redis_server: RedisServer, store: Store) -> dict[str, str]:
+    return environment(redis_server.url)
+
+
+def test_help_teaches_the_first_steps(env: dict[str, str]) -> None:
+    said = command("--help", env=env).stdout
+    for word in ("api", "worker", "bot", "redis", "keys", "gates", "enrolment-codes"):
+        assert word in said
+    assert "docs/settings/cloud.md" in said
+
+
+def test_a_key_is_made_shown_once_listed_and_revoked(env: dict[str, str], store: Store) -> None:
+    done = command("keys", "create", "Front desk", "--role", "operator", "--json", env=env)
+    issued = IssuedKey.model_validate_json(done.stdout)
+    assert store.keys.authenticate(issued.key).role is Role.OPERATOR
+    listed = command("keys", "list", "--json", env=env).stdout
+    assert [key["name"] for key in json.loads(listed)] == ["Front desk"]
+    assert issued.key.rpartition("_")[2] not in listed
+    assert "Front desk" in command("keys", "list", env=env).stdout
+    assert command("keys", "revoke", issued.id, env=env).exit_code == 0
+    held = store.keys.get(issued.id)
+    assert held is not None
+    assert held.revoked
+
+
+def test_a_key_is_shown_to_people_with_a_word_of_care(env: dict[str, str], store: Store) -> None:
+    said = command("keys", "create", "Reader", "--role", "scanner", "--gate", GATE, env=env).stdout
+    assert "not shown again" in said
+    assert store.keys.authenticate(said.split()[-1]).gate == GATE
+
+
+def test_a_gate_and_a_code_are_made_and_the_code_enrols(env: dict[str, str], store: Store) -> None:
+    made = command("gates", "create", "north", "--name", "North door", "--json", env=env)
+    assert Gate.model_validate_json(made.stdout).name == "North door"
+    assert "north" in command("gates", "list", env=env).stdout
+    code = EnrolmentCode.model_validate_json(
+        command("enrolment-codes", "create", "north", "--json", env=env).stdout
+    )
+    enrolled = store.devices.enrol(EnrolmentRequest(code=code.code, name="camera"), now())
+    assert enrolled.gate == "north"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["keys", "create", "x", "--role", "device"], "enrolling"),
+        (["keys", "create", "x", "--role", "scanner", "--gate", "nowhere"], "no gate nowhere"),
+        (["keys", "create", "", "--role", "viewer"], "name"),
+        (["keys", "revoke", "nothing"], "no key nothing"),
+        (["gates", "create", "Main Gate"], "id"),
+        (["gates", "create", GATE], "already"),
+        (["enrolment-codes", "create", "nowhere"], "gates create nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_the_way_out(
+    env: dict[str, str], arguments: list[str], said: str
+) -> None:
+    done = command(*arguments, env=env)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_setting_is_named_without_its_value(env: dict[str, str]) -> None:
+    done = command("api", env={**env, "CLOUD_PASS_LIFETIME_S": "soon"})
+    assert done.exit_code == 2
+    assert "CLOUD_PASS_LIFETIME_S" in done.stderr
+    assert "soon" not in done.stderr
+
+
+def test_a_separate_queue_is_refused_at_start(env: dict[str, str]) -> None:
+    for name in ("api", "worker", "bot"):
+        done = command(name, env={**env, "CLOUD_QUEUE_URL": "redis://127.0.0.1:1/0"})
+        assert done.exit_code == 2
+        assert "separate queue instance is not supported yet" in done.stderr
+
+
+def test_with_the_store_away_a_command_says_so() -> None:
+    done = command("gates", "list", env=environment(f"redis://127.0.0.1:{free_port()}/0"))
+    assert done.exit_code == 2
+    assert "the store is away" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_redis_is_started_here_and_keeps_what_it_is_given(tmp_path: Path) -> None:
+    port = free_port()
+    env = environment(f"redis://127.0.0.1:{port}/0", CLOUD_REDIS_DIR=str(tmp_path / "data"))
+    for attempt in ("create", "list"):
+        with process("redis", env=env, log=tmp_path / "redis.log"):
+            _wait_for_port(port)
+            arguments = ["create", "kept"] if attempt == "create" else ["list"]
+            done = command("gates", *arguments, env=env)
+            assert done.exit_code == 0, done.stderr
+            assert "kept" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://10.0.0.1:6379/0", "rediss://127.0.0.1:6379/0", "redis://:x@127.0.0.1/0"]
+)
+def test_redis_is_not_started_for_an_address_that_is_not_plainly_here(url: str) -> None:
+    done = command("redis", env=environment(url))
+    assert done.exit_code == 2
+    assert "CLOUD_REDIS_URL" in done.stderr
+
+
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"nothing listens on {port}")
