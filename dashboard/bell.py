@@ -48,15 +48,20 @@ def _sample(at_s: float) -> float:
     return 0.0
 
 
-def show_bell(*, refusal: UUID | None, pulse: str, answered_at: str) -> None:
+def show_bell(*, refusal: UUID | None, pulse: str, answered_at: str, troubled: bool) -> None:
     """Mount the bell, or tell the one that is there.
 
     `refusal` is the event refused right now; `pulse` differs at every refresh; `answered_at` is
-    when the cloud last answered, in words.
+    when the cloud last answered, in words, and `troubled` whether it fails to right now.
     """
     _bell()(
         key="bell",
-        data={"refusal": str(refusal or ""), "pulse": pulse, "answeredAt": answered_at},
+        data={
+            "refusal": str(refusal or ""),
+            "pulse": pulse,
+            "answeredAt": answered_at,
+            "troubled": troubled,
+        },
     )
 
 

@@ -77,6 +77,13 @@ def delivery_row(delivery: Delivery, clock: LocalClock) -> dict[str, str | bool]
     }
 
 
+def how_many(count: int, noun: str, more: bool, clock: LocalClock) -> str:
+    """What is said below a table: whether there is more, and whose times these are."""
+    shown = noun if count == 1 else f"{noun}s"
+    extent = f"The newest {count} {shown}; there are older ones." if more else f"{count} {shown}."
+    return f"{extent} Times are in {clock.name}."
+
+
 def remarks_on(deliveries: Sequence[Delivery]) -> list[tuple[str, str]]:
     """What must be said above the table: a kind (bad or choice) and a sentence with its mend."""
     counts = Counter(delivery.status for delivery in deliveries)

@@ -9,7 +9,7 @@ function makeBell(parent) {
   const live = parent.querySelector(".live");
   const button = parent.querySelector("button");
   const audio = parent.querySelector("audio");
-  const bell = { refusal: "", pulse: null, pulsedAt: performance.now(), answeredAt: "", beeps: 0 };
+  const bell = { refusal: "", pulse: null, pulsedAt: performance.now(), answeredAt: "", troubled: false, beeps: 0 };
   let blocked = false;
   let broken = "";
 
@@ -29,12 +29,12 @@ function makeBell(parent) {
         : "A refusal makes no sound. Press to let it beep.";
     const stale = performance.now() - bell.pulsedAt > STALE_AFTER_MS;
     document.documentElement.dataset.maskgate = stale ? "stale" : "live";
-    live.dataset.stale = String(stale);
+    live.dataset.stale = String(stale || bell.troubled);
     live.textContent = stale
       ? `Not live: this page has lost its server. What it shows is from ${bell.answeredAt}.`
-      : bell.answeredAt
-        ? `Live · cloud answered at ${bell.answeredAt}`
-        : "No answer from the cloud yet";
+      : bell.troubled
+        ? `Trying again · the cloud last answered at ${bell.answeredAt || "no time yet"}`
+        : `Live · cloud answered at ${bell.answeredAt}`;
   }
 
   async function ring() {
@@ -64,10 +64,11 @@ function makeBell(parent) {
     await ring(); // so that people hear what they turned on
   });
 
-  bell.tell = async ({ refusal, pulse, answeredAt }) => {
+  bell.tell = async ({ refusal, pulse, answeredAt, troubled }) => {
     if (pulse !== bell.pulse) bell.pulsedAt = performance.now();
     bell.pulse = pulse;
     bell.answeredAt = answeredAt;
+    bell.troubled = troubled;
     show();
     if (refusal && refusal !== sessionStorage.getItem(RUNG_FOR)) {
       sessionStorage.setItem(RUNG_FOR, refusal);

@@ -17,7 +17,15 @@ from dashboard.devices import remarks_on_devices
 from dashboard.errors import ApiRefused, DashboardError, GateUnknown, RoleForbidden, SettingsInvalid
 from dashboard.history import EventFilter, Found, read_history, read_messages
 from dashboard.markup import render
-from dashboard.tables import NO_MESSAGES, SEARCH_ENDED, STATES, delivery_row, event_row, remarks_on
+from dashboard.tables import (
+    NO_MESSAGES,
+    SEARCH_ENDED,
+    STATES,
+    delivery_row,
+    event_row,
+    how_many,
+    remarks_on,
+)
 
 TABLES_EVERY_S = 2.0
 """People read the tables; only the banner is waited for."""
@@ -52,8 +60,8 @@ def show_gate() -> None:
     if gate is None:
         return
     every_s = connection.settings.refresh_s
-    st.fragment(_show_banner, run_every=every_s)(connection, gate)
-    st.fragment(_show_devices, run_every=max(every_s, DEVICES_EVERY_S))(connection, gate)
+    st.fragment(_show_banner, run_every=every_s)(connection, gate, at_door)
+    st.fragment(_show_devices, run_every=max(every_s, DEVICES_EVERY_S))(connection, gate, at_door)
     if at_door:
         return
     tables_every_s = max(every_s, TABLES_EVERY_S)
@@ -139,7 +147,7 @@ def _choose(gates: list[Gate], *, quietly: bool) -> Gate | None:
     return known[chosen]
 
 
-def _show_banner(connection: Connection, gate: Gate) -> None:
+def _show_banner(connection: Connection, gate: Gate, at_door: bool) -> None:
     settings, client = connection.settings, connection.client
     banner = None
     try:
@@ -153,6 +161,7 @@ def _show_banner(connection: Connection, gate: Gate) -> None:
                 "banner",
                 banner=banner,
                 gate=gate.name,
+                at_door=at_door,
                 qr=qr,
                 qr_missing=qr_missing,
             )
@@ -163,14 +172,16 @@ def _show_banner(connection: Connection, gate: Gate) -> None:
         refusal=banner.refusal if banner else None,
         pulse=datetime.now(UTC).isoformat(),
         answered_at=st.session_state.get("answered_at", ""),
+        troubled=banner is None,
     )
 
 
-def _show_devices(connection: Connection, gate: Gate) -> None:
+def _show_devices(connection: Connection, gate: Gate, at_door: bool) -> None:
     try:
         devices = connection.client.devices()
     except RoleForbidden as error:
-        _remark("devices", f"Whether the camera works is not for this key to see: {error.what}")
+        if not at_door:
+            _remark("devices", f"Whether the camera works is not for this key to see: {error.what}")
         return
     except DashboardError as error:
         _remark("devices", f"Whether the camera works is not known: {error.what}", "bad")
@@ -238,16 +249,14 @@ def _show_events(
     try:
         history = read_history(connection.client, chosen, limit)
     except DashboardError as error:
-        _show_trouble(error)
+        _remark("events-unknown", f"The events are not known. {error.title}: {error.what}", "bad")
         return
     if not history.items:
         _remark("events-none", _none_of(chosen, gate, history))
         return
     rows = [event_row(event, clock) for event in history.items]
     st.html(render("events", rows=rows, with_gate=chosen.gate is None))
-    shown = f"The newest {len(rows)} events" if history.more else f"All {len(rows)} events"
-    fitting = " that match" if chosen.narrows else ""
-    _remark("events-shown", f"{shown}{fitting}. Times are in {clock.name}.")
+    _remark("events-shown", how_many(len(rows), "event", history.more, clock))
     if history.more and st.button("Show more events", key="more_events"):
         st.session_state["event_rows"] = limit + connection.settings.rows
         st.rerun(scope="fragment")
@@ -263,7 +272,7 @@ def _none_of(chosen: EventFilter, gate: Gate, history: Found[EventRecord]) -> st
 
 def _ask_for_status() -> DeliveryStatus | None:
     choices: list[DeliveryStatus | None] = [None, *DeliveryStatus]
-    return st.selectbox("State", choices, format_func=_any_or(STATES))
+    return st.columns(4)[0].selectbox("State", choices, format_func=_any_or(STATES))
 
 
 def _show_deliveries(connection: Connection, gate: Gate, status: DeliveryStatus | None) -> None:
@@ -275,7 +284,8 @@ def _show_deliveries(connection: Connection, gate: Gate, status: DeliveryStatus 
         _remark("deliveries-forbidden", f"Messages are not for this key to see: {error.what}")
         return
     except DashboardError as error:
-        _show_trouble(error)
+        words = f"The messages are not known. {error.title}: {error.what}"
+        _remark("deliveries-unknown", words, "bad")
         return
     if not messages.items:
         none = "No message is in this state." if status else NO_MESSAGES
@@ -285,8 +295,7 @@ def _show_deliveries(connection: Connection, gate: Gate, status: DeliveryStatus 
         _remark(f"deliveries-{kind}", words, kind)
     rows = [delivery_row(delivery, clock) for delivery in messages.items]
     st.html(render("deliveries", rows=rows))
-    shown = f"The newest {len(rows)} messages" if messages.more else f"All {len(rows)} messages"
-    _remark("deliveries-shown", f"{shown}. Times are in {clock.name}.")
+    _remark("deliveries-shown", how_many(len(rows), "message", messages.more, clock))
     if (
         messages.more
         and limit < PAGE_LIMIT

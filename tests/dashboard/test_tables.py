@@ -1,0 +1,72 @@
+"""Events and deliveries in words."""
+
+from datetime import timedelta
+
+import pytest
+
+from cloud.contract import DeliveryStatus, PassStatus
+from dashboard.clock import LocalClock
+from dashboard.tables import how_many, pass_words, remarks_on
+from tests.dashboard.cloud_double import CloudDouble
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def double() -> CloudDouble:
+    return CloudDouble()
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "words"),
+    [
+        (PassStatus.ISSUED, MINUTE, "Valid until "),
+        (PassStatus.ISSUED, 6 * MINUTE, "Expired "),
+        (PassStatus.EXPIRED, 6 * MINUTE, "Expired "),
+        (PassStatus.REDEEMED, MINUTE, "Used "),
+        (PassStatus.REVOKED, MINUTE, "Revoked"),
+    ],
+)
+def test_a_pass_in_words(
+    double: CloudDouble, status: PassStatus, after: timedelta, words: str
+) -> None:
+    event = double.grant(lifetime=5 * MINUTE)
+    if status is not PassStatus.ISSUED:
+        double.settle_pass(event, status)
+    clock = LocalClock.of("UTC", double.now() + after)
+    assert pass_words(double.events[0].pass_record, clock).startswith(words)
+
+
+def test_no_pass_is_a_dash(double: CloudDouble) -> None:
+    assert pass_words(None, LocalClock.of("UTC", double.now())) == "–"
+
+
+def test_what_was_sent_needs_no_remark(double: CloudDouble) -> None:
+    double.deliver(double.grant())
+    assert remarks_on(double.deliveries) == []
+
+
+def test_faults_come_before_choices_and_both_are_counted(double: CloudDouble) -> None:
+    event = double.grant()
+    for status in (
+        DeliveryStatus.UNDELIVERED_BY_CHOICE,
+        DeliveryStatus.FAILED,
+        DeliveryStatus.UNDELIVERED_BY_CHOICE,
+    ):
+        double.deliver(event, status=status)
+    (bad, fault), (choice, kept) = remarks_on(double.deliveries)
+    assert (bad, choice) == ("bad", "choice")
+    assert fault.startswith("1 message was not sent, for a fault")
+    assert kept.startswith("2 messages were not sent, by choice")
+
+
+@pytest.mark.parametrize(
+    ("count", "more", "words"),
+    [
+        (1, False, "1 event. Times are in UTC."),
+        (7, False, "7 events. Times are in UTC."),
+        (50, True, "The newest 50 events; there are older ones. Times are in UTC."),
+    ],
+)
+def test_how_many(double: CloudDouble, count: int, more: bool, words: str) -> None:
+    assert how_many(count, "event", more, LocalClock.of("UTC", double.now())) == words
