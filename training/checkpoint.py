@@ -1,0 +1,66 @@
+"""Checkpoints: written whole or not at all, and read back only under the configuration that they were written with."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.errors import ConfigurationMismatch, MissingCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a model is and how it is trained. Saved in its checkpoint; a run goes on only under the same one."""
+
+    kind: str
+    size: int
+    width: float
+    batch: int
+    rate: float
+    decay: float
+    seed: int
+    margin: float = 0.0
+
+
+# Sizes and rates come from short trials on the public sets; the detector is trained smaller than it runs (320), for speed.
+DETECTOR = Configuration("detector", size=256, width=64, batch=32, rate=2e-3, decay=0.02, seed=1)
+CLASSIFIER = Configuration("classifier", size=96, width=0.5, batch=64, rate=2e-3, decay=0.02, seed=2, margin=0.2)
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write beside the place, flush to the disk, then rename: a full disk leaves the earlier checkpoint as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    try:
+        with temporary.open("wb") as out:
+            torch.save(state, out)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path, expected: Configuration | None = None) -> dict[str, Any]:
+    """A checkpoint's state. Raises MissingCheckpoint, ConfigurationMismatch (naming what differs)."""
+    if not path.is_file():
+        raise MissingCheckpoint(f"{path} is not there; train first, or name the run's folder with --run")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise MissingCheckpoint(f"{path} is no checkpoint of ours ({error}); train again, or name another with --run") from error
+    if expected is not None and state["configuration"] != asdict(expected):
+        found = state["configuration"]
+        differs = ", ".join(f"{k}: {found.get(k)!r} there, {v!r} here" for k, v in asdict(expected).items() if found.get(k) != v)
+        raise ConfigurationMismatch(f"{path} was written under another configuration ({differs}); train into a new --run, or give the same options")
+    return state
+
+
+def write_json(content: object, path: Path) -> None:
+    """Readable JSON that appears whole or not at all."""
+    temporary = path.with_suffix(path.suffix + ".partial")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,52 @@
+"""Pictures of a run: curves while it trains, a confusion matrix at its end."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+
+def draw_curves(history: list[dict[str, float]], goal: str, path: Path) -> None:
+    """Losses and the judged figure over minutes."""
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    minutes = [h["minutes"] for h in history]
+    for name in history[-1]:
+        if name.endswith("loss"):
+            left.plot(minutes, [h.get(name, float("nan")) for h in history], marker=".", label=name)
+        elif name not in ("minutes", "samples"):
+            right.plot(minutes, [h.get(name, float("nan")) for h in history], marker=".", label=name, linewidth=2 if name == goal else 1)
+    for axes, title in ((left, "loss on training samples"), (right, "figures on the validation split")):
+        axes.set(xlabel="minutes", title=title)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    temporary = path.with_suffix(".partial.png")
+    figure.savefig(temporary, dpi=110)
+    pyplot.close(figure)
+    temporary.replace(path)
+
+
+def draw_confusion(matrix: list[list[int]], labels: tuple[str, ...], path: Path) -> None:
+    """Rows are what was worn, columns what the model said; coloured by the share of the row."""
+    figure, axes = pyplot.subplots(figsize=(5.2, 4.4), layout="constrained")
+    shares = [[cell / max(1, sum(row)) for cell in row] for row in matrix]
+    axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
+    axes.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="model", ylabel="truth")
+    axes.set_xticklabels(labels, rotation=20)
+    axes.set_yticklabels(labels)
+    for y, row in enumerate(matrix):
+        for x, cell in enumerate(row):
+            axes.text(x, y, f"{cell}\n{shares[y][x]:.1%}", ha="center", va="center", color="white" if shares[y][x] > 0.6 else "black")
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def draw_precision_recall(recall: list[float], precision: list[float], path: Path, title: str) -> None:
+    """Precision over recall."""
+    figure, axes = pyplot.subplots(figsize=(5, 4), layout="constrained")
+    axes.plot(recall, precision)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01), title=title)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

@@ -1,0 +1,105 @@
+"""`prepare`: read the sets, split them by source, find near-duplicates across splits, count, and write the records."""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import imagehash
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from training.errors import EmptyClass
+from training.records import Record, split_of, write_records
+from training.sets import LICENCES, read_sets
+from training.teacher import Teacher
+
+NEAR = 4
+"""Bits of a 64-bit perceptual hash in which two pictures may differ and still be taken for one."""
+
+TEACHABLE = {"portraits_cc_by", "masked_people", "gender", "crops"}
+
+
+def perceptual_hashes(records: list[Record]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """One 64-bit DCT hash for each picture (imagehash.phash)."""
+    hashes = np.zeros(len(records), np.uint64)
+    for index, record in enumerate(track(records, description="perceptual hashes", transient=True)):
+        with Image.open(record.path) as picture:
+            bits = imagehash.phash(picture.convert("L")).hash.ravel()
+        hashes[index] = np.packbits(bits).view(">u8")[0]
+    return hashes
+
+
+def join_near_duplicates(records: list[Record], near: int = NEAR) -> tuple[list[Record], int]:
+    """Records in which near-duplicates share a group and so a split, and how many changed their split for it."""
+    hashes = perceptual_hashes(records)
+    parent: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while parent.get(group, group) != group:
+            group = parent[group]
+        return group
+
+    for index in range(len(records)):
+        close = np.flatnonzero(np.bitwise_count(hashes[index + 1 :] ^ hashes[index]) <= near)
+        for other in close + index + 1:
+            first, second = sorted((root(records[index].group), root(records[int(other)].group)))
+            if first != second:
+                parent[second] = first
+    joined = [r.moved(split_of(root(r.group)), root(r.group)) for r in records]
+    return joined, sum(a.split != b.split for a, b in zip(records, joined, strict=True))
+
+
+def prepare(data: Path, prepared: Path, teacher: Path | None, console: Console) -> dict[str, object]:
+    """Write `prepared`/records.jsonl, problems.txt and summary.json; return the summary. Raises DataError."""
+    problems: list[str] = []
+    records: list[Record] = []
+    master = Teacher(teacher) if teacher else None
+    for name, found in read_sets(data, problems):
+        if not found:
+            raise EmptyClass(f"{data / name}: not one readable picture; see the layouts in docs/models.md")
+        if master and name in TEACHABLE:
+            found = [master.label(r) if r.crop != "with_mask" else r for r in track(found, description=f"teacher: {name}", transient=True)]
+        console.print(f"{name}: {len(found)} pictures")
+        records += found
+    records, moved = join_near_duplicates(records)
+
+    sets = sorted({r.set for r in records})
+    faces: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        if record.crop:
+            faces[f"{record.set}/{record.split}"][record.crop] += 1
+            continue
+        for face in record.faces:
+            faces[f"{record.set}/{record.split}"]["ignore" if face.ignore else face.label or "unlabelled"] += 1
+    summary: dict[str, object] = {
+        "pictures": {s: dict(Counter(r.split for r in records if r.set == s)) for s in sets},
+        "faces": {k: dict(v) for k, v in sorted(faces.items())},
+        "largest_group": Counter(r.group for r in records).most_common(1)[0][1],
+        "moved_to_their_near_duplicates": moved,
+        "problems": len(problems),
+        "teacher": teacher is not None,
+        "templates": len(list((data / "mask_templates").glob("*.png"))),
+        "licences": {s: LICENCES.get(s, "a set of your own") for s in sets},
+    }
+    write_records(records, prepared / "records.jsonl")
+    (prepared / "problems.txt").write_text("".join(f"{p}\n" for p in problems), encoding="utf-8")
+    (prepared / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+
+    table = Table("set", "split", "with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")
+    for key, counts in sorted(faces.items()):
+        table.add_row(*key.rsplit("/", 1), *(str(counts[c]) for c in table_columns()))
+    console.print(table)
+    for problem in problems[:10]:
+        console.print(f"[yellow]{problem}")
+    if problems:
+        console.print(f"{len(problems)} problems, all in {prepared / 'problems.txt'}")
+    console.print(f"{moved} pictures changed split because a near-duplicate is in the other one")
+    return summary
+
+
+def table_columns() -> tuple[str, ...]:
+    """The kinds of faces that are counted."""
+    return ("with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")

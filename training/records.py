@@ -1,0 +1,104 @@
+"""What `prepare` writes and everything else reads: one record for each picture, and the faces in it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from training.errors import MissingData, UnknownLabel
+
+LABELS = ("with_mask", "without_mask", "incorrect_mask")
+"""The classes, in the order of the classifier's columns."""
+
+VALIDATION_PERCENT = 15
+
+# How public face-mask sets spell our three labels.
+_SYNONYMS = {
+    "with_mask": {"with_mask", "withmask", "mask", "masked", "face_mask", "mask_on", "correct_mask", "mask_weared_correct"},
+    "without_mask": {"without_mask", "withoutmask", "no_mask", "nomask", "unmasked", "face", "without", "no-mask"},
+    "incorrect_mask": {
+        "incorrect_mask", "incorrectmask", "mask_weared_incorrect", "mask_worn_incorrectly", "improper_mask",
+        "incorrect", "wrong_mask", "partially_covered",
+    },
+}  # fmt: skip
+IGNORED = {"unlabelled_face", "ignore", "unsure"}
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRecord:
+    """One face. `box` is x0, y0, x1, y1 in pixels; `label` is one of LABELS, or None where nobody said.
+
+    `ignore`: probably a face, but nobody labelled it: neither positive nor background. `points`: five landmarks
+    (right eye, left eye, nose tip, right and left mouth corner, as seen on the person) or 68 in iBUG order, in pixels.
+    """
+
+    box: tuple[float, float, float, float]
+    label: str | None = None
+    ignore: bool = False
+    points: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One picture. `boxed`: its faces are all listed, so that the rest of it is background.
+
+    `crop` is the label of the whole picture, where the picture is one face and nothing else.
+    """
+
+    set: str
+    path: str
+    group: str
+    split: str
+    width: int
+    height: int
+    boxed: bool
+    crop: str | None = None
+    faces: tuple[FaceRecord, ...] = ()
+
+    def moved(self, split: str, group: str) -> "Record":
+        """The same picture in another split, as a member of another group."""
+        return replace(self, split=split, group=group)
+
+
+def label_of(name: str, where: Path | str) -> str | None:
+    """One of LABELS for a set's own class name; None for a region to ignore. Raises UnknownLabel."""
+    key = name.strip().lower().replace(" ", "_")
+    for label, names in _SYNONYMS.items():
+        if key in names or key.replace("-", "_") in names:
+            return label
+    if key in IGNORED:
+        return None
+    raise UnknownLabel(f"{where}: label {name!r} is unknown; rename it to one of {', '.join(LABELS)} (or {', '.join(sorted(IGNORED))})")
+
+
+def split_of(group: str) -> str:
+    """`train` or `validation`: the same group always lands in the same split, on every machine and in every order."""
+    bucket = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") % 100
+    return "validation" if bucket < VALIDATION_PERCENT else "train"
+
+
+def write_records(records: Iterable[Record], path: Path) -> None:
+    """JSON lines, one record each; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    with temporary.open("w", encoding="utf-8") as out:
+        for record in records:
+            out.write(json.dumps(asdict(record), separators=(",", ":")) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(path)
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a file that `prepare` wrote. Raises MissingData."""
+    if not path.is_file():
+        raise MissingData(f"{path} is not there; run `python -m training prepare` first, or name its --prepared folder")
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            raw = json.loads(line)
+            faces = tuple(
+                FaceRecord(tuple(f["box"]), f["label"], f["ignore"], tuple((p[0], p[1]) for p in f["points"])) for f in raw.pop("faces")
+            )
+            yield Record(**raw, faces=faces)
