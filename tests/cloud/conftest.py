@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 import structlog
 import uvicorn
@@ -19,6 +20,10 @@ from cloud.settings import Settings
 from cloud.store import Store, mint, now
 from tests.cloud.processes import wait_until_it_answers
 from tests.doubles.redis_server import RedisServer, free_port
+
+# A busy machine is no fault of the code.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 GATE = "main"
 OTHER_GATE = "back"
@@ -101,22 +106,22 @@ def serving(settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def shared_address(shared_settings: Settings) -> Iterator[str]:
+def shared_url(shared_settings: Settings) -> Iterator[str]:
     """One API for all tests: it keeps nothing but counters, and Redis is emptied between them."""
     with serving(shared_settings) as at:
         yield at
 
 
 @pytest.fixture
-def address(shared_address: str, store: Store) -> str:
-    return shared_address
+def api_url(shared_url: str, store: Store) -> str:
+    return shared_url
 
 
 Login = Callable[..., httpx.Client]
 
 
 @pytest.fixture
-def login(address: str, store: Store) -> Iterator[Login]:
+def login(api_url: str, store: Store) -> Iterator[Login]:
     """Clients of the API by role; a device is enrolled, the rest get a key."""
     clients: list[httpx.Client] = []
 
@@ -130,7 +135,7 @@ def login(address: str, store: Store) -> Iterator[Login]:
             minted = mint(f"a {role.value}", role, gate)
             store.keys.add(minted.stored)
             headers["Authorization"] = f"Bearer {minted.text}"
-        client = httpx.Client(base_url=address, headers=headers, timeout=20)
+        client = httpx.Client(base_url=api_url, headers=headers, timeout=20)
         clients.append(client)
         return client
 
@@ -152,3 +157,11 @@ def operator(login: Login) -> httpx.Client:
 def posted(event: Event) -> dict[str, Any]:
     """Return an event as a device sends it."""
     return event.model_dump(mode="json")
+
+
+@pytest.fixture(scope="session")
+def shared_store(shared_settings: Settings) -> Iterator[Store]:
+    """A store for tests that only read."""
+    opened = Store.open(shared_settings)
+    yield opened
+    opened.close()

@@ -33,7 +33,7 @@ def test_the_png_reads_back(public_url: str | None) -> None:
     assert read(qr.png(content)) == content
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(tokens)
 def test_every_token_can_be_drawn_and_the_same_way_twice(token: str) -> None:
     assert qr.png(token) == qr.png(token)

@@ -1,0 +1,88 @@
+import httpx
+import pytest
+
+from cloud.contract import Device, Enrolment, EnrolmentCode, Role
+from tests.cloud.api.test_events import code_of
+from tests.cloud.conftest import GATE, OTHER_GATE, Login
+
+HEARTBEAT = {
+    "sent_at": "2026-03-02T08:15:30Z",
+    "camera": "live",
+    "fps": 14.8,
+    "latency_ms": 41.5,
+    "outbox_depth": 2,
+    "version": "0.1.0",
+}
+
+
+def new_code(operator: httpx.Client) -> str:
+    answer = operator.post(f"/v1/gates/{GATE}/enrolment-codes")
+    assert answer.status_code == 201
+    return EnrolmentCode.model_validate_json(answer.content).code
+
+
+def devices(client: httpx.Client) -> list[Device]:
+    return [Device.model_validate(each) for each in client.get("/v1/devices").json()]
+
+
+def test_a_device_is_enrolled_reports_and_is_shut_out(login: Login, operator: httpx.Client) -> None:
+    camera = login(None)
+    body = {"code": new_code(operator), "name": "Camera", "version": "0.1.0"}
+    answer = camera.post("/v1/devices/enrol", json=body)
+    assert answer.status_code == 201
+    enrolment = Enrolment.model_validate_json(answer.content)
+    assert enrolment.gate == GATE
+
+    camera.headers["Authorization"] = f"Bearer {enrolment.device_key}"
+    assert camera.post("/v1/devices/me/heartbeat", json=HEARTBEAT).status_code == 204
+    (device,) = devices(operator)
+    assert device.id == enrolment.device_id
+    assert device.last_heartbeat is not None
+    assert device.last_heartbeat.outbox_depth == 2
+    assert device.last_seen_at is not None
+
+    assert operator.delete(f"/v1/devices/{device.id}").status_code == 204
+    assert code_of(camera.post("/v1/devices/me/heartbeat", json=HEARTBEAT)) == "key_revoked"
+    assert devices(operator)[0].revoked
+
+
+def test_a_code_is_good_once(login: Login, operator: httpx.Client) -> None:
+    body = {"code": new_code(operator), "name": "Camera"}
+    camera = login(None)
+    assert camera.post("/v1/devices/enrol", json=body).status_code == 201
+    again = camera.post("/v1/devices/enrol", json=body)
+    assert again.status_code == 403
+    assert code_of(again) == "enrolment_code_invalid"
+    assert body["code"] not in again.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fps": -1}, {"camera": "asleep"}, {"sent_at": "now"}, {"outbox_depth": None}],
+)
+def test_a_heartbeat_that_breaks_the_contract_is_refused(
+    device: httpx.Client, change: dict[str, object]
+) -> None:
+    answer = device.post("/v1/devices/me/heartbeat", json={**HEARTBEAT, **change})
+    assert code_of(answer) == "malformed_request"
+
+
+def test_devices_are_seen_and_shut_out_at_ones_own_gate(login: Login) -> None:
+    login(Role.DEVICE, GATE)
+    login(Role.DEVICE, OTHER_GATE)
+    operator = login(Role.OPERATOR, GATE)
+    assert [device.gate for device in devices(operator)] == [GATE]
+    stranger = next(each for each in devices(login(Role.VIEWER)) if each.gate == OTHER_GATE)
+    assert code_of(operator.delete(f"/v1/devices/{stranger.id}")) == "gate_forbidden"
+
+
+def test_a_device_that_is_not_there_is_said_to_be_unknown(operator: httpx.Client) -> None:
+    assert code_of(operator.delete("/v1/devices/nothing")) == "device_unknown"
+
+
+def test_revoking_a_devices_key_revokes_the_device(login: Login, device: httpx.Client) -> None:
+    admin = login(Role.ADMIN)
+    (key,) = [key for key in admin.get("/v1/keys").json() if key["role"] == "device"]
+    assert admin.delete(f"/v1/keys/{key['id']}").status_code == 204
+    assert devices(admin)[0].revoked
+    assert code_of(device.post("/v1/devices/me/heartbeat", json=HEARTBEAT)) == "key_revoked"

@@ -1,0 +1,92 @@
+import httpx
+import pytest
+
+from cloud.contract import Gate, Role, Subscriber
+from tests.cloud.api.test_events import code_of
+from tests.cloud.conftest import GATE, OTHER_GATE, Login
+
+SUBSCRIBERS = f"/v1/gates/{GATE}/subscribers"
+
+
+def test_a_gate_is_made_once(operator: httpx.Client) -> None:
+    body = {"id": "north", "name": " North door "}
+    answer = operator.post("/v1/gates", json=body)
+    assert answer.status_code == 201
+    assert Gate.model_validate_json(answer.content).name == "North door"
+    again = operator.post("/v1/gates", json=body)
+    assert again.status_code == 409
+    assert code_of(again) == "gate_exists"
+    gates = [gate["id"] for gate in operator.get("/v1/gates").json()]
+    assert gates == sorted([GATE, OTHER_GATE, "north"])
+
+
+@pytest.mark.parametrize("gate", ["", "Main", "a b", "-a", "a" * 64, "ünder", "../keys", "a:b"])
+def test_a_gate_id_is_a_dns_label(operator: httpx.Client, gate: str) -> None:
+    answer = operator.post("/v1/gates", json={"id": gate, "name": "x"})
+    assert code_of(answer) == "malformed_request"
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        ("telegram", "123456789"),
+        ("telegram", "-1001234567890"),
+        ("telegram", "@the_door"),
+        ("email", "guard@example.org"),
+        ("email", "o'brien+door@mail.example.org"),
+    ],
+)
+def test_an_address_is_subscribed_once_and_taken_off(
+    operator: httpx.Client, channel: str, address: str
+) -> None:
+    body = {"channel": channel, "address": f" {address} "}
+    first = operator.post(SUBSCRIBERS, json=body)
+    assert first.status_code == 201
+    assert operator.post(SUBSCRIBERS, json=body).json() == first.json()
+    (listed,) = operator.get(SUBSCRIBERS).json()
+    subscriber = Subscriber.model_validate(listed)
+    assert (subscriber.channel, subscriber.address, subscriber.gate) == (channel, address, GATE)
+    assert operator.delete(f"{SUBSCRIBERS}/{subscriber.id}").status_code == 204
+    assert operator.get(SUBSCRIBERS).json() == []
+    assert code_of(operator.delete(f"{SUBSCRIBERS}/{subscriber.id}")) == "subscriber_unknown"
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        ("telegram", "ada"),
+        ("telegram", "12 34"),
+        ("telegram", "0"),
+        ("telegram", "１２３"),
+        ("telegram", "guard@example.org"),
+        ("email", "guard"),
+        ("email", "guard@"),
+        ("email", "@example.org"),
+        ("email", "guard@localhost"),
+        ("email", "a@example.org, b@example.org"),
+        ("email", "Guard <guard@example.org>"),
+        ("email", "guard@example.org\r\nBcc: all@example.org"),
+        ("email", "guard\u2028@example.org"),
+        ("sms", "123"),
+        ("email", ""),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_refused(
+    operator: httpx.Client, channel: str, address: str
+) -> None:
+    answer = operator.post(SUBSCRIBERS, json={"channel": channel, "address": address})
+    assert answer.status_code == 422, answer.text
+    assert code_of(answer) == "malformed_request"
+
+
+@pytest.mark.parametrize("path", ["enrolment-codes", "subscribers"])
+def test_a_gate_that_is_not_there_is_said_to_be_unknown(operator: httpx.Client, path: str) -> None:
+    body = {"channel": "telegram", "address": "42"}
+    answer = operator.post(f"/v1/gates/nowhere/{path}", json=body)
+    assert answer.status_code == 404
+    assert code_of(answer) == "gate_unknown"
+
+
+def test_a_key_of_one_gate_sees_that_gate(login: Login) -> None:
+    listed = login(Role.VIEWER, OTHER_GATE).get("/v1/gates").json()
+    assert [gate["id"] for gate in listed] == [OTHER_GATE]

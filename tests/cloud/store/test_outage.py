@@ -1,0 +1,154 @@
+"""Whatever is asked of a store whose Redis is away, the answer is StoreUnavailable."""
+
+import inspect
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from pydantic import SecretStr
+from uuid_utils.compat import uuid7
+
+from cloud.contract import (
+    CameraState,
+    Channel,
+    Decision,
+    DeliveryStatus,
+    EnrolmentRequest,
+    Event,
+    Gate,
+    Heartbeat,
+    Label,
+    Role,
+    Subscriber,
+)
+from cloud.errors import StoreFault, StoreUnavailable
+from cloud.settings import Settings
+from cloud.store import Acceptance, Store, StoredPass, mint, now
+from cloud.store.connection import translating
+from tests.doubles.redis_server import free_port
+
+NOW = now()
+EVENT = Event(
+    id=uuid7(), label=Label.WITHOUT_MASK, confidence=1, votes=1, first_seen_at=NOW, occurred_at=NOW
+)
+DECISION = Decision.model_validate(
+    {"event_id": EVENT.id, "gate": "main", "access": "refused", "decided_at": NOW}
+)
+SUBSCRIBER = Subscriber(id="a", gate="main", channel=Channel.TELEGRAM, address="42", created_at=NOW)
+HELD = StoredPass.read(
+    uuid4(),
+    {
+        b"event": str(EVENT.id).encode(),
+        b"gate": b"main",
+        b"status": b"issued",
+        b"issued_at": b"1",
+        b"expires_at": b"99999999999999",
+    },
+)
+HEARTBEAT = Heartbeat(
+    sent_at=NOW, camera=CameraState.LIVE, fps=1, latency_ms=1, outbox_depth=0, version="1"
+)
+
+CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "ping": ((), {}),
+    "waiting_jobs": ((), {}),
+    "events.surroundings": ((EVENT.id, "main"), {}),
+    "events.add": ((Acceptance(EVENT, "camera", DECISION, []),), {}),
+    "events.get": ((EVENT.id, NOW), {}),
+    "events.page": (
+        (),
+        {"gate": None, "access": None, "label": None, "before": None, "limit": 5, "now": NOW},
+    ),
+    "passes.get": ((HELD.id,), {}),
+    "passes.token": ((HELD.id,), {}),
+    "passes.redeem": (
+        (),
+        {"token": "7Kq2mXw9RtB4z", "gate": "main", "nonce": "n", "key_id": "k", "now": NOW},
+    ),
+    "passes.revoke": ((HELD.id,), {}),
+    "passes.qr": ((HELD.id,), {}),
+    "passes.keep_qr": ((HELD, b"", NOW), {}),
+    "deliveries.get": (("a",), {}),
+    "deliveries.settle": (("a", DeliveryStatus.SENT, NOW), {}),
+    "deliveries.page": ((), {"gate": None, "status": None, "before": None, "limit": 5}),
+    "gates.add": ((Gate(id="main", name="Main", created_at=NOW),), {}),
+    "gates.get": (("main",), {}),
+    "gates.all": ((), {}),
+    "gates.subscribe": ((SUBSCRIBER,), {}),
+    "gates.subscribers": (("main",), {}),
+    "gates.unsubscribe": (("main", "a"), {}),
+    "gates.of_address": ((Channel.TELEGRAM, "42"), {}),
+    "keys.add": ((mint("x", Role.VIEWER, None).stored,), {}),
+    "keys.authenticate": ((mint("x", Role.VIEWER, None).text,), {}),
+    "keys.all": ((), {}),
+    "keys.get": (("a",), {}),
+    "keys.revoke": (("a",), {}),
+    "devices.new_code": (("main", timedelta(hours=1), NOW), {}),
+    "devices.enrol": ((EnrolmentRequest(code="x", name="camera"), NOW), {}),
+    "devices.beat": (("a", HEARTBEAT, NOW), {}),
+    "devices.all": ((), {}),
+    "devices.get": (("a",), {}),
+    "devices.revoke": (("a",), {}),
+}
+
+TOUCHES_NO_REDIS = {"open", "close", "client"}
+
+
+@pytest.fixture(scope="module")
+def away() -> Iterator[Store]:
+    store = Store.open(Settings(redis_url=SecretStr(f"redis://127.0.0.1:{free_port()}/0")))
+    yield store
+    store.close()
+
+
+def test_every_call_of_the_store_is_tried_here(away: Store) -> None:
+    shelves = {"": away} | {
+        f"{name}.": shelf
+        for name, shelf in vars(away).items()
+        if type(shelf).__module__.startswith("cloud.store")
+    }
+    calls = {
+        f"{prefix}{name}"
+        for prefix, shelf in shelves.items()
+        for name, _ in inspect.getmembers(type(shelf))
+        if not name.startswith("_") and name not in TOUCHES_NO_REDIS
+    }
+    assert calls == set(CALLS)
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_an_outage_has_one_name(away: Store, name: str) -> None:
+    shelf, _, method = name.rpartition(".")
+    target = getattr(away, shelf) if shelf else away
+    arguments, named = CALLS[name]
+    with pytest.raises(StoreUnavailable):
+        getattr(target, method)(*arguments, **named)
+
+
+def _errors(root: type[Exception]) -> Iterator[type[Exception]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _errors(child)
+
+
+@pytest.mark.parametrize("kind", sorted(set(_errors(redis.RedisError)), key=str))
+def test_no_error_of_redis_leaves_the_store_as_it_is(kind: type[Exception]) -> None:
+    def broken() -> None:
+        raise kind.__new__(kind)
+
+    with pytest.raises((StoreUnavailable, StoreFault)):
+        translating(broken)()
+
+
+@pytest.mark.parametrize(
+    "kind", [redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError]
+)
+def test_what_passes_by_itself_is_an_outage(kind: type[Exception]) -> None:
+    def broken() -> None:
+        raise kind("away")
+
+    with pytest.raises(StoreUnavailable):
+        translating(broken)()

@@ -1,0 +1,130 @@
+"""Version 1 of the wire: what was written once must parse for ever, and mean the same.
+
+A sample is never changed or removed; a new field or model gets a sample of its own.
+"""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+from uuid_utils.compat import uuid7
+
+from cloud import contract
+from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
+
+SAMPLES: Final = Path(__file__).parent / "v1"
+
+MODELS: Final[dict[str, type[BaseModel]]] = {
+    "decision_granted": contract.Decision,
+    "decision_granted_past_expiry": contract.Decision,
+    "decision_refused": contract.Decision,
+    "delivery_page": contract.DeliveryPage,
+    "device": contract.Device,
+    "enrolment": contract.Enrolment,
+    "enrolment_code": contract.EnrolmentCode,
+    "enrolment_request": contract.EnrolmentRequest,
+    "event": contract.Event,
+    "event_of_a_newer_edge": contract.Event,
+    "event_page": contract.EventPage,
+    "gate": contract.Gate,
+    "heartbeat": contract.Heartbeat,
+    "issued_key": contract.IssuedKey,
+    "pass_record": contract.PassRecord,
+    "problem": contract.Problem,
+    "redemption_admitted": contract.Redemption,
+    "redemption_request": contract.RedemptionRequest,
+    "redemption_unknown": contract.Redemption,
+    "subscriber": contract.Subscriber,
+}
+
+NEWER_THAN_US: Final = {"event_of_a_newer_edge": {"temperature_c"}}
+
+
+def test_every_sample_has_its_model() -> None:
+    assert {path.stem for path in SAMPLES.glob("*.json")} == set(MODELS)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_sample_parses_and_is_written_as_it_was(name: str) -> None:
+    sample = json.loads((SAMPLES / f"{name}.json").read_text())
+    read = MODELS[name].model_validate_json(json.dumps(sample))
+    for field in NEWER_THAN_US.get(name, set()):
+        del sample[field]
+    written = read.model_dump(mode="json")
+    # A newer writer may add fields; none that was there may be missing or say something else.
+    assert _holds(written, sample), (written, sample)
+
+
+def _holds(written: object, sample: object) -> bool:
+    if isinstance(sample, dict):
+        return isinstance(written, dict) and all(
+            name in written and _holds(written[name], value) for name, value in sample.items()
+        )
+    if isinstance(sample, list):
+        return (
+            isinstance(written, list)
+            and len(written) == len(sample)
+            and all(_holds(*pair) for pair in zip(written, sample, strict=True))
+        )
+    return written == sample
+
+
+def test_the_words_of_version_1_are_all_there() -> None:
+    words = {
+        contract.Label: {"with_mask", "without_mask", "incorrect_mask"},
+        contract.Access: {"granted", "refused"},
+        contract.RefusalReason: {"no_mask", "mask_worn_wrongly"},
+        contract.Role: {"device", "scanner", "kiosk", "viewer", "operator", "admin"},
+        contract.PassStatus: {"issued", "redeemed", "expired", "revoked"},
+        contract.Outcome: {
+            *("admitted", "unknown", "expired", "already_redeemed", "revoked", "wrong_gate"),
+        },
+        contract.DeliveryStatus: {"pending", "sent", "failed", "undelivered_by_choice"},
+    }
+    for kind, known in words.items():
+        assert known <= {member.value for member in kind}
+
+
+def test_tokens_are_13_of_58_unambiguous_letters() -> None:
+    assert len(TOKEN_ALPHABET) == len(set(TOKEN_ALPHABET)) == 58
+    assert not set("0OIl") & set(TOKEN_ALPHABET)
+    assert TOKEN_LENGTH == 13
+
+
+moments = st.datetimes(timezones=st.timezones())
+
+
+@given(
+    label=st.sampled_from(contract.Label),
+    confidence=st.floats(0, 1),
+    votes=st.integers(1, 10_000),
+    seen=st.tuples(moments, moments),
+)
+def test_any_event_survives_the_wire(
+    label: contract.Label, confidence: float, votes: int, seen: tuple[object, object]
+) -> None:
+    first, last = sorted(seen)  # type: ignore[type-var]
+    event = contract.Event.model_validate(
+        {
+            "id": uuid7(),
+            "label": label,
+            "confidence": confidence,
+            "votes": votes,
+            "first_seen_at": first,
+            "occurred_at": last,
+        }
+    )
+    assert contract.Event.model_validate_json(event.model_dump_json()) == event
+
+
+@given(st.text(min_size=TOKEN_LENGTH, max_size=TOKEN_LENGTH))
+def test_a_token_of_other_letters_is_none(text: str) -> None:
+    sample = json.loads((SAMPLES / "decision_granted.json").read_text())["pass"]
+    if set(text) <= set(TOKEN_ALPHABET):
+        return
+    with pytest.raises(ValidationError):
+        contract.IssuedPass.model_validate({**sample, "token": text})
