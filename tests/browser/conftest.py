@@ -99,7 +99,7 @@ def start_dashboard(cloud: CloudDouble, **environment: str) -> Dashboard:
 
 
 @pytest.fixture(scope="session")
-def _dashboard() -> Iterator[Dashboard]:
+def _dashboard(browser: Browser) -> Iterator[Dashboard]:  # no Chromium: nothing is started
     with CloudDouble() as cloud:
         running = start_dashboard(cloud, DASHBOARD_VERDICT_SHOWN_S="20")
         yield running
@@ -108,7 +108,7 @@ def _dashboard() -> Iterator[Dashboard]:
 
 
 @pytest.fixture
-def dashboard(_dashboard: Dashboard, browser: Browser) -> Dashboard:
+def dashboard(_dashboard: Dashboard) -> Dashboard:
     """The running dashboard, its cloud as good as new."""
     _dashboard.cloud.close()
     _dashboard.cloud.forget()

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import cv2
+import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from cloud.contract import CameraState, Channel, DeliveryStatus, Label, PassStatus
 from tests.browser.conftest import Dashboard, keep_picture
@@ -145,8 +147,8 @@ def test_the_api_away_and_back(dashboard: Dashboard, open_page: OpenPage) -> Non
     expect(page.get_by_test_id("trouble")).to_contain_text(dashboard.cloud.url)
     expect(page.get_by_test_id("events-unknown")).to_contain_text("The events are not known")
     expect(page.get_by_test_id("deliveries-unknown")).to_contain_text("The messages are not known")
-    expect(page.get_by_test_id("events")).to_have_count(0)
-    expect(page.get_by_test_id("events-none")).to_have_count(0)
+    for absent in ("events", "events-none", "events-shown", "deliveries-shown"):
+        expect(page.get_by_test_id(absent)).to_have_count(0)
     expect(page.get_by_test_id("live")).to_contain_text("Trying again")
     keep_picture(page, "away")
     dashboard.cloud.open()
@@ -190,15 +192,19 @@ def test_each_gate_has_an_address_of_its_own(dashboard: Dashboard, open_page: Op
     expect_state(ward, "refused")
 
 
-def test_a_door_screen_shows_the_banner_alone(dashboard: Dashboard, open_page: OpenPage) -> None:
+@pytest.mark.parametrize(("width", "height"), [(1080, 1920), (1280, 720), (390, 844)])
+def test_a_door_screen_shows_the_banner_alone(
+    dashboard: Dashboard, open_page: OpenPage, width: int, height: int
+) -> None:
     dashboard.cloud.mood = Mood.KIOSK
     event = dashboard.cloud.grant(token=TOKEN)
     dashboard.cloud.deliver(event)
-    page = open_page("/?gate=main&screen=door", width=1080, height=1920)
+    page = open_page("/?gate=main&screen=door", width=width, height=height)
     expect_state(page, "granted")
     expect(page.get_by_test_id("live")).to_contain_text("Live")
     expect(page.get_by_role("heading", name="Messages")).to_have_count(0)
     expect(page.get_by_role("combobox")).to_have_count(0)
+    expect(page.get_by_test_id("qr")).to_be_in_viewport(ratio=1)
     assert code_in(page) == TOKEN
 
 
@@ -268,6 +274,37 @@ def test_the_page_holds_no_secret_and_no_markup_of_others(
     assert KEY not in content
     assert TOKEN not in content
     assert page.title() != "owned"
+
+
+def test_nothing_is_loaded_from_elsewhere(
+    dashboard: Dashboard, context: BrowserContext, open_page: OpenPage
+) -> None:
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    dashboard.cloud.grant()
+    page = open_page()
+    expect(page.get_by_test_id("qr")).to_be_visible()
+    expect(page.get_by_test_id("live")).to_contain_text("Live")
+    assert asked
+    assert {url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))} == set()
+
+
+def test_another_sites_name_for_this_server_gets_no_page(dashboard: Dashboard) -> None:
+    port = urlsplit(dashboard.url).port
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",  # RFC 6455 section 1.2
+    }
+
+    def status(host: str) -> int:
+        headers = {**upgrade, "Host": f"{host}:{port}", "Origin": f"http://{host}:{port}"}
+        with httpx.stream("GET", f"{dashboard.url}/_stcore/stream", headers=headers) as answer:
+            return answer.status_code
+
+    assert status("127.0.0.1") == 101
+    assert status("evil.example") == 403
 
 
 def test_a_lost_server_takes_the_colour_off_the_banner(
