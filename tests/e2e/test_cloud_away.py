@@ -1,0 +1,126 @@
+"""The cloud goes away and returns: the edge goes on deciding, and nothing is lost."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+import psutil
+import pytest
+from uuid_utils.compat import uuid7
+
+from cloud.contract import Event, EventRecord, Label, ProblemCode
+from demo.clip import BUNDLED
+from demo.stage import Stage
+from demo.story import events
+from edge.outbox import Outbox
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def _until(holds: Callable[[], bool], what: str, timeout_s: float = 90) -> None:
+    give_up = monotonic() + timeout_s
+    while not holds():
+        assert monotonic() < give_up, f"{what} did not happen within {timeout_s:.0f} s"
+        sleep(0.1)
+
+
+def _admin(stage: Stage) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {stage.keys['admin']}"}
+    return httpx.Client(base_url=stage.api_url, headers=headers, timeout=10)
+
+
+def _kept(stage: Stage) -> list[EventRecord]:
+    with _admin(stage) as api:
+        return list(events(api))
+
+
+def _waiting(stage: Stage) -> int:
+    outbox = Outbox(stage.state / "edge" / "outbox.db")
+    try:
+        return outbox.depth()
+    finally:
+        outbox.close()
+
+
+def test_events_of_an_absent_cloud_arrive_in_order_with_their_own_times(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    with stage.running("redis", "api", "worker") as cloud:
+        stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
+        stage.prepare()
+
+    # Nobody answers now. The clip has an end, and the edge waits a moment for the cloud after it.
+    play = {"EDGE_SOURCE": str(BUNDLED), "DEMO_EDGE_OPTIONS": "", "EDGE_DRAIN_TIMEOUT_S": "1"}
+    with stage.running("edge", **play) as edge:
+        assert edge.wait(120) != 0, "undelivered events must show in the exit code"
+    decided = _waiting(stage)
+    assert decided >= 2
+    returned_at = datetime.now(UTC)
+
+    with stage.running("redis", "api", "worker") as cloud:
+        stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
+        with stage.running("edge", EDGE_SOURCE=str(BUNDLED), DEMO_EDGE_OPTIONS="--loop"):
+            _until(lambda: len(_kept(stage)) >= decided, "the delivery of what had waited")
+        oldest_first = list(reversed(_kept(stage)))[:decided]
+    moments = [event.occurred_at for event in oldest_first]
+    assert moments == sorted(moments)
+    assert all(moment < returned_at for moment in moments)
+    assert all(event.accepted_at > returned_at for event in oldest_first)
+    assert oldest_first[0].label is Label.WITHOUT_MASK
+
+
+def _redis_of(honcho: subprocess.Popen[bytes]) -> psutil.Process:
+    return next(
+        child
+        for child in psutil.Process(honcho.pid).children(recursive=True)
+        if "redis-server" in child.name()
+    )
+
+
+def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+
+    def post() -> httpx.Response:
+        now = datetime.now(UTC)
+        event = Event(
+            id=uuid7(),
+            label=Label.WITH_MASK,
+            confidence=1,
+            votes=5,
+            first_seen_at=now,
+            occurred_at=now,
+        )
+        return httpx.post(
+            f"{stage.api_url}/v1/events",
+            content=event.model_dump_json(),
+            headers={
+                "Authorization": f"Bearer {stage.device_key()}",
+                "Content-Type": "application/json",
+            },
+            timeout=10,
+        )
+
+    with stage.running("api", "worker") as cloud:
+        with stage.running("redis") as redis:
+            stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
+            stage.prepare()
+            acknowledged = [post() for _ in range(20)]
+            assert {answer.status_code for answer in acknowledged} == {201}
+            _redis_of(redis).send_signal(signal.SIGKILL)
+            redis.wait(30)
+
+        away = post()
+        assert away.status_code == 503
+        assert away.json()["code"] == ProblemCode.STORE_UNAVAILABLE
+        assert int(away.headers["Retry-After"]) >= 1
+        assert httpx.get(f"{stage.api_url}/healthz").status_code == 200
+        assert httpx.get(f"{stage.api_url}/readyz").status_code == 503
+
+        with stage.running("redis"):
+            stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
+            kept = {str(event.id) for event in _kept(stage)}
+            assert kept == {answer.json()["event_id"] for answer in acknowledged}
+            assert post().status_code == 201
