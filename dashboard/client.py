@@ -171,7 +171,7 @@ class Client:
             return self._unreadable(f"status {answer.status_code} without problem details")
         error, mend = _MENDS.get(problem.code, (ApiRefused, "The cloud's log says more."))
         said = (problem.detail or problem.title).rstrip(".")
-        return error(f"{said} ({problem.code}).", mend, code=problem.code)
+        return error(f"{said[:1].upper()}{said[1:]} ({problem.code}).", mend, code=problem.code)
 
     def _unreadable(self, why: str) -> ApiUnreadable:
         return ApiUnreadable(

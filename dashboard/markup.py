@@ -1,4 +1,8 @@
-"""The page's own HTML: Jinja templates, with every value escaped."""
+"""The page's own HTML: Jinja templates, with every value escaped.
+
+Streamlit's own table is drawn on a canvas: on a phone it scrolls sideways under the thumb, and it
+does not grow with the reader's font. A plain one becomes a list of cards there.
+"""
 
 from pathlib import Path
 

@@ -96,7 +96,7 @@ def remarks_on(deliveries: Sequence[Delivery]) -> list[tuple[str, str]]:
         remarks.append(
             (
                 "choice",
-                f"{_messages(kept)} not sent, by choice: the cloud has no way to send set up. "
+                f"{_messages(kept)} not sent, by choice: the cloud has no way to send them. "
                 "The table shows what would have gone to whom. To send, set CLOUD_TELEGRAM_TOKEN, "
                 "or CLOUD_SMTP_HOST for e-mail, where the cloud runs.",
             )

@@ -167,6 +167,7 @@ def _show_banner(connection: Connection, gate: Gate, at_door: bool) -> None:
             )
         )
     except DashboardError as error:
+        banner = None
         _show_trouble(error)
     show_bell(
         refusal=banner.refusal if banner else None,
