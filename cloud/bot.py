@@ -1,7 +1,8 @@
 """The Telegram bot: tells a chat its id and its gates, by long polling."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 from telegram import Update
@@ -9,7 +10,7 @@ from telegram.error import Conflict, InvalidToken, TelegramError
 from telegram.ext import Application, CommandHandler, ContextTypes
 
 from cloud.contract import Channel
-from cloud.errors import CloudError, StoreError
+from cloud.errors import CannotStart, StoreError
 from cloud.notify.texts import bot_text
 from cloud.settings import Settings
 from cloud.store import Store
@@ -23,14 +24,14 @@ COMMANDS = {
 }
 
 
-class BotRefused(CloudError):  # noqa: N818
-    """The bot cannot run as it is set up."""
+Polling = Application[Any, Any, Any, Any, Any, Any]
+Handler = Callable[[Update, ContextTypes.DEFAULT_TYPE], Coroutine[Any, Any, None]]
 
 
 def run(settings: Settings) -> None:
-    """Answer chats until SIGTERM or SIGINT; raise BotRefused without a working token."""
+    """Answer chats until SIGTERM or SIGINT; raise CannotStart without a working token."""
     if settings.telegram_token is None:
-        raise BotRefused(
+        raise CannotStart(
             "CLOUD_TELEGRAM_TOKEN is not set. Make a bot with @BotFather in Telegram, and give "
             "its token in this variable"
         )
@@ -48,19 +49,16 @@ def run(settings: Settings) -> None:
     try:
         application.run_polling(allowed_updates=[Update.MESSAGE], drop_pending_updates=False)
     except InvalidToken as error:
-        raise BotRefused("Telegram does not know the token in CLOUD_TELEGRAM_TOKEN") from error
+        raise CannotStart("Telegram does not know the token in CLOUD_TELEGRAM_TOKEN") from error
     except TelegramError as error:
-        raise BotRefused(f"the bot could not start: {error.message}") from error
+        raise CannotStart(f"the bot could not start: {error.message}") from error
     finally:
         store.close()
 
 
-async def _introduce(application: Application) -> None:  # type: ignore[type-arg]
+async def _introduce(application: Polling) -> None:
     await application.bot.set_my_commands(list(COMMANDS.items()))
     log.info("bot started", name=application.bot.username)
-
-
-Handler = Callable[[Update, ContextTypes.DEFAULT_TYPE], "asyncio.Future[None]"]
 
 
 def answer(store: Store, name: str, chat_id: int) -> str:
@@ -73,7 +71,7 @@ def answer(store: Store, name: str, chat_id: int) -> str:
     return bot_text(name, chat_id=chat_id, gates=gates)
 
 
-def _answering(name: str, store: Store):  # type: ignore[no-untyped-def]
+def _answering(name: str, store: Store) -> Handler:
     async def handler(update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         if update.effective_chat is None or update.effective_message is None:
             return

@@ -1,6 +1,7 @@
 """All that the cloud raises, as one tree.
 
     CloudError
+    ├── CannotStart                 a process lacks what it cannot run without
     ├── StoreError
     │   ├── StoreUnavailable        Redis is away, or too slow: try again
     │   └── StoreFault              Redis refused a command, or gave what nobody wrote
@@ -27,6 +28,10 @@ from cloud.contract import ProblemCode
 
 class CloudError(Exception):
     """Anything that the cloud itself raises."""
+
+
+class CannotStart(CloudError):  # noqa: N818
+    """A process lacks what it cannot run without; its text says how to give it that."""
 
 
 class StoreError(CloudError):

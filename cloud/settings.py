@@ -93,6 +93,13 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error")
 
+    @field_validator("redis_url", mode="after")
+    @classmethod
+    def _address_of_redis(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("give an address that starts with redis://, rediss:// or unix://")
+        return value
+
     @field_validator("telegram_token", "smtp_password", "queue_url", mode="after")
     @classmethod
     def _empty_is_unset(cls, value: SecretStr | None) -> SecretStr | None:

@@ -1,7 +1,6 @@
 """Gates, their enrolment codes and their subscribers."""
 
 import re
-import secrets
 from datetime import timedelta
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -29,7 +28,7 @@ from cloud.errors import (
     MalformedRequest,
     SubscriberUnknown,
 )
-from cloud.store import Store
+from cloud.store import Store, subscriber_id
 
 log = structlog.get_logger("cloud.api")
 
@@ -107,11 +106,12 @@ def create_subscriber(
 ) -> Subscriber:
     """Tell an address of this gate's events. The same address again is the same subscriber."""
     _existing(store, at_gate(caller, gate_id))
+    address = _address(new.channel, new.address)
     subscriber = Subscriber(
-        id=secrets.token_hex(6),
+        id=subscriber_id(new.channel, address),
         gate=gate_id,
         channel=new.channel,
-        address=_address(new.channel, new.address),
+        address=address,
         created_at=now,
     )
     return store.gates.subscribe(subscriber)

@@ -15,7 +15,7 @@ from cloud.store.connection import at_the_door, connect
 from cloud.store.deliveries import Deliveries
 from cloud.store.devices import Devices
 from cloud.store.events import Acceptance, Events, Receipt, Surroundings
-from cloud.store.gates import Gates
+from cloud.store.gates import Gates, subscriber_id
 from cloud.store.keys import Keys, MintedKey, StoredKey, mint
 from cloud.store.moments import now
 from cloud.store.passes import Passes, Settlement
@@ -37,6 +37,7 @@ __all__ = [
     "Surroundings",
     "mint",
     "now",
+    "subscriber_id",
 ]
 
 

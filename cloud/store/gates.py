@@ -1,5 +1,6 @@
 """Gates and their subscribers."""
 
+import hashlib
 from typing import cast
 
 import redis
@@ -8,6 +9,11 @@ from cloud.contract import Channel, Gate, Subscriber
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.records import parsed
+
+
+def subscriber_id(channel: Channel, address: str) -> str:
+    """Return the one id that an address can have at a gate: it is told of an event once."""
+    return hashlib.sha256(f"{channel.value}:{address}".encode()).hexdigest()[:12]
 
 
 @at_the_door
@@ -32,19 +38,16 @@ class Gates:
         return sorted((parsed(Gate, document) for document in documents), key=lambda gate: gate.id)
 
     def subscribe(self, subscriber: Subscriber) -> Subscriber:
-        """Keep a subscriber; the same address again is answered with the subscriber it has."""
-        for held in self.subscribers(subscriber.gate):
-            if (held.channel, held.address) == (subscriber.channel, subscriber.address):
-                return held
+        """Keep a subscriber; the same id again is answered with the subscriber that it has."""
+        key = keyspace.subscribers(subscriber.gate)
         with self._client.pipeline() as pipe:
-            pipe.hset(
-                keyspace.subscribers(subscriber.gate), subscriber.id, subscriber.model_dump_json()
-            )
+            pipe.hsetnx(key, subscriber.id, subscriber.model_dump_json())
+            pipe.hget(key, subscriber.id)
             pipe.sadd(
                 keyspace.subscriptions(subscriber.channel, subscriber.address), subscriber.gate
             )
-            pipe.execute()
-        return subscriber
+            _, document, _ = pipe.execute()
+        return parsed(Subscriber, document)
 
     def subscribers(self, gate_id: str) -> list[Subscriber]:
         """Return the gate's subscribers, the oldest first."""

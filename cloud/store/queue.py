@@ -16,7 +16,9 @@ DELIVER = "cloud.jobs.deliver"
 DRAW_QR = "cloud.jobs.draw_qr"
 WHEN_FAILED = "cloud.jobs.when_failed"
 
-JOB_TIMEOUT_S = 60
+JOB_TIMEOUT_S = 30
+"""Sending one message takes 25 s at worst; a worker that died in it is missed soon after this."""
+
 FAILED_JOB_LIFETIME_S = 30 * 86_400
 
 CRASH_RETRIES = [1, 5, 15, 60, 300]

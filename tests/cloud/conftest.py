@@ -1,5 +1,6 @@
 """A real Redis for the session, an API served on a real socket, and people with keys."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +40,16 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 def logs_through_the_standard_library() -> None:
     """So that pytest captures them, with the tests that they belong to."""
     structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """For tests in whose course a process sets its logging up."""
+    root, configuration = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.configure(**configuration)
 
 
 @pytest.fixture(scope="session")

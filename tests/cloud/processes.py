@@ -20,19 +20,6 @@ def environment(redis_url: str, **more: str) -> dict[str, str]:
     return {**kept, "CLOUD_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1", **more}
 
 
-def command(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `python -m cloud …` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "cloud", *arguments],
-        env=env,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 class Process:
     """A process whose log is kept in a file."""
 

@@ -2,11 +2,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cloud.__main__ import app
 from cloud.contract import Channel, Subscriber
 from cloud.store import Store, now
 from tests.cloud.conftest import GATE
-from tests.cloud.processes import command, environment, process
+from tests.cloud.processes import environment, process
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
 
@@ -55,18 +57,22 @@ def test_with_the_store_away_the_bot_says_so(api: BotApiDouble, tmp_path: Path) 
         assert "try again" in api.wait_for_messages(1)[0].text
 
 
+@pytest.mark.usefixtures("restored_logging")
 def test_without_a_token_the_bot_says_how_to_get_one(redis_server: RedisServer) -> None:
-    done = command("bot", env=environment(redis_server.url))
-    assert done.returncode == 2
+    done = CliRunner().invoke(app, ["bot"], env={"CLOUD_REDIS_URL": redis_server.url})
+    assert done.exit_code == 2
     assert "CLOUD_TELEGRAM_TOKEN is not set" in done.stderr
     assert "@BotFather" in done.stderr
 
 
+@pytest.mark.usefixtures("restored_logging")
 def test_a_wrong_token_is_named_and_not_shown(api: BotApiDouble, redis_server: RedisServer) -> None:
-    env = environment(
-        redis_server.url, CLOUD_TELEGRAM_TOKEN="1:wrong", CLOUD_TELEGRAM_API_URL=api.url
-    )
-    done = command("bot", env=env)
-    assert done.returncode == 2
+    env = {
+        "CLOUD_REDIS_URL": redis_server.url,
+        "CLOUD_TELEGRAM_TOKEN": "1:wrong",
+        "CLOUD_TELEGRAM_API_URL": api.url,
+    }
+    done = CliRunner().invoke(app, ["bot"], env=env)
+    assert done.exit_code == 2
     assert "Telegram does not know the token" in done.stderr
     assert "1:wrong" not in done.stderr

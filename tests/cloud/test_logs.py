@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -19,15 +19,6 @@ from tests.cloud.processes import environment, process, wait_until_it_answers
 from tests.cloud.test_worker import settled
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
-
-
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    root, configuration = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.configure(**configuration)
 
 
 @pytest.mark.usefixtures("restored_logging")

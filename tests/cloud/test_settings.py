@@ -52,6 +52,12 @@ def test_a_public_address_must_be_whole(address: str) -> None:
         Settings(public_url=address)
 
 
+@pytest.mark.parametrize("address", ["", "127.0.0.1:6379", "http://127.0.0.1"])
+def test_the_store_must_be_an_address_of_redis(address: str) -> None:
+    with pytest.raises(ValidationError, match="redis://"):
+        Settings(redis_url=SecretStr(address))
+
+
 def test_secrets_are_in_no_repr_and_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUD_TELEGRAM_TOKEN", "123:hush")
     monkeypatch.setenv("CLOUD_SMTP_PASSWORD", "hush")

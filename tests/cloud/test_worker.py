@@ -154,7 +154,8 @@ def test_the_job_in_hand_is_finished_when_the_worker_is_told_to_stop(
     # The hung try was postponed, not lost: its job waits for the next worker.
     (kept,), _ = store.deliveries.page(gate=None, status=None, before=None, limit=9)
     assert kept.status is DeliveryStatus.PENDING
-    assert store.queue.scheduled_job_registry.count == 1
+    # It may be due again already.
+    assert store.queue.scheduled_job_registry.count + store.waiting_jobs() == 1
 
 
 def test_from_an_accepted_event_to_the_photo_takes_well_under_a_second(
