@@ -15,7 +15,7 @@ import typer
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from cloud.contract import EnrolmentRequest, Label
 from edge import __version__, bench, detection, doctor, identity, installation, settings
@@ -154,7 +154,9 @@ def detect(
         if min_score is None:
             min_score = detection.LEAST_SCORE if as_json else threshold
         album = detection.Album(annotate) if annotate is not None else None
-        table = Table("file", "faces", "with mask", "without", "worn wrongly", "")
+        table = Table(
+            Column("file", overflow="fold"), "faces", "with mask", "without", "worn wrongly", ""
+        )
         failed = False
         files = list(detection.pictures(paths))
         with _progress(len(files)) as progress:

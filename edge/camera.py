@@ -62,6 +62,7 @@ class Camera:
         self._open = opener if opener is not None else source.open
         self._pause_s = pause_s
         self._stop = threading.Event()
+        self._reader_ready = threading.Event()
         self._changed = threading.Condition()
         self._newest: Frame | None = None
         self._over = False
@@ -99,6 +100,7 @@ class Camera:
     def stop(self) -> None:
         """Read no more. Whoever waits in `frames` is let go. May be called from any thread."""
         self._stop.set()
+        self._reader_ready.set()
         with self._changed:
             self._changed.notify_all()
 
@@ -121,6 +123,7 @@ class Camera:
                     raise self._failure
                 return
             yield frame
+            self._reader_ready.set()
 
     def _run(self) -> None:
         try:
@@ -230,6 +233,7 @@ class Camera:
             fps = capture.fps or self._folder_fps
             begun = time.monotonic()
             start = self._start_time(capture, fps)
+            first = not self._reader_ready.is_set()
             may_drop = self._pace is Pace.REALTIME and self.source.kind is Kind.VIDEO
             played = 0
             while not self._stop.is_set() and (image := capture.read()) is not None:
@@ -238,6 +242,13 @@ class Camera:
                     self._stop.wait(max(0.0, begun + offset - time.monotonic()))
                 self._publish(image, start + timedelta(seconds=offset), may_drop=may_drop)
                 played += 1
+                if first and self._pace is Pace.REALTIME:
+                    # Whoever takes the first frame may have models to compile. The clip waits for
+                    # that, and then plays from here.
+                    first = False
+                    self._reader_ready.wait()
+                    begun = time.monotonic() - offset
+                    start = datetime.now(UTC) - timedelta(seconds=offset)
         finally:
             capture.close()
         if self._stop.is_set():

@@ -146,6 +146,7 @@ def run(
     who = identity.load(settings.device_path)
     source = Source.parse(settings.source)
     models = load_models(settings)
+    models.classifier.make_ready()
     cloud = settings.cloud_address(who.cloud_url)
     if is_plain_http_elsewhere(cloud):
         _log.warning("key_unencrypted", cloud=cloud, mend="Use an https:// address")

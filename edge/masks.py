@@ -62,6 +62,10 @@ class MaskClassifier:
         """SHA-256 of the model."""
         return self._network.digest
 
+    def make_ready(self) -> None:
+        """Compile now, and not when the first person is there."""
+        self._network.infer(np.zeros((96, 96, 3), np.uint8))
+
     def can_judge(self, face: Face) -> bool:
         """Whether the face is large enough for a judgement that counts at a door."""
         return face.box.shorter_side >= self.min_face_size

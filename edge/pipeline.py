@@ -13,6 +13,7 @@ from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.outbox import Outbox
 from edge.sighting import Sightings
+from edge.sources import Kind
 from edge.values import Frame, Judgement, Verdict
 
 
@@ -79,8 +80,8 @@ class Pipeline:
 
     def take(self, frame: Frame) -> None:
         """Judge one frame, and store what it settles."""
-        if frame.size == self._last_size:
-            # Two of a size in a row: the camera's own. A folder of pictures has many sizes.
+        # A folder of pictures may have many sizes; two in a row make one worth compiling for.
+        if frame.size == self._last_size or self._camera.source.kind is not Kind.PICTURES:
             self._detector.expect(*frame.size)
         self._last_size = frame.size
 
