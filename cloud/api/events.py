@@ -27,7 +27,7 @@ log = structlog.get_logger("cloud.api")
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
-Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}-[0-9]{1,20}$")]
+Cursor = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,15}-[0-9]{1,16}$")]
 """A place in a stream, as `next` gives it."""
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]

@@ -22,7 +22,10 @@ class Wire(BaseModel):
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this moment, in UTC, is outside of the years 1 to 9999") from error
 
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]

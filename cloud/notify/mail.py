@@ -70,7 +70,7 @@ class MailNotifier:
             raise ValueError("it holds control characters")
         mail = EmailMessage()
         subject, _, body = message.text.partition("\n")
-        mail["Subject"] = subject
+        mail["Subject"] = " ".join(subject.split())
         mail["From"] = self._sender
         mail["To"] = message.address
         mail["Date"] = formatdate(localtime=False)

@@ -65,14 +65,13 @@ def test_without_a_token_the_bot_says_how_to_get_one(redis_server: RedisServer) 
     assert "@BotFather" in done.stderr
 
 
-@pytest.mark.usefixtures("restored_logging")
-def test_a_wrong_token_is_named_and_not_shown(api: BotApiDouble, redis_server: RedisServer) -> None:
-    env = {
-        "CLOUD_REDIS_URL": redis_server.url,
-        "CLOUD_TELEGRAM_TOKEN": "1:wrong",
-        "CLOUD_TELEGRAM_API_URL": api.url,
-    }
-    done = CliRunner().invoke(app, ["bot"], env=env)
-    assert done.exit_code == 2
-    assert "Telegram does not know the token" in done.stderr
-    assert "1:wrong" not in done.stderr
+def test_a_wrong_token_is_named_and_not_shown(
+    api: BotApiDouble, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    env = environment(
+        redis_server.url, CLOUD_TELEGRAM_TOKEN="1:wrong", CLOUD_TELEGRAM_API_URL=api.url
+    )
+    with process("bot", env=env, log=tmp_path / "bot.log") as bot:
+        assert bot.running.wait(timeout=60) == 2
+        assert "Telegram does not know the token" in bot.log
+        assert "1:wrong" not in bot.log

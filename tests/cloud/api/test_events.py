@@ -85,6 +85,8 @@ def test_fields_that_a_newer_edge_adds_are_ignored(device: httpx.Client, make_ev
         {"occurred_at": "2026-03-02T08:15:30"},  # says no zone
         {"occurred_at": "2026-03-02T08:15:00Z"},  # before it began
         {"models": {"classifier": "abc"}},
+        {"first_seen_at": "0001-01-01T00:00:00+14:00"},  # before there are years in UTC
+        {"occurred_at": "9999-12-31T23:59:59-14:00"},
     ],
 )
 def test_an_event_that_breaks_the_contract_is_told_where(
@@ -152,7 +154,15 @@ def test_events_of_a_gate_are_told_apart(
 
 
 @pytest.mark.parametrize(
-    "query", [{"before": "yesterday"}, {"limit": 0}, {"limit": 201}, {"access": "maybe"}]
+    "query",
+    [
+        {"before": "yesterday"},
+        {"before": "0-0"},
+        {"before": "99999999999999999999-0"},
+        {"limit": 0},
+        {"limit": 201},
+        {"access": "maybe"},
+    ],
 )
 def test_a_query_that_breaks_the_contract_is_refused(
     operator: httpx.Client, query: dict[str, str]
