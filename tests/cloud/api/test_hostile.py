@@ -82,6 +82,8 @@ def test_no_body_breaks_the_api(device: httpx.Client, body: bytes) -> None:
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("key", [b"Bearer \xff\xfe", b"Bearer mg_\xc3\xa9_x", b"Bearer " * 500])
+@pytest.mark.parametrize(
+    "key", [b"Bearer \xff\xfe", b"Bearer mg_\xc3\xa9_x", b"Bearer " + b"x" * 3000]
+)
 def test_no_key_breaks_the_api(login: Login, key: bytes) -> None:
     assert login(None).get("/v1/events", headers={b"Authorization": key}).status_code == 401
