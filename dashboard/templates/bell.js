@@ -9,7 +9,14 @@ function makeBell(parent) {
   const live = parent.querySelector(".live");
   const button = parent.querySelector("button");
   const audio = parent.querySelector("audio");
-  const bell = { refusal: "", pulse: null, pulsedAt: performance.now(), answeredAt: "", troubled: false, beeps: 0 };
+  const bell = {
+    pulse: null,
+    pulsedAt: performance.now(),
+    answeredAt: "",
+    troubled: false,
+    beeps: Number(bar.dataset.beeps),
+  };
+  const ended = new AbortController();
   let blocked = false;
   let broken = "";
 
@@ -54,7 +61,7 @@ function makeBell(parent) {
     }
   }
 
-  button.addEventListener("click", async () => {
+  async function press() {
     if (wanted() && !blocked) {
       localStorage.setItem(WANTED, "off");
       show();
@@ -62,7 +69,9 @@ function makeBell(parent) {
     }
     localStorage.setItem(WANTED, "on");
     await ring(); // so that people hear what they turned on
-  });
+  }
+  // Streamlit may unmount a bell and mount the next one on the same elements: the old one must let go.
+  button.addEventListener("click", press, { signal: ended.signal });
 
   bell.tell = async ({ refusal, pulse, answeredAt, troubled }) => {
     if (pulse !== bell.pulse) bell.pulsedAt = performance.now();
@@ -84,7 +93,10 @@ function makeBell(parent) {
   blocked = context.state === "suspended";
   context.close();
   const watch = setInterval(show, 1000);
-  bell.stop = () => clearInterval(watch);
+  bell.stop = () => {
+    clearInterval(watch);
+    ended.abort();
+  };
   return bell;
 }
 
