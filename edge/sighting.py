@@ -14,7 +14,8 @@ recognised. The rules, in the order in which they apply:
 4. A person whose track broke (who turned away, say) is not judged twice in a row: a new sighting
    that begins where a decided one was lost does not get the same label within `cooldown_s` of that
    verdict. Its votes count meanwhile, and another label is said at once.
-5. Of several people in one frame, the nearest (the largest face) comes first.
+5. Two boxes of which one covers most of the other are one face, and the surer one counts.
+6. Of several people in one frame, the nearest (the largest face) comes first.
 """
 
 from collections import deque
@@ -28,6 +29,10 @@ from edge.values import Box, Judgement, Verdict
 LEAST_IOU = 0.2
 """Overlap at which two boxes are one person. Two boxes of one size overlap by 0.2 when they are two
 thirds of a face apart, which a walking person does between frames at about 5 frames/s."""
+
+MOST_COVER = 0.6
+"""Share of the smaller box at which two boxes in one frame are one face: a detector in doubt boxes
+a whole face and its upper half, which suppression by IoU leaves both."""
 
 PATIENCE = 3
 """Times the needed votes after which flickering labels are a refusal."""
@@ -102,7 +107,7 @@ class Sightings:
         now = at if self._now is None else max(at, self._now)
         self._now = now
         self._forget(now)
-        nearest_first = sorted(judgements, key=lambda judged: -judged.face.box.area)
+        nearest_first = sorted(_one_each(judgements), key=lambda judged: -judged.face.box.area)
         verdicts = []
         for judged, sighting in self._assign(nearest_first, now):
             sighting.box = judged.face.box
@@ -199,6 +204,15 @@ class Sightings:
         if share < max(TURN_SHARE, self._rules.majority):
             return None
         return _verdict(sighting, Label.WITH_MASK, share, now)
+
+
+def _one_each(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """Of boxes that are one face, the surest."""
+    kept: list[Judgement] = []
+    for judged in sorted(judgements, key=lambda judged: -judged.face.score):
+        if all(judged.face.box.cover(other.face.box) < MOST_COVER for other in kept):
+            kept.append(judged)
+    return kept
 
 
 def _shares(votes: Iterable[_Vote]) -> dict[Label, float]:

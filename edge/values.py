@@ -64,12 +64,18 @@ class Box:
 
     def iou(self, other: "Box") -> float:
         """Intersection over union, 0…1; 0 where both are empty."""
+        shared = self._shared(other)
+        return shared / (self.area + other.area - shared) if shared else 0.0
+
+    def cover(self, other: "Box") -> float:
+        """Intersection over the smaller of both, 0…1: 1 where one lies within the other."""
+        shared = self._shared(other)
+        return shared / min(self.area, other.area) if shared else 0.0
+
+    def _shared(self, other: "Box") -> float:
         across = min(self.x1, other.x1) - max(self.x0, other.x0)
         down = min(self.y1, other.y1) - max(self.y0, other.y0)
-        if across <= 0 or down <= 0:
-            return 0.0
-        shared = across * down
-        return shared / (self.area + other.area - shared)
+        return across * down if across > 0 and down > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

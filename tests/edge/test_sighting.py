@@ -135,6 +135,18 @@ def test_people_beside_each_other_are_judged_each_and_the_nearest_first() -> Non
     assert len(sightings) == 2
 
 
+def test_two_boxes_of_one_face_are_one_person() -> None:
+    whole, upper = Box(100, 100, 200, 240), Box(110, 80, 190, 170)
+    assert whole.iou(upper) < 0.45
+    sightings = Sightings(RULES)
+    verdicts = []
+    for i in range(10):
+        sure = Judgement(Face(whole, 0.9), WITH, {WITH: 0.9, WITHOUT: 0.1, WRONGLY: 0.0})
+        faint = Judgement(Face(upper, 0.5), WITHOUT, {WITH: 0.1, WITHOUT: 0.9, WRONGLY: 0.0})
+        verdicts += sightings.update([faint, sure], at(i / 10))
+    assert [(v.label, v.box) for v in verdicts] == [(WITH, whole)]
+
+
 def test_people_who_pass_each_other_keep_their_votes() -> None:
     sightings = Sightings(Rules(votes=10))
     verdicts = []

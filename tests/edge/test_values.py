@@ -26,6 +26,12 @@ def test_overlap_of_a_known_pair() -> None:
     assert Box(0, 0, 10, 10).iou(Box(10, 0, 20, 10)) == 0
 
 
+def test_a_box_within_another_is_covered_wholly() -> None:
+    assert Box(0, 0, 100, 100).cover(Box(10, 10, 20, 20)) == 1
+    assert Box(0, 0, 10, 10).cover(Box(5, 0, 25, 10)) == pytest.approx(0.5)
+    assert Box(0, 0, 10, 10).cover(Box(20, 0, 30, 10)) == 0
+
+
 def test_an_inside_out_box_has_no_area() -> None:
     assert Box(10, 10, 0, 0).area == 0
     assert Box(10, 10, 0, 0).iou(Box(0, 0, 20, 20)) == 0
