@@ -311,7 +311,8 @@ def measure(
             rows = bench.measure(models, frames, seconds)
         if out is not None:
             bench.write(rows, out)
-    table = Table("row", "value", "unit", "against", "ratio", title="The edge on this machine")
+    row_name = Column("row", overflow="fold", min_width=20)
+    table = Table(row_name, "value", "unit", "against", "ratio", title="The edge on this machine")
     for name, row in rows.items():
         table.add_row(name, f"{row.value:,.1f}", row.unit, row.against, f"{row.ratio:.2f}")
     _out.print(table)
