@@ -11,7 +11,9 @@ from redis.retry import Retry
 
 from cloud.errors import StoreFault, StoreUnavailable
 
-SOCKET_TIMEOUT_S = 5.0
+SOCKET_TIMEOUT_S = 3.0
+"""Redis answers in well under a millisecond; one that takes longer than this hangs."""
+
 CONNECT_TIMEOUT_S = 2.0
 
 P = ParamSpec("P")

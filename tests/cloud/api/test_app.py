@@ -200,6 +200,22 @@ def test_the_api_starts_with_the_store_away_says_so_and_recovers(
         store.close()
 
 
+def test_a_store_that_hangs_is_away_until_it_answers_again(tmp_path: Path) -> None:
+    with own_cloud(tmp_path / "redis") as (server, address), httpx.Client(base_url=address) as api:
+        api.timeout = httpx.Timeout(30)
+        server.start()
+        assert api.get("/readyz").status_code == 200
+        server.pause()
+        try:
+            answer = api.get("/readyz")
+            assert answer.status_code == 503
+            assert code_of(answer) == "store_unavailable"
+            assert api.get("/healthz", timeout=5).status_code == 200
+        finally:
+            server.resume()
+        assert api.get("/readyz").status_code == 200
+
+
 def test_requests_during_an_outage_are_all_answered(tmp_path: Path) -> None:
     with own_cloud(tmp_path / "redis") as (_, address):
         answers: list[int] = []
