@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import torch
 import typer
 from rich.console import Console
@@ -30,29 +29,58 @@ def workshop() -> None:
 
 console = Console()
 
-Data = Annotated[Path, typer.Option(help="Folder of the public sets, or any folder in COCO, VOC, YOLO or class-folder layout.")]
-Prepared = Annotated[Path, typer.Option(help="Where prepare writes, and the others read, the records.")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of the public sets, or any folder in COCO, VOC, YOLO or class-folder layout."
+    ),
+]
+Prepared = Annotated[
+    Path, typer.Option(help="Where prepare writes, and the others read, the records.")
+]
 
 
 @app.command()
 def prepare(
     data: Data = Path("../shared/data"),
     prepared: Prepared = Path("var/training/prepared"),
-    teacher: Annotated[Path | None, typer.Option(help="YuNet's ONNX (dynamic input): labels the faces of pictures without boxes.")] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="YuNet's ONNX (dynamic input): labels the faces of pictures without boxes."
+        ),
+    ] = None,
 ) -> None:
     """Read the sets, split them by source, join near-duplicates, and count what is there."""
     prepare_sets(data, prepared, teacher, console)
 
 
-train = typer.Typer(no_args_is_help=True, help="Train a model within a time budget; stop and --resume as you like.")
+train = typer.Typer(
+    no_args_is_help=True, help="Train a model within a time budget; stop and --resume as you like."
+)
 app.add_typer(train, name="train")
 
-RunFolder = Annotated[Path | None, typer.Option("--run", help="Folder of the run: checkpoints, curves and figures. Default: var/training/<kind>.")]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        help="Folder of the run: checkpoints, curves and figures. Default: var/training/<kind>.",
+    ),
+]
 Resume = Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")]
 Every = Annotated[float, typer.Option(help="Minutes between two looks at the validation split.")]
 Batch = Annotated[int | None, typer.Option(help="Samples in a step.")]
 Size = Annotated[int | None, typer.Option(help="Side of the training samples in pixels.")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads for the step; by default all. Another process makes the samples.")]
+Rate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
+BeginFrom = Annotated[
+    Path | None, typer.Option(help="Run whose best weights to start with, to train it further.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        help="CPU threads for the step; by default all. Another process makes the samples."
+    ),
+]
 
 
 def limit_threads(threads: int | None) -> None:
@@ -63,54 +91,94 @@ def limit_threads(threads: int | None) -> None:
 
 @train.command("detector")
 def train_detector_command(
+    *,
     data: Data = Path("../shared/data"),
     prepared: Prepared = Path("var/training/prepared"),
     run: RunFolder = None,
     minutes: Annotated[float, typer.Option(help="Time budget; the schedule is shaped to it.")] = 60,
     every: Every = 5,
     resume: Resume = False,
+    begin_from: BeginFrom = None,
     batch: Batch = None,
     size: Size = None,
+    rate: Rate = None,
     threads: Threads = None,
 ) -> None:
     """Train the face detector."""
     limit_threads(threads)
-    configuration = configured(DETECTOR, batch=batch, size=size)
+    configuration = configured(DETECTOR, batch=batch, size=size, rate=rate)
     progress = Run(run or Path("var/training/detector"), configuration, minutes)
-    train_detector(prepared, data / "mask_templates", progress, resume, every, console)
+    train_detector(
+        prepared,
+        data / "mask_templates",
+        progress,
+        resume=resume,
+        origin=begin_from,
+        every=every,
+        console=console,
+    )
 
 
 @train.command("classifier")
 def train_classifier_command(
+    *,
     data: Data = Path("../shared/data"),
     prepared: Prepared = Path("var/training/prepared"),
     run: RunFolder = None,
     minutes: Annotated[float, typer.Option(help="Time budget; the schedule is shaped to it.")] = 25,
     every: Every = 3,
     resume: Resume = False,
+    begin_from: BeginFrom = None,
     batch: Batch = None,
     size: Size = None,
+    rate: Rate = None,
     threads: Threads = None,
 ) -> None:
     """Train the mask classifier."""
     limit_threads(threads)
-    configuration = configured(CLASSIFIER, batch=batch, size=size)
+    configuration = configured(CLASSIFIER, batch=batch, size=size, rate=rate)
     progress = Run(run or Path("var/training/classifier"), configuration, minutes)
-    train_classifier(prepared, data / "mask_templates", progress, resume, every, console)
+    train_classifier(
+        prepared,
+        data / "mask_templates",
+        progress,
+        resume=resume,
+        origin=begin_from,
+        every=every,
+        console=console,
+    )
 
 
-evaluate = typer.Typer(no_args_is_help=True, help="Measure a trained model; JSON on standard output, pictures in the run's folder.")
+DetectorRun = Annotated[Path, typer.Option(help="The detector's run.")]
+ClassifierRun = Annotated[Path, typer.Option(help="The classifier's run.")]
+
+evaluate = typer.Typer(
+    no_args_is_help=True,
+    help="Measure a trained model; JSON on standard output, pictures in the run's folder.",
+)
 app.add_typer(evaluate, name="evaluate")
 
 Elsewhere = Annotated[
-    Path | None, typer.Option("--data", help="A folder to measure on instead of the validation split: COCO, VOC, YOLO or class folders.")
+    Path | None,
+    typer.Option(
+        "--data",
+        help=(
+            "A folder to measure on instead of the validation split: COCO, VOC, YOLO or class "
+            "folders."
+        ),
+    ),
 ]
-Templates = Annotated[Path, typer.Option(help="Folder of mask pictures with masks.cfg, for the drawn validation faces.")]
+Templates = Annotated[
+    Path,
+    typer.Option(help="Folder of mask pictures with masks.cfg, for the drawn validation faces."),
+]
 
 
 @evaluate.command("detector")
 def evaluate_detector_command(
-    prepared: Prepared = Path("var/training/prepared"), run: RunFolder = None, data: Elsewhere = None
+    prepared: Prepared = Path("var/training/prepared"),
+    run: RunFolder = None,
+    data: Elsewhere = None,
 ) -> None:
     """Average precision of the faces found, and the threshold of the best F1."""
     console.print_json(data=evaluate_detector(run or Path("var/training/detector"), prepared, data))
@@ -123,44 +191,77 @@ def evaluate_classifier_command(
     data: Elsewhere = None,
     templates: Templates = Path("../shared/data/mask_templates"),
 ) -> None:
-    """Accuracy, precision, recall, F1, confusion, false admits and refusals; chooses temperature and threshold."""
-    console.print_json(data=evaluate_classifier(run or Path("var/training/classifier"), prepared, data, templates))
+    """Accuracy, precision, recall, F1, confusion, false admits and refusals; chooses temperature
+    and threshold.
+    """
+    console.print_json(
+        data=evaluate_classifier(run or Path("var/training/classifier"), prepared, data, templates)
+    )
 
 
 @evaluate.command("pipeline")
 def evaluate_pipeline_command(
     prepared: Prepared = Path("var/training/prepared"),
-    detector: Annotated[Path, typer.Option(help="The detector's run.")] = Path("var/training/detector"),
-    classifier: Annotated[Path, typer.Option(help="The classifier's run.")] = Path("var/training/classifier"),
+    detector: DetectorRun = Path("var/training/detector"),
+    classifier: ClassifierRun = Path("var/training/classifier"),
     data: Elsewhere = None,
 ) -> None:
     """Whole pictures through both models: how many faces get the right verdict."""
     console.print_json(data=evaluate_pipeline(detector, classifier, prepared, data))
 
 
+@evaluate.command("all")
+def evaluate_all_command(
+    prepared: Prepared = Path("var/training/prepared"),
+    detector: DetectorRun = Path("var/training/detector"),
+    classifier: ClassifierRun = Path("var/training/classifier"),
+    templates: Templates = Path("../shared/data/mask_templates"),
+) -> None:
+    """Detector, classifier and pipeline on the validation split: all that export asks for."""
+    figures = {
+        "detector": evaluate_detector(detector, prepared, None),
+        "classifier": evaluate_classifier(classifier, prepared, None, templates),
+        "pipeline": evaluate_pipeline(detector, classifier, prepared, None),
+    }
+    console.print_json(data=figures)
+
+
 @app.command()
 def export(
+    *,
     prepared: Prepared = Path("var/training/prepared"),
-    detector: Annotated[Path, typer.Option(help="The detector's run.")] = Path("var/training/detector"),
-    classifier: Annotated[Path, typer.Option(help="The classifier's run.")] = Path("var/training/classifier"),
-    out: Annotated[Path, typer.Option(help="Where the edge looks for its models.")] = Path("edge/models"),
-    card: Annotated[Path, typer.Option(help="Where the model card is written.")] = Path("docs/models.md"),
+    detector: DetectorRun = Path("var/training/detector"),
+    classifier: ClassifierRun = Path("var/training/classifier"),
+    out: Annotated[Path, typer.Option(help="Where the edge looks for its models.")] = Path(
+        "edge/models"
+    ),
+    card: Annotated[Path, typer.Option(help="Where the model card is written.")] = Path(
+        "docs/models.md"
+    ),
     version: Annotated[str, typer.Option("--model-version", help="For people and reports.")] = "1",
 ) -> None:
-    """Write both models as OpenVINO IR, compare them with the trained ones, install them at the edge, write the model card."""
+    """Write both models as OpenVINO IR, compare them with the trained ones, install them at the
+    edge, write the model card.
+    """
     pictures: list[Pixels] = []
     for record in read_records(prepared / "records.jsonl"):
         if record.split == "validation" and record.faces and len(pictures) < 6:
             picture = read_picture(Path(record.path))
             pictures += [picture] if picture is not None else []
-    ship(detector, classifier, prepared, out, card, version, pictures, console)
+    ship(
+        (detector, classifier),
+        prepared,
+        out,
+        card=card,
+        version=version,
+        pictures=pictures,
+        console=console,
+    )
 
 
 def main() -> None:
     """Run a command; an error of ours is one line and exit code 1."""
     keep_freed_memory()
-    # A process that makes samples is forked from this one; OpenCV's threads would not survive that, and it would wait for ever.
-    cv2.setNumThreads(1)
     try:
         app(standalone_mode=True)
     except TrainingError as error:

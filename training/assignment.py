@@ -1,4 +1,6 @@
-"""Which anchor points answer for which face, and what that costs: dynamic assignment, GIoU and quality-weighted BCE."""
+"""Which anchor points answer for which face, and what that costs: dynamic assignment, GIoU and
+quality-weighted BCE.
+"""
 
 import torch
 from torch.nn import functional
@@ -6,7 +8,9 @@ from torch.nn import functional
 from training.detector import decode
 
 RADIUS = 1.5
-"""Strides around a face's centre within which an anchor may answer for it, whatever the face's size (FCOS, YOLOX)."""
+"""Strides around a face's centre within which an anchor may answer for it, whatever the face's size
+(FCOS, YOLOX).
+"""
 
 MOST_ANCHORS = 10
 
@@ -16,15 +20,25 @@ def _pairwise_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     low = torch.maximum(first[:, :, None, :2], second[:, None, :, :2])
     high = torch.minimum(first[:, :, None, 2:], second[:, None, :, 2:])
     overlap = (high - low).clamp(min=0).prod(-1)
-    area = (first[..., 2:] - first[..., :2]).prod(-1)[:, :, None] + (second[..., 2:] - second[..., :2]).prod(-1)[:, None]
+    area = (first[..., 2:] - first[..., :2]).prod(-1)[:, :, None] + (
+        second[..., 2:] - second[..., :2]
+    ).prod(-1)[:, None]
     return overlap / (area - overlap).clamp(min=1e-6)
 
 
 def generalised_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """GIoU of matching boxes [N, 4] (Rezatofighi et al., 2019), -1…1."""
-    overlap = (torch.minimum(first[:, 2:], second[:, 2:]) - torch.maximum(first[:, :2], second[:, :2])).clamp(min=0).prod(-1)
-    union = (first[:, 2:] - first[:, :2]).prod(-1) + (second[:, 2:] - second[:, :2]).prod(-1) - overlap
-    hull = (torch.maximum(first[:, 2:], second[:, 2:]) - torch.minimum(first[:, :2], second[:, :2])).prod(-1)
+    overlap = (
+        (torch.minimum(first[:, 2:], second[:, 2:]) - torch.maximum(first[:, :2], second[:, :2]))
+        .clamp(min=0)
+        .prod(-1)
+    )
+    union = (
+        (first[:, 2:] - first[:, :2]).prod(-1) + (second[:, 2:] - second[:, :2]).prod(-1) - overlap
+    )
+    hull = (
+        torch.maximum(first[:, 2:], second[:, 2:]) - torch.minimum(first[:, :2], second[:, :2])
+    ).prod(-1)
     return overlap / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)
 
 
@@ -34,16 +48,22 @@ def assign(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """SimOTA (Ge et al., YOLOX, 2021), for a whole batch at once.
 
-    logits [B, A], boxes [B, A, 4], anchors [A, 3], faces [B, G, 4] padded with zeros → index of the face for each anchor
-    [B, A] (-1: background) and the IoU of its present box with that face [B, A].
+    logits [B, A], boxes [B, A, 4], anchors [A, 3], faces [B, G, 4] padded with zeros → index of the
+    face for each anchor [B, A] (-1: background) and the IoU of its present box with that face [B,
+    A].
     """
     real = (faces[..., 2] > faces[..., 0])[..., None]
     x, y, stride = anchors.unbind(-1)
     inside = (
-        (x > faces[..., 0:1]) & (x < faces[..., 2:3]) & (y > faces[..., 1:2]) & (y < faces[..., 3:4])
+        (x > faces[..., 0:1])
+        & (x < faces[..., 2:3])
+        & (y > faces[..., 1:2])
+        & (y < faces[..., 3:4])
     )
     middle = (faces[..., :2] + faces[..., 2:]) / 2
-    near = ((x - middle[..., 0:1]).abs() < RADIUS * stride) & ((y - middle[..., 1:2]).abs() < RADIUS * stride)
+    near = ((x - middle[..., 0:1]).abs() < RADIUS * stride) & (
+        (y - middle[..., 1:2]).abs() < RADIUS * stride
+    )
     allowed = (inside | near) & real
     iou = _pairwise_iou(faces, boxes) * allowed
     cost = -functional.logsigmoid(logits)[:, None] - 3 * torch.log(iou.clamp(min=1e-6))
@@ -62,16 +82,25 @@ def assign(
 
 
 def detection_loss(
-    logits: torch.Tensor, raw: torch.Tensor, anchors: torch.Tensor, faces: torch.Tensor, ignored: torch.Tensor
+    logits: torch.Tensor,
+    raw: torch.Tensor,
+    anchors: torch.Tensor,
+    faces: torch.Tensor,
+    ignored: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Quality loss (Li et al., Generalized Focal Loss, 2020, beta 2) and box loss (1 - GIoU), each by assigned anchor."""
+    """Quality loss (Li et al., Generalized Focal Loss, 2020, beta 2) and box loss (1 - GIoU), each
+    by assigned anchor.
+    """
     boxes = decode(raw, anchors)
     face, quality = assign(logits.detach(), boxes.detach(), anchors, faces)
     positive = face >= 0
     count = positive.sum().clamp(min=1)
     x, y, _ = anchors.unbind(-1)
     doubtful = (
-        (x >= ignored[..., 0:1]) & (x <= ignored[..., 2:3]) & (y >= ignored[..., 1:2]) & (y <= ignored[..., 3:4])
+        (x >= ignored[..., 0:1])
+        & (x <= ignored[..., 2:3])
+        & (y >= ignored[..., 1:2])
+        & (y <= ignored[..., 3:4])
     ).any(1) & ~positive
     error = (logits.sigmoid() - quality).abs().detach() ** 2
     entropy = functional.binary_cross_entropy_with_logits(logits, quality, reduction="none")

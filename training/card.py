@@ -4,27 +4,32 @@ import json
 from pathlib import Path
 from typing import Any
 
-from training.errors import MissingData
+from training.errors import MissingDataError
 
 _HEAD = """# The models, and how to make them
 
-Written by `python -m training export` from `edge/models/manifest.json`; the figures are those that `python -m training evaluate`
-measured on the validation split (15 % of the sources of each set, chosen by a hash of the source's name; near-duplicates stay together).
-Thresholds and the temperature were chosen on the same split, so expect somewhat less on pictures from elsewhere.
+Written by `python -m training export` from `edge/models/manifest.json`; the figures are those
+that `python -m training evaluate` measured on the validation split (15 % of the sources of each
+set, chosen by a hash of the source's name; near-duplicates stay together). Thresholds and the
+temperature were chosen on the same split, so expect somewhat less on pictures from elsewhere.
 
-The files are OpenVINO IR with FP16 weights. They take u8 BGR pictures of any size; resizing, letterboxing, normalising and decoding are
-in the graph. What a file says about itself is laid down in [decision 1](decisions/0001-model-contract.md).
-"""
+The files are OpenVINO IR with FP16 weights. They take u8 BGR pictures of any size; resizing,
+letterboxing, normalising and decoding are in the graph. What a file says about itself is laid
+down in [decision 1](decisions/0001-model-contract.md)."""
 
 _USE = """## What they are for, and what not
 
-A camera at a door, one or a few people at a time, faces of 32 pixels or more. They say whether a mask covers nose and mouth. They
-do not say who somebody is, nor whether the mask is any good. They judge single pictures; the edge decides over many of them.
+A camera at a door, one or a few people at a time, faces of 32 pixels or more. They say whether
+a mask covers nose and mouth. They do not say who somebody is, nor whether the mask is any good.
+They judge single pictures; the edge decides over many of them.
 
 - Faces under 24 pixels are not judged. Profiles beyond about 60° are found less often.
-- About 8 % of the labels of the person-facing sets are wrong, in validation too: that bounds every figure here.
-- Wrongly worn masks are the scarcest class: most of those in training are drawn onto bare faces, as are hands, cups and phones.
-- Several sets are for research or non-commercial use, or state no licence (below). Who ships these models commercially should
+- About 8 % of the labels of the person-facing sets are wrong, in validation too: that bounds
+  every figure here.
+- Wrongly worn masks are the scarcest class: most of those in training are drawn onto bare
+  faces, as are hands, cups and phones.
+- Several sets are for research or non-commercial use, or state no licence (below). Who ships
+  these models commercially should
   train their own, on pictures that they may use: the five commands are next.
 
 ## Make your own
@@ -32,15 +37,16 @@ do not say who somebody is, nor whether the mask is any good. They judge single 
     python -m training prepare --data DIR [--teacher yunet.onnx]
     python -m training train detector --minutes 60
     python -m training train classifier --minutes 25
-    python -m training evaluate detector && python -m training evaluate classifier && python -m training evaluate pipeline
+    python -m training evaluate all
     python -m training export
 
-`DIR` holds COCO json, VOC xml, YOLO txt (with classes.txt) or class folders (`with_mask/ without_mask/ incorrect_mask/`). A folder whose
-parts carry the names of the sets below is read as those sets. `--teacher` labels the faces of pictures without boxes. Training
-stops and goes on with `--resume`; the schedule is shaped to `--minutes`, so that a run always ends annealed. Each run leaves
-checkpoints, `curves.png`, `confusion.png` and `figures.json` under `var/training/`. `export` compares the exported model with the
-trained one before it replaces anything.
-"""
+`DIR` holds COCO json, VOC xml, YOLO txt (with classes.txt) or class folders (`with_mask/
+without_mask/ incorrect_mask/`). A folder whose parts carry the names of the sets below is read
+as those sets. `--teacher` labels the faces of pictures without boxes. Training stops and goes
+on with `--resume`; the schedule is shaped to `--minutes`, so that a run always ends annealed.
+Each run leaves checkpoints, `curves.png`, `confusion.png` and `figures.json` under
+`var/training/`. `export` compares the exported model with the trained one before it replaces
+anything."""
 
 
 def _table(rows: dict[str, Any]) -> str:
@@ -53,36 +59,58 @@ def _table(rows: dict[str, Any]) -> str:
 
 def _parts(title: str, parts: dict[str, dict[str, Any]]) -> str:
     columns = list(dict.fromkeys(k for part in parts.values() for k in part))
-    lines = [f"| {title} | " + " | ".join(c.replace("_", " ") for c in columns) + " |", "|" + "---|" * (len(columns) + 1)]
-    lines += [f"| {name} | " + " | ".join(str(part.get(c, "–")) for c in columns) + " |" for name, part in parts.items()]
+    lines = [
+        f"| {title} | " + " | ".join(c.replace("_", " ") for c in columns) + " |",
+        "|" + "---|" * (len(columns) + 1),
+    ]
+    lines += [
+        f"| {name} | " + " | ".join(str(part.get(c, "–")) for c in columns) + " |"
+        for name, part in parts.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
 def write_card(manifest: Path, card: Path) -> None:
-    """Write the card for the models of a manifest. Raises MissingData."""
+    """Write the card for the models of a manifest. Raises MissingDataError."""
     if not manifest.is_file():
-        raise MissingData(f"{manifest} is not there; run `python -m training export` first")
+        raise MissingDataError(f"{manifest} is not there; run `python -m training export` first")
     models = json.loads(manifest.read_text(encoding="utf-8"))["models"]
     parts = [_HEAD]
     sets: dict[str, dict[str, Any]] = {}
     for model in models:
         figures = model["figures"]
-        parts.append(f"## {model['name']} {model['version']}\n\nInput {model['input'][0]}x{model['input'][1]}, labels {', '.join(model['labels'])}, {model['precision']} weights.\n")
+        parts.append(
+            f"## {model['name']} {model['version']}\n\n"
+            f"Input {model['input'][0]}x{model['input'][1]}, {model['precision']} weights, "
+            f"labels {', '.join(model['labels'])}.\n"
+        )
         parts.append(_table(figures))
-        for key, title in (("classes", "class"), ("by_set", "set"), ("by_size", "shorter side"), ("by_sharpness", "sharpness")):
+        for key, title in (
+            ("classes", "class"),
+            ("by_set", "set"),
+            ("by_size", "shorter side"),
+            ("by_sharpness", "sharpness"),
+        ):
             if key in figures:
                 parts.append(_parts(title, figures[key]))
         if "pipeline" in figures:
-            parts.append("Both models together, on whole pictures (a face that is not found counts as wrong):\n")
+            parts.append(
+                "Both models together, on whole pictures (a face not found counts as wrong):\n"
+            )
             parts.append(_table(figures["pipeline"]))
         for row in model["trained_on"]:
             sets[row["set"]] = row
     parts.append(_USE)
     rows = [f"| {r['set']} | {r['images']} | {r['licence']} |" for r in sets.values()]
-    parts.append("## Trained on\n\n| set | pictures in training | origin and licence |\n|---|---|---|\n" + "\n".join(rows) + "\n")
     parts.append(
-        "`drawn` in the tables above are validation faces onto which masks, hands, cups and phones were drawn; they are not part of the\n"
-        "headline figures. No picture of any set is in this repository.\n"
+        "## Trained on\n\n| set | pictures in training | origin and licence |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+    parts.append(
+        "`drawn` in the tables above are validation faces onto which masks, hands, cups and\n"
+        "phones were drawn; they are not part of the headline figures, which are of the sets\n"
+        "`detection` and `crops`. No picture of any set is in this repository.\n"
     )
     temporary = card.with_suffix(".partial")
     card.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""Checkpoints: written whole or not at all, and read back only under the configuration that they were written with."""
+"""Checkpoints: written whole or not at all, and read back only under the configuration that they
+were written with.
+"""
 
 import json
 import os
@@ -7,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from training.errors import ConfigurationMismatch, MissingCheckpoint
+from training.errors import ConfigurationMismatchError, MissingCheckpointError
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a model is and how it is trained. Saved in its checkpoint; a run goes on only under the same one."""
+    """What a model is and how it is trained. Saved in its checkpoint; a run goes on only under the
+    same one.
+    """
 
     kind: str
     size: int
@@ -25,13 +30,18 @@ class Configuration:
     margin: float = 0.0
 
 
-# Sizes and rates come from short trials on the public sets; the detector is trained smaller than it runs (320), for speed.
+# Sizes and rates come from short trials on the public sets; the detector is trained smaller than it
+# runs (320), for speed.
 DETECTOR = Configuration("detector", size=256, width=64, batch=32, rate=2e-3, decay=0.02, seed=1)
-CLASSIFIER = Configuration("classifier", size=96, width=0.5, batch=64, rate=2e-3, decay=0.02, seed=2, margin=0.2)
+CLASSIFIER = Configuration(
+    "classifier", size=96, width=0.5, batch=64, rate=2e-3, decay=0.02, seed=2, margin=0.2
+)
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write beside the place, flush to the disk, then rename: a full disk leaves the earlier checkpoint as it was."""
+    """Write beside the place, flush to the disk, then rename: a full disk leaves the earlier
+    checkpoint as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".partial")
     try:
@@ -45,18 +55,43 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path, expected: Configuration | None = None) -> dict[str, Any]:
-    """A checkpoint's state. Raises MissingCheckpoint, ConfigurationMismatch (naming what differs)."""
+    """A checkpoint's state. Raises MissingCheckpointError, ConfigurationMismatchError (naming what
+    differs).
+    """
     if not path.is_file():
-        raise MissingCheckpoint(f"{path} is not there; train first, or name the run's folder with --run")
+        raise MissingCheckpointError(
+            f"{path} is not there; train first, or name the run's folder with --run"
+        )
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise MissingCheckpoint(f"{path} is no checkpoint of ours ({error}); train again, or name another with --run") from error
+        raise MissingCheckpointError(
+            f"{path} is no checkpoint of ours ({error}); train again, or name another with --run"
+        ) from error
     if expected is not None and state["configuration"] != asdict(expected):
         found = state["configuration"]
-        differs = ", ".join(f"{k}: {found.get(k)!r} there, {v!r} here" for k, v in asdict(expected).items() if found.get(k) != v)
-        raise ConfigurationMismatch(f"{path} was written under another configuration ({differs}); train into a new --run, or give the same options")
+        differs = ", ".join(
+            f"{k}: {found.get(k)!r} there, {v!r} here"
+            for k, v in asdict(expected).items()
+            if found.get(k) != v
+        )
+        raise ConfigurationMismatchError(
+            f"{path} was written under another configuration ({differs}); train into a new "
+            f"--run, or give the same options"
+        )
     return state
+
+
+def begin_from(model: nn.Module, run: Path) -> None:
+    """Start with the best weights of another run. Raises CheckpointError."""
+    state = load(run / "best.pt")
+    try:
+        model.load_state_dict(state["average"])
+    except RuntimeError as error:
+        raise ConfigurationMismatchError(
+            f"{run / 'best.pt'} holds a model of another shape; name a run of the same kind and "
+            "width with --begin-from, or leave it out"
+        ) from error
 
 
 def write_json(content: object, path: Path) -> None:

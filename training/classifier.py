@@ -1,13 +1,25 @@
-"""The mask classifier: a small MobileNetV2 (Sandler et al., 2018) for face crops of about 100 pixels."""
+"""The mask classifier: a small MobileNetV2 (Sandler et al., 2018) for face crops of about 100
+pixels.
+"""
 
 import torch
 from torch import nn
 
-# Expansion, channels at width 1, repeats, stride: the paper's table 2, with fewer repeats and no 320-channel stage.
-_STAGES = ((1, 16, 1, 1), (4, 24, 2, 2), (4, 32, 3, 2), (4, 64, 3, 2), (4, 96, 2, 1), (4, 160, 2, 2))
+# Expansion, channels at width 1, repeats, stride: the paper's table 2, with fewer repeats and no
+# 320-channel stage.
+_STAGES = (
+    (1, 16, 1, 1),
+    (4, 24, 2, 2),
+    (4, 32, 3, 2),
+    (4, 64, 3, 2),
+    (4, 96, 2, 1),
+    (4, 160, 2, 2),
+)
 
 
-def _convolution(inside: int, outside: int, kernel: int, stride: int, groups: int, active: bool = True) -> list[nn.Module]:
+def _convolution(
+    inside: int, outside: int, kernel: int, stride: int, *, groups: int = 1, active: bool = True
+) -> list[nn.Module]:
     layers: list[nn.Module] = [
         nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outside),
@@ -21,9 +33,11 @@ class InvertedResidual(nn.Module):
     def __init__(self, inside: int, outside: int, stride: int, expansion: int) -> None:
         super().__init__()
         hidden = inside * expansion
-        widen = _convolution(inside, hidden, 1, 1, 1) if expansion > 1 else []
-        filtered = _convolution(hidden, hidden, 3, stride, hidden)
-        self.body = nn.Sequential(*widen, *filtered, *_convolution(hidden, outside, 1, 1, 1, active=False))
+        widen = _convolution(inside, hidden, 1, 1) if expansion > 1 else []
+        filtered = _convolution(hidden, hidden, 3, stride, groups=hidden)
+        self.body = nn.Sequential(
+            *widen, *filtered, *_convolution(hidden, outside, 1, 1, active=False)
+        )
         self.short = stride == 1 and inside == outside
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -38,14 +52,16 @@ class MaskClassifier(nn.Module):
     def __init__(self, width: float = 0.5, classes: int = 3) -> None:
         super().__init__()
         inside = 16
-        layers: list[nn.Module] = _convolution(3, inside, 3, 2, 1)
+        layers: list[nn.Module] = _convolution(3, inside, 3, 2)
         for expansion, channels, repeats, stride in _STAGES:
             outside = max(8, int(channels * width + 4) // 8 * 8)
             for repeat in range(repeats):
-                layers.append(InvertedResidual(inside, outside, stride if repeat == 0 else 1, expansion))
+                layers.append(
+                    InvertedResidual(inside, outside, stride if repeat == 0 else 1, expansion)
+                )
                 inside = outside
         last = int(512 * max(0.5, width))
-        self.features = nn.Sequential(*layers, *_convolution(inside, last, 1, 1, 1))
+        self.features = nn.Sequential(*layers, *_convolution(inside, last, 1, 1))
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(last, classes))
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,6 @@
-"""Face crops for the classifier: cut as the edge cuts them, dressed rightly and wrongly, degraded alike in all classes."""
+"""Face crops for the classifier: cut as the edge cuts them, dressed rightly and wrongly, degraded
+alike in all classes.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from training.augment import degrade
 from training.datasets import Album
-from training.errors import EmptyClass, SingleClass
+from training.errors import EmptyClassError, SingleClassError
 from training.layouts import Pixels
 from training.records import LABELS
 from training.wearing import complete, occlude, wear
@@ -19,17 +21,29 @@ from training.wearing import complete, occlude, wear
 SMALLEST = 24.0
 """Shorter side in pixels under which nobody can tell what a face wears."""
 
-# Shares of the three classes in a batch; incorrect_mask has the fewest real pictures, so more of it would be the same again.
-_SHARES = (0.36, 0.36, 0.28)
-# How often each source is drawn from within its class. "drawn" are bare faces on which a mask, or something else, is drawn.
-_WEIGHTS = {"detection": 0.42, "crops": 0.2, "masked_people": 0.08, "gender": 0.15, "keypoints": 0.08, "portraits_cc_by": 0.04, "drawn": 0.3}
+# Shares of the three classes in a batch; incorrect_mask has the fewest real pictures, so more of it
+# would be the same again.
+_SHARES = (0.41, 0.38, 0.21)
+# How often each source is drawn from within its class. "drawn" are bare faces on which a mask, or
+# something else, is drawn.
+_WEIGHTS = {
+    "detection": 0.42,
+    "crops": 0.3,
+    "masked_people": 0.08,
+    "gender": 0.15,
+    "keypoints": 0.08,
+    "portraits_cc_by": 0.04,
+    "drawn": 0.3,
+}
 
 Box = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One face: a picture of the album, its box, its label, its points, and whether something is to be drawn on it."""
+    """One face: a picture of the album, its box, its label, its points, and whether something is to
+    be drawn on it.
+    """
 
     index: int
     box: tuple[float, float, float, float]
@@ -39,11 +53,16 @@ class Sample:
 
 
 def cut(picture: Pixels, box: Box, margin: float) -> Pixels:
-    """The square around a box's centre, its side the longer side × (1 + margin), cut off at the picture's border."""
+    """The square around a box's centre, its side the longer side × (1 + margin), cut off at the
+    picture's border.
+    """
     side = max(box[2] - box[0], box[3] - box[1]) * (1 + margin)
     cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     x0, y0 = max(0, round(cx - side / 2)), max(0, round(cy - side / 2))
-    x1, y1 = min(picture.shape[1], round(cx + side / 2)), min(picture.shape[0], round(cy + side / 2))
+    x1, y1 = (
+        min(picture.shape[1], round(cx + side / 2)),
+        min(picture.shape[0], round(cy + side / 2)),
+    )
     return picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
 
 
@@ -54,7 +73,7 @@ def fitted(crop: Pixels, size: int) -> Pixels:
 
 
 def samples_of(album: Album) -> dict[str, list[Sample]]:
-    """Every face of an album that can be judged, by set; bare faces with points also under "drawn"."""
+    """Every face that can be judged, by set; bare faces with points also under "drawn"."""
     found: dict[str, list[Sample]] = {}
     for index, record in enumerate(album.records):
         whole = (0.0, 0.0, float(record.width), float(record.height))
@@ -63,8 +82,11 @@ def samples_of(album: Album) -> dict[str, list[Sample]]:
             points = record.faces[0].points if record.faces else ()
             faces = [(box, record.crop, points)]
         else:
-            # In masked_people everybody wears a mask properly; a portrait in the studio shows a bare face.
-            unsaid = {"masked_people": "with_mask", "portraits_cc_by": "without_mask"}.get(record.set)
+            # In masked_people everybody wears a mask properly; a portrait in the studio shows a
+            # bare face.
+            unsaid = {"masked_people": "with_mask", "portraits_cc_by": "without_mask"}.get(
+                record.set
+            )
             faces = [(f.box, f.label or unsaid, f.points) for f in record.faces if not f.ignore]  # type: ignore[misc]
         for box, label, points in faces:
             if label is None or min(box[2] - box[0], box[3] - box[1]) < SMALLEST:
@@ -77,7 +99,9 @@ def samples_of(album: Album) -> dict[str, list[Sample]]:
 
 
 class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """An endless stream of batches: crops u8 [B, S, S, 3] BGR and labels int64 [B]. Raises SingleClass, EmptyClass."""
+    """An endless stream of batches: crops u8 [B, S, S, 3] BGR and labels int64 [B]. Raises
+    SingleClassError, EmptyClassError.
+    """
 
     def __init__(self, album: Album, size: int, margin: float, batch: int, seed: int) -> None:
         super().__init__()
@@ -93,15 +117,18 @@ class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
             self._pools.append(pools)
         present = [label for label, pools in zip(LABELS, self._pools, strict=True) if pools]
         if len(present) == 0:
-            raise EmptyClass(f"no face of {SMALLEST:.0f} px or more in the training split; add larger faces")
+            raise EmptyClassError(
+                f"no face of {SMALLEST:.0f} px or more in the training split; add larger faces"
+            )
         if len(present) == 1:
-            raise SingleClass(f"every face in the training split is {present[0]}; add faces of another class")
+            raise SingleClassError(
+                f"every face in the training split is {present[0]}; add faces of another class"
+            )
         shares = [s if p else 0.0 for s, p in zip(_SHARES, self._pools, strict=True)]
         self._shares = [s / sum(shares) for s in shares]
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         worker = get_worker_info()
-        cv2.setNumThreads(1)
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
         while True:
             crops = np.empty((self.batch, self.size, self.size, 3), np.uint8)
@@ -128,19 +155,34 @@ class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
         crop = cut(picture, box, self.margin + float(rng.uniform(-0.25, 0.3)))  # type: ignore[arg-type]
         out = fitted(crop, self.size)
         if rng.random() < 0.4:
-            matrix = cv2.getRotationMatrix2D((self.size / 2, self.size / 2), float(rng.uniform(-18, 18)), float(rng.uniform(0.95, 1.15)))
-            out = np.asarray(cv2.warpAffine(out, matrix, (self.size, self.size), borderMode=cv2.BORDER_REFLECT), np.uint8)
+            matrix = cv2.getRotationMatrix2D(
+                (self.size / 2, self.size / 2),
+                float(rng.uniform(-18, 18)),
+                float(rng.uniform(0.95, 1.15)),
+            )
+            out = np.asarray(
+                cv2.warpAffine(out, matrix, (self.size, self.size), borderMode=cv2.BORDER_REFLECT),
+                np.uint8,
+            )
         if rng.random() < 0.5:
             out = np.ascontiguousarray(out[:, ::-1])
         if rng.random() < 0.3:  # as small as a face may be at the door
             low = int(np.exp(rng.uniform(np.log(20), np.log(self.size))))
-            out = fitted(np.asarray(cv2.resize(out, (low, low), interpolation=cv2.INTER_AREA), np.uint8), self.size)
+            out = fitted(
+                np.asarray(cv2.resize(out, (low, low), interpolation=cv2.INTER_AREA), np.uint8),
+                self.size,
+            )
         return degrade(out, rng)
 
 
-def drawn(album: Album, sample: Sample, label: int, rng: np.random.Generator) -> tuple[Pixels, NDArray[np.float32]]:
-    """The part of the picture around a bare face, with what makes it a face of class `label` drawn on, and the face's box in it."""
-    assert album.mean is not None
+def drawn(
+    album: Album, sample: Sample, label: int, rng: np.random.Generator
+) -> tuple[Pixels, NDArray[np.float32]]:
+    """The part of the picture around a bare face, with what makes it a face of class `label` drawn
+    on, and the face's box in it.
+    """
+    if album.mean is None:
+        raise EmptyClassError("no face with points to draw on; add a set with landmarks")
     box = np.array(sample.box, np.float32)
     source = album.pictures[sample.index]
     room = 0.6 * max(box[2] - box[0], box[3] - box[1])
@@ -150,7 +192,9 @@ def drawn(album: Album, sample: Sample, label: int, rng: np.random.Generator) ->
     offset = np.array([x0, y0], np.float32)
     scale = min(1.0, 200 / max(part.shape[:2]))
     if scale < 1:
-        part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        part = np.asarray(
+            cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
     shape = (complete(np.array(sample.points, np.float32), album.mean) - offset) * np.float32(scale)
     if LABELS[label] == "with_mask":
         wear(part, shape, "right", album.templates, rng)
@@ -166,7 +210,9 @@ def drawn(album: Album, sample: Sample, label: int, rng: np.random.Generator) ->
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Crops that a model is judged on: u8 [N, S, S, 3], labels [N], the set that each is from, and its face's shorter side."""
+    """Crops that a model is judged on: u8 [N, S, S, 3], labels [N], the set that each is from, and
+    its face's shorter side.
+    """
 
     crops: Pixels
     labels: NDArray[np.int64]
@@ -175,7 +221,9 @@ class Held:
 
 
 def held_crops(album: Album, size: int, margin: float, least: float = 32.0) -> Held:
-    """Every face of a split whose shorter side is `least` pixels or more, cut as at the edge; drawn ones under "drawn"."""
+    """Every face of a split whose shorter side is `least` pixels or more, cut as at the edge; drawn
+    ones under "drawn".
+    """
     crops, labels, sets, sides = [], [], [], []
     rng = np.random.default_rng(7)
     for name, samples in samples_of(album).items():
@@ -183,7 +231,11 @@ def held_crops(album: Album, size: int, margin: float, least: float = 32.0) -> H
             side = min(sample.box[2] - sample.box[0], sample.box[3] - sample.box[1])
             if side < least or (name == "drawn" and rng.random() > 0.3):
                 continue
-            picture, box, label = album.pictures[sample.index], np.array(sample.box, np.float32), sample.label
+            picture, box, label = (
+                album.pictures[sample.index],
+                np.array(sample.box, np.float32),
+                sample.label,
+            )
             if sample.drawn:
                 label = int(rng.integers(len(LABELS)))
                 picture, box = drawn(album, sample, label, rng)
@@ -192,5 +244,8 @@ def held_crops(album: Album, size: int, margin: float, least: float = 32.0) -> H
             sets.append(name)
             sides.append(side)
     if not crops:
-        raise EmptyClass("no labelled face in the validation split; add pictures from more sources and run prepare again")
+        raise EmptyClassError(
+            "no labelled face in the validation split; add pictures from more sources and run "
+            "prepare again"
+        )
     return Held(np.stack(crops), np.array(labels, np.int64), sets, np.array(sides, np.float32))

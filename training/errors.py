@@ -2,14 +2,15 @@
 
     TrainingError
     ├── DataError                 something about the pictures or their labels
-    │   ├── MissingData           a folder or file that is needed is not there
-    │   ├── UnknownLayout         a folder that is none of the layouts we read
-    │   ├── UnknownLabel          a class name that means neither mask nor face to us
-    │   ├── EmptyClass            a class without a single picture
-    │   └── SingleClass           a classifier cannot be trained on one class
+    │   ├── MissingDataError           a folder or file that is needed is not there
+    │   ├── UnknownLayoutError         a folder that is none of the layouts we read
+    │   ├── UnknownLabelError          a class name that means neither mask nor face to us
+    │   ├── EmptyClassError            a class without a single picture
+    │   └── SingleClassError           a classifier cannot be trained on one class
     ├── CheckpointError           a checkpoint that cannot be used
-    │   ├── MissingCheckpoint     none is there
-    │   └── ConfigurationMismatch it was written under another configuration
+    │   ├── MissingCheckpointError     none is there
+    │   ├── ConfigurationMismatchError it was written under another configuration
+    │   └── BudgetSpentError      it has used up the minutes that it is to go on for
     └── ExportError               the exported model does not say what the trained one says
 
 Every message names the thing and what mends it.
@@ -24,23 +25,23 @@ class DataError(TrainingError):
     """Something about the pictures or their labels."""
 
 
-class MissingData(DataError):
+class MissingDataError(DataError):
     """A folder or file that is needed is not there."""
 
 
-class UnknownLayout(DataError):
+class UnknownLayoutError(DataError):
     """A folder that is none of the layouts we read."""
 
 
-class UnknownLabel(DataError):
+class UnknownLabelError(DataError):
     """A class name that means neither mask nor face to us."""
 
 
-class EmptyClass(DataError):
+class EmptyClassError(DataError):
     """A class without a single picture."""
 
 
-class SingleClass(DataError):
+class SingleClassError(DataError):
     """A classifier cannot be trained on one class."""
 
 
@@ -48,12 +49,16 @@ class CheckpointError(TrainingError):
     """A checkpoint that cannot be used."""
 
 
-class MissingCheckpoint(CheckpointError):
+class MissingCheckpointError(CheckpointError):
     """None is there."""
 
 
-class ConfigurationMismatch(CheckpointError):
+class ConfigurationMismatchError(CheckpointError):
     """It was written under another configuration."""
+
+
+class BudgetSpentError(CheckpointError):
+    """It has used up the minutes that it is to go on for."""
 
 
 class ExportError(TrainingError):

@@ -1,52 +1,72 @@
-"""`evaluate`: figures of a trained model on the validation split, or on any folder; thresholds and temperature chosen on it."""
+"""`evaluate`: figures of a trained model on the validation split, or on any folder; thresholds and
+temperature chosen on it.
+"""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
+import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from sklearn.metrics import classification_report, confusion_matrix, precision_recall_curve
-from torch.nn import functional
 
 from training.checkpoint import Configuration, load, write_json
 from training.classifier import MaskClassifier
 from training.crops import Held, cut, fitted, held_crops
 from training.datasets import Album, open_album
 from training.detector import FaceDetector
-from training.errors import EmptyClass, MissingCheckpoint
+from training.errors import EmptyClassError, MissingCheckpointError
 from training.figures import draw_confusion, draw_precision_recall
 from training.layouts import read_any, read_picture
 from training.measures import COUNTED, Detections, detect, face_ap, overlaps
 from training.records import LABELS
 from training.tasks import RUNNING_SIZE, logits_of, macro_f1, real
+from training.verdicts import admission_figures, calibrated, temperature_of, threshold_of, verdicts
 
 OVERLAP = 0.45
 """IoU over which the edge takes two boxes for one face."""
 
 Floats = NDArray[np.float32]
+Model = TypeVar("Model", FaceDetector, MaskClassifier)
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """A run's best model, its configuration and what else its checkpoint says."""
+class Trained(Generic[Model]):
+    """A run's best model, its configuration and how many samples it saw."""
 
-    model: FaceDetector | MaskClassifier
+    model: Model
     configuration: Configuration
     samples: int
 
 
-def open_run(run: Path, kind: str) -> Trained:
-    """The best checkpoint of a run. Raises MissingCheckpoint where there is none, or where it is of another kind."""
+def _open(run: Path, kind: str) -> tuple[Configuration, dict[str, Any]]:
     state = load(run / "best.pt")
     configuration = Configuration(**state["configuration"])
     if configuration.kind != kind:
-        raise MissingCheckpoint(f"{run / 'best.pt'} holds a {configuration.kind}, not a {kind}; name the other run with --run")
-    model: FaceDetector | MaskClassifier
-    model = FaceDetector(int(configuration.width)) if kind == "detector" else MaskClassifier(configuration.width)
+        raise MissingCheckpointError(
+            f"{run / 'best.pt'} holds a {configuration.kind}, not a {kind}; "
+            "name the other run with --run"
+        )
+    return configuration, state
+
+
+def open_detector(run: Path) -> Trained[FaceDetector]:
+    """The best detector of a run. Raises MissingCheckpointError, also where it is no detector."""
+    configuration, state = _open(run, "detector")
+    model = FaceDetector(int(configuration.width))
     model.load_state_dict(state["average"])
-    model.eval()
-    return Trained(model, configuration, int(state["samples"]))
+    return Trained(model.eval(), configuration, int(state["samples"]))
+
+
+def open_classifier(run: Path) -> Trained[MaskClassifier]:
+    """The best classifier of a run. Raises MissingCheckpointError, also where it is none."""
+    configuration, state = _open(run, "classifier")
+    model = MaskClassifier(configuration.width)
+    model.load_state_dict(state["average"])
+    return Trained(model.eval(), configuration, int(state["samples"]))
 
 
 def open_folder(data: Path) -> Album:
@@ -59,9 +79,9 @@ def open_folder(data: Path) -> Album:
             records.append(record)
             pictures.append(picture)
     for problem in problems:
-        print(problem)
+        Console(stderr=True).print(problem)
     if not records:
-        raise EmptyClass(f"{data}: not one readable picture")
+        raise EmptyClassError(f"{data}: not one readable picture")
     return Album(records, pictures, [], None)
 
 
@@ -75,17 +95,27 @@ def boxed_pictures(album: Album) -> list[int]:
     aside = ("keypoints", "masked_people", "negatives", "portraits_cc_by", "crops", "gender")
     chosen = [i for i, r in enumerate(album.records) if r.boxed and r.set not in aside]
     if not chosen:
-        raise EmptyClass("no picture with boxes here; name a folder in COCO, VOC or YOLO layout with --data")
+        raise EmptyClassError(
+            "no picture with boxes here; name a folder in COCO, VOC or YOLO layout with --data"
+        )
     return chosen
 
 
-def _hits(album: Album, indices: list[int], found: list[Detections]) -> tuple[Floats, NDArray[np.bool_], int]:
-    """For each counted detection its score and whether it is a face (each face met once, best first), and the number of faces."""
+def _hits(
+    album: Album, indices: list[int], found: list[Detections]
+) -> tuple[Floats, NDArray[np.bool_], int]:
+    """For each counted detection its score and whether it is a face (each face met once, best
+    first), and the number of faces.
+    """
     scores: list[float] = []
     right: list[bool] = []
     faces = 0
     for index, detections in zip(indices, found, strict=True):
-        sure = [f.box for f in album.records[index].faces if not f.ignore and min(f.box[2] - f.box[0], f.box[3] - f.box[1]) >= COUNTED]
+        sure = [
+            f.box
+            for f in album.records[index].faces
+            if not f.ignore and min(f.box[2] - f.box[0], f.box[3] - f.box[1]) >= COUNTED
+        ]
         aside = [f.box for f in album.records[index].faces if f.box not in sure]
         faces += len(sure)
         met: set[int] = set()
@@ -96,7 +126,9 @@ def _hits(album: Album, indices: list[int], found: list[Detections]) -> tuple[Fl
             hit = best >= 0 and shared[best] >= 0.5 and best not in met
             if hit:
                 met.add(best)
-            elif min(box[2] - box[0], box[3] - box[1]) < COUNTED or (len(others) and covered(box, others) >= 0.5):
+            elif min(box[2] - box[0], box[3] - box[1]) < COUNTED or (
+                len(others) and covered(box, others) >= 0.5
+            ):
                 continue
             scores.append(float(score))
             right.append(hit)
@@ -106,19 +138,27 @@ def _hits(album: Album, indices: list[int], found: list[Detections]) -> tuple[Fl
 def covered(box: Floats, others: Floats) -> float:
     """The largest share of a box that lies within one of the others."""
     low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    return float((np.clip(high - low, 0, None).prod(-1) / max(1e-6, float((box[2:] - box[:2]).prod()))).max())
+    return float(
+        (np.clip(high - low, 0, None).prod(-1) / max(1e-6, float((box[2:] - box[:2]).prod()))).max()
+    )
 
 
 def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
-    """AP, precision and recall at the threshold of the best F1; faces found in other sets; false faces on empty pictures."""
-    trained = open_run(run, "detector")
-    assert isinstance(trained.model, FaceDetector)
+    """AP, precision and recall at the threshold of the best F1; faces found in other sets; false
+    faces on empty pictures.
+    """
+    trained = open_detector(run)
     album = validation(prepared, data, None)
     judged = boxed_pictures(album)
-    found = detect(trained.model, [album.pictures[i] for i in judged], RUNNING_SIZE, overlap=OVERLAP)
+    found = detect(
+        trained.model, [album.pictures[i] for i in judged], RUNNING_SIZE, overlap=OVERLAP
+    )
     scores, right, faces = _hits(album, judged, found)
     if faces == 0 or not right.any():
-        raise EmptyClass("no face of 32 px or more was there to be found, or none was found; train longer or name another --data")
+        raise EmptyClassError(
+            "no face of 32 px or more was there to be found, or none was found; train longer "
+            "or name another --data"
+        )
     order = np.argsort(-scores)
     hits = np.cumsum(right[order])
     precision, recall = hits / np.arange(1, len(hits) + 1), hits / faces
@@ -141,98 +181,95 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
     for name in ("keypoints", "portraits_cc_by"):
         indices = [i for i in album.of(name) if album.records[i].faces]
         if indices:
-            seen = detect(trained.model, [album.pictures[i] for i in indices], RUNNING_SIZE, least=threshold, overlap=OVERLAP)
+            seen = detect(
+                trained.model,
+                [album.pictures[i] for i in indices],
+                RUNNING_SIZE,
+                least=threshold,
+                overlap=OVERLAP,
+            )
             _, found_right, there = _hits(album, indices, seen)
             figures[f"recall_{name}"] = round(float(found_right.sum()) / max(1, there), 4)
     empty = album.of("negatives")
     if empty:
-        seen = detect(trained.model, [album.pictures[i] for i in empty], RUNNING_SIZE, least=threshold, overlap=OVERLAP)
-        figures["false_faces_per_empty_picture"] = round(sum(len(s.scores) for s in seen) / len(empty), 4)
-    draw_precision_recall(recall.tolist(), precision.tolist(), run / "pr.png", f"faces, AP {figures['face_ap_50']:.3f}")
+        seen = detect(
+            trained.model,
+            [album.pictures[i] for i in empty],
+            RUNNING_SIZE,
+            least=threshold,
+            overlap=OVERLAP,
+        )
+        figures["false_faces_per_empty_picture"] = round(
+            sum(len(s.scores) for s in seen) / len(empty), 4
+        )
+    draw_precision_recall(
+        recall.tolist(),
+        precision.tolist(),
+        run / "pr.png",
+        f"faces, AP {figures['face_ap_50']:.3f}",
+    )
     if data is None:
         write_json(figures, run / "figures.json")
     return figures
 
 
-def temperature_of(logits: Floats, labels: NDArray[np.int64]) -> float:
-    """The temperature that minimises the negative log-likelihood (Guo et al., On Calibration of Modern Neural Networks, 2017)."""
-    scale = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.LBFGS([scale], max_iter=60)
-    given, truth = torch.from_numpy(logits), torch.from_numpy(labels)
-
-    def closure() -> torch.Tensor:
-        optimiser.zero_grad()
-        loss = functional.cross_entropy(given / scale.exp(), truth)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return float(scale.detach().exp().clamp(0.2, 5.0))
-
-
-def verdicts(probabilities: Floats, threshold: float) -> NDArray[np.int64]:
-    """with_mask where it has at least the threshold, else the likelier of the other two: the edge's rule."""
-    others = 1 + probabilities[:, 1:].argmax(1)
-    return np.where(probabilities[:, 0] >= threshold, 0, others).astype(np.int64)
-
-
-def admission_figures(labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> dict[str, float]:
-    """False admits of bare faces and of wrongly worn masks, false refusals of masked ones; shares of their class."""
-
-    def share(label: int, admitted: bool) -> float:
-        mine = guesses[labels == label]
-        return round(float(((mine == 0) == admitted).mean()), 4) if len(mine) else float("nan")
-
-    rates = {"false_admit_without_mask": share(1, True), "false_admit_incorrect_mask": share(2, True), "false_refusal": share(0, False)}
-    return {k: v for k, v in rates.items() if v == v}
-
-
-def threshold_of(probabilities: Floats, labels: NDArray[np.int64]) -> float:
-    """The with_mask threshold at which false refusals, false admits of bare faces (twice as bad) and of wrongly worn masks
-    (half as bad) cost least together."""
-    best, cheapest = 0.5, np.inf
-    for threshold in np.arange(0.35, 0.951, 0.01):
-        rates = admission_figures(labels, verdicts(probabilities, float(threshold)))
-        cost = rates.get("false_refusal", 0) + 2 * rates.get("false_admit_without_mask", 0) + 0.5 * rates.get("false_admit_incorrect_mask", 0)
-        if cost < cheapest - 1e-9:
-            best, cheapest = float(threshold), cost
-    return round(best, 2)
-
-
 def _sharpness(held: Held) -> Floats:
-    """Variance of the Laplacian of each crop: the usual measure of blur (Pech-Pacheco et al., 2000)."""
-    import cv2
+    """Variance of the Laplacian of each crop: the usual measure of blur (Pech-Pacheco et al.,
+    2000).
+    """
+    return np.array(
+        [cv2.Laplacian(cv2.cvtColor(c, cv2.COLOR_BGR2GRAY), cv2.CV_32F).var() for c in held.crops],
+        np.float32,
+    )
 
-    return np.array([cv2.Laplacian(cv2.cvtColor(c, cv2.COLOR_BGR2GRAY), cv2.CV_32F).var() for c in held.crops], np.float32)
 
-
-def evaluate_classifier(run: Path, prepared: Path, data: Path | None, templates: Path | None) -> dict[str, object]:
-    """Accuracy, precision, recall, F1, confusion, false admits and refusals; by set, face size and sharpness."""
-    trained = open_run(run, "classifier")
-    assert isinstance(trained.model, MaskClassifier)
+def evaluate_classifier(
+    run: Path, prepared: Path, data: Path | None, templates: Path | None
+) -> dict[str, object]:
+    """Accuracy, precision, recall, F1, confusion, false admits and refusals; by set, face size and
+    sharpness.
+    """
+    trained = open_classifier(run)
     configuration = trained.configuration
-    held = held_crops(validation(prepared, data, templates), configuration.size, configuration.margin)
+    held = held_crops(
+        validation(prepared, data, templates), configuration.size, configuration.margin
+    )
     logits = logits_of(trained.model, held.crops)
     genuine = real(held)
     if data is None:
         temperature = temperature_of(logits[genuine], held.labels[genuine])
     else:
         temperature = float(chosen(run)["temperature"])
-    probabilities = np.asarray(functional.softmax(torch.from_numpy(logits / temperature), 1).numpy(), np.float32)
-    # Wrongly worn masks are too few among the real ones to place a threshold: what was drawn has its say too.
-    threshold = threshold_of(probabilities, held.labels) if data is None else float(chosen(run)["threshold"])
+    probabilities = calibrated(logits, temperature)
+    # Wrongly worn masks are too few among the real ones to place a threshold: what was drawn has
+    # its say too.
+    threshold = (
+        threshold_of(probabilities, held.labels)
+        if data is None
+        else float(chosen(run)["threshold"])
+    )
     guesses = verdicts(probabilities, threshold)
     present = sorted(set(held.labels[genuine].tolist()))
-    matrix = confusion_matrix(held.labels[genuine], guesses[genuine], labels=range(len(LABELS))).tolist()
+    matrix = confusion_matrix(
+        held.labels[genuine], guesses[genuine], labels=range(len(LABELS))
+    ).tolist()
     report = classification_report(
-        held.labels[genuine], guesses[genuine], labels=present, target_names=[LABELS[i] for i in present], output_dict=True, zero_division=0
+        held.labels[genuine],
+        guesses[genuine],
+        labels=present,
+        target_names=[LABELS[i] for i in present],
+        output_dict=True,
+        zero_division=0,
     )
     sharp = _sharpness(held)
 
     def part(mask: NDArray[np.bool_]) -> dict[str, object]:
         truth, said = held.labels[mask], guesses[mask]
-        return {"faces": int(mask.sum()), "accuracy": round(float((truth == said).mean()), 4), "macro_f1": round(macro_f1(truth, said), 4)} | {
-            k: v for k, v in admission_figures(truth, said).items()
+        return {
+            "faces": int(mask.sum()),
+            "accuracy": round(float((truth == said).mean()), 4),
+            "macro_f1": round(macro_f1(truth, said), 4),
+            **admission_figures(truth, said),
         }
 
     names = np.array(held.sets)
@@ -245,7 +282,8 @@ def evaluate_classifier(run: Path, prepared: Path, data: Path | None, templates:
         "temperature": round(temperature, 4),
         **admission_figures(held.labels[genuine], guesses[genuine]),
         "classes": {
-            k: {m: round(float(v[m]), 4) for m in ("precision", "recall", "f1-score")} | {"faces": int(v["support"])}
+            k: {m: round(float(v[m]), 4) for m in ("precision", "recall", "f1-score")}
+            | {"faces": int(v["support"])}
             for k, v in report.items()
             if k in LABELS
         },
@@ -269,7 +307,9 @@ def evaluate_classifier(run: Path, prepared: Path, data: Path | None, templates:
     }
     draw_confusion(matrix, LABELS, run / "confusion.png")
     if len(present) > 1:
-        precision, recall, _ = precision_recall_curve(held.labels[genuine] == 0, probabilities[genuine, 0])
+        precision, recall, _ = precision_recall_curve(
+            held.labels[genuine] == 0, probabilities[genuine, 0]
+        )
         draw_precision_recall(recall.tolist(), precision.tolist(), run / "pr.png", "with_mask")
     if data is None:
         write_json(figures, run / "figures.json")
@@ -277,46 +317,75 @@ def evaluate_classifier(run: Path, prepared: Path, data: Path | None, templates:
 
 
 def chosen(run: Path) -> dict[str, float]:
-    """What `evaluate` chose and measured for a run. Raises MissingCheckpoint."""
-    import json
-
+    """What `evaluate` chose and measured for a run. Raises MissingCheckpointError."""
     path = run / "figures.json"
     if not path.is_file():
-        raise MissingCheckpoint(f"{path} is not there; run `python -m training evaluate` on this run first: it chooses the thresholds")
+        raise MissingCheckpointError(
+            f"{path} is not there; run `python -m training evaluate` on this run first: it "
+            f"chooses the thresholds"
+        )
     figures: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
     return figures
 
 
-def evaluate_pipeline(detector: Path, classifier: Path, prepared: Path, data: Path | None) -> dict[str, object]:
-    """Whole pictures through both models, at the thresholds that `evaluate` chose: is each labelled face judged right?
+def evaluate_pipeline(
+    detector: Path, classifier: Path, prepared: Path, data: Path | None
+) -> dict[str, object]:
+    """Whole pictures through both models, at the thresholds that `evaluate` chose: is each labelled
+    face judged right?
 
-    A masked face must be with_mask, any other anything but; a face that is not found counts as wrong.
+    A masked face must be with_mask, any other anything but; a face that is not found counts as
+    wrong.
     """
-    finder, judge = open_run(detector, "detector"), open_run(classifier, "classifier")
-    assert isinstance(finder.model, FaceDetector) and isinstance(judge.model, MaskClassifier)
+    finder, judge = open_detector(detector), open_classifier(classifier)
     album = validation(prepared, data, None)
     indices = boxed_pictures(album)
     certain, settings = float(chosen(detector)["threshold"]), chosen(classifier)
-    found = detect(finder.model, [album.pictures[i] for i in indices], RUNNING_SIZE, least=certain, overlap=OVERLAP)
+    found = detect(
+        finder.model,
+        [album.pictures[i] for i in indices],
+        RUNNING_SIZE,
+        least=certain,
+        overlap=OVERLAP,
+    )
     labels: list[int] = []
     crops = []
-    missed = {label: 0 for label in LABELS}
+    missed = dict.fromkeys(LABELS, 0)
     for index, detections in zip(indices, found, strict=True):
         for face in album.records[index].faces:
-            if face.ignore or face.label is None or min(face.box[2] - face.box[0], face.box[3] - face.box[1]) < COUNTED:
+            if (
+                face.ignore
+                or face.label is None
+                or min(face.box[2] - face.box[0], face.box[3] - face.box[1]) < COUNTED
+            ):
                 continue
-            shared = overlaps(np.array([face.box], np.float32), detections.boxes)[0] if len(detections.scores) else np.zeros(1)
+            shared = (
+                overlaps(np.array([face.box], np.float32), detections.boxes)[0]
+                if len(detections.scores)
+                else np.zeros(1)
+            )
             if shared.max() < 0.5:
                 missed[face.label] += 1
                 continue
             box = detections.boxes[int(shared.argmax())]
-            crops.append(fitted(cut(album.pictures[index], box.tolist(), judge.configuration.margin), judge.configuration.size))
+            crops.append(
+                fitted(
+                    cut(album.pictures[index], box.tolist(), judge.configuration.margin),
+                    judge.configuration.size,
+                )
+            )
             labels.append(LABELS.index(face.label))
     if not crops:
-        raise EmptyClass("not one labelled face of 32 px or more was found; train the detector longer or name another --data")
+        raise EmptyClassError(
+            "not one labelled face of 32 px or more was found; train the detector longer or "
+            "name another --data"
+        )
     logits = logits_of(judge.model, np.stack(crops))
-    probabilities = np.asarray(functional.softmax(torch.from_numpy(logits / float(settings["temperature"])), 1).numpy(), np.float32)
-    guesses, truth = verdicts(probabilities, float(settings["threshold"])), np.array(labels, np.int64)
+    probabilities = calibrated(logits, float(settings["temperature"]))
+    guesses, truth = (
+        verdicts(probabilities, float(settings["threshold"])),
+        np.array(labels, np.int64),
+    )
     right = int(((guesses == 0) == (truth == 0)).sum())
     figures: dict[str, object] = {
         "right_verdict": round(right / (len(labels) + sum(missed.values())), 4),

@@ -16,8 +16,17 @@ def draw_curves(history: list[dict[str, float]], goal: str, path: Path) -> None:
         if name.endswith("loss"):
             left.plot(minutes, [h.get(name, float("nan")) for h in history], marker=".", label=name)
         elif name not in ("minutes", "samples"):
-            right.plot(minutes, [h.get(name, float("nan")) for h in history], marker=".", label=name, linewidth=2 if name == goal else 1)
-    for axes, title in ((left, "loss on training samples"), (right, "figures on the validation split")):
+            right.plot(
+                minutes,
+                [h.get(name, float("nan")) for h in history],
+                marker=".",
+                label=name,
+                linewidth=2 if name == goal else 1,
+            )
+    for axes, title in (
+        (left, "loss on training samples"),
+        (right, "figures on the validation split"),
+    ):
         axes.set(xlabel="minutes", title=title)
         axes.grid(alpha=0.3)
         axes.legend()
@@ -37,12 +46,21 @@ def draw_confusion(matrix: list[list[int]], labels: tuple[str, ...], path: Path)
     axes.set_yticklabels(labels)
     for y, row in enumerate(matrix):
         for x, cell in enumerate(row):
-            axes.text(x, y, f"{cell}\n{shares[y][x]:.1%}", ha="center", va="center", color="white" if shares[y][x] > 0.6 else "black")
+            axes.text(
+                x,
+                y,
+                f"{cell}\n{shares[y][x]:.1%}",
+                ha="center",
+                va="center",
+                color="white" if shares[y][x] > 0.6 else "black",
+            )
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 
-def draw_precision_recall(recall: list[float], precision: list[float], path: Path, title: str) -> None:
+def draw_precision_recall(
+    recall: list[float], precision: list[float], path: Path, title: str
+) -> None:
     """Precision over recall."""
     figure, axes = pyplot.subplots(figsize=(5, 4), layout="constrained")
     axes.plot(recall, precision)

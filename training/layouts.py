@@ -1,19 +1,20 @@
 """The public layouts of face-mask data: COCO json, VOC xml, YOLO txt and class folders → records.
 
-Each reader takes a folder and gives records, and tells `problems` (a list that grows) of what it left out and why.
+Each reader takes a folder and gives records, and tells `problems` (a list that grows) of what it
+left out and why.
 """
 
 import json
-import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import EmptyClass, MissingData, UnknownLayout
+from training.errors import EmptyClassError, MissingDataError, UnknownLayoutError
 from training.records import FaceRecord, Record, label_of, split_of
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -41,19 +42,29 @@ def pictures_in(folder: Path) -> list[Path]:
 def within(
     box: Sequence[float], width: int, height: int, where: str, problems: list[str]
 ) -> tuple[float, float, float, float] | None:
-    """A box cut off at the picture's border; None, with a line in `problems`, where nothing is left of it."""
+    """A box cut off at the picture's border; None, with a line in `problems`, where nothing is left
+    of it.
+    """
     x0, y0, x1, y1 = (float(v) for v in box)
     cut = (max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1))
     if cut[2] - cut[0] < 1 or cut[3] - cut[1] < 1:
-        problems.append(f"{where}: box {[round(v, 1) for v in box]} lies outside the picture of {width}x{height}; left out")
+        problems.append(
+            f"{where}: box {[round(v, 1) for v in box]} lies outside the picture of "
+            f"{width}x{height}; left out"
+        )
         return None
     if max(abs(a - b) for a, b in zip(cut, (x0, y0, x1, y1), strict=True)) > 2:
-        problems.append(f"{where}: box {[round(v, 1) for v in box]} reaches over the border of {width}x{height}; cut off")
+        problems.append(
+            f"{where}: box {[round(v, 1) for v in box]} reaches over the border of "
+            f"{width}x{height}; cut off"
+        )
     return cut
 
 
 def read_coco(annotations: Path, name: str, problems: list[str]) -> list[Record]:
-    """COCO detection json; pictures lie beside it or in images/ beside it. `iscrowd: 1` becomes an ignore region."""
+    """COCO detection json; pictures lie beside it or in images/ beside it. `iscrowd: 1` becomes an
+    ignore region.
+    """
     content = json.loads(annotations.read_text(encoding="utf-8"))
     names = {c["id"]: c["name"] for c in content["categories"]}
     labels = {i: label_of(n, annotations) for i, n in names.items()}
@@ -62,10 +73,23 @@ def read_coco(annotations: Path, name: str, problems: list[str]) -> list[Record]
         by_picture[annotation["image_id"]].append(annotation)
     records = []
     for entry in content["images"]:
-        path = next((p for p in (annotations.parent / "images" / entry["file_name"], annotations.parent / entry["file_name"]) if p.is_file()), None)
+        path = next(
+            (
+                p
+                for p in (
+                    annotations.parent / "images" / entry["file_name"],
+                    annotations.parent / entry["file_name"],
+                )
+                if p.is_file()
+            ),
+            None,
+        )
         picture = read_picture(path) if path else None
         if path is None or picture is None:
-            problems.append(f"{entry['file_name']}: named in {annotations} but {'is no readable picture' if path else 'not there'}; left out")
+            problems.append(
+                f"{entry['file_name']}: named in {annotations} but "
+                f"{'is no readable picture' if path else 'not there'}; left out"
+            )
             continue
         height, width = picture.shape[:2]
         faces = []
@@ -74,9 +98,13 @@ def read_coco(annotations: Path, name: str, problems: list[str]) -> list[Record]
             box = within((x, y, x + w, y + h), width, height, entry["file_name"], problems)
             if box is not None:
                 label = labels[annotation["category_id"]]
-                faces.append(FaceRecord(box, label, label is None or bool(annotation.get("iscrowd"))))
+                faces.append(
+                    FaceRecord(box, label, label is None or bool(annotation.get("iscrowd")))
+                )
         group = f"{name}/{Path(entry['file_name']).stem}"
-        records.append(Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces)))
+        records.append(
+            Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
+        )
     return records
 
 
@@ -86,37 +114,64 @@ def read_voc(folder: Path, name: str, problems: list[str]) -> list[Record]:
     records = []
     for file in sorted(folder.rglob("*.xml")):
         try:
-            root = ElementTree.parse(file).getroot()
+            # Expat bounds the expansion of entities since 2.4.1, and resolves no external ones.
+            root = ElementTree.parse(file).getroot()  # noqa: S314
         except ElementTree.ParseError as error:
             problems.append(f"{file}: is no XML ({error}); left out")
             continue
         path = pictures.get(file.stem)
         picture = read_picture(path) if path else None
         if path is None or picture is None:
-            problems.append(f"{file}: its picture is {'unreadable' if path else 'not there'}; left out")
+            problems.append(
+                f"{file}: its picture is {'unreadable' if path else 'not there'}; left out"
+            )
             continue
         height, width = picture.shape[:2]
         faces = []
         for item in root.iter("object"):
             label = label_of(item.findtext("name", ""), file)
-            edges = [float(item.findtext(f"bndbox/{key}", "nan")) for key in ("xmin", "ymin", "xmax", "ymax")]
+            edges = [
+                float(item.findtext(f"bndbox/{key}", "nan"))
+                for key in ("xmin", "ymin", "xmax", "ymax")
+            ]
             box = within(edges, width, height, str(file), problems)
             if box is not None:
                 faces.append(FaceRecord(box, label, label is None))
         group = f"{name}/{file.stem}"
-        records.append(Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces)))
+        records.append(
+            Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
+        )
     return records
 
 
 def read_yolo(folder: Path, name: str, problems: list[str]) -> list[Record]:
-    """YOLO: a txt beside each picture (or in labels/ beside images/), class names in classes.txt, data.yaml's order or obj.names."""
+    """YOLO: a txt beside each picture (or in labels/ beside images/), class names in classes.txt,
+    data.yaml's order or obj.names.
+    """
     listing = next((p for n in ("classes.txt", "obj.names") for p in sorted(folder.rglob(n))), None)
     if listing is None:
-        raise MissingData(f"{folder}: YOLO labels without classes.txt; write one class name a line into {folder / 'classes.txt'}")
-    labels = [label_of(line, listing) for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+        raise MissingDataError(
+            f"{folder}: YOLO labels without classes.txt; write one class name a line into "
+            f"{folder / 'classes.txt'}"
+        )
+    labels = [
+        label_of(line, listing)
+        for line in listing.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
     records = []
     for path in pictures_in(folder):
-        text = next((t for t in (path.with_suffix(".txt"), path.parent.parent / "labels" / f"{path.stem}.txt") if t.is_file()), None)
+        text = next(
+            (
+                t
+                for t in (
+                    path.with_suffix(".txt"),
+                    path.parent.parent / "labels" / f"{path.stem}.txt",
+                )
+                if t.is_file()
+            ),
+            None,
+        )
         if text is None:
             continue
         picture = read_picture(path)
@@ -132,26 +187,46 @@ def read_yolo(folder: Path, name: str, problems: list[str]) -> list[Record]:
                 index, cx, cy, w, h = int(line.split()[0]), *(float(v) for v in line.split()[1:5])
                 label = labels[index]
             except (ValueError, IndexError):
-                problems.append(f"{text}: line {line!r} is not `class cx cy w h` with a class of {listing.name}; left out")
+                problems.append(
+                    f"{text}: line {line!r} is not `class cx cy w h` with a class of "
+                    f"{listing.name}; left out"
+                )
                 continue
             box = within(
-                ((cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height), width, height, str(text), problems
+                (
+                    (cx - w / 2) * width,
+                    (cy - h / 2) * height,
+                    (cx + w / 2) * width,
+                    (cy + h / 2) * height,
+                ),
+                width,
+                height,
+                str(text),
+                problems,
             )
             if box is not None:
                 faces.append(FaceRecord(box, label, label is None))
         group = f"{name}/{path.stem}"
-        records.append(Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces)))
+        records.append(
+            Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
+        )
     return records
 
 
-def read_class_folders(folder: Path, name: str, problems: list[str], groups: dict[str, str] | None = None) -> list[Record]:
-    """One folder for each class, each picture one face. `groups` maps `class/file` to its source, where known."""
+def read_class_folders(
+    folder: Path, name: str, problems: list[str], groups: dict[str, str] | None = None
+) -> list[Record]:
+    """One folder for each class, each picture one face. `groups` maps `class/file` to its source,
+    where known.
+    """
     records = []
     for child in sorted(p for p in folder.iterdir() if p.is_dir()):
         label = label_of(child.name, folder)
         pictures = pictures_in(child)
         if not pictures:
-            raise EmptyClass(f"{child}: a class without a picture; fill the folder or remove it")
+            raise EmptyClassError(
+                f"{child}: a class without a picture; fill the folder or remove it"
+            )
         for path in pictures:
             picture = read_picture(path)
             if picture is None:
@@ -159,14 +234,27 @@ def read_class_folders(folder: Path, name: str, problems: list[str], groups: dic
                 continue
             key = f"{child.name}/{path.name}"
             group = f"{name}/{(groups or {}).get(key, key)}"
-            records.append(Record(name, str(path), group, split_of(group), picture.shape[1], picture.shape[0], False, label))
+            records.append(
+                Record(
+                    name,
+                    str(path),
+                    group,
+                    split_of(group),
+                    picture.shape[1],
+                    picture.shape[0],
+                    False,
+                    label,
+                )
+            )
     return records
 
 
 def read_any(folder: Path, name: str, problems: list[str]) -> list[Record]:
-    """Whichever of the four layouts a folder is in. Raises MissingData, UnknownLayout, UnknownLabel, EmptyClass."""
+    """Whichever of the four layouts a folder is in. Raises MissingDataError, UnknownLayoutError,
+    UnknownLabelError, EmptyClassError.
+    """
     if not folder.is_dir():
-        raise MissingData(f"{folder} is not there; name a folder of pictures with --data")
+        raise MissingDataError(f"{folder} is not there; name a folder of pictures with --data")
     for candidate in sorted(folder.glob("*.json")):
         if '"annotations"' in candidate.read_text(encoding="utf-8"):
             return read_coco(candidate, name, problems)
@@ -176,6 +264,7 @@ def read_any(folder: Path, name: str, problems: list[str]) -> list[Record]:
         return read_yolo(folder, name, problems)
     if any(p.is_dir() for p in folder.iterdir()):
         return read_class_folders(folder, name, problems)
-    raise UnknownLayout(
-        f"{folder}: neither COCO (a .json with annotations), VOC (.xml), YOLO (classes.txt and .txt) nor class folders (with_mask/ without_mask/)"
+    raise UnknownLayoutError(
+        f"{folder}: neither COCO (a .json with annotations), VOC (.xml), YOLO (classes.txt and "
+        f".txt) nor class folders (with_mask/ without_mask/)"
     )

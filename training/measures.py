@@ -1,8 +1,11 @@
-"""Measures by kept libraries: face AP by faster-coco-eval, and the suppression that the edge applies before it."""
+"""Measures by kept libraries: face AP by faster-coco-eval, and the suppression that the edge
+applies before it.
+"""
 
 import io
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,24 +32,40 @@ class Detections:
     scores: np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
-def suppress(boxes: Boxes, scores: np.ndarray[tuple[int], np.dtype[np.float32]], least: float, overlap: float) -> Detections:
-    """Greedy non-maximum suppression: what scores at least `least`, most certain first, no two over `overlap` IoU."""
+def suppress(
+    boxes: Boxes, scores: np.ndarray[tuple[int], np.dtype[np.float32]], least: float, overlap: float
+) -> Detections:
+    """Greedy non-maximum suppression: what scores at least `least`, most certain first, no two over
+    `overlap` IoU.
+    """
     wide = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-    kept = np.asarray(cv2.dnn.NMSBoxes(wide.tolist(), scores.tolist(), least, overlap), np.int64).ravel()
+    kept = np.asarray(
+        cv2.dnn.NMSBoxes(wide.tolist(), scores.tolist(), least, overlap), np.int64
+    ).ravel()
     return Detections(boxes[kept], scores[kept])
 
 
 def letterbox(picture: Pixels, size: int) -> tuple[Pixels, float]:
-    """The picture in the top left corner of a square of 114s, and the factor by which it was scaled."""
+    """The picture in the top left corner of a square of 114s, and the factor by which it was
+    scaled.
+    """
     scale = size / max(picture.shape[:2])
     width, height = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
     out = np.full((size, size, 3), 114, np.uint8)
-    out[:height, :width] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    out[:height, :width] = cv2.resize(
+        picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
     return out, scale
 
 
 @torch.no_grad()
-def detect(model: FaceDetector, pictures: list[Pixels], size: int, least: float = 0.02, overlap: float = 0.45) -> list[Detections]:
+def detect(
+    model: FaceDetector,
+    pictures: list[Pixels],
+    size: int,
+    least: float = 0.02,
+    overlap: float = 0.45,
+) -> list[Detections]:
     """Faces of each picture at the input size that the exported model has."""
     model.eval()
     anchors = anchor_points(size, size)
@@ -67,16 +86,24 @@ def overlaps(boxes: Boxes, others: Boxes) -> Boxes:
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(-1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(-1)[:, None] + (others[:, 2:] - others[:, :2]).prod(-1)[None]
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(-1)[:, None] + (others[:, 2:] - others[:, :2]).prod(
+        -1
+    )[None]
     return np.asarray(shared / np.maximum(areas - shared, 1e-6), np.float32)
 
 
-def face_ap(album: Album, indices: list[int], found: list[Detections], counted: float = COUNTED) -> float:
-    """AP at IoU 0.5, 101 recall points, one class. Faces smaller than `counted` and ignore regions are neither here nor there.
+def face_ap(
+    album: Album, indices: list[int], found: list[Detections], counted: float = COUNTED
+) -> float:
+    """AP at IoU 0.5, 101 recall points, one class. Faces smaller than `counted` and ignore regions
+    are neither here nor there.
 
-    A detection smaller than `counted` that meets no counted face is left out too, so that seeing more costs nothing.
+    A detection smaller than `counted` that meets no counted face is left out too, so that seeing
+    more costs nothing.
     """
-    images, annotations, results = [], [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for number, (index, detections) in enumerate(zip(indices, found, strict=True), 1):
         record = album.records[index]
         images.append({"id": number, "width": record.width, "height": record.height})
@@ -86,22 +113,46 @@ def face_ap(album: Album, indices: list[int], found: list[Detections], counted: 
             aside = face.ignore or min(x1 - x0, y1 - y0) < counted
             if not aside:
                 goals.append(face.box)
-            annotations.append({
-                "id": len(annotations) + 1, "image_id": number, "category_id": 1, "bbox": [x0, y0, x1 - x0, y1 - y0],
-                "area": (x1 - x0) * (y1 - y0), "iscrowd": int(aside),
-            })  # fmt: skip
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": 1,
+                    "bbox": [x0, y0, x1 - x0, y1 - y0],
+                    "area": (x1 - x0) * (y1 - y0),
+                    "iscrowd": int(aside),
+                }
+            )
         if not len(detections.scores):
             continue
         sides = (detections.boxes[:, 2:] - detections.boxes[:, :2]).min(1)
-        meets = overlaps(detections.boxes, np.array(goals, np.float32).reshape(-1, 4)).max(1, initial=0) >= 0.5
-        for box, score, kept in zip(detections.boxes, detections.scores, (sides >= counted) | meets, strict=True):
+        meets = (
+            overlaps(detections.boxes, np.array(goals, np.float32).reshape(-1, 4)).max(1, initial=0)
+            >= 0.5
+        )
+        for box, score, kept in zip(
+            detections.boxes, detections.scores, (sides >= counted) | meets, strict=True
+        ):
             if kept:
                 x0, y0, x1, y1 = (float(v) for v in box)
-                results.append({"image_id": number, "category_id": 1, "bbox": [x0, y0, x1 - x0, y1 - y0], "score": float(score)})
+                results.append(
+                    {
+                        "image_id": number,
+                        "category_id": 1,
+                        "bbox": [x0, y0, x1 - x0, y1 - y0],
+                        "score": float(score),
+                    }
+                )
     if not results:
         return 0.0
     with redirect_stdout(io.StringIO()):
-        truth = COCO({"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "face"}]})
+        truth = COCO(
+            {
+                "images": images,
+                "annotations": annotations,
+                "categories": [{"id": 1, "name": "face"}],
+            }
+        )
         judge = COCOeval_faster(truth, truth.loadRes(results), "bbox")
         judge.params.iouThrs = np.array([0.5])
         judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]

@@ -1,4 +1,6 @@
-"""Keeps freed memory in the process: a training step frees and asks for the same gigabyte again and again."""
+"""Keeps freed memory in the process: a training step frees and asks for the same gigabyte again and
+again.
+"""
 
 import ctypes
 import sys
@@ -8,9 +10,11 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc not to give large blocks back to the system, where each new page must be zeroed again.
+    """Tell glibc not to give large blocks back to the system, where each new page must be zeroed
+    again.
 
-    On a virtual machine, where a page fault costs more, steps became up to ten times faster. False where libc is another.
+    On a virtual machine, where a page fault costs more, steps became up to ten times faster. False
+    where libc is another.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -18,5 +22,10 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return False
-    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 256 * 2**20), (_M_ARENA_MAX, 1))
+    settings = (
+        (_M_MMAP_MAX, 0),
+        (_M_TRIM_THRESHOLD, 2**31 - 1),
+        (_M_TOP_PAD, 256 * 2**20),
+        (_M_ARENA_MAX, 1),
+    )
     return all(bool(mallopt(option, value)) for option, value in settings)

@@ -1,4 +1,6 @@
-"""`prepare`: read the sets, split them by source, find near-duplicates across splits, count, and write the records."""
+"""`prepare`: read the sets, split them by source, find near-duplicates across splits, count, and
+write the records.
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -11,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from training.errors import EmptyClass
+from training.errors import EmptyClassError
 from training.records import Record, split_of, write_records
 from training.sets import LICENCES, read_sets
 from training.teacher import Teacher
@@ -33,7 +35,9 @@ def perceptual_hashes(records: list[Record]) -> np.ndarray[tuple[int], np.dtype[
 
 
 def join_near_duplicates(records: list[Record], near: int = NEAR) -> tuple[list[Record], int]:
-    """Records in which near-duplicates share a group and so a split, and how many changed their split for it."""
+    """Records in which near-duplicates share a group and so a split, and how many changed their
+    split for it.
+    """
     hashes = perceptual_hashes(records)
     parent: dict[str, str] = {}
 
@@ -52,18 +56,26 @@ def join_near_duplicates(records: list[Record], near: int = NEAR) -> tuple[list[
     return joined, sum(a.split != b.split for a, b in zip(records, joined, strict=True))
 
 
-def prepare(data: Path, prepared: Path, teacher: Path | None, console: Console) -> dict[str, object]:
-    """Write `prepared`/records.jsonl, problems.txt and summary.json; return the summary. Raises DataError."""
+def prepare(
+    data: Path, prepared: Path, teacher: Path | None, console: Console
+) -> dict[str, object]:
+    """Write `prepared`/records.jsonl, problems.txt and summary.json; return the summary. Raises
+    DataError.
+    """
     problems: list[str] = []
     records: list[Record] = []
     master = Teacher(teacher) if teacher else None
     for name, found in read_sets(data, problems):
         if not found:
-            raise EmptyClass(f"{data / name}: not one readable picture; see the layouts in docs/models.md")
-        if master and name in TEACHABLE:
-            found = [master.label(r) if r.crop != "with_mask" else r for r in track(found, description=f"teacher: {name}", transient=True)]
+            raise EmptyClassError(
+                f"{data / name}: not one readable picture; see the layouts in docs/models.md"
+            )
         console.print(f"{name}: {len(found)} pictures")
-        records += found
+        if master and name in TEACHABLE:
+            taught = track(found, description=f"teacher: {name}", transient=True)
+            records += [master.label(r) if r.crop != "with_mask" else r for r in taught]
+        else:
+            records += found
     records, moved = join_near_duplicates(records)
 
     sets = sorted({r.set for r in records})
@@ -73,7 +85,9 @@ def prepare(data: Path, prepared: Path, teacher: Path | None, console: Console) 
             faces[f"{record.set}/{record.split}"][record.crop] += 1
             continue
         for face in record.faces:
-            faces[f"{record.set}/{record.split}"]["ignore" if face.ignore else face.label or "unlabelled"] += 1
+            faces[f"{record.set}/{record.split}"][
+                "ignore" if face.ignore else face.label or "unlabelled"
+            ] += 1
     summary: dict[str, object] = {
         "pictures": {s: dict(Counter(r.split for r in records if r.set == s)) for s in sets},
         "faces": {k: dict(v) for k, v in sorted(faces.items())},
@@ -88,7 +102,9 @@ def prepare(data: Path, prepared: Path, teacher: Path | None, console: Console) 
     (prepared / "problems.txt").write_text("".join(f"{p}\n" for p in problems), encoding="utf-8")
     (prepared / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
-    table = Table("set", "split", "with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")
+    table = Table(
+        "set", "split", "with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore"
+    )
     for key, counts in sorted(faces.items()):
         table.add_row(*key.rsplit("/", 1), *(str(counts[c]) for c in table_columns()))
     console.print(table)

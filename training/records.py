@@ -1,4 +1,6 @@
-"""What `prepare` writes and everything else reads: one record for each picture, and the faces in it."""
+"""What `prepare` writes and everything else reads: one record for each picture, and the faces in
+it.
+"""
 
 import hashlib
 import json
@@ -7,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from training.errors import MissingData, UnknownLabel
+from training.errors import MissingDataError, UnknownLabelError
 
 LABELS = ("with_mask", "without_mask", "incorrect_mask")
 """The classes, in the order of the classifier's columns."""
@@ -16,22 +18,23 @@ VALIDATION_PERCENT = 15
 
 # How public face-mask sets spell our three labels.
 _SYNONYMS = {
-    "with_mask": {"with_mask", "withmask", "mask", "masked", "face_mask", "mask_on", "correct_mask", "mask_weared_correct"},
-    "without_mask": {"without_mask", "withoutmask", "no_mask", "nomask", "unmasked", "face", "without", "no-mask"},
-    "incorrect_mask": {
-        "incorrect_mask", "incorrectmask", "mask_weared_incorrect", "mask_worn_incorrectly", "improper_mask",
-        "incorrect", "wrong_mask", "partially_covered",
-    },
-}  # fmt: skip
+    "with_mask": "with_mask withmask mask masked face_mask mask_on correct_mask"
+    " mask_weared_correct",
+    "without_mask": "without_mask withoutmask no_mask nomask unmasked face without",
+    "incorrect_mask": "incorrect_mask incorrectmask mask_weared_incorrect mask_worn_incorrectly"
+    " improper_mask incorrect wrong_mask partially_covered",
+}
 IGNORED = {"unlabelled_face", "ignore", "unsure"}
 
 
 @dataclass(frozen=True, slots=True)
 class FaceRecord:
-    """One face. `box` is x0, y0, x1, y1 in pixels; `label` is one of LABELS, or None where nobody said.
+    """One face. `box` is x0, y0, x1, y1 in pixels; `label` is one of LABELS, or None where nobody
+    said.
 
-    `ignore`: probably a face, but nobody labelled it: neither positive nor background. `points`: five landmarks
-    (right eye, left eye, nose tip, right and left mouth corner, as seen on the person) or 68 in iBUG order, in pixels.
+    `ignore`: probably a face, but nobody labelled it: neither positive nor background. `points`:
+    five landmarks (right eye, left eye, nose tip, right and left mouth corner, as seen on the
+    person) or 68 in iBUG order, in pixels.
     """
 
     box: tuple[float, float, float, float]
@@ -63,18 +66,25 @@ class Record:
 
 
 def label_of(name: str, where: Path | str) -> str | None:
-    """One of LABELS for a set's own class name; None for a region to ignore. Raises UnknownLabel."""
-    key = name.strip().lower().replace(" ", "_")
+    """One of LABELS for a set's own class name; None for a region to ignore. Raises
+    UnknownLabelError.
+    """
+    key = name.strip().lower().replace(" ", "_").replace("-", "_")
     for label, names in _SYNONYMS.items():
-        if key in names or key.replace("-", "_") in names:
+        if key in names.split():
             return label
     if key in IGNORED:
         return None
-    raise UnknownLabel(f"{where}: label {name!r} is unknown; rename it to one of {', '.join(LABELS)} (or {', '.join(sorted(IGNORED))})")
+    raise UnknownLabelError(
+        f"{where}: label {name!r} is unknown; rename it to one of {', '.join(LABELS)} (or "
+        f"{', '.join(sorted(IGNORED))})"
+    )
 
 
 def split_of(group: str) -> str:
-    """`train` or `validation`: the same group always lands in the same split, on every machine and in every order."""
+    """`train` or `validation`: the same group always lands in the same split, on every machine and
+    in every order.
+    """
     bucket = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") % 100
     return "validation" if bucket < VALIDATION_PERCENT else "train"
 
@@ -92,13 +102,22 @@ def write_records(records: Iterable[Record], path: Path) -> None:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records of a file that `prepare` wrote. Raises MissingData."""
+    """The records of a file that `prepare` wrote. Raises MissingDataError."""
     if not path.is_file():
-        raise MissingData(f"{path} is not there; run `python -m training prepare` first, or name its --prepared folder")
+        raise MissingDataError(
+            f"{path} is not there; run `python -m training prepare` first, or name its "
+            f"--prepared folder"
+        )
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             raw = json.loads(line)
             faces = tuple(
-                FaceRecord(tuple(f["box"]), f["label"], f["ignore"], tuple((p[0], p[1]) for p in f["points"])) for f in raw.pop("faces")
+                FaceRecord(
+                    tuple(f["box"]),
+                    f["label"],
+                    f["ignore"],
+                    tuple((p[0], p[1]) for p in f["points"]),
+                )
+                for f in raw.pop("faces")
             )
             yield Record(**raw, faces=faces)

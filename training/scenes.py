@@ -1,4 +1,6 @@
-"""Scenes for the detector: mosaics, views at every scale, faces pasted in, masks put on; with boxes and ignore regions."""
+"""Scenes for the detector: mosaics, views at every scale, faces pasted in, masks put on; with boxes
+and ignore regions.
+"""
 
 from collections.abc import Iterator
 
@@ -23,13 +25,20 @@ SMALLEST = 6.0
 """Longer side in pixels under which a face in a scene is a region to ignore."""
 
 # How often each set is drawn from, and which sets hold single faces to paste.
-_WEIGHTS = {"detection": 0.52, "keypoints": 0.14, "masked_people": 0.10, "portraits_cc_by": 0.08, "negatives": 0.16}
+_WEIGHTS = {
+    "detection": 0.52,
+    "keypoints": 0.14,
+    "masked_people": 0.10,
+    "portraits_cc_by": 0.08,
+    "negatives": 0.16,
+}
 _PASTED = ("crops", "gender")
 
 
 class Scenes(IterableDataset[Batch]):
-    """An endless stream of batches: pictures u8 [B, S, S, 3] BGR, faces f32 [B, 48, 4] and ignored f32 [B, 24, 4], both
-    padded with zeros."""
+    """An endless stream of batches: pictures u8 [B, S, S, 3] BGR, faces f32 [B, 48, 4] and ignored
+    f32 [B, 24, 4], both padded with zeros.
+    """
 
     def __init__(self, album: Album, size: int, batch: int, seed: int) -> None:
         super().__init__()
@@ -49,7 +58,6 @@ class Scenes(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
-        cv2.setNumThreads(1)
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
         while True:
             pictures = np.empty((self.batch, self.size, self.size, 3), np.uint8)
@@ -82,17 +90,29 @@ class Scenes(IterableDataset[Batch]):
             if rng.random() < 0.2:
                 occlude(picture, shape, None, rng)
             else:
-                wear(picture, shape, PLACEMENTS[int(rng.choice(3, p=(0.7, 0.15, 0.15)))], self.album.templates, rng)
+                wear(
+                    picture,
+                    shape,
+                    PLACEMENTS[int(rng.choice(3, p=(0.7, 0.15, 0.15)))],
+                    self.album.templates,
+                    rng,
+                )
         return picture
 
-    def view(self, index: int, width: int, height: int, rng: np.random.Generator) -> tuple[Pixels, Boxes, Boxes]:
-        """A window of `width` x `height` on one picture, at a scale of its own: picture, faces, regions to ignore."""
+    def view(
+        self, index: int, width: int, height: int, rng: np.random.Generator
+    ) -> tuple[Pixels, Boxes, Boxes]:
+        """A window of `width` x `height` on one picture, at a scale of its own: picture, faces,
+        regions to ignore.
+        """
         record = self.album.records[index]
         source = self.dressed(index, rng, 0.5)
         h, w = source.shape[:2]
         sure = [f for f in record.faces if not f.ignore]
         room = min(width, height)
-        if sure and rng.random() < 0.65:  # zoom until one face has a size drawn evenly over the octaves
+        if (
+            sure and rng.random() < 0.65
+        ):  # zoom until one face has a size drawn evenly over the octaves
             face = sure[int(rng.integers(len(sure)))].box
             longest = max(face[2] - face[0], face[3] - face[1])
             scale = float(np.exp(rng.uniform(np.log(10), np.log(0.9 * room)))) / longest
@@ -102,8 +122,12 @@ class Scenes(IterableDataset[Batch]):
             scale = room / max(w, h) * float(np.exp(rng.uniform(np.log(0.8), np.log(2.4))))
             cx, cy = rng.uniform(0, w), rng.uniform(0, h)
         sx, sy = scale * float(np.exp(rng.uniform(-0.1, 0.1))), scale
-        # The window's corner in the picture, so that (cx, cy) lands somewhere in the middle part of the view.
-        left, top = cx - rng.uniform(0.15, 0.85) * width / sx, cy - rng.uniform(0.15, 0.85) * height / sy
+        # The window's corner in the picture, so that (cx, cy) lands somewhere in the middle part of
+        # the view.
+        left, top = (
+            cx - rng.uniform(0.15, 0.85) * width / sx,
+            cy - rng.uniform(0.15, 0.85) * height / sy,
+        )
         if width / sx <= w:
             left = min(max(left, 0), w - width / sx)
         if height / sy <= h:
@@ -119,8 +143,15 @@ class Scenes(IterableDataset[Batch]):
             return out, np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32)
         fx, fy = tw / (x1 - x0), th / (y1 - y0)
         shrink = cv2.INTER_AREA if max(fx, fy) < 0.8 else cv2.INTER_LINEAR
-        out[ty : ty + th, tx : tx + tw] = cv2.resize(source[y0:y1, x0:x1], (tw, th), interpolation=shrink)
-        faces, ignored = self._moved(record.faces, fx, fy, tx - x0 * fx, ty - y0 * fy, (tx, ty, tx + tw, ty + th))
+        out[ty : ty + th, tx : tx + tw] = cv2.resize(
+            source[y0:y1, x0:x1], (tw, th), interpolation=shrink
+        )
+        faces, ignored = self._moved(
+            record.faces,
+            np.array([fx, fy, fx, fy], np.float32),
+            np.array([tx - x0 * fx, ty - y0 * fy] * 2, np.float32),
+            np.array([tx, ty, tx + tw, ty + th], np.float32),
+        )
         if rng.random() < 0.5:
             out = out[:, ::-1]
             faces, ignored = _mirrored(faces, width), _mirrored(ignored, width)
@@ -128,12 +159,16 @@ class Scenes(IterableDataset[Batch]):
 
     @staticmethod
     def _moved(
-        faces: tuple[FaceRecord, ...], fx: float, fy: float, dx: float, dy: float, bounds: tuple[int, int, int, int]
+        faces: tuple[FaceRecord, ...],
+        factor: Boxes,
+        shift: Boxes,
+        bounds: Boxes,
     ) -> tuple[Boxes, Boxes]:
         kept, ignored = [], []
         for face in faces:
-            x0, y0, x1, y1 = face.box[0] * fx + dx, face.box[1] * fy + dy, face.box[2] * fx + dx, face.box[3] * fy + dy
-            c0, d0, c1, d1 = max(x0, bounds[0]), max(y0, bounds[1]), min(x1, bounds[2]), min(y1, bounds[3])
+            x0, y0, x1, y1 = (np.array(face.box, np.float32) * factor + shift).tolist()
+            left, top, right, bottom = bounds.tolist()
+            c0, d0, c1, d1 = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
             if c1 - c0 < 1 or d1 - d0 < 1:
                 continue
             seen = (c1 - c0) * (d1 - d0) / max(1e-6, (x1 - x0) * (y1 - y0))
@@ -141,7 +176,9 @@ class Scenes(IterableDataset[Batch]):
                 ignored.append((c0, d0, c1, d1))
             else:
                 kept.append((c0, d0, c1, d1))
-        return np.array(kept, np.float32).reshape(-1, 4), np.array(ignored, np.float32).reshape(-1, 4)
+        return np.array(kept, np.float32).reshape(-1, 4), np.array(ignored, np.float32).reshape(
+            -1, 4
+        )
 
     def scene(self, rng: np.random.Generator) -> tuple[Pixels, Boxes, Boxes]:
         """One scene: picture u8 [S, S, 3], faces [n, 4], regions to ignore [m, 4]."""
@@ -150,7 +187,12 @@ class Scenes(IterableDataset[Batch]):
             picture = np.empty((size, size, 3), np.uint8)
             x, y = (int(v) for v in rng.uniform(0.3, 0.7, 2) * size)
             faces, ignored = [], []
-            for x0, y0, x1, y1 in ((0, 0, x, y), (x, 0, size, y), (0, y, x, size), (x, y, size, size)):
+            for x0, y0, x1, y1 in (
+                (0, 0, x, y),
+                (x, 0, size, y),
+                (0, y, x, size),
+                (x, y, size, size),
+            ):
                 tile, found, doubtful = self.view(self._draw(rng), x1 - x0, y1 - y0, rng)
                 picture[y0:y1, x0:x1] = tile
                 faces.append(found + np.array([x0, y0, x0, y0], np.float32))
@@ -168,7 +210,11 @@ class Scenes(IterableDataset[Batch]):
         size = self.size
         for _ in range(int(rng.integers(1, 4))):
             bare = self._empty and rng.random() < 0.2
-            index = self._empty[int(rng.integers(len(self._empty)))] if bare else self._single[int(rng.integers(len(self._single)))]
+            index = (
+                self._empty[int(rng.integers(len(self._empty)))]
+                if bare
+                else self._single[int(rng.integers(len(self._single)))]
+            )
             patch = self.album.pictures[index] if bare else self.dressed(index, rng, 0.4)
             if bare:
                 side = min(patch.shape[:2], key=int)
@@ -181,18 +227,40 @@ class Scenes(IterableDataset[Batch]):
             x, y = int(rng.integers(size - tw)), int(rng.integers(size - th))
             around = np.array([x, y, x + tw, y + th], np.float32)
             taken = np.concatenate([boxes, ignored])
-            if len(taken) and ((np.minimum(taken[:, 2:], around[2:]) - np.maximum(taken[:, :2], around[:2])).min(1) > 0).any():
+            if (
+                len(taken)
+                and (
+                    (
+                        np.minimum(taken[:, 2:], around[2:]) - np.maximum(taken[:, :2], around[:2])
+                    ).min(1)
+                    > 0
+                ).any()
+            ):
                 continue
-            small = cv2.resize(patch, (tw, th), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+            small = cv2.resize(
+                patch, (tw, th), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            )
             mirrored = rng.random() < 0.5
             small = small[:, ::-1] if mirrored else small
             alpha = np.ones((th, tw), np.float32)
             if rng.random() < 0.7:
                 alpha[:] = 0
-                cv2.ellipse(alpha, (tw // 2, th // 2), (int(tw * 0.49), int(th * 0.52)), 0, 0, 360, 1.0, -1, cv2.LINE_AA)
+                cv2.ellipse(
+                    alpha,
+                    (tw // 2, th // 2),
+                    (int(tw * 0.49), int(th * 0.52)),
+                    0,
+                    0,
+                    360,
+                    1.0,
+                    -1,
+                    cv2.LINE_AA,
+                )
                 alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.6, tw * 0.025))
             region = out[y : y + th, x : x + tw]
-            region[:] = (region * (1 - alpha[..., None]) + small * alpha[..., None]).astype(np.uint8)
+            region[:] = (region * (1 - alpha[..., None]) + small * alpha[..., None]).astype(
+                np.uint8
+            )
             if not bare:
                 box = np.array(self.album.records[index].faces[0].box, np.float32) * scale
                 if mirrored:
@@ -202,4 +270,8 @@ class Scenes(IterableDataset[Batch]):
 
 
 def _mirrored(boxes: Boxes, width: int) -> Boxes:
-    return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], -1) if len(boxes) else boxes
+    return (
+        np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], -1)
+        if len(boxes)
+        else boxes
+    )

@@ -1,4 +1,6 @@
-"""A released detector labels the faces of pictures that came without boxes (YuNet, through OpenCV's FaceDetectorYN)."""
+"""A released detector labels the faces of pictures that came without boxes (YuNet, through OpenCV's
+FaceDetectorYN).
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,25 +8,34 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training.errors import MissingData
+from training.errors import MissingDataError
 from training.layouts import read_picture
 from training.records import FaceRecord, Record
 
 CERTAIN = 0.75
-"""Score from which a teacher's box is a positive; below, and down to DOUBTFUL, it is a region to ignore."""
+"""Score from which a teacher's box is a positive; below, and down to DOUBTFUL, it is a region to
+ignore.
+"""
 DOUBTFUL = 0.35
 
 
 class Teacher:
-    """YuNet (ShiqiYu/libfacedetection.train, Apache-2.0). `path` is its ONNX file with dynamic input."""
+    """YuNet (ShiqiYu/libfacedetection.train, Apache-2.0). `path` is its ONNX file with dynamic
+    input.
+    """
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise MissingData(f"{path}: the teacher's ONNX file is not there; name YuNet's with --teacher, or leave --teacher out")
+            raise MissingDataError(
+                f"{path}: the teacher's ONNX file is not there; name YuNet's with --teacher, "
+                f"or leave --teacher out"
+            )
         self._detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), DOUBTFUL, 0.4, 500)
 
     def label(self, record: Record) -> Record:
-        """The record with the faces that the teacher saw. Pictures of one face keep only the surest one."""
+        """The record with the faces that the teacher saw. Pictures of one face keep only the surest
+        one.
+        """
         picture = read_picture(Path(record.path))
         if picture is None:
             return record
@@ -34,7 +45,10 @@ class Teacher:
         self._detector.setInputSize((padded.shape[1], padded.shape[0]))
         _, found = self._detector.detect(padded)
         faces = []
-        for row in sorted(np.asarray(found if found is not None else np.zeros((0, 15))).tolist(), key=lambda r: -r[14]):
+        for row in sorted(
+            np.asarray(found if found is not None else np.zeros((0, 15))).tolist(),
+            key=lambda r: -r[14],
+        ):
             x, y, w, h = (float(v) for v in row[:4])
             box = (
                 max(0.0, x - margin),

@@ -1,13 +1,14 @@
-"""`train`: one loop for both models, shaped to a time budget, so that a run always ends annealed."""
+"""`train`: one loop for both models, shaped to a time budget: a run always ends annealed."""
 
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,10 +16,21 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from training.checkpoint import Configuration, load, save, write_json
+from training.errors import BudgetSpentError
 from training.figures import draw_curves
 
 Step = Callable[[nn.Module, Any], dict[str, torch.Tensor]]
 Judge = Callable[[nn.Module], dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a batch costs, how a model is judged, and the figure by which the best is known."""
+
+    step: Step
+    judge: Judge
+    goal: str
+
 
 WARM = 0.03
 """Share of the run in which the rate rises from nothing."""
@@ -50,7 +62,9 @@ class Average:
         """Move a little towards the model as it is now."""
         self.steps += 1
         decay = self.decay * (1 - math.exp(-self.steps / 500))
-        for mine, theirs in zip(self.model.state_dict().values(), model.state_dict().values(), strict=True):
+        for mine, theirs in zip(
+            self.model.state_dict().values(), model.state_dict().values(), strict=True
+        ):
             if mine.dtype.is_floating_point:
                 mine.lerp_(theirs, 1 - decay)
             else:
@@ -58,10 +72,12 @@ class Average:
 
 
 def rate_at(progress: float, highest: float) -> float:
-    """Learning rate at a share 0…1 of the run: linear warm-up, then a cosine down to a hundredth."""
+    """Learning rate at a share 0…1 of the run: linear warm-up, then a cosine to a hundredth."""
     if progress < WARM:
         return highest * max(0.01, progress / WARM)
-    return highest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM) / (1 - WARM)))))
+    return highest * (
+        0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM) / (1 - WARM))))
+    )
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
@@ -72,84 +88,127 @@ def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
     ]
 
 
+class Trainer:
+    """A model on its way: its weights, their average, its optimiser, and what is written of it."""
+
+    def __init__(self, model: nn.Module, task: Task, run: Run, console: Console) -> None:
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.task, self.run, self.console = task, run, console
+        rate, decay = run.configuration.rate, run.configuration.decay
+        self.optimiser = torch.optim.AdamW(_groups(model, decay), lr=rate)
+        self.average = Average(model)
+        self.losses: dict[str, float] = {}
+        run.folder.mkdir(parents=True, exist_ok=True)
+
+    def restore(self) -> None:
+        """Go on where `last.pt` ended. Raises CheckpointError."""
+        run = self.run
+        state = load(run.folder / "last.pt", run.configuration)
+        self.model.load_state_dict(state["model"])
+        self.average.model.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        run.elapsed, run.samples, run.steps = state["elapsed"], state["samples"], state["steps"]
+        run.best, run.history = state["best"], state["history"]
+        self.average.steps = run.steps
+        if run.elapsed >= run.minutes * 60:
+            raise BudgetSpentError(
+                f"{run.folder / 'last.pt'} has trained for {run.elapsed / 60:.1f} minutes already; "
+                "give more with --minutes"
+            )
+        self.console.print(f"resumed at {run.elapsed / 60:.1f} minutes, {run.samples} samples")
+
+    def step(self, batch: object, autocast: bool) -> None:
+        """Learn from one batch."""
+        run = self.run
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(run.elapsed / (run.minutes * 60), run.configuration.rate)
+        self.model.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            parts = self.task.step(self.model, batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(torch.stack(list(parts.values())).sum())
+        nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
+        self.optimiser.step()
+        self.average.update(self.model)
+        for name, value in parts.items():
+            self.losses[name] = 0.98 * self.losses.get(name, value.item()) + 0.02 * value.item()
+        run.steps += 1
+        run.samples += run.configuration.batch
+
+    def judge(self) -> None:
+        """Measure the averaged model; write last.pt, curves and, where it is the best, best.pt."""
+        run, goal = self.run, self.task.goal
+        figures = self.task.judge(self.average.model)
+        now = {"minutes": run.elapsed / 60, "samples": float(run.samples)}
+        run.history.append({**now, **self.losses, **figures})
+        weights = {
+            "configuration": asdict(run.configuration),
+            "average": self.average.model.state_dict(),
+            "figures": figures,
+            "samples": run.samples,
+        }
+        if figures[goal] > run.best:
+            run.best = figures[goal]
+            save(weights, run.folder / "best.pt")
+        rest = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "elapsed": run.elapsed,
+            "steps": run.steps,
+            "best": run.best,
+            "history": run.history,
+        }
+        save(weights | rest, run.folder / "last.pt")
+        write_json(run.history, run.folder / "history.json")
+        draw_curves(run.history, goal, run.folder / "curves.png")
+        shown = ", ".join(f"{k} {v:.4f}" for k, v in (self.losses | figures).items())
+        self.console.print(f"{run.elapsed / 60:6.1f} min {run.samples:8d} samples: {shown}")
+
+
 def train(
     model: nn.Module,
     stream: Callable[[int], IterableDataset[Any]],
-    step: Step,
-    judge: Judge,
-    goal: str,
+    task: Task,
     run: Run,
+    *,
     resume: bool,
     every: float,
     console: Console,
     autocast: bool,
 ) -> Run:
-    """Train until `run.minutes` of wall time are used up, judging every `every` minutes by the figure named `goal`.
+    """Train until `run.minutes` of wall time are used up, judging every `every` minutes.
 
-    `stream` makes the endless batches from a seed. Writes `best.pt` (averaged weights), `last.pt` (to resume), curves.png.
-    Raises MissingCheckpoint, ConfigurationMismatch where `resume` finds no checkpoint of this configuration.
+    `stream` makes the endless batches from a seed. Writes `best.pt` (averaged weights), `last.pt`
+    (to resume), curves.png. Raises MissingCheckpointError, ConfigurationMismatchError where
+    `resume` finds no checkpoint of this configuration.
     """
-    run.folder.mkdir(parents=True, exist_ok=True)
-    configuration = run.configuration
-    model = model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(_groups(model, configuration.decay), lr=configuration.rate)
-    average = Average(model)
+    trainer = Trainer(model, task, run, console)
     if resume:
-        state = load(run.folder / "last.pt", configuration)
-        model.load_state_dict(state["model"])
-        average.model.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        run.elapsed, run.samples, run.steps, run.best, run.history = (state[k] for k in ("elapsed", "samples", "steps", "best", "history"))
-        average.steps = run.steps
-        console.print(f"resumed at {run.elapsed / 60:.1f} minutes, {run.samples} samples")
-
-    def judged() -> None:
-        figures = judge(average.model)
-        run.history.append({"minutes": run.elapsed / 60, "samples": float(run.samples), **losses, **figures})
-        weights = {"configuration": asdict(configuration), "average": average.model.state_dict(), "figures": figures, "samples": run.samples}
-        if figures[goal] > run.best:
-            run.best = figures[goal]
-            save(weights, run.folder / "best.pt")
-        save(
-            weights | {
-                "model": model.state_dict(), "optimiser": optimiser.state_dict(), "elapsed": run.elapsed,
-                "steps": run.steps, "best": run.best, "history": run.history,
-            },
-            run.folder / "last.pt",
-        )  # fmt: skip
-        write_json(run.history, run.folder / "history.json")
-        draw_curves(run.history, goal, run.folder / "curves.png")
-        shown = ", ".join(f"{k} {v:.4f}" for k, v in (losses | figures).items())
-        console.print(f"{run.elapsed / 60:6.1f} min {run.samples:8d} samples: {shown}")
-
-    losses: dict[str, float] = {}
-    loader = DataLoader(stream(configuration.seed + 1000 * run.steps), batch_size=None, num_workers=1, prefetch_factor=6)
-    batches: Iterator[Any] = iter(loader)
-    start, before, due = time.monotonic(), run.elapsed, run.elapsed + every * 60
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
+        trainer.restore()
+    seed = run.configuration.seed + 1000 * run.steps
+    # A process of its own makes the samples: they must not share the interpreter with the step.
+    # It is forked, and OpenCV's threads do not survive that: whoever asked for them would wait.
+    cv2.setNumThreads(1)
+    batches = iter(DataLoader(stream(seed), batch_size=None, num_workers=1, prefetch_factor=6))
+    start, before, budget = time.monotonic(), run.elapsed, run.minutes * 60
+    due = run.elapsed + every * 60
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(configuration.kind, total=run.minutes * 60, completed=run.elapsed)
-        while run.elapsed < run.minutes * 60:
-            for group in optimiser.param_groups:
-                group["lr"] = rate_at(run.elapsed / (run.minutes * 60), configuration.rate)
-            batch = next(batches)
-            model.train()
-            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-                parts = step(model, batch)
-            optimiser.zero_grad(set_to_none=True)
-            torch.stack(list(parts.values())).sum().backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-            optimiser.step()
-            average.update(model)
-            for name, value in parts.items():
-                losses[name] = 0.98 * losses.get(name, value.item()) + 0.02 * value.item()
-            run.steps += 1
-            run.samples += configuration.batch
+        bar = progress.add_task(run.configuration.kind, total=budget)
+        while run.elapsed < budget:
+            trainer.step(next(batches), autocast)
             run.elapsed = before + time.monotonic() - start
-            rate = (run.samples) / max(1.0, run.elapsed)
-            progress.update(bar, completed=run.elapsed, description=f"{configuration.kind} {rate:.0f}/s " + " ".join(f"{k} {v:.3f}" for k, v in losses.items()))
-            if run.elapsed >= due and run.elapsed < run.minutes * 60:
-                judged()
+            pace = run.samples / max(1.0, run.elapsed)
+            losses = " ".join(f"{k} {v:.3f}" for k, v in trainer.losses.items())
+            shown = f"{run.configuration.kind} {pace:.0f}/s {losses}"
+            progress.update(bar, completed=run.elapsed, description=shown)
+            if due <= run.elapsed < budget:
+                trainer.judge()
                 due = run.elapsed + every * 60
-    judged()
+    trainer.judge()
     return run

@@ -12,19 +12,30 @@ def boxes_like(face: list[float]) -> torch.Tensor:
 
 def test_anchors_inside_the_face_answer_for_it_and_no_others() -> None:
     face = [8.0, 8.0, 40.0, 40.0]
-    index, quality = assign(torch.zeros(1, len(ANCHORS)), boxes_like(face), ANCHORS, torch.tensor([[face, [0, 0, 0, 0]]]))
+    index, quality = assign(
+        torch.zeros(1, len(ANCHORS)),
+        boxes_like(face),
+        ANCHORS,
+        torch.tensor([[face, [0, 0, 0, 0]]]),
+    )
     chosen = ANCHORS[index[0] == 0]
     assert 1 <= len(chosen) <= 10
-    assert ((chosen[:, 0] > 8) & (chosen[:, 0] < 40) & (chosen[:, 1] > 8) & (chosen[:, 1] < 40)).all()
-    assert torch.allclose(quality[index >= 0], torch.ones(1)) and not quality[index < 0].any()
+    assert ((chosen[:, :2] >= 8) & (chosen[:, :2] <= 40)).all()
+    assert torch.allclose(quality[index >= 0], torch.ones(1))
+    assert not quality[index < 0].any()
 
 
 def test_a_picture_without_faces_has_no_positive_and_no_box_loss() -> None:
     raw = torch.zeros(1, len(ANCHORS), 4)
-    index, _ = assign(torch.zeros(1, len(ANCHORS)), decode(raw, ANCHORS), ANCHORS, torch.zeros(1, 3, 4))
+    index, _ = assign(
+        torch.zeros(1, len(ANCHORS)), decode(raw, ANCHORS), ANCHORS, torch.zeros(1, 3, 4)
+    )
     assert (index == -1).all()
-    quality, box = detection_loss(torch.zeros(1, len(ANCHORS)), raw, ANCHORS, torch.zeros(1, 3, 4), torch.zeros(1, 2, 4))
-    assert quality > 0 and box == 0
+    quality, box = detection_loss(
+        torch.zeros(1, len(ANCHORS)), raw, ANCHORS, torch.zeros(1, 3, 4), torch.zeros(1, 2, 4)
+    )
+    assert quality > 0
+    assert box == 0
 
 
 def test_what_is_seen_in_a_region_to_ignore_costs_nothing() -> None:
@@ -32,12 +43,18 @@ def test_what_is_seen_in_a_region_to_ignore_costs_nothing() -> None:
     logits[0, (ANCHORS[:, 0] < 32) & (ANCHORS[:, 1] < 32)] = 5.0
     empty, raw = torch.zeros(1, 3, 4), torch.zeros(1, len(ANCHORS), 4)
     blamed, _ = detection_loss(logits, raw, ANCHORS, empty, torch.zeros(1, 1, 4))
-    spared, _ = detection_loss(logits, raw, ANCHORS, empty, torch.tensor([[[0.1, 0.1, 32.0, 32.0]]]))
-    assert blamed > 10 and spared < 1e-3
+    spared, _ = detection_loss(
+        logits, raw, ANCHORS, empty, torch.tensor([[[0.1, 0.1, 32.0, 32.0]]])
+    )
+    assert blamed > 10
+    assert spared < 1e-3
 
 
 def test_generalised_iou_of_the_paper() -> None:
     square = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
     assert generalised_iou(square, square).item() == 1
     # Apart by a gap of 2: union 8, hull 2 x 6.
-    assert abs(generalised_iou(square, torch.tensor([[4.0, 0.0, 6.0, 2.0]])).item() + (12 - 8) / 12) < 1e-6
+    assert (
+        abs(generalised_iou(square, torch.tensor([[4.0, 0.0, 6.0, 2.0]])).item() + (12 - 8) / 12)
+        < 1e-6
+    )

@@ -5,21 +5,23 @@ import pytest
 import torch
 
 from training.checkpoint import CLASSIFIER, load, save
-from training.errors import ConfigurationMismatch, MissingCheckpoint
+from training.errors import ConfigurationMismatchError, MissingCheckpointError
 
 
-def test_a_checkpoint_of_another_configuration_is_refused_naming_what_differs(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_configuration_is_refused_naming_what_differs(
+    tmp_path: Path,
+) -> None:
     save({"configuration": asdict(CLASSIFIER)}, tmp_path / "last.pt")
     assert load(tmp_path / "last.pt", CLASSIFIER)["configuration"]["size"] == CLASSIFIER.size
-    with pytest.raises(ConfigurationMismatch, match=r"size: 96 there, 64 here"):
+    with pytest.raises(ConfigurationMismatchError, match=r"size: 96 there, 64 here"):
         load(tmp_path / "last.pt", replace(CLASSIFIER, size=64))
 
 
 def test_no_checkpoint_and_a_torn_one_are_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingCheckpoint, match="train first"):
+    with pytest.raises(MissingCheckpointError, match="train first"):
         load(tmp_path / "best.pt")
     (tmp_path / "best.pt").write_bytes(b"torn")
-    with pytest.raises(MissingCheckpoint, match="no checkpoint of ours"):
+    with pytest.raises(MissingCheckpointError, match="no checkpoint of ours"):
         load(tmp_path / "best.pt")
 
 
@@ -31,6 +33,9 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        save({"configuration": {}, "n": 2, "more": Unwritable(), "weights": torch.zeros(3)}, tmp_path / "best.pt")
+        save(
+            {"configuration": {}, "n": 2, "more": Unwritable(), "weights": torch.zeros(3)},
+            tmp_path / "best.pt",
+        )
     assert load(tmp_path / "best.pt")["n"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["best.pt"]

@@ -5,19 +5,30 @@ import cv2
 import pytest
 
 from tests.training.tiny import scene, write_classes, write_coco
-from training.errors import EmptyClass, MissingData, UnknownLabel, UnknownLayout
+from training.errors import EmptyClassError, MissingDataError, UnknownLabelError, UnknownLayoutError
 from training.layouts import read_any
 
 
 def test_coco_gives_boxes_labels_and_regions_to_ignore(tmp_path: Path) -> None:
     file = write_coco(tmp_path / "set", 3)
     content = json.loads(file.read_text())
-    content["annotations"].append({"id": 99, "image_id": 0, "category_id": 4, "iscrowd": 1, "bbox": [1, 1, 20, 20], "area": 400})
+    content["annotations"].append(
+        {
+            "id": 99,
+            "image_id": 0,
+            "category_id": 4,
+            "iscrowd": 1,
+            "bbox": [1, 1, 20, 20],
+            "area": 400,
+        }
+    )
     file.write_text(json.dumps(content))
-    records = read_any(tmp_path / "set", "set", problems := [])
+    problems: list[str] = []
+    records = read_any(tmp_path / "set", "set", problems)
     assert problems == []
     assert [f.label for f in records[0].faces] == ["with_mask", "without_mask", None]
-    assert records[0].faces[2].ignore and not records[0].faces[0].ignore
+    assert records[0].faces[2].ignore
+    assert not records[0].faces[0].ignore
     assert records[0].faces[0].box == tuple(map(float, scene(0)[1][0][0]))
 
 
@@ -29,32 +40,48 @@ def test_voc(tmp_path: Path) -> None:
         "</bndbox></object></annotation>"
     )
     (record,) = read_any(tmp_path, "voc", [])
-    assert (record.faces[0].label, record.faces[0].box) == ("incorrect_mask", (3.0, 4.0, 50.0, 60.0))
+    assert (record.faces[0].label, record.faces[0].box) == (
+        "incorrect_mask",
+        (3.0, 4.0, 50.0, 60.0),
+    )
 
 
 def test_yolo(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("mask\nno_mask\n")
     cv2.imwrite(str(tmp_path / "a.png"), scene(5)[0])
     (tmp_path / "a.txt").write_text("1 0.5 0.5 0.25 0.5\n7 0.5 0.5 0.1 0.1\n")
-    (record,) = read_any(tmp_path, "yolo", problems := [])
-    assert (record.faces[0].label, record.faces[0].box) == ("without_mask", (60.0, 30.0, 100.0, 90.0))
-    assert len(record.faces) == 1 and "7 0.5" in problems[0]
+    problems: list[str] = []
+    (record,) = read_any(tmp_path, "yolo", problems)
+    assert (record.faces[0].label, record.faces[0].box) == (
+        "without_mask",
+        (60.0, 30.0, 100.0, 90.0),
+    )
+    assert len(record.faces) == 1
+    assert "7 0.5" in problems[0]
 
 
 def test_class_folders(tmp_path: Path) -> None:
     write_classes(tmp_path, 2)
     records = read_any(tmp_path, "mine", [])
-    assert sorted({r.crop for r in records if r.crop}) == ["incorrect_mask", "with_mask", "without_mask"] and len(records) == 6
+    assert sorted({r.crop for r in records if r.crop}) == [
+        "incorrect_mask",
+        "with_mask",
+        "without_mask",
+    ]
+    assert len(records) == 6
 
 
 def test_a_broken_picture_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     write_coco(tmp_path / "set", 3)
     (tmp_path / "set/images/001.png").write_bytes(b"not a picture")
     (tmp_path / "set/images/002.png").unlink()
-    records = read_any(tmp_path / "set", "set", problems := [])
+    problems: list[str] = []
+    records = read_any(tmp_path / "set", "set", problems)
     assert len(records) == 1
-    assert "001.png" in problems[0] and "no readable picture" in problems[0]
-    assert "002.png" in problems[1] and "not there" in problems[1]
+    assert "001.png" in problems[0]
+    assert "no readable picture" in problems[0]
+    assert "002.png" in problems[1]
+    assert "not there" in problems[1]
 
 
 def test_boxes_outside_the_picture_are_cut_or_left_out_and_named(tmp_path: Path) -> None:
@@ -63,19 +90,21 @@ def test_boxes_outside_the_picture_are_cut_or_left_out_and_named(tmp_path: Path)
     content["annotations"][0]["bbox"] = [-20, 10, 60, 50]
     content["annotations"][1]["bbox"] = [500, 500, 20, 20]
     file.write_text(json.dumps(content))
-    (record,) = read_any(tmp_path / "set", "set", problems := [])
+    problems: list[str] = []
+    (record,) = read_any(tmp_path / "set", "set", problems)
     assert [f.box for f in record.faces] == [(0.0, 10.0, 40.0, 60.0)]
-    assert "cut off" in problems[0] and "outside the picture of 160x120" in problems[1]
+    assert "cut off" in problems[0]
+    assert "outside the picture of 160x120" in problems[1]
 
 
 def test_bad_folders_are_named_with_their_mend(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match="--data"):
+    with pytest.raises(MissingDataError, match="--data"):
         read_any(tmp_path / "nowhere", "x", [])
-    with pytest.raises(UnknownLayout, match="class folders"):
+    with pytest.raises(UnknownLayoutError, match="class folders"):
         read_any(tmp_path, "x", [])
     (tmp_path / "with_mask").mkdir()
-    with pytest.raises(EmptyClass, match="with_mask"):
+    with pytest.raises(EmptyClassError, match="with_mask"):
         read_any(tmp_path, "x", [])
     (tmp_path / "with_mask").rename(tmp_path / "hats")
-    with pytest.raises(UnknownLabel, match="'hats'"):
+    with pytest.raises(UnknownLabelError, match="'hats'"):
         read_any(tmp_path, "x", [])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from training.errors import MissingData, UnknownLabel
+from training.errors import MissingDataError, UnknownLabelError
 from training.records import FaceRecord, Record, label_of, read_records, split_of, write_records
 
 
@@ -12,20 +12,30 @@ def test_a_group_always_lands_in_the_same_split() -> None:
     assert first == again
     assert 0.12 < first.count("validation") / len(first) < 0.18
     # Written down: a change of the rule would move pictures of published models between splits.
-    assert [split_of(f"set/{n}") for n in range(12)].count("validation") == sum(split_of(f"set/{n}") == "validation" for n in range(12))
+    assert [split_of(f"set/{n}") for n in range(12)].count("validation") == sum(
+        split_of(f"set/{n}") == "validation" for n in range(12)
+    )
     assert split_of("detection/0003a6c46855ffe528311a672d95a0c7") == "train"
 
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [("with_mask", "with_mask"), ("Mask", "with_mask"), ("no-mask", "without_mask"), ("mask_weared_incorrect", "incorrect_mask"), ("ignore", None)],
+    [
+        ("with_mask", "with_mask"),
+        ("Mask", "with_mask"),
+        ("no-mask", "without_mask"),
+        ("mask_weared_incorrect", "incorrect_mask"),
+        ("ignore", None),
+    ],
 )
 def test_labels_of_public_sets_are_understood(name: str, label: str | None) -> None:
     assert label_of(name, "here") == label
 
 
 def test_an_unknown_label_is_named_with_its_mend() -> None:
-    with pytest.raises(UnknownLabel, match=r"data\.xml: label 'hat' is unknown; rename it to one of with_mask"):
+    with pytest.raises(
+        UnknownLabelError, match=r"data\.xml: label 'hat' is unknown; rename it to one of with_mask"
+    ):
         label_of("hat", "data.xml")
 
 
@@ -38,5 +48,5 @@ def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_missing_records_say_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match="training prepare"):
+    with pytest.raises(MissingDataError, match="training prepare"):
         list(read_records(tmp_path / "records.jsonl"))

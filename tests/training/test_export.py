@@ -1,0 +1,142 @@
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+import torch
+
+from training.classifier import MaskClassifier
+from training.detector import FaceDetector
+from training.errors import ExportError
+from training.export import (
+    Exported,
+    classifier_graph,
+    describe,
+    detector_graph,
+    install,
+    sample_pictures,
+    verify_classifier,
+    verify_detector,
+)
+from training.records import LABELS
+
+FACES = Exported(
+    "face-detector",
+    "detector",
+    "9",
+    96,
+    ("face",),
+    {"confidence": 0.4, "iou": 0.45},
+    [{"set": "s", "licence": "l", "images": 3}],
+    {"face_ap_50": 0.5},
+)
+THRESHOLDS = {"confidence": 0.6, "min_face_size": 24.0}
+MASKS = Exported("mask-classifier", "classifier", "9", 48, LABELS, THRESHOLDS, [], {})
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    torch.manual_seed(0)
+    model = FaceDetector(16)
+    # Scores all over the range, so that a difference would show.
+    for branch in model.quality:
+        torch.nn.init.normal_(branch[-1].weight, std=3.0)  # type: ignore[index]
+        torch.nn.init.constant_(branch[-1].bias, 0.0)  # type: ignore[index]
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def classifier() -> MaskClassifier:
+    torch.manual_seed(0)
+    return MaskClassifier(0.25).eval()
+
+
+@pytest.fixture(scope="module")
+def models(
+    tmp_path_factory: pytest.TempPathFactory, detector: FaceDetector, classifier: MaskClassifier
+) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    first, second = detector_graph(detector, 96), classifier_graph(classifier, 48, 1.7)
+    describe(first, FACES, 0.0)
+    describe(second, MASKS, 0.2)
+    install(first, FACES, folder)
+    install(second, MASKS, folder)
+    return folder
+
+
+def test_the_detector_takes_any_size_and_answers_in_its_pixels(models: Path) -> None:
+    model = openvino.Core().read_model(models / "face-detector.xml")
+    assert [i.any_name for i in model.inputs] == ["image"]
+    assert model.inputs[0].element_type == openvino.Type.u8
+    assert str(model.inputs[0].partial_shape) == "[1,?,?,3]"
+    compiled = openvino.Core().compile_model(model, "CPU")
+    for height, width in ((480, 640), (61, 97), (500, 333)):
+        found = compiled([np.zeros((1, height, width, 3), np.uint8)])
+        assert found["boxes"].shape == (1, 12 * 12 + 6 * 6 + 3 * 3, 4)
+        assert found["scores"].shape == found["boxes"].shape[:2]
+        assert found["boxes"][..., 0::2].max() <= width
+        assert found["boxes"][..., 1::2].max() <= height
+        assert found["boxes"].min() >= 0
+        assert found["scores"].min() >= 0
+        assert found["scores"].max() <= 1
+
+
+def test_the_classifier_takes_several_crops_and_its_rows_sum_to_one(models: Path) -> None:
+    compiled = openvino.Core().compile_model(models / "mask-classifier.xml", "CPU")
+    crops = np.random.default_rng(0).integers(0, 256, (5, 70, 33, 3), np.uint8)
+    rows = compiled([crops])["probabilities"]
+    assert rows.shape == (5, 3)
+    assert np.allclose(rows.sum(1), 1, atol=1e-5)
+
+
+def test_exported_and_trained_agree(
+    models: Path, detector: FaceDetector, classifier: MaskClassifier
+) -> None:
+    for picture in sample_pictures():
+        verify_detector(detector, 96, models, "face-detector", picture)
+    verify_classifier(classifier, 48, 1.7, models / "mask-classifier.xml", sample_pictures())
+
+
+def test_a_model_that_says_something_else_is_refused(
+    models: Path, detector: FaceDetector, classifier: MaskClassifier
+) -> None:
+    torch.manual_seed(1)
+    with pytest.raises(ExportError, match="IR and torch differ"):
+        verify_detector(FaceDetector(16), 96, models, "face-detector", sample_pictures()[0])
+    with pytest.raises(ExportError, match="IR and torch differ"):
+        # Probabilities of a hot model are flatter than those of the one that was exported.
+        verify_classifier(classifier, 48, 0.001, models / "mask-classifier.xml", sample_pictures())
+
+
+def test_the_model_says_what_it_is(models: Path) -> None:
+    core = openvino.Core()
+    face = core.read_model(models / "face-detector.xml")
+    mask = core.read_model(models / "mask-classifier.xml")
+
+    def info(model: openvino.Model, key: str) -> str:
+        return str(model.get_rt_info(["model_info", key]).astype(str))
+
+    assert info(face, "model_type") == "face_detector"
+    assert info(face, "input_size") == "96 96"
+    assert info(face, "iou_threshold") == "0.45"
+    assert info(face, "labels") == "face"
+    assert info(mask, "labels") == "with_mask without_mask incorrect_mask"
+    assert info(mask, "color_order") == "BGR"
+    assert info(mask, "confidence_threshold") == "0.6"
+    assert info(mask, "crop_margin") == "0.2"
+    assert info(mask, "min_face_size") == "24"
+
+
+def test_the_manifest_names_every_file_by_its_hash(models: Path) -> None:
+    manifest = json.loads((models / "manifest.json").read_text())
+    assert manifest["schema"] == 1
+    assert [m["role"] for m in manifest["models"]] == ["detector", "classifier"]
+    for model in manifest["models"]:
+        assert model["precision"] == "FP16"
+        for name, digest in model["files"].items():
+            assert sha256((models / name).read_bytes()).hexdigest() == digest
+    files = {n for m in manifest["models"] for n in m["files"]}
+    assert {p.name for p in models.iterdir()} == files | {"manifest.json"}
+    assert len(files) == 4

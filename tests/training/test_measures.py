@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from tests.training.albums import boxed_album
+from training.measures import Detections, face_ap, letterbox, overlaps, suppress
+from training.verdicts import admission_figures, temperature_of, threshold_of, verdicts
+
+
+def exact(count: int = 4) -> tuple[list[Detections], list[int]]:
+    album = boxed_album(count)
+    found = [
+        Detections(
+            np.array([f.box for f in r.faces], np.float32), np.full(len(r.faces), 0.9, np.float32)
+        )
+        for r in album.records
+    ]
+    return found, list(range(count))
+
+
+def test_perfect_detections_have_an_average_precision_of_one() -> None:
+    found, indices = exact()
+    assert face_ap(boxed_album(4), indices, found) == pytest.approx(1.0)
+
+
+def test_missing_half_of_the_faces_halves_it() -> None:
+    found, indices = exact()
+    half = [Detections(d.boxes[:1], d.scores[:1]) for d in found]
+    assert face_ap(boxed_album(4), indices, half) == pytest.approx(0.5, abs=0.01)
+
+
+def test_boxes_off_by_half_do_not_count() -> None:
+    found, indices = exact()
+    moved = [Detections(d.boxes + np.float32(20), d.scores) for d in found]
+    assert face_ap(boxed_album(4), indices, moved) < 0.1
+
+
+def test_small_faces_are_neither_asked_for_nor_blamed() -> None:
+    found, indices = exact()
+    tiny = np.array([[0, 0, 8, 8]], np.float32)
+    more = [
+        Detections(np.concatenate([tiny, d.boxes]), np.concatenate([[np.float32(0.99)], d.scores]))
+        for d in found
+    ]
+    assert face_ap(boxed_album(4), indices, more) == pytest.approx(1.0)
+
+
+def test_suppression_keeps_the_surest_of_overlapping_boxes() -> None:
+    boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [40, 40, 50, 50], [0, 0, 9, 9]], np.float32)
+    kept = suppress(boxes, np.array([0.6, 0.9, 0.5, 0.1], np.float32), 0.3, 0.45)
+    assert kept.scores.tolist() == pytest.approx([0.9, 0.5])
+    assert overlaps(kept.boxes, kept.boxes)[0, 1] == 0
+
+
+def test_letterbox_keeps_the_ratio_and_says_its_scale() -> None:
+    square, scale = letterbox(np.full((100, 200, 3), 255, np.uint8), 64)
+    assert scale == pytest.approx(0.32)
+    assert (square[:32] == 255).all()
+    assert (square[32:] == 114).all()
+
+
+def test_with_mask_needs_its_threshold_and_otherwise_the_likelier_of_the_rest_is_said() -> None:
+    rows = np.array([[0.7, 0.2, 0.1], [0.55, 0.05, 0.4], [0.1, 0.6, 0.3]], np.float32)
+    assert verdicts(rows, 0.6).tolist() == [0, 2, 1]
+
+
+def test_admissions_are_shares_of_their_class() -> None:
+    labels, said = np.array([0, 0, 1, 1, 1, 1, 2, 2]), np.array([0, 1, 0, 1, 1, 1, 0, 2])
+    assert admission_figures(labels, said) == {
+        "false_admit_without_mask": 0.25,
+        "false_admit_incorrect_mask": 0.5,
+        "false_refusal": 0.5,
+    }
+
+
+def test_the_threshold_parts_what_can_be_parted() -> None:
+    rows = np.array([[0.9, 0.1, 0], [0.85, 0.1, 0.05], [0.7, 0.3, 0], [0.1, 0.9, 0]], np.float32)
+    assert 0.7 < threshold_of(rows, np.array([0, 0, 1, 1])) <= 0.85
+
+
+def test_an_overconfident_model_is_cooled() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 2000)
+    said = np.where(rng.random(2000) < 0.7, labels, rng.integers(0, 3, 2000))
+    logits = (np.eye(3)[said] * 20).astype(np.float32)
+    assert temperature_of(logits, labels) > 2

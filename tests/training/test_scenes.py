@@ -1,0 +1,61 @@
+import numpy as np
+import torch
+
+from tests.training.albums import bare_album, boxed_album
+from training.scenes import Scenes
+
+
+def test_the_same_seed_makes_the_same_scenes_and_another_makes_others() -> None:
+    album = boxed_album()
+    first, again, other = (next(iter(Scenes(album, 96, 4, seed))) for seed in (1, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+
+
+def test_boxes_lie_in_the_scene_and_on_faces() -> None:
+    rng = np.random.default_rng(3)
+    scenes = Scenes(boxed_album(), 128, 1, 0)
+    seen = 0
+    for _ in range(60):
+        picture, faces, ignored = scenes.scene(rng)
+        assert picture.shape == (128, 128, 3)
+        for boxes in (faces, ignored):
+            assert boxes.shape[1] == 4
+            assert (boxes >= -0.01).all()
+            assert (boxes <= 128.01).all()
+            assert (boxes[:, 2:] > boxes[:, :2]).all()
+        seen += len(faces)
+    assert seen > 40
+
+
+def test_a_view_moves_boxes_with_their_picture() -> None:
+    # One bright square on black: wherever the view goes, its box goes too.
+    album = boxed_album(1)
+    picture = np.zeros_like(album.pictures[0])
+    x0, y0, x1, y1 = map(int, album.records[0].faces[0].box)
+    picture[y0:y1, x0:x1] = 255
+    album.pictures[0] = picture
+    rng = np.random.default_rng(0)
+    checked = 0
+    for _ in range(80):
+        view, faces, _ = Scenes(album, 128, 1, 0).view(0, 128, 128, rng)
+        bright = np.argwhere((view == 255).all(-1))
+        box = next(
+            (f for f in faces if view[int(f[1:4:2].mean()), int(f[0:3:2].mean())].min() > 250), None
+        )
+        if box is None or len(bright) < 64 or (view[0, 0] > 250).all():
+            continue
+        low, high = bright.min(0)[::-1], bright.max(0)[::-1] + 1
+        if np.abs(low - box[:2]).max() < 2.5 and np.abs(high - box[2:]).max() < 2.5:
+            checked += 1
+    assert checked > 20
+
+
+def test_making_scenes_leaves_the_album_as_it_was() -> None:
+    album = bare_album()
+    before = [p.copy() for p in album.pictures]
+    rng = np.random.default_rng(5)
+    scenes = Scenes(album, 96, 1, 0)
+    for _ in range(40):
+        scenes.scene(rng)
+    assert all((a == b).all() for a, b in zip(before, album.pictures, strict=True))

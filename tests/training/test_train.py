@@ -1,0 +1,101 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+from torch.utils.data import IterableDataset
+
+from training.checkpoint import Configuration, load
+from training.errors import (
+    BudgetSpentError,
+    ConfigurationMismatchError,
+    MissingCheckpointError,
+)
+from training.train import Average, Run, Task, rate_at, train
+
+TINY = Configuration("tiny", size=4, width=1, batch=8, rate=0.05, decay=0.0, seed=3)
+QUIET = Console(quiet=True)
+
+
+class Points(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Points of the plane y = 2 a - b."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        generator = torch.Generator().manual_seed(self.seed)
+        while True:
+            x = torch.randn(8, 2, generator=generator)
+            yield x, 2 * x[:, :1] - x[:, 1:]
+
+
+def step(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {"square_loss": ((model(batch[0]) - batch[1]) ** 2).mean()}
+
+
+def judge(model: nn.Module) -> dict[str, float]:
+    assert isinstance(model, nn.Linear)
+    error = (model.weight - torch.tensor([[2.0, -1.0]])).abs().max().item()
+    return {"closeness": 1 / (1 + error)}
+
+
+def weight(model: nn.Module) -> float:
+    return next(model.parameters()).item()
+
+
+def go(folder: Path, minutes: float, resume: bool, configuration: Configuration = TINY) -> Run:
+    run = Run(folder, configuration, minutes)
+    return train(
+        nn.Linear(2, 1), Points, Task(step, judge, "closeness"), run,
+        resume=resume, every=60, console=QUIET, autocast=False,
+    )  # fmt: skip
+
+
+def test_training_learns_ends_on_time_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first = go(tmp_path, 0.02, resume=False)
+    weights = load(tmp_path / "last.pt", TINY)
+    with pytest.raises(BudgetSpentError, match="give more with --minutes"):
+        go(tmp_path, first.elapsed / 60, resume=True)
+    second = go(tmp_path, first.elapsed / 60 + 0.02, resume=True)
+    assert second.samples > first.samples
+    assert second.steps * TINY.batch == second.samples
+    assert second.elapsed >= weights["elapsed"] + 0.02 * 60
+    assert len(second.history) == 2
+    assert second.best > 0.8
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "best.pt",
+        "last.pt",
+        "history.json",
+        "curves.png",
+    }
+
+
+def test_resume_refuses_nothing_and_another_configuration(tmp_path: Path) -> None:
+    with pytest.raises(MissingCheckpointError):
+        go(tmp_path, 0.01, resume=True)
+    go(tmp_path, 0.005, resume=False)
+    other = Configuration("tiny", size=4, width=1, batch=16, rate=0.05, decay=0.0, seed=3)
+    with pytest.raises(ConfigurationMismatchError, match="batch: 8 there, 16 here"):
+        go(tmp_path, 0.01, resume=True, configuration=other)
+
+
+def test_the_rate_rises_then_falls_to_a_hundredth() -> None:
+    rates = [rate_at(p / 100, 1.0) for p in range(101)]
+    assert rates[3] == pytest.approx(1.0)
+    assert rates[:4] == sorted(rates[:4])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert rates[-1] == pytest.approx(0.01)
+
+
+def test_the_average_follows_slowly() -> None:
+    model = nn.Linear(1, 1)
+    average = Average(model)
+    before = weight(average.model)
+    with torch.no_grad():
+        model.weight += 1
+    average.update(model)
+    assert before < weight(average.model) < weight(model)

@@ -1,0 +1,87 @@
+"""A user's own pictures in, own models out, in the commands of docs/models.md."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training.tiny import write_classes, write_coco
+from training.__main__ import app
+from training.errors import MissingCheckpointError, MissingDataError, TrainingError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_own_pictures_become_own_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_coco(tmp_path / "mine", 40)
+
+    def training(*arguments: str) -> str:
+        capsys.readouterr()
+        app([*arguments], standalone_mode=False)
+        return capsys.readouterr().out
+
+    training("prepare", "--data", "mine")
+    small = ("--data", "mine", "--batch", "4", "--minutes", "0.03")
+    training("train", "detector", *small, "--size", "96")
+    spent = json.loads(Path("var/training/detector/history.json").read_text())[-1]["minutes"]
+    training("train", "detector", *small[:-1], str(spent + 0.02), "--size", "96", "--resume")
+    training("train", "classifier", *small, "--size", "48")
+    # Seconds of training find no face; what evaluate would choose is written by hand.
+    written = {
+        "detector": {"threshold": 0.4},
+        "classifier": {"threshold": 0.6, "temperature": 1.1},
+    }
+    for kind, chosen in written.items():
+        (tmp_path / f"var/training/{kind}/figures.json").write_text(json.dumps(chosen))
+    training("export", "--out", "models", "--card", "card.md")
+    manifest = json.loads((tmp_path / "models/manifest.json").read_text())
+    assert [m["role"] for m in manifest["models"]] == ["detector", "classifier"]
+    assert manifest["models"][0]["trained_on"][0]["licence"] == "a set of your own"
+    assert "| mine |" in (tmp_path / "card.md").read_text()
+
+    assert json.loads(training("evaluate", "classifier"))["faces"] > 0
+    assert {"confusion.png", "pr.png"} <= {
+        p.name for p in Path("var/training/classifier").iterdir()
+    }
+    write_classes(tmp_path / "folders", 3)
+    assert json.loads(training("evaluate", "classifier", "--data", "folders"))["faces"] == 9
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "said"),
+    [
+        (("train", "detector", "--minutes", "0.01"), MissingDataError, "training prepare"),
+        (("evaluate", "detector"), MissingCheckpointError, "train first"),
+        (("export",), TrainingError, "training prepare"),
+    ],
+)
+def test_a_step_that_was_left_out_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    error: type[Exception],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=said):
+        app([*command], standalone_mode=False)
+
+
+def test_an_error_of_ours_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "training", "prepare", "--data", "nowhere"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "COLUMNS": "200", "MPLCONFIGDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "MissingDataError: nowhere is not there; name a folder" in done.stderr
+    assert "Traceback" not in done.stderr
