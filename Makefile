@@ -17,11 +17,11 @@ help: ## Say what can be made
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[edge,cloud,dashboard,demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[edge,cloud,dashboard,demo]'
 	touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[edge,cloud,dashboard,demo,training]' --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[edge,cloud,dashboard,demo,training]' --group dev
 	touch $@
 
 demo: .venv/.run ## Run everything here on a bundled clip; SOURCE=0 for a webcam, ONCE=1 to play once and check
