@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 import tenacity
 
-from cloud.contract import Decision, Heartbeat
+from cloud.contract import CameraState, Decision, Heartbeat
 from edge.client import Client
 from edge.errors import (
     CloudError,
@@ -21,6 +21,9 @@ from edge.outbox import Outbox, Waiting
 from edge.values import Link
 
 _log = structlog.get_logger(__name__)
+
+NEWS_S = 0.5
+"""Seconds after which a heartbeat says that the camera's state has changed."""
 
 _LONGEST_ASKED_S = 300.0
 """However long the cloud asks to wait, a mistake there must not silence a door for hours."""
@@ -48,6 +51,7 @@ class Courier:
         correspondent: Is told of what comes back.
         vitals: What a heartbeat says.
         heartbeat_s: Seconds between heartbeats.
+        camera: How the camera is; when that changes, a heartbeat says so within NEWS_S.
         pause_s: First, and longest, pause between attempts while the cloud is away. Each pause is
             drawn between 0 and a bound that doubles, so that a fleet does not return in step.
     """
@@ -60,6 +64,7 @@ class Courier:
         vitals: Callable[[], Heartbeat],
         *,
         heartbeat_s: float = 15.0,
+        camera: Callable[[], CameraState] | None = None,
         pause_s: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._outbox = outbox
@@ -67,6 +72,7 @@ class Courier:
         self._correspondent = correspondent
         self._vitals = vitals
         self._heartbeat_s = heartbeat_s
+        self._camera = camera
         self._pauses = tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1])
         self._link = Link.ONLINE
         self._stop = threading.Event()
@@ -172,10 +178,12 @@ class Courier:
         return max(self._pauses(attempt), min(asked or 0.0, _LONGEST_ASKED_S))
 
     def _beat(self) -> None:
+        told: CameraState | None = None
         while True:
             over = self._stop.is_set()
             try:
                 heartbeat = self._vitals()
+                told = heartbeat.camera
                 self._client.send_heartbeat(heartbeat)
             except KeyRefusedError as error:
                 self._set_link(Link.KEY_REFUSED, str(error))
@@ -191,7 +199,14 @@ class Courier:
                     self._set_link(Link.ONLINE, "")
             if over:
                 return
-            self._stop.wait(self._heartbeat_s)
+            self._rest(told)
+
+    def _rest(self, told: CameraState | None) -> None:
+        """Wait for the next heartbeat's time, a change of the camera's state, or the end."""
+        due = time.monotonic() + self._heartbeat_s
+        while (left := due - time.monotonic()) > 0 and not self._stop.wait(min(left, NEWS_S)):
+            if told and self._camera is not None and self._camera() is not told:
+                return
 
     def _set_link(self, link: Link, problem: str) -> None:
         with self._progress:

@@ -172,7 +172,14 @@ def run(
                 version=__version__,
             )
 
-        courier = Courier(outbox, client, bus, vitals, heartbeat_s=settings.heartbeat_s)
+        courier = Courier(
+            outbox,
+            client,
+            bus,
+            vitals,
+            heartbeat_s=settings.heartbeat_s,
+            camera=lambda: health.camera_state(camera.state),
+        )
         bus.on_stored = courier.wake
         health.gauge("outbox_depth", "Events that wait", outbox.depth)
         health.gauge("frames_dropped", "Frames read and never judged", lambda: camera.dropped)

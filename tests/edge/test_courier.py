@@ -54,14 +54,19 @@ def box(tmp_path: Path) -> Iterator[Outbox]:
 
 @contextmanager
 def delivering(
-    box: Outbox, url: str, *, key: str = KEY, heartbeat_s: float = 60
+    box: Outbox,
+    url: str,
+    *,
+    key: str = KEY,
+    heartbeat_s: float = 60,
+    camera: Callable[[], CameraState] = lambda: CameraState.LIVE,
 ) -> Iterator[tuple[Courier, CorrespondentFake]]:
     told = CorrespondentFake()
 
     def vitals() -> Heartbeat:
         return Heartbeat(
             sent_at=datetime.now(UTC),
-            camera=CameraState.LIVE,
+            camera=camera(),
             fps=5,
             latency_ms=10,
             outbox_depth=box.depth(),
@@ -69,7 +74,15 @@ def delivering(
         )
 
     with Client(url, key=SecretStr(key), timeout_s=5) as client:
-        courier = Courier(box, client, told, vitals, heartbeat_s=heartbeat_s, pause_s=(0.005, 0.02))
+        courier = Courier(
+            box,
+            client,
+            told,
+            vitals,
+            heartbeat_s=heartbeat_s,
+            camera=camera,
+            pause_s=(0.005, 0.02),
+        )
         courier.start()
         try:
             yield courier, told
@@ -168,6 +181,16 @@ def test_heartbeats_say_how_the_device_is(box: Outbox, cloud: CloudDouble) -> No
     with delivering(box, cloud.url, heartbeat_s=0.01), cloud.changed:
         assert cloud.changed.wait_for(lambda: len(cloud.heartbeats) >= 3, 20)
     assert cloud.heartbeats[0].camera is CameraState.LIVE
+
+
+def test_a_change_of_the_camera_is_told_at_once(box: Outbox, cloud: CloudDouble) -> None:
+    state = CameraState.RECONNECTING
+    with delivering(box, cloud.url, heartbeat_s=3600, camera=lambda: state), cloud.changed:
+        assert cloud.changed.wait_for(lambda: len(cloud.heartbeats) == 1, 20)
+        state = CameraState.LIVE
+        assert cloud.changed.wait_for(lambda: len(cloud.heartbeats) == 2, 20)
+    told = [heartbeat.camera for heartbeat in cloud.heartbeats]
+    assert told[:2] == [CameraState.RECONNECTING, CameraState.LIVE]
 
 
 def test_a_last_heartbeat_is_sent_at_the_end(box: Outbox, cloud: CloudDouble) -> None:
