@@ -1,0 +1,58 @@
+"""The one command tells the story with figures read back from the API, or fails and says why."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from demo.stage import ROOT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+
+def _demo(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "demo", "--once", *options]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+def test_once_prints_one_line_and_succeeds(tmp_path: Path) -> None:
+    done = _demo("--state", str(tmp_path / "demo"))
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    story = json.loads(line)
+    assert set(story) == {
+        "refused",
+        "granted",
+        "redeemed",
+        "redeemed_again",
+        "seconds_from_face_to_qr",
+    }
+    assert story["refused"] >= 1
+    assert story["granted"] >= 1
+    assert story["redeemed"] == "admitted"
+    assert story["redeemed_again"] == "already_redeemed"
+    assert 0 < story["seconds_from_face_to_qr"] < 30
+
+
+def test_a_clip_without_people_fails_and_says_so(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.mp4"
+    writer = cv2.VideoWriter(str(empty), cv2.VideoWriter.fourcc(*"mp4v"), 12, (320, 240))
+    for _ in range(12):
+        writer.write(np.full((240, 320, 3), 128, np.uint8))
+    writer.release()
+    done = _demo("--state", str(tmp_path / "demo"), "--source", str(empty))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "nobody was refused" in done.stderr
+
+
+def test_a_source_that_is_not_there_fails_and_names_it(tmp_path: Path) -> None:
+    done = _demo("--state", str(tmp_path / "demo"), "--source", "no-such-clip.mp4")
+    assert done.returncode == 1
+    assert "no-such-clip.mp4" in done.stderr
