@@ -295,7 +295,7 @@ def install(graph: openvino.Model, exported: Exported, folder: Path) -> None:
 
 
 def milliseconds(
-    folder: Path, name: str, shape: tuple[int, int, int, int], runs: int = 40
+    folder: Path, name: str, shape: tuple[int, int, int, int], runs: int = 20
 ) -> float:
     """Median time of one inference on this machine's CPU, the input's shape fixed."""
     core = openvino.Core()
