@@ -180,7 +180,7 @@ def evaluate_detector_command(
     run: RunFolder = None,
     data: Elsewhere = None,
 ) -> None:
-    """Average precision of the faces found, and the threshold of the best F1."""
+    """Average precision of the faces found, and the threshold of the best F0.5."""
     console.print_json(data=evaluate_detector(run or Path("var/training/detector"), prepared, data))
 
 

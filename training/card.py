@@ -29,8 +29,10 @@ They judge single pictures; the edge decides over many of them.
 - Wrongly worn masks are the scarcest class: most of those in training are drawn onto bare
   faces, as are hands, cups and phones.
 - Several sets are for research or non-commercial use, or state no licence (below). Who ships
-  these models commercially should
-  train their own, on pictures that they may use: the five commands are next.
+  these models commercially should train their own, on pictures that they may use: the five
+  commands are next.
+- The detector was trained for two hours at most on two CPU cores, and most of what it misses are
+  profiles, faces in a crowd and faces cut off by the border.
 
 ## Make your own
 
@@ -46,7 +48,8 @@ as those sets. `--teacher` labels the faces of pictures without boxes. Training 
 on with `--resume`; the schedule is shaped to `--minutes`, so that a run always ends annealed.
 Each run leaves checkpoints, `curves.png`, `confusion.png` and `figures.json` under
 `var/training/`. `export` compares the exported model with the trained one before it replaces
-anything."""
+anything.
+"""
 
 
 def _table(rows: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.checkpoint import CLASSIFIER, load, save
+from training.checkpoint import CLASSIFIER, begin_from, load, save
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
 
 
@@ -39,3 +39,12 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:
         )
     assert load(tmp_path / "best.pt")["n"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["best.pt"]
+
+
+def test_a_run_begins_from_the_weights_of_another_of_the_same_shape(tmp_path: Path) -> None:
+    given, taker = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    save({"configuration": {}, "average": given.state_dict()}, tmp_path / "best.pt")
+    begin_from(taker, tmp_path)
+    assert torch.equal(taker.weight, given.weight)
+    with pytest.raises(ConfigurationMismatchError, match="another shape"):
+        begin_from(torch.nn.Linear(3, 1), tmp_path)
