@@ -47,7 +47,7 @@ EAR_LOOPS: Final = (
 )
 # fmt: on
 PLEATS: Final = (((187, 140), (225, 146), (264, 139)), ((189, 154), (224, 161), (259, 153)))
-MASK_COLOUR: Final = (216, 188, 150)
+MASK_COLOUR: Final = (190, 150, 110)
 
 
 def _person() -> tuple[Picture, Reals]:
@@ -88,8 +88,8 @@ def _with_mask(portrait: Picture) -> Picture:
     cloth = np.clip(np.array(MASK_COLOUR, np.float32) * light[:, :, None], 0, 255).astype(np.uint8)
     for pleat in PLEATS:
         line = [np.array(pleat, np.int32) * 16]
-        cv2.polylines(cloth, line, False, (176, 146, 112), 2, cv2.LINE_AA, 4)
-    cv2.polylines(cloth, [outline * 16], True, (228, 208, 180), 2, cv2.LINE_AA, 4)
+        cv2.polylines(cloth, line, False, (160, 122, 86), 2, cv2.LINE_AA, 4)
+    cv2.polylines(cloth, [outline * 16], True, (214, 184, 150), 2, cv2.LINE_AA, 4)
     share = cv2.GaussianBlur(stencil, (0, 0), 0.7).astype(np.float32)[:, :, None] / 255
     masked: Picture = (portrait * (1 - share) + cloth * share).astype(np.uint8)
     for start, end in EAR_LOOPS:
