@@ -27,8 +27,11 @@ help: ## Say what can be made
 demo: .venv/.run ## Run everything here on a bundled clip; SOURCE=0 for a webcam, ONCE=1 to play once and check
 	@$(BIN)/python -m demo $(if $(SOURCE),--source '$(SOURCE)') $(if $(ONCE),--once)
 
+# A browser's driver keeps an event loop, and PyTorch its threads, until their process ends: each gets one of its own.
 test: .venv/.dev ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/training
+	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/training
 
 lint: .venv/.dev ## Check style, types and the laws between packages
 	$(BIN)/ruff check .

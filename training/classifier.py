@@ -68,3 +68,10 @@ class MaskClassifier(nn.Module):
         """f32 [B, 3, H, W], normalised → logits [B, classes]."""
         logits: torch.Tensor = self.head(self.features(crops).mean((2, 3)))
         return logits
+
+    def both_ways(self, crops: torch.Tensor) -> torch.Tensor:
+        """The mean of a crop's logits and its mirror image's: a face has no handedness, and two
+        looks err less than one. What is measured and what is exported.
+        """
+        logits: torch.Tensor = (self(crops) + self(crops.flip(3))) / 2
+        return logits

@@ -57,7 +57,7 @@ class _ClassifierCore(nn.Module):
         self.model, self.temperature = model, temperature
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        return functional.softmax(self.model(crops) / self.temperature, dim=1)
+        return functional.softmax(self.model.both_ways(crops) / self.temperature, dim=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,8 @@ def logits_of(model: MaskClassifier, crops: NDArray[np.uint8]) -> NDArray[np.flo
     """f32 [N, 3] for crops u8 [N, S, S, 3]."""
     model.eval()
     parts = [
-        model(normalised(torch.from_numpy(crops[i : i + 128]))) for i in range(0, len(crops), 128)
+        model.both_ways(normalised(torch.from_numpy(crops[i : i + 128])))
+        for i in range(0, len(crops), 128)
     ]
     return np.asarray(torch.cat(parts).numpy(), np.float32)
 
