@@ -142,9 +142,7 @@ class Stage:
             self.keys = json.loads(kept.read_text())
             return
         issued = json.loads(
-            self._command(
-                "cloud", "keys", "create", "demo", "--role", Role.ADMIN, "--json"
-            )
+            self._command("cloud", "keys", "create", "demo", "--role", Role.ADMIN, "--json")
         )
         keys = {"admin": issued["key"]}
         with httpx.Client(
