@@ -14,8 +14,10 @@ set, chosen by a hash of the source's name; near-duplicates stay together). Thre
 temperature were chosen on the same split, so expect somewhat less on pictures from elsewhere.
 
 The files are OpenVINO IR with FP16 weights. They take u8 BGR pictures of any size; resizing,
-letterboxing, normalising and decoding are in the graph. What a file says about itself is laid
-down in [decision 1](decisions/0001-model-contract.md)."""
+letterboxing, normalising and decoding are in the graph. The classifier's graph judges a crop and
+its mirror image, and averages. What a file says about itself is laid down in
+[decision 1](decisions/0001-model-contract.md).
+"""
 
 _USE = """## What they are for, and what not
 
