@@ -111,7 +111,9 @@ def test_one_command_runs_at_a_time() -> None:
 
 
 def test_a_command_that_is_not_there_stops_no_door() -> None:
-    SoundCommand("/no/such/command").verdict(verdict(Label.WITHOUT_MASK))
+    sound = SoundCommand("/no/such/command")
+    sound.verdict(verdict(Label.WITHOUT_MASK))
+    assert sound._running is None
 
 
 def test_a_command_with_a_lost_quote_is_refused_at_the_start() -> None:
