@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -92,12 +93,18 @@ def main(
     it as undelivered by choice. Set CLOUD_TELEGRAM_TOKEN and DEMO_TELEGRAM_CHAT to get the
     messages for real.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if once:
-        # A story of its own: what earlier runs left behind would be counted in.
         state = state.with_name(f"{state.name}-once")
-        shutil.rmtree(state, ignore_errors=True)
+    stage = Stage(state.absolute())
     try:
-        (_once if once else _until_interrupted)(Stage(state.absolute()), source)
+        with stage.alone():
+            if once:
+                # A story of its own: what earlier runs left behind would be counted in.
+                shutil.rmtree(state, ignore_errors=True)
+                _once(stage, source)
+            else:
+                _until_interrupted(stage, source)
     except (StageError, StoryError) as error:
         console.print(f"[red]The demo failed:[/red] {error}")
         raise typer.Exit(1) from error

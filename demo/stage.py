@@ -1,6 +1,7 @@
 """The stage: all processes of Maskgate on this machine, started by honcho from the Procfile."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -61,6 +62,23 @@ class Stage:
     def dashboard_url(self) -> str:
         """Where the dashboard's pages are."""
         return f"http://127.0.0.1:{self.dashboard_port}"
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep the state to this process: two Redis servers would spoil one append-only file.
+
+        Raises:
+            StageError: another demo runs on the same state.
+        """
+        self.state.parent.mkdir(parents=True, exist_ok=True)
+        with self.state.with_name(f"{self.state.name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StageError(
+                    f"another demo runs on {self.state}: end it, or give this one its own --state"
+                ) from error
+            yield
 
     def environment(self) -> dict[str, str]:
         """What every process of the demo is started with. Variables that are set already win."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
-from demo.stage import ROOT
+from demo.stage import ROOT, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -56,3 +57,27 @@ def test_a_source_that_is_not_there_fails_and_names_it(tmp_path: Path) -> None:
     done = _demo("--state", str(tmp_path / "demo"), "--source", "no-such-clip.mp4")
     assert done.returncode == 1
     assert "no-such-clip.mp4" in done.stderr
+
+
+def test_two_demos_do_not_share_a_state(tmp_path: Path) -> None:
+    with Stage(tmp_path / "demo-once").alone():
+        done = _demo("--state", str(tmp_path / "demo"))
+    assert done.returncode == 1
+    assert "another demo runs" in done.stderr
+
+
+def test_it_ends_with_all_its_parts_when_told_to(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "demo", "--state", str(tmp_path / "demo")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    assert any("Maskgate is running" in line for line in running.stderr)
+    parts = psutil.Process(running.pid).children(recursive=True)
+    assert len(parts) >= 5
+    running.terminate()
+    running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert psutil.wait_procs(parts, timeout=10)[1] == []
