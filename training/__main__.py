@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 
-from training.checkpoint import CLASSIFIER, DETECTOR
+from training.commands import train
+from training.commands.options import Data, Prepared, RunFolder
 from training.errors import TrainingError
 from training.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
 from training.layouts import Pixels, read_picture
@@ -16,8 +16,6 @@ from training.memory import keep_freed_memory
 from training.prepare import prepare as prepare_sets
 from training.records import read_records
 from training.shipping import ship
-from training.tasks import configured, train_classifier, train_detector
-from training.train import Run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")
 
@@ -28,16 +26,6 @@ def workshop() -> None:
 
 
 console = Console()
-
-Data = Annotated[
-    Path,
-    typer.Option(
-        help="Folder of the public sets, or any folder in COCO, VOC, YOLO or class-folder layout."
-    ),
-]
-Prepared = Annotated[
-    Path, typer.Option(help="Where prepare writes, and the others read, the records.")
-]
 
 
 @app.command()
@@ -55,99 +43,7 @@ def prepare(
     prepare_sets(data, prepared, teacher, console)
 
 
-train = typer.Typer(
-    no_args_is_help=True, help="Train a model within a time budget; stop and --resume as you like."
-)
-app.add_typer(train, name="train")
-
-RunFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--run",
-        help="Folder of the run: checkpoints, curves and figures. Default: var/training/<kind>.",
-    ),
-]
-Resume = Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")]
-Every = Annotated[float, typer.Option(help="Minutes between two looks at the validation split.")]
-Batch = Annotated[int | None, typer.Option(help="Samples in a step.")]
-Size = Annotated[int | None, typer.Option(help="Side of the training samples in pixels.")]
-Rate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
-BeginFrom = Annotated[
-    Path | None, typer.Option(help="Run whose best weights to start with, to train it further.")
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        help="CPU threads for the step; by default all. Another process makes the samples."
-    ),
-]
-
-
-def limit_threads(threads: int | None) -> None:
-    """Leave cores to others on the same machine."""
-    if threads:
-        torch.set_num_threads(threads)
-
-
-@train.command("detector")
-def train_detector_command(
-    *,
-    data: Data = Path("../shared/data"),
-    prepared: Prepared = Path("var/training/prepared"),
-    run: RunFolder = None,
-    minutes: Annotated[float, typer.Option(help="Time budget; the schedule is shaped to it.")] = 60,
-    every: Every = 5,
-    resume: Resume = False,
-    begin_from: BeginFrom = None,
-    batch: Batch = None,
-    size: Size = None,
-    rate: Rate = None,
-    threads: Threads = None,
-) -> None:
-    """Train the face detector."""
-    limit_threads(threads)
-    configuration = configured(DETECTOR, batch=batch, size=size, rate=rate)
-    progress = Run(run or Path("var/training/detector"), configuration, minutes)
-    train_detector(
-        prepared,
-        data / "mask_templates",
-        progress,
-        resume=resume,
-        origin=begin_from,
-        every=every,
-        console=console,
-    )
-
-
-@train.command("classifier")
-def train_classifier_command(
-    *,
-    data: Data = Path("../shared/data"),
-    prepared: Prepared = Path("var/training/prepared"),
-    run: RunFolder = None,
-    minutes: Annotated[float, typer.Option(help="Time budget; the schedule is shaped to it.")] = 25,
-    every: Every = 3,
-    resume: Resume = False,
-    begin_from: BeginFrom = None,
-    batch: Batch = None,
-    size: Size = None,
-    rate: Rate = None,
-    threads: Threads = None,
-) -> None:
-    """Train the mask classifier."""
-    limit_threads(threads)
-    configuration = configured(CLASSIFIER, batch=batch, size=size, rate=rate)
-    progress = Run(run or Path("var/training/classifier"), configuration, minutes)
-    train_classifier(
-        prepared,
-        data / "mask_templates",
-        progress,
-        resume=resume,
-        origin=begin_from,
-        every=every,
-        console=console,
-    )
-
+app.add_typer(train.app, name="train")
 
 DetectorRun = Annotated[Path, typer.Option(help="The detector's run.")]
 ClassifierRun = Annotated[Path, typer.Option(help="The classifier's run.")]

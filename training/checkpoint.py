@@ -4,7 +4,7 @@ were written with.
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ DETECTOR = Configuration("detector", size=256, width=64, batch=32, rate=2e-3, de
 CLASSIFIER = Configuration(
     "classifier", size=96, width=0.5, batch=64, rate=2e-3, decay=0.02, seed=2, margin=0.2
 )
+
+
+def configured(base: Configuration, **changes: float | int | None) -> Configuration:
+    """A configuration with the options that were given on the command line."""
+    return replace(base, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
 
 
 def save(state: dict[str, Any], path: Path) -> None:

@@ -24,6 +24,13 @@ COUNTED = 32.0
 """Shorter side in pixels from which a face counts in the measures."""
 
 
+def normalised(pictures: torch.Tensor) -> torch.Tensor:
+    """u8 [B, H, W, 3] → f32 [B, 3, H, W], channels last in memory."""
+    return ((pictures.permute(0, 3, 1, 2).float() - MEAN) / SCALE).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Detections:
     """Boxes [N, 4] in pixels of the picture, scores [N], most certain first."""

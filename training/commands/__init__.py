@@ -1,0 +1,1 @@
+"""The subcommands of `python -m training`, a file for each group."""

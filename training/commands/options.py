@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of the public sets, or any folder in COCO, VOC, YOLO or class-folder layout."
+    ),
+]
+Prepared = Annotated[
+    Path, typer.Option(help="Where prepare writes, and the others read, the records.")
+]
+
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        help="Folder of the run: checkpoints, curves and figures. Default: var/training/<kind>.",
+    ),
+]

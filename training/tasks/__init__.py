@@ -1,0 +1,6 @@
+"""The things that are trained, a file each."""
+
+from training.tasks.classifier import logits_of, macro_f1, real, train_classifier
+from training.tasks.detector import RUNNING_SIZE, train_detector
+
+__all__ = ["RUNNING_SIZE", "logits_of", "macro_f1", "real", "train_classifier", "train_detector"]
