@@ -68,6 +68,9 @@ class Settings(BaseSettings):
         le=3650,
         description="Days that events, passes (never their tokens) and deliveries are kept",
     )
+    audit_days: int = Field(
+        default=365, ge=1, le=3650, description="Days that the audit trail is kept"
+    )
     telegram_token: SecretStr | None = Field(
         default=None,
         description="Token of the Telegram bot; unset means that nothing goes to Telegram, and "

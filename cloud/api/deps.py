@@ -42,6 +42,7 @@ ROLES: Final = {
     "list_keys": _ADMINS,
     "create_key": _ADMINS,
     "revoke_key": _ADMINS,
+    "list_audit": _ADMINS,
 }
 """Operation → roles. An operation that asks for a caller and is not in it stops the API's start.
 

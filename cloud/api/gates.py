@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Path
 
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.problems import documented
+from cloud.api.trail import TrailDep
 from cloud.contract import (
     Channel,
     EnrolmentCode,
@@ -59,6 +60,7 @@ def create_gate(
     ],
     caller: Caller,
     store: StoreDep,
+    trail: TrailDep,
     now: Now,
 ) -> Gate:
     """Make a gate."""
@@ -67,6 +69,7 @@ def create_gate(
     gate = Gate(id=new.id, name=new.name, created_at=now)
     if not store.gates.add(gate):
         raise GateExists(f"there is a gate {new.id} already")
+    trail.record("gate.created", f"gate:{gate.id}", gate=gate.id)
     log.info("gate created", gate=gate.id)
     return gate
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Response
 from cloud import gatekeeping, qr
 from cloud.api.deps import Caller, MetricsDep, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.problems import documented
+from cloud.api.trail import TrailDep
 from cloud.contract import (
     PassRecord,
     PassStatus,
@@ -78,12 +79,16 @@ def get_pass(pass_id: UUID, caller: Caller, store: StoreDep, now: Now) -> PassRe
         ProblemCode.PASS_UNKNOWN, ProblemCode.PASS_OVER, ProblemCode.GATE_FORBIDDEN
     ),
 )
-def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, now: Now) -> None:
+def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep, now: Now) -> None:
     """Take a pass back before it is used. Taking it back again changes nothing."""
-    status = _held(store, pass_id, caller).record(now).status
-    if status is PassStatus.ISSUED and not store.passes.revoke(pass_id):
-        # Somebody redeemed or revoked it since we looked.
-        status = _held(store, pass_id, caller).record(now).status
+    held = _held(store, pass_id, caller)
+    status = held.record(now).status
+    if status is PassStatus.ISSUED:
+        if store.passes.revoke(pass_id):
+            trail.record("pass.revoked", f"pass:{pass_id}", gate=held.gate)
+        else:
+            # Somebody redeemed or revoked it since we looked.
+            status = _held(store, pass_id, caller).record(now).status
     if status in {PassStatus.REDEEMED, PassStatus.EXPIRED}:
         raise PassOver(f"the pass is {status.value} already")
     log.info("pass revoked", pass_id=str(pass_id))

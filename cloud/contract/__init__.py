@@ -5,6 +5,7 @@ renamed or retyped. Times are aware datetimes in UTC, written as RFC 3339. Error
 problem details (`problems.Problem`).
 """
 
+from cloud.contract.audit import AuditEntry, AuditPage
 from cloud.contract.deliveries import Delivery, DeliveryPage, DeliveryStatus
 from cloud.contract.devices import (
     CameraState,
@@ -38,6 +39,8 @@ from cloud.contract.problems import Problem, ProblemCode
 
 __all__ = [
     "Access",
+    "AuditEntry",
+    "AuditPage",
     "CameraState",
     "Channel",
     "Decision",

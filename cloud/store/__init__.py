@@ -11,6 +11,7 @@ from typing import Self
 import redis
 
 from cloud.settings import Settings
+from cloud.store.audit import COMMAND, Audit
 from cloud.store.connection import at_the_door, connect
 from cloud.store.deliveries import Deliveries
 from cloud.store.devices import Devices
@@ -23,6 +24,7 @@ from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, job_que
 from cloud.store.records import StoredPass
 
 __all__ = [
+    "COMMAND",
     "DELIVER",
     "DRAW_QR",
     "QUEUE_NAME",
@@ -45,7 +47,9 @@ __all__ = [
 class Store:
     """All shelves over one connection pool. Making it connects to nothing."""
 
-    def __init__(self, client: redis.Redis, retention: timedelta) -> None:
+    def __init__(
+        self, client: redis.Redis, retention: timedelta, audit_retention: timedelta
+    ) -> None:
         self._client = client
         self.queue = job_queue(client)
         self.events = Events(client, self.queue, retention)
@@ -53,6 +57,7 @@ class Store:
         self.deliveries = Deliveries(client)
         self.gates = Gates(client)
         self.keys = Keys(client)
+        self.audit = Audit(client, audit_retention)
         self.devices = Devices(client, self.keys)
 
     @classmethod
@@ -61,6 +66,7 @@ class Store:
         return cls(
             connect(settings.redis_url.get_secret_value()),
             timedelta(days=settings.retention_days),
+            timedelta(days=settings.audit_days),
         )
 
     @property

@@ -8,6 +8,7 @@ GATES = "mg:gates"
 KEYS = "mg:keys"
 DEVICES = "mg:devices"
 HEARTBEATS = "mg:heartbeats"
+AUDIT = "mg:audit"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
 

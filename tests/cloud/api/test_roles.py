@@ -36,6 +36,7 @@ MAY: Final[dict[tuple[str, str], set[Role]]] = {
     ("GET", "/v1/keys"): {A},
     ("POST", "/v1/keys"): {A},
     ("DELETE", "/v1/keys/{key_id}"): {A},
+    ("GET", "/v1/audit"): {A},
 }
 
 WITHOUT_KEY: Final = {

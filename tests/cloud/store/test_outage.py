@@ -86,6 +86,11 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "keys.all": ((), {}),
     "keys.get": (("a",), {}),
     "keys.revoke": (("a",), {}),
+    "audit.record": (
+        (),
+        {"actor": "key:a", "act": "pass.revoked", "subject": "pass:a", "now": NOW},
+    ),
+    "audit.page": ((), {}),
     "devices.new_code": (("main", timedelta(hours=1), NOW), {}),
     "devices.enrol": ((EnrolmentRequest(code="x", name="camera"), NOW), {}),
     "devices.beat": (("a", HEARTBEAT, NOW), {}),

@@ -1,0 +1,104 @@
+"""The audit trail: one stream, written to and never changed, trimmed by age."""
+
+from datetime import datetime, timedelta
+from typing import cast
+
+import redis
+
+from cloud.contract import AuditEntry
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.moments import from_ms, to_ms
+from cloud.store.records import Fields
+from cloud.store.streams import backwards
+
+COMMAND = "command"
+"""The actor of what is done by `python -m cloud …`: whoever may log in to the machine."""
+
+
+def fields_of(
+    *,
+    actor: str,
+    act: str,
+    subject: str,
+    now: datetime,
+    gate: str | None = None,
+    reason: str = "",
+    request_id: str = "",
+) -> dict[str, str]:
+    """Return one entry as the stream holds it, for a script that writes it with what it tells of.
+
+    Args:
+        actor: `key:<id>`, `account:<name>` or COMMAND.
+        act: a noun and what became of it, in the past: `pass.revoked`.
+        subject: what it was done to: `pass:<id>`.
+    """
+    return {
+        "at": str(to_ms(now)),
+        "actor": actor,
+        "act": act,
+        "subject": subject,
+        "gate": gate or "",
+        "reason": reason,
+        "request_id": request_id,
+    }
+
+
+@at_the_door
+class Audit:
+    """Acts of people and of keys, in the order in which they were done."""
+
+    def __init__(self, client: redis.Redis, retention: timedelta) -> None:
+        self._client = client
+        self._retention = retention
+
+    def record(
+        self,
+        *,
+        actor: str,
+        act: str,
+        subject: str,
+        now: datetime,
+        gate: str | None = None,
+        reason: str = "",
+        request_id: str = "",
+    ) -> None:
+        """Write down one act; the arguments are those of `fields_of`."""
+        fields = fields_of(
+            actor=actor,
+            act=act,
+            subject=subject,
+            now=now,
+            gate=gate,
+            reason=reason,
+            request_id=request_id,
+        )
+        oldest = max(to_ms(now - self._retention), 0)
+        self._client.xadd(keyspace.AUDIT, dict(fields), minid=oldest, approximate=True)
+
+    def page(
+        self,
+        *,
+        gate: str | None = None,
+        actor: str | None = None,
+        act: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[AuditEntry], str | None]:
+        """Return up to `limit` acts, newest first, and the cursor to read on from."""
+        wanted = {b"gate": gate, b"actor": actor, b"act": act}
+        window = backwards(
+            self._client,
+            keyspace.AUDIT,
+            before,
+            {name: value for name, value in wanted.items() if value is not None},
+            limit,
+        )
+        return [_entry(cursor, fields) for cursor, fields in window.entries], window.read_on
+
+
+def _entry(cursor: str, fields: Fields) -> AuditEntry:
+    told = {name.decode(): value.decode() for name, value in cast(Fields, fields).items()}
+    at = from_ms(told.pop("at"))
+    gate = told.pop("gate") or None
+    return AuditEntry.model_validate({**told, "at": at, "gate": gate, "cursor": cursor})
