@@ -72,9 +72,16 @@ class RequestRefused(CloudError):  # noqa: N818
 
 
 class MalformedRequest(RequestRefused):
-    """The request breaks the contract in a way that its schema cannot say."""
+    """The request breaks the contract in a way that its schema cannot say.
+
+    `where` names the part of the request, as `("query", "since")` does.
+    """
 
     code = ProblemCode.MALFORMED_REQUEST
+
+    def __init__(self, reason: str, where: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.where = where
 
 
 class BodyTooLarge(RequestRefused):

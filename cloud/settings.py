@@ -4,6 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -71,6 +72,11 @@ class Settings(BaseSettings):
     audit_days: int = Field(
         default=365, ge=1, le=3650, description="Days that the audit trail is kept"
     )
+    time_zone: str = Field(
+        default="UTC",
+        description="Whose days statistics are kept in past the retention, and are read in unless "
+        "a reader names another: an IANA name, such as Europe/Madrid",
+    )
     telegram_token: SecretStr | None = Field(
         default=None,
         description="Token of the Telegram bot; unset means that nothing goes to Telegram, and "
@@ -101,6 +107,15 @@ class Settings(BaseSettings):
     def _address_of_redis(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("give an address that starts with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("time_zone", mode="after")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not the IANA name of a time zone") from error
         return value
 
     @field_validator("telegram_token", "smtp_password", "queue_url", mode="after")

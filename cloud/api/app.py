@@ -6,7 +6,17 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from cloud.api import audit, deliveries, devices, events, gates, keys, passes, platform
+from cloud.api import (
+    audit,
+    deliveries,
+    devices,
+    events,
+    gates,
+    keys,
+    passes,
+    platform,
+    statistics,
+)
 from cloud.api.deps import ROLES
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation
@@ -55,7 +65,16 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = metrics
-    for noun in (events, passes, devices, gates, keys, deliveries, audit):
+    for noun in (
+        events,
+        passes,
+        devices,
+        gates,
+        keys,
+        deliveries,
+        audit,
+        statistics,
+    ):
         app.include_router(noun.router, responses=_ALWAYS)
     app.include_router(platform.router)
     handle(app)

@@ -39,6 +39,7 @@ ROLES: Final = {
     "create_subscriber": _OPERATORS,
     "delete_subscriber": _OPERATORS,
     "list_deliveries": _VIEWERS,
+    "read_statistics": _VIEWERS,
     "list_keys": _ADMINS,
     "create_key": _ADMINS,
     "revoke_key": _ADMINS,

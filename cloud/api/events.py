@@ -20,7 +20,7 @@ from cloud.contract import (
     Label,
     ProblemCode,
 )
-from cloud.contract.base import GateId
+from cloud.contract.base import GateId, UtcTime
 from cloud.errors import EventUnknown, RoleForbidden
 
 log = structlog.get_logger("cloud.api")
@@ -32,6 +32,14 @@ Cursor = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,15}-[0-9]{1,16
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
 Before = Annotated[Cursor | None, Query(description="The `next` of the page before")]
+GateFilter = Annotated[GateId | None, Query(description="Of this gate alone")]
+AccessFilter = Annotated[Access | None, Query(description="With this decision alone")]
+LabelFilter = Annotated[Label | None, Query(description="With this label alone")]
+DeviceFilter = Annotated[
+    str | None, Query(description="Of this device alone", min_length=1, max_length=64)
+]
+Since = Annotated[UtcTime | None, Query(description="Accepted then or later")]
+Until = Annotated[UtcTime | None, Query(description="Accepted before then")]
 
 EXAMPLE_EVENT = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -94,9 +102,12 @@ def list_events(
     caller: Caller,
     store: StoreDep,
     now: Now,
-    gate: Annotated[GateId | None, Query(description="Of this gate alone")] = None,
-    access: Annotated[Access | None, Query(description="With this decision alone")] = None,
-    label: Annotated[Label | None, Query(description="With this label alone")] = None,
+    gate: GateFilter = None,
+    access: AccessFilter = None,
+    label: LabelFilter = None,
+    device: DeviceFilter = None,
+    since: Since = None,
+    until: Until = None,
     before: Before = None,
     limit: Limit = 50,
 ) -> EventPage:
@@ -108,6 +119,9 @@ def list_events(
         before=before,
         limit=limit,
         now=now,
+        device=device,
+        since=since,
+        until=until,
     )
     return EventPage(items=items, next=read_on)
 

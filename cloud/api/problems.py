@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from cloud.contract import Problem, ProblemCode
 from cloud.contract.problems import PROBLEM_MEDIA_TYPE
-from cloud.errors import RequestRefused, StoreError, StoreUnavailable
+from cloud.errors import MalformedRequest, RequestRefused, StoreError, StoreUnavailable
 
 log = structlog.get_logger("cloud.api")
 
@@ -119,6 +119,10 @@ def handle(app: FastAPI) -> None:
 
 
 async def _refused(_request: Request, error: RequestRefused) -> JSONResponse:
+    if isinstance(error, MalformedRequest) and error.where:
+        said = f"{'.'.join(error.where)}: {error}"
+        named = {"loc": list(error.where), "msg": str(error), "type": "value_error"}
+        return problem(error.code, said, errors=[named])
     return problem(error.code, str(error))
 
 

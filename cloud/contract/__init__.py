@@ -36,6 +36,7 @@ from cloud.contract.passes import (
     RedemptionRequest,
 )
 from cloud.contract.problems import Problem, ProblemCode
+from cloud.contract.statistics import Durations, Grain, StatisticsPage, StatisticsRow
 
 __all__ = [
     "Access",
@@ -48,6 +49,7 @@ __all__ = [
     "DeliveryPage",
     "DeliveryStatus",
     "Device",
+    "Durations",
     "Enrolment",
     "EnrolmentCode",
     "EnrolmentRequest",
@@ -55,6 +57,7 @@ __all__ = [
     "EventPage",
     "EventRecord",
     "Gate",
+    "Grain",
     "Heartbeat",
     "IssuedKey",
     "IssuedPass",
@@ -73,5 +76,7 @@ __all__ = [
     "Refusal",
     "RefusalReason",
     "Role",
+    "StatisticsPage",
+    "StatisticsRow",
     "Subscriber",
 ]

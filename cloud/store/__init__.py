@@ -22,11 +22,13 @@ from cloud.store.moments import now
 from cloud.store.passes import Passes, Settlement
 from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, job_queue
 from cloud.store.records import StoredPass
+from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
 
 __all__ = [
     "COMMAND",
     "DELIVER",
     "DRAW_QR",
+    "QUARTER",
     "QUEUE_NAME",
     "WHEN_FAILED",
     "Acceptance",
@@ -37,6 +39,9 @@ __all__ = [
     "StoredKey",
     "StoredPass",
     "Surroundings",
+    "Tally",
+    "kept_in_quarters",
+    "midnight",
     "mint",
     "now",
     "subscriber_id",
@@ -59,6 +64,7 @@ class Store:
         self.keys = Keys(client)
         self.audit = Audit(client, audit_retention)
         self.devices = Devices(client, self.keys)
+        self.statistics = Statistics(client)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

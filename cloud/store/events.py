@@ -21,14 +21,14 @@ from cloud.contract import (
     PassStatus,
     Subscriber,
 )
-from cloud.store import keyspace
+from cloud.store import keyspace, statistics
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.passes import sha256_of
 from cloud.store.queue import enqueue
 from cloud.store.records import Fields, StoredPass, event_record, parsed
 from cloud.store.scripts import APPEND
-from cloud.store.streams import backwards
+from cloud.store.streams import Span, backwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +112,22 @@ class Events:
         before: str | None,
         limit: int,
         now: datetime,
+        device: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> tuple[list[EventRecord], str | None]:
-        """Return up to `limit` events, newest first, and the cursor to read on from."""
-        wanted = {b"access": access, b"label": label}
+        """Return up to `limit` events, newest first, and the cursor to read on from.
+
+        `since` and `until` bound when the events were accepted: from then, up to before then.
+        """
+        wanted = {b"access": access, b"label": label, b"device": device}
         window = backwards(
             self._client,
             keyspace.events(gate),
             before,
-            {name: value.value for name, value in wanted.items() if value is not None},
+            {name: str(value) for name, value in wanted.items() if value is not None},
             limit,
+            span=Span.of(since, until),
         )
         pipe = self._client.pipeline(transaction=False)
         for _, entry in window.entries:
@@ -182,8 +189,17 @@ class Events:
             },
         )
         pipe.expire(record, self._retention)
-        entry = {"id": event.id, "gate": gate, "access": decision.access, "label": event.label}
+        entry = {
+            "id": event.id,
+            "gate": gate,
+            "access": decision.access,
+            "label": event.label,
+            "device": acceptance.device_id,
+        }
         _append(pipe, (keyspace.events(), keyspace.events(gate)), record, oldest, entry)
+        counted_at = statistics.happened(event.occurred_at, at, self._retention)
+        judged = statistics.judged(decision.access, event.label)
+        pipe.hincrby(*statistics.cell(gate, counted_at, judged))
         if issued is not None:
             pipe.hset(
                 keyspace.pass_(issued.id),
@@ -194,6 +210,7 @@ class Events:
                     "issued_at": to_ms(at),
                     "expires_at": to_ms(issued.expires_at),
                     "qr_ready_at": "",
+                    "seen_at": to_ms(event.first_seen_at),
                 },
             )
             pipe.expire(keyspace.pass_(issued.id), self._retention)

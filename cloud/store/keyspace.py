@@ -1,5 +1,6 @@
 """Every Redis key that the cloud uses is built here (RQ keeps its own under `rq:`)."""
 
+from datetime import date
 from uuid import UUID
 
 from cloud.contract import Channel
@@ -74,3 +75,24 @@ def subscriptions(channel: Channel, address: str) -> str:
 def enrolment_code(code_sha256: str) -> str:
     """String: what a one-time code enrols, gone when it is used or expires."""
     return f"mg:enrolment-code:{code_sha256}"
+
+
+def quarters(gate: str, day: date) -> str:
+    """Hash: counters of a gate by quarter of an hour, for one day in UTC."""
+    return f"mg:statistics:quarters:{gate}:{day.isoformat()}"
+
+
+def quarters_of_all() -> str:
+    """Pattern: `quarters` of every gate and day."""
+    return "mg:statistics:quarters:*"
+
+
+def of_quarters(key: str) -> tuple[str, date]:
+    """Return gate and day of a key of `quarters`."""
+    _, _, _, gate, day = key.split(":")
+    return gate, date.fromisoformat(day)
+
+
+def days(gate: str, year: int) -> str:
+    """Hash: counters of a gate by day, for one year."""
+    return f"mg:statistics:days:{gate}:{year:04}"

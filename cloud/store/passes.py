@@ -10,7 +10,7 @@ from uuid import UUID
 import redis
 
 from cloud.contract import Outcome, PassStatus
-from cloud.store import keyspace
+from cloud.store import keyspace, statistics
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, StoredPass
@@ -63,14 +63,20 @@ class Passes:
     ) -> Settlement:
         """Settle one attempt, atomically; the same attempt again gets the same answer."""
         sha256 = sha256_of(token)
+        counters, counter = statistics.cell(gate, now, statistics.REDEEMED)
         answer = json.loads(
             self._redeem(
-                keys=[keyspace.redemption(key_id, nonce, gate, sha256), keyspace.token(sha256)],
+                keys=[
+                    keyspace.redemption(key_id, nonce, gate, sha256),
+                    keyspace.token(sha256),
+                    counters,
+                ],
                 args=[
                     keyspace.PASS_PREFIX,
                     gate,
                     to_ms(now),
                     int(ANSWER_LIFETIME.total_seconds() * 1000),
+                    counter,
                 ],
             )
         )
@@ -98,6 +104,11 @@ class Passes:
     def keep_qr(self, held: StoredPass, image: bytes, now: datetime) -> None:
         """Keep the PNG until the pass expires, and note when it was first ready."""
         self._client.set(keyspace.pass_qr(held.id), image, pxat=to_ms(held.expires_at))
-        self._amend(
-            keys=[keyspace.pass_(held.id)], args=["qr_ready_at", "", "qr_ready_at", to_ms(now)]
-        )
+        keys, args = [keyspace.pass_(held.id)], ["qr_ready_at", "", "qr_ready_at", str(to_ms(now))]
+        # A device whose clock is ahead measures nothing.
+        if held.seen_at is not None and held.seen_at <= now:
+            took = (now - held.seen_at).total_seconds()
+            counters, counter = statistics.cell(held.gate, now, statistics.drawn(took))
+            keys.append(counters)
+            args.append(counter)
+        self._amend(keys=keys, args=args)

@@ -45,6 +45,8 @@ class StoredPass:
     expires_at: datetime
     qr_ready_at: datetime | None
     redeemed_at: datetime | None
+    seen_at: datetime | None = None
+    """Capture time of the first frame that showed the person."""
 
     @classmethod
     def read(cls, pass_id: UUID, fields: Fields) -> "StoredPass":
@@ -58,6 +60,7 @@ class StoredPass:
             expires_at=from_ms(fields[b"expires_at"]),
             qr_ready_at=_moment(fields.get(b"qr_ready_at")),
             redeemed_at=_moment(fields.get(b"redeemed_at")),
+            seen_at=_moment(fields.get(b"seen_at")),
         )
 
     def record(self, now: datetime) -> PassRecord:

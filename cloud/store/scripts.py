@@ -18,18 +18,37 @@ return id
 
 AMEND = """
 -- Change a record only while it is there and a field of it has the value that is expected.
--- KEYS: record; ARGV: field, its expected value, then field, value, ...
+-- KEYS: record, and counters where the change is counted
+-- ARGV: field, its expected value, then field, value, ...; the counter's field where there is one
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+local last = #ARGV
+if KEYS[2] then
+  redis.call('HINCRBY', KEYS[2], ARGV[last], 1)
+  last = last - 1
+end
 local fields = {}
-for i = 3, #ARGV do fields[#fields + 1] = ARGV[i] end
+for i = 3, last do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], unpack(fields))
 return 1
 """
 
+MOVE_COUNTERS = """
+-- Add counters to others and remove them.
+-- KEYS: counters, counters that they are added to; ARGV: field there, field here, ...
+for i = 1, #ARGV, 2 do
+  local number = redis.call('HGET', KEYS[1], ARGV[i])
+  if number then
+    redis.call('HINCRBY', KEYS[2], ARGV[i + 1], number)
+    redis.call('HDEL', KEYS[1], ARGV[i])
+  end
+end
+"""
+
 REDEEM = """
 -- Settle one attempt to use a token. The answer is kept, so that a repeated attempt gets it again.
--- KEYS: answer to this attempt, pass id by token
--- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms)
+-- KEYS: answer to this attempt, pass id by token, counters
+-- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
+--   counter of redemptions
 local answered = redis.call('GET', KEYS[1])
 if answered then return answered end
 
@@ -54,6 +73,7 @@ if pass_id then
     else
       redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', ARGV[3], 'redeemed_gate',
         ARGV[2])
+      redis.call('HINCRBY', KEYS[3], ARGV[5], 1)
       answer.outcome = 'admitted'
       answer.redeemed_at = ARGV[3]
       answer.redeemed_gate = ARGV[2]

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from datetime import datetime
+from typing import Self, cast
 
 import redis
 
+from cloud.store.moments import to_ms
 from cloud.store.records import Fields
 
 BATCH = 200
@@ -24,17 +26,43 @@ class Window:
     read_on: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The ends of a read, as Redis takes them; an entry's place begins with its time in ms."""
+
+    oldest: str = "-"
+    newest: str = "+"
+
+    @classmethod
+    def of(cls, since: datetime | None, until: datetime | None) -> Self:
+        """Return the entries from `since` up to before `until`."""
+        return cls(
+            "-" if since is None else str(max(to_ms(since), 0)),
+            "+" if until is None else f"({max(to_ms(until), 1)}-0",
+        )
+
+
 def backwards(
-    client: redis.Redis, stream: str, before: str | None, wanted: Mapping[bytes, str], limit: int
+    client: redis.Redis,
+    stream: str,
+    before: str | None,
+    wanted: Mapping[bytes, str],
+    limit: int,
+    *,
+    span: Span = Span(),
 ) -> Window:
-    """Return up to `limit` entries older than the cursor `before` whose fields are as `wanted`."""
+    """Return up to `limit` entries older than the cursor `before` whose fields are as `wanted`.
+
+    `before` comes from an earlier read of the same span, so it lies in it.
+    """
     matching: list[tuple[str, Fields]] = []
     cursor, scanned = before, 0
     while scanned < SCANNED_AT_MOST:
         count = BATCH if wanted else limit + 1
-        newest = "+" if cursor is None else f"({cursor}"
+        newest = span.newest if cursor is None else f"({cursor}"
         entries = cast(
-            list[tuple[bytes, Fields]], client.xrevrange(stream, max=newest, min="-", count=count)
+            list[tuple[bytes, Fields]],
+            client.xrevrange(stream, max=newest, min=span.oldest, count=count),
         )
         for entry_id, fields in entries:
             if len(matching) == limit:

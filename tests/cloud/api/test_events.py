@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -141,6 +142,41 @@ def test_events_are_filtered_by_what_they_say(
     first = page(operator, access="granted", limit=1)
     assert first.next is not None
     assert len(page(operator, access="granted", limit=1, before=first.next).items) == 1
+
+
+def test_events_are_filtered_by_when_they_were_accepted(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    for _ in range(4):
+        post(device, make_event())
+    newest_first = page(operator).items
+    second = newest_first[2]
+    place = datetime.fromtimestamp(int(second.cursor.partition("-")[0]) / 1000, UTC)
+    ids = [item.id for item in newest_first]
+    for since in (True, False):
+        found = page(operator, **{"since" if since else "until": place.isoformat()}).items
+        cursors = [int(item.cursor.partition("-")[0]) for item in newest_first]
+        at = int(second.cursor.partition("-")[0])
+        kept = [place >= at if since else place < at for place in cursors]
+        assert [item.id for item in found] == [
+            each for each, keep in zip(ids, kept, strict=True) if keep
+        ]
+    first = page(operator, since=place.isoformat(), limit=1)
+    assert first.next is not None
+    rest = page(operator, since=place.isoformat(), limit=3, before=first.next)
+    assert [item.id for item in (*first.items, *rest.items)][:2] == ids[:2]
+    assert page(operator, until="1901-01-01T00:00:00Z").items == []
+    assert page(operator, since="9999-01-01T00:00:00Z").items == []
+
+
+def test_events_are_filtered_by_device(
+    login: Login, operator: httpx.Client, make_event: Make
+) -> None:
+    post(login(Role.DEVICE), make_event())
+    post(login(Role.DEVICE), make_event())
+    item = page(operator).items[0]
+    assert page(operator, device=item.device_id).items == [item]
+    assert page(operator, device="nobody").items == []
 
 
 def test_events_of_a_gate_are_told_apart(

@@ -33,6 +33,7 @@ MAY: Final[dict[tuple[str, str], set[Role]]] = {
     ("POST", "/v1/gates/{gate_id}/subscribers"): {O, A},
     ("DELETE", "/v1/gates/{gate_id}/subscribers/{subscriber_id}"): {O, A},
     ("GET", "/v1/deliveries"): {V, O, A},
+    ("GET", "/v1/stats"): {V, O, A},
     ("GET", "/v1/keys"): {A},
     ("POST", "/v1/keys"): {A},
     ("DELETE", "/v1/keys/{key_id}"): {A},

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 import redis
@@ -71,6 +72,9 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "passes.revoke": ((HELD.id,), {}),
     "passes.qr": ((HELD.id,), {}),
     "passes.keep_qr": ((HELD, b"", NOW), {}),
+    "statistics.quarters": (("main", NOW, NOW), {}),
+    "statistics.days": (("main", NOW, NOW, ZoneInfo("UTC")), {}),
+    "statistics.compact": ((NOW, ZoneInfo("UTC")), {}),
     "deliveries.get": (("a",), {}),
     "deliveries.settle": (("a", DeliveryStatus.SENT, NOW), {}),
     "deliveries.page": ((), {"gate": None, "status": None, "before": None, "limit": 5}),
