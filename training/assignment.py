@@ -71,7 +71,9 @@ def assign(
     cost = cost.masked_fill(~allowed, torch.inf)
     wanted = iou.topk(MOST_ANCHORS, -1).values.sum(-1).int().clamp(min=1)  # [B, G]
     cheapest, where = cost.topk(MOST_ANCHORS, -1, largest=False)
-    chosen = (torch.arange(MOST_ANCHORS) < wanted[..., None]) & cheapest.isfinite()
+    chosen = (
+        torch.arange(MOST_ANCHORS, device=wanted.device) < wanted[..., None]
+    ) & cheapest.isfinite()
     matched = torch.zeros_like(allowed).scatter_(-1, where, chosen)
     # An anchor that several faces want answers for the one to which it costs least.
     cost = torch.where(matched, cost, torch.inf)

@@ -28,6 +28,7 @@ class Configuration:
     decay: float
     seed: int
     margin: float = 0.0
+    architecture: str = "ours"
 
 
 # Sizes and rates come from short trials on the public sets; the detector is trained smaller than it
@@ -73,17 +74,19 @@ def load(path: Path, expected: Configuration | None = None) -> dict[str, Any]:
         raise MissingCheckpointError(
             f"{path} is no checkpoint of ours ({error}); train again, or name another with --run"
         ) from error
-    if expected is not None and state["configuration"] != asdict(expected):
-        found = state["configuration"]
+    if expected is not None:
+        # A field that an older checkpoint does not have was at its default.
+        found = asdict(Configuration(**state["configuration"]))
         differs = ", ".join(
-            f"{k}: {found.get(k)!r} there, {v!r} here"
+            f"{k}: {found[k]!r} there, {v!r} here"
             for k, v in asdict(expected).items()
-            if found.get(k) != v
+            if found[k] != v
         )
-        raise ConfigurationMismatchError(
-            f"{path} was written under another configuration ({differs}); train into a new "
-            f"--run, or give the same options"
-        )
+        if differs:
+            raise ConfigurationMismatchError(
+                f"{path} was written under another configuration ({differs}); train into a new "
+                f"--run, or give the same options"
+            )
     return state
 
 
@@ -94,8 +97,8 @@ def begin_from(model: nn.Module, run: Path) -> None:
         model.load_state_dict(state["average"])
     except RuntimeError as error:
         raise ConfigurationMismatchError(
-            f"{run / 'best.pt'} holds a model of another shape; name a run of the same kind and "
-            "width with --begin-from, or leave it out"
+            f"{run / 'best.pt'} holds a model of another shape; name a run of the same kind, "
+            "architecture and width with --begin-from, or leave it out"
         ) from error
 
 

@@ -17,9 +17,10 @@ _STAGES = (
 )
 
 
-def _convolution(
+def convolution(
     inside: int, outside: int, kernel: int, stride: int, *, groups: int = 1, active: bool = True
 ) -> list[nn.Module]:
+    """Convolution, batch normalisation and, where `active`, ReLU6."""
     layers: list[nn.Module] = [
         nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outside),
@@ -33,10 +34,10 @@ class InvertedResidual(nn.Module):
     def __init__(self, inside: int, outside: int, stride: int, expansion: int) -> None:
         super().__init__()
         hidden = inside * expansion
-        widen = _convolution(inside, hidden, 1, 1) if expansion > 1 else []
-        filtered = _convolution(hidden, hidden, 3, stride, groups=hidden)
+        widen = convolution(inside, hidden, 1, 1) if expansion > 1 else []
+        filtered = convolution(hidden, hidden, 3, stride, groups=hidden)
         self.body = nn.Sequential(
-            *widen, *filtered, *_convolution(hidden, outside, 1, 1, active=False)
+            *widen, *filtered, *convolution(hidden, outside, 1, 1, active=False)
         )
         self.short = stride == 1 and inside == outside
 
@@ -46,13 +47,24 @@ class InvertedResidual(nn.Module):
         return features + out if self.short else out
 
 
-class MaskClassifier(nn.Module):
+class CropClassifier(nn.Module):
+    """What looks at a face crop: normalised f32 [B, 3, H, W] → logits [B, classes]."""
+
+    def both_ways(self, crops: torch.Tensor) -> torch.Tensor:
+        """The mean of a crop's logits and its mirror image's: a face has no handedness, and two
+        looks err less than one. What is measured and what is exported.
+        """
+        logits: torch.Tensor = (self(crops) + self(crops.flip(3))) / 2
+        return logits
+
+
+class MaskClassifier(CropClassifier):
     """Face crop → logits of LABELS."""
 
     def __init__(self, width: float = 0.5, classes: int = 3) -> None:
         super().__init__()
         inside = 16
-        layers: list[nn.Module] = _convolution(3, inside, 3, 2)
+        layers: list[nn.Module] = convolution(3, inside, 3, 2)
         for expansion, channels, repeats, stride in _STAGES:
             outside = max(8, int(channels * width + 4) // 8 * 8)
             for repeat in range(repeats):
@@ -61,17 +73,10 @@ class MaskClassifier(nn.Module):
                 )
                 inside = outside
         last = int(512 * max(0.5, width))
-        self.features = nn.Sequential(*layers, *_convolution(inside, last, 1, 1))
+        self.features = nn.Sequential(*layers, *convolution(inside, last, 1, 1))
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(last, classes))
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         """f32 [B, 3, H, W], normalised → logits [B, classes]."""
         logits: torch.Tensor = self.head(self.features(crops).mean((2, 3)))
-        return logits
-
-    def both_ways(self, crops: torch.Tensor) -> torch.Tensor:
-        """The mean of a crop's logits and its mirror image's: a face has no handedness, and two
-        looks err less than one. What is measured and what is exported.
-        """
-        logits: torch.Tensor = (self(crops) + self(crops.flip(3))) / 2
         return logits

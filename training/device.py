@@ -1,6 +1,29 @@
-"""Where a run's arithmetic happens."""
+"""Where a run's arithmetic happens: one CPU, one GPU, or a process for each of several."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
 
 import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from training.errors import DeviceError
+
+# The others wait for the first process while it judges a model and writes its checkpoint.
+_PATIENCE = timedelta(hours=1)
+
+
+class DeviceChoice(StrEnum):
+    """What --device takes."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
 
 
 def has_bfloat16() -> bool:
@@ -9,3 +32,98 @@ def has_bfloat16() -> bool:
     return bool(
         capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One process of a run: its device, whether to multiply there in bfloat16, and which process
+    (`rank`, from 0) of how many (`ranks`) it is.
+    """
+
+    device: torch.device
+    autocast: bool
+    rank: int = 0
+    ranks: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process judges and writes for all."""
+        return self.rank == 0
+
+    def share(self, batch: int) -> int:
+        """How many of a step's samples are this process's. Raises DeviceError."""
+        if batch % self.ranks:
+            raise DeviceError(
+                f"a batch of {batch} cannot be shared by {self.ranks} processes; "
+                f"give a --batch that {self.ranks} divides"
+            )
+        return batch // self.ranks
+
+    def moved(self, batch: Any) -> Any:
+        """A batch (tensor, or tuple of tensors) on the device."""
+        if isinstance(batch, torch.Tensor):
+            return batch.to(self.device, non_blocking=True)
+        if isinstance(batch, tuple | list):
+            return tuple(self.moved(part) for part in batch)
+        return batch
+
+    def joined(self, model: nn.Module) -> nn.Module:
+        """The model, its gradients averaged over all processes where there are several."""
+        if self.ranks == 1:
+            return model
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=ids)
+
+    def agreed(self, *values: float) -> list[float]:
+        """The first process's values, in every process: clocks differ, and all must stop at the
+        same step.
+        """
+        if self.ranks == 1:
+            return list(values)
+        shared = torch.tensor(values, dtype=torch.float64)
+        distributed.broadcast(shared, 0)
+        return [float(v) for v in shared]
+
+
+HERE = Place(torch.device("cpu"), autocast=False)
+"""One process on the CPU, in plain float32."""
+
+
+def _device(choice: DeviceChoice, local: int) -> torch.device:
+    there = torch.cuda.is_available()
+    if choice is DeviceChoice.CUDA and not there:
+        raise DeviceError(
+            "--device cuda: torch sees no CUDA device here; use --device cpu, or install a "
+            "build of torch for this machine's GPU"
+        )
+    if choice is DeviceChoice.CPU or not there:
+        return torch.device("cpu")
+    if local >= torch.cuda.device_count():
+        raise DeviceError(
+            f"process {local} of this machine finds {torch.cuda.device_count()} GPUs; start no "
+            "more with --nproc-per-node than there are"
+        )
+    torch.cuda.set_device(local)
+    return torch.device("cuda", local)
+
+
+@contextmanager
+def place_of(choice: DeviceChoice = DeviceChoice.AUTO) -> Iterator[Place]:
+    """This process's place, by the variables that torchrun sets (RANK, WORLD_SIZE, LOCAL_RANK);
+    without them, the only one. Raises DeviceError.
+
+    Gradients travel by NCCL between GPUs, by Gloo between CPUs; what the processes agree on always
+    travels by Gloo, so that no GPU waits for it.
+    """
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    device = _device(choice, int(os.environ.get("LOCAL_RANK", "0")))
+    gpu = device.type == "cuda"
+    autocast = torch.cuda.is_bf16_supported(including_emulation=False) if gpu else has_bfloat16()
+    if ranks == 1:
+        yield Place(device, autocast)
+        return
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=_PATIENCE)
+    try:
+        yield Place(device, autocast, distributed.get_rank(), ranks)
+    finally:
+        distributed.destroy_process_group()

@@ -11,6 +11,8 @@
     │   ├── MissingCheckpointError     none is there
     │   ├── ConfigurationMismatchError it was written under another configuration
     │   └── BudgetSpentError      it has used up the minutes that it is to go on for
+    ├── UnknownArchitectureError  a classifier that we do not know how to build
+    ├── DeviceError               a device that is not there, or a batch that cannot be shared
     └── ExportError               the exported model does not say what the trained one says
 
 Every message names the thing and what mends it.
@@ -59,6 +61,14 @@ class ConfigurationMismatchError(CheckpointError):
 
 class BudgetSpentError(CheckpointError):
     """It has used up the minutes that it is to go on for."""
+
+
+class UnknownArchitectureError(TrainingError):
+    """A classifier that we do not know how to build."""
+
+
+class DeviceError(TrainingError):
+    """A device that is not there, or a batch that cannot be shared by the processes."""
 
 
 class ExportError(TrainingError):

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.metrics import classification_report, confusion_matrix, precision_recall_curve
 
+from training.architectures import built
 from training.checkpoint import Configuration, load, write_json
-from training.classifier import MaskClassifier
+from training.classifier import CropClassifier
 from training.crops import Held, cut, fitted, held_crops
 from training.datasets import Album, open_album
 from training.detector import FaceDetector
@@ -30,7 +31,7 @@ OVERLAP = 0.45
 """IoU over which the edge takes two boxes for one face."""
 
 Floats = NDArray[np.float32]
-Model = TypeVar("Model", FaceDetector, MaskClassifier)
+Model = TypeVar("Model", FaceDetector, CropClassifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,10 @@ def open_detector(run: Path) -> Trained[FaceDetector]:
     return Trained(model.eval(), configuration, int(state["samples"]))
 
 
-def open_classifier(run: Path) -> Trained[MaskClassifier]:
+def open_classifier(run: Path) -> Trained[CropClassifier]:
     """The best classifier of a run. Raises MissingCheckpointError, also where it is none."""
     configuration, state = _open(run, "classifier")
-    model = MaskClassifier(configuration.width)
+    model = built(configuration)
     model.load_state_dict(state["average"])
     return Trained(model.eval(), configuration, int(state["samples"]))
 

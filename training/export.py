@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 from training.checkpoint import write_json
-from training.classifier import MaskClassifier
+from training.classifier import CropClassifier
 from training.detector import FaceDetector, anchor_points, decode
 from training.errors import ExportError
 from training.layouts import Pixels
@@ -52,7 +52,7 @@ class _DetectorCore(nn.Module):
 class _ClassifierCore(nn.Module):
     """Normalised crops → calibrated probabilities."""
 
-    def __init__(self, model: MaskClassifier, temperature: float) -> None:
+    def __init__(self, model: CropClassifier, temperature: float) -> None:
         super().__init__()
         self.model, self.temperature = model, temperature
 
@@ -184,7 +184,7 @@ def detector_graph(model: FaceDetector, size: int) -> openvino.Model:
     )
 
 
-def classifier_graph(model: MaskClassifier, size: int, temperature: float) -> openvino.Model:
+def classifier_graph(model: CropClassifier, size: int, temperature: float) -> openvino.Model:
     """`image` u8 [B, H, W, 3] BGR → `probabilities` f32 [B, labels]."""
     image = ops.parameter([-1, -1, -1, 3], np.uint8, name="image")
     side = ops.constant([size], dtype=np.int64).output(0)
@@ -226,7 +226,7 @@ def reference_detection(model: FaceDetector, picture: Pixels, size: int) -> tupl
 
 @torch.no_grad()
 def reference_probabilities(
-    model: MaskClassifier, crop: Pixels, size: int, temperature: float
+    model: CropClassifier, crop: Pixels, size: int, temperature: float
 ) -> Floats:
     """Probabilities [labels] of the torch model, to compare with the exported one."""
     return np.asarray(
@@ -344,7 +344,7 @@ def verify_detector(
 
 
 def verify_classifier(
-    model: MaskClassifier, size: int, temperature: float, file: Path, crops: list[Pixels]
+    model: CropClassifier, size: int, temperature: float, file: Path, crops: list[Pixels]
 ) -> float:
     """Compare IR with torch on crops of any size; the largest difference.
 

@@ -75,13 +75,15 @@ def detect(
 ) -> list[Detections]:
     """Faces of each picture at the input size that the exported model has."""
     model.eval()
+    device = next(model.parameters()).device
     anchors = anchor_points(size, size)
     found = []
     for start in range(0, len(pictures), 16):
         boxed = [letterbox(p, size) for p in pictures[start : start + 16]]
-        tensor = torch.from_numpy(np.stack([b[0] for b in boxed])).permute(0, 3, 1, 2).float()
-        logits, raw = model(((tensor - MEAN) / SCALE).contiguous(memory_format=torch.channels_last))
-        scores, boxes = logits.sigmoid().numpy(), decode(raw, anchors).numpy()
+        logits, raw = model(
+            normalised(torch.from_numpy(np.stack([b[0] for b in boxed])).to(device))
+        )
+        scores, boxes = logits.cpu().sigmoid().numpy(), decode(raw.cpu(), anchors).numpy()
         for (_, scale), s, b in zip(boxed, scores, boxes, strict=True):
             sure = s >= least
             found.append(suppress(b[sure] / scale, s[sure], least, overlap))

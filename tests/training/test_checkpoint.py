@@ -15,6 +15,15 @@ def test_a_checkpoint_of_another_configuration_is_refused_naming_what_differs(
     assert load(tmp_path / "last.pt", CLASSIFIER)["configuration"]["size"] == CLASSIFIER.size
     with pytest.raises(ConfigurationMismatchError, match=r"size: 96 there, 64 here"):
         load(tmp_path / "last.pt", replace(CLASSIFIER, size=64))
+    with pytest.raises(ConfigurationMismatchError, match="architecture: 'ours' there"):
+        load(tmp_path / "last.pt", replace(CLASSIFIER, architecture="small-cnn"))
+
+
+def test_a_checkpoint_from_before_a_field_was_there_holds_its_default(tmp_path: Path) -> None:
+    older = asdict(CLASSIFIER)
+    del older["architecture"]
+    save({"configuration": older}, tmp_path / "last.pt")
+    load(tmp_path / "last.pt", CLASSIFIER)
 
 
 def test_no_checkpoint_and_a_torn_one_are_named(tmp_path: Path) -> None:

@@ -1,9 +1,15 @@
+import json
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.utils.data import IterableDataset
 
@@ -13,7 +19,7 @@ from training.errors import (
     ConfigurationMismatchError,
     MissingCheckpointError,
 )
-from training.train import Average, Run, Task, rate_at, train
+from training.train import Average, Options, Run, Task, rate_at, train
 
 TINY = Configuration("tiny", size=4, width=1, batch=8, rate=0.05, decay=0.0, seed=3)
 QUIET = Console(quiet=True)
@@ -22,14 +28,14 @@ QUIET = Console(quiet=True)
 class Points(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
     """Points of the plane y = 2 a - b."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, batch: int) -> None:
         super().__init__()
-        self.seed = seed
+        self.seed, self.batch = seed, batch
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         generator = torch.Generator().manual_seed(self.seed)
         while True:
-            x = torch.randn(8, 2, generator=generator)
+            x = torch.randn(self.batch, 2, generator=generator)
             yield x, 2 * x[:, :1] - x[:, 1:]
 
 
@@ -47,12 +53,21 @@ def weight(model: nn.Module) -> float:
     return next(model.parameters()).item()
 
 
-def go(folder: Path, minutes: float, resume: bool, configuration: Configuration = TINY) -> Run:
+def go(
+    folder: Path,
+    minutes: float,
+    resume: bool,
+    configuration: Configuration = TINY,
+    **options: Any,
+) -> Run:
     run = Run(folder, configuration, minutes)
     return train(
-        nn.Linear(2, 1), Points, Task(step, judge, "closeness"), run,
-        resume=resume, every=60, console=QUIET, autocast=False,
-    )  # fmt: skip
+        nn.Linear(2, 1),
+        Points,
+        Task(step, judge, "closeness"),
+        run,
+        Options(QUIET, resume, every=60, **options),
+    )
 
 
 def test_training_learns_ends_on_time_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -71,7 +86,11 @@ def test_training_learns_ends_on_time_and_goes_on_where_it_stopped(tmp_path: Pat
         "last.pt",
         "history.json",
         "curves.png",
+        "progress.json",
     }
+    progress = json.loads((tmp_path / "progress.json").read_text())
+    assert progress["state"] == "ended"
+    assert progress["samples"] <= second.samples
 
 
 def test_resume_refuses_nothing_and_another_configuration(tmp_path: Path) -> None:
@@ -81,6 +100,27 @@ def test_resume_refuses_nothing_and_another_configuration(tmp_path: Path) -> Non
     other = Configuration("tiny", size=4, width=1, batch=16, rate=0.05, decay=0.0, seed=3)
     with pytest.raises(ConfigurationMismatchError, match="batch: 8 there, 16 here"):
         go(tmp_path, 0.01, resume=True, configuration=other)
+
+
+def test_a_run_that_is_told_to_stop_saves_what_it_has_and_goes_on(tmp_path: Path) -> None:
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    first = go(tmp_path, 5, resume=False, workers=0)
+    assert first.elapsed < 60
+    assert first.history == []
+    assert json.loads((tmp_path / "progress.json").read_text())["state"] == "stopped"
+    assert load(tmp_path / "last.pt", TINY)["steps"] == first.steps
+    second = go(tmp_path, first.elapsed / 60 + 0.01, resume=True, workers=0)
+    assert second.steps > first.steps
+    assert json.loads((tmp_path / "progress.json").read_text())["state"] == "ended"
+
+
+def test_tensorboard_is_written_where_asked_for(tmp_path: Path) -> None:
+    go(tmp_path, 0.01, resume=False, workers=0, tensorboard=True)
+    accumulator = EventAccumulator(str(tmp_path / "tensorboard"))
+    accumulator.Reload()
+    assert {"loss/square_loss", "validation/closeness"} <= set(accumulator.Tags()["scalars"])
+    assert accumulator.Scalars("validation/closeness")[0].value > 0
 
 
 def test_the_rate_rises_then_falls_to_a_hundredth() -> None:

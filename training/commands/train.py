@@ -1,5 +1,7 @@
 """`python -m training train`: the detector, the classifier."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -7,10 +9,12 @@ import torch
 import typer
 from rich.console import Console
 
-from training.checkpoint import CLASSIFIER, DETECTOR, configured
+from training.architectures import ARCHITECTURES, configuration_of
+from training.checkpoint import DETECTOR, configured
 from training.commands.options import Data, Prepared, RunFolder
+from training.device import DeviceChoice, place_of
 from training.tasks import train_classifier, train_detector
-from training.train import Run
+from training.train import Options, Run
 
 console = Console()
 
@@ -18,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Train a model within a time budget; stop and --resume as you like."
 )
 Resume = Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")]
+Minutes = Annotated[float, typer.Option(help="Time budget; the schedule is shaped to it.")]
 Every = Annotated[float, typer.Option(help="Minutes between two looks at the validation split.")]
 Batch = Annotated[int | None, typer.Option(help="Samples in a step.")]
 Size = Annotated[int | None, typer.Option(help="Side of the training samples in pixels.")]
@@ -33,10 +38,34 @@ Threads = Annotated[
 ]
 
 
-def limit_threads(threads: int | None) -> None:
-    """Leave cores to others on the same machine."""
+Architecture = Annotated[str, typer.Option(help="What to train: " + ", ".join(ARCHITECTURES) + ".")]
+Device = Annotated[
+    DeviceChoice,
+    typer.Option(help="Where to multiply; auto takes a GPU where torch sees one."),
+]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Processes that make the samples, for each that trains.")
+]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write TensorBoard's event files into the run, too.")
+]
+
+
+@contextmanager
+def options_of(
+    *,
+    resume: bool,
+    every: float,
+    threads: int | None,
+    device: DeviceChoice,
+    workers: int,
+    tensorboard: bool,
+) -> Iterator[Options]:
+    """How the command line says that a run is to be carried out."""
     if threads:
         torch.set_num_threads(threads)
+    with place_of(device) as place:
+        yield Options(console, resume, every, place, workers, tensorboard)
 
 
 @app.command("detector")
@@ -45,7 +74,7 @@ def train_detector_command(
     data: Data = Path("../shared/data"),
     prepared: Prepared = Path("var/training/prepared"),
     run: RunFolder = None,
-    minutes: Annotated[float, typer.Option(help="Time budget; the schedule is shaped to it.")] = 60,
+    minutes: Minutes = 60,
     every: Every = 5,
     resume: Resume = False,
     begin_from: BeginFrom = None,
@@ -53,29 +82,35 @@ def train_detector_command(
     size: Size = None,
     rate: Rate = None,
     threads: Threads = None,
+    device: Device = DeviceChoice.AUTO,
+    workers: Workers = 1,
+    tensorboard: TensorBoard = False,
 ) -> None:
-    """Train the face detector."""
-    limit_threads(threads)
+    """Train the face detector.
+
+    On several GPUs of one machine: torchrun --nproc-per-node 4 -m training train detector …
+    """
     configuration = configured(DETECTOR, batch=batch, size=size, rate=rate)
     progress = Run(run or Path("var/training/detector"), configuration, minutes)
-    train_detector(
-        prepared,
-        data / "mask_templates",
-        progress,
+    with options_of(
         resume=resume,
-        origin=begin_from,
         every=every,
-        console=console,
-    )
+        threads=threads,
+        device=device,
+        workers=workers,
+        tensorboard=tensorboard,
+    ) as options:
+        train_detector(prepared, data / "mask_templates", progress, options, begin_from)
 
 
 @app.command("classifier")
 def train_classifier_command(
     *,
+    architecture: Architecture = "ours",
     data: Data = Path("../shared/data"),
     prepared: Prepared = Path("var/training/prepared"),
     run: RunFolder = None,
-    minutes: Annotated[float, typer.Option(help="Time budget; the schedule is shaped to it.")] = 25,
+    minutes: Minutes = 25,
     every: Every = 3,
     resume: Resume = False,
     begin_from: BeginFrom = None,
@@ -83,17 +118,20 @@ def train_classifier_command(
     size: Size = None,
     rate: Rate = None,
     threads: Threads = None,
+    device: Device = DeviceChoice.AUTO,
+    workers: Workers = 1,
+    tensorboard: TensorBoard = False,
 ) -> None:
-    """Train the mask classifier."""
-    limit_threads(threads)
-    configuration = configured(CLASSIFIER, batch=batch, size=size, rate=rate)
-    progress = Run(run or Path("var/training/classifier"), configuration, minutes)
-    train_classifier(
-        prepared,
-        data / "mask_templates",
-        progress,
+    """Train the mask classifier: ours, or one to compare it with."""
+    configuration = configured(configuration_of(architecture), batch=batch, size=size, rate=rate)
+    folder = "classifier" if architecture == "ours" else architecture
+    progress = Run(run or Path("var/training") / folder, configuration, minutes)
+    with options_of(
         resume=resume,
-        origin=begin_from,
         every=every,
-        console=console,
-    )
+        threads=threads,
+        device=device,
+        workers=workers,
+        tensorboard=tensorboard,
+    ) as options:
+        train_classifier(prepared, data / "mask_templates", progress, options, begin_from)

@@ -6,26 +6,26 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from sklearn.metrics import f1_score
 from torch import nn
 from torch.nn import functional
 
+from training.architectures import built
 from training.checkpoint import begin_from
-from training.classifier import MaskClassifier
+from training.classifier import CropClassifier
 from training.crops import Crops, Held, held_crops
 from training.datasets import open_album
-from training.device import has_bfloat16
 from training.measures import normalised
-from training.train import Run, Task, train
+from training.train import Options, Run, Task, train
 
 
 @torch.no_grad()
-def logits_of(model: MaskClassifier, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+def logits_of(model: CropClassifier, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """f32 [N, 3] for crops u8 [N, S, S, 3]."""
     model.eval()
+    device = next(model.parameters()).device
     parts = [
-        model.both_ways(normalised(torch.from_numpy(crops[i : i + 128])))
+        model.both_ways(normalised(torch.from_numpy(crops[i : i + 128]).to(device))).cpu()
         for i in range(0, len(crops), 128)
     ]
     return np.asarray(torch.cat(parts).numpy(), np.float32)
@@ -52,11 +52,8 @@ def train_classifier(
     prepared: Path,
     templates: Path | None,
     run: Run,
-    *,
-    resume: bool,
+    options: Options,
     origin: Path | None,
-    every: float,
-    console: Console,
 ) -> Run:
     """Train the mask classifier on labelled boxes, crops, and bare faces that are dressed on the
     way.
@@ -79,30 +76,22 @@ def train_classifier(
         }
 
     def judge(model: nn.Module) -> dict[str, float]:
-        guesses = logits_of(cast(MaskClassifier, model), held.crops).argmax(1)
+        guesses = logits_of(cast(CropClassifier, model), held.crops).argmax(1)
         figures = {"macro_f1": macro_f1(held.labels[genuine], guesses[genuine])}
         pretended = np.array([s == "drawn" for s in held.sets])
         if pretended.any():
             figures["drawn_macro_f1"] = macro_f1(held.labels[pretended], guesses[pretended])
         return figures
 
-    def stream(seed: int) -> Crops:
-        return Crops(album, configuration.size, configuration.margin, configuration.batch, seed)
+    def stream(seed: int, batch: int) -> Crops:
+        return Crops(album, configuration.size, configuration.margin, batch, seed)
 
-    model = MaskClassifier(configuration.width)
+    model = built(configuration)
     if origin:
         begin_from(model, origin)
-    console.print(
-        f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
-        f"pictures, judged on {len(held.labels)} faces"
-    )
-    return train(
-        model,
-        stream,
-        Task(step, judge, "macro_f1"),
-        run,
-        resume=resume,
-        every=every,
-        console=console,
-        autocast=has_bfloat16(),
-    )
+    if options.place.first:
+        options.console.print(
+            f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
+            f"pictures, judged on {len(held.labels)} faces"
+        )
+    return train(model, stream, Task(step, judge, "macro_f1"), run, options)

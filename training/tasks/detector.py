@@ -4,18 +4,16 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from rich.console import Console
 from torch import nn
 
 from training.assignment import detection_loss
 from training.checkpoint import begin_from
 from training.datasets import open_album
 from training.detector import FaceDetector, anchor_points
-from training.device import has_bfloat16
 from training.errors import EmptyClassError
 from training.measures import detect, face_ap, normalised
 from training.scenes import Batch, Scenes
-from training.train import Run, Task, train
+from training.train import Options, Run, Task, train
 
 RUNNING_SIZE = 352
 """Side of the square that the exported detector letterboxes to.
@@ -29,11 +27,8 @@ def train_detector(
     prepared: Path,
     templates: Path | None,
     run: Run,
-    *,
-    resume: bool,
+    options: Options,
     origin: Path | None,
-    every: float,
-    console: Console,
 ) -> Run:
     """Train the face detector on everything that `prepare` found boxes for."""
     configuration = run.configuration
@@ -54,31 +49,25 @@ def train_detector(
     def step(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         pictures, faces, ignored = batch
         logits, raw = model(normalised(pictures))
-        with torch.autocast("cpu", enabled=False):
-            quality, box = detection_loss(logits.float(), raw.float(), anchors, faces, ignored)
+        with torch.autocast(logits.device.type, enabled=False):
+            quality, box = detection_loss(
+                logits.float(), raw.float(), anchors.to(logits.device), faces, ignored
+            )
         return {"quality_loss": quality, "box_loss": 2.0 * box}
 
     def judge(model: nn.Module) -> dict[str, float]:
         found = detect(cast(FaceDetector, model), [held.pictures[i] for i in judged], RUNNING_SIZE)
         return {"face_ap_50": face_ap(held, judged, found)}
 
-    def stream(seed: int) -> Scenes:
-        return Scenes(album, configuration.size, configuration.batch, seed)
+    def stream(seed: int, batch: int) -> Scenes:
+        return Scenes(album, configuration.size, batch, seed)
 
     model = FaceDetector(int(configuration.width))
     if origin:
         begin_from(model, origin)
-    console.print(
-        f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
-        f"pictures, judged on {len(judged)}"
-    )
-    return train(
-        model,
-        stream,
-        Task(step, judge, "face_ap_50"),
-        run,
-        resume=resume,
-        every=every,
-        console=console,
-        autocast=has_bfloat16(),
-    )
+    if options.place.first:
+        options.console.print(
+            f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
+            f"pictures, judged on {len(judged)}"
+        )
+    return train(model, stream, Task(step, judge, "face_ap_50"), run, options)
