@@ -11,6 +11,7 @@ from training.commands import train
 from training.commands.options import Data, Prepared, RunFolder
 from training.errors import TrainingError
 from training.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
+from training.evaluate_gender import evaluate_gender
 from training.layouts import Pixels, read_picture
 from training.memory import keep_freed_memory
 from training.prepare import prepare as prepare_sets
@@ -104,6 +105,19 @@ def evaluate_pipeline_command(
 ) -> None:
     """Whole pictures through both models: how many faces get the right verdict."""
     console.print_json(data=evaluate_pipeline(detector, classifier, prepared, data))
+
+
+@evaluate.command("gender")
+def evaluate_gender_command(
+    prepared: Prepared = Path("var/training/prepared"),
+    run: RunFolder = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder of face crops named age_gender_race_stamp to measure on."),
+    ] = None,
+) -> None:
+    """Accuracy of the gender head: balanced, and by gender, race group and age band."""
+    console.print_json(data=evaluate_gender(run or Path("var/training/gender"), prepared, data))
 
 
 @evaluate.command("all")

@@ -38,6 +38,10 @@ CLASSIFIER = Configuration(
     "classifier", size=96, width=0.5, batch=64, rate=2e-3, decay=0.02, seed=2, margin=0.2
 )
 
+GENDER = Configuration(
+    "gender", size=96, width=0.5, batch=64, rate=2e-3, decay=0.05, seed=3, margin=0.2
+)
+
 
 def configured(base: Configuration, **changes: float | int | None) -> Configuration:
     """A configuration with the options that were given on the command line."""
@@ -100,6 +104,22 @@ def begin_from(model: nn.Module, run: Path) -> None:
             f"{run / 'best.pt'} holds a model of another shape; name a run of the same kind, "
             "architecture and width with --begin-from, or leave it out"
         ) from error
+
+
+def begin_trunk_from(model: nn.Module, run: Path) -> None:
+    """Start with all but the head of another run's best weights. Raises CheckpointError."""
+    state = load(run / "best.pt")
+    trunk = {k: v for k, v in state["average"].items() if k.startswith("features.")}
+    try:
+        missing, _ = model.load_state_dict(trunk, strict=False)
+        fits = all(k.startswith("head.") for k in missing)
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ConfigurationMismatchError(
+            f"{run / 'best.pt'} holds a trunk of another shape; name a run of the same "
+            "architecture and width with --begin-from, or leave it out"
+        )
 
 
 def write_json(content: object, path: Path) -> None:

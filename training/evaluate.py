@@ -43,7 +43,10 @@ class Trained(Generic[Model]):
     samples: int
 
 
-def _open(run: Path, kind: str) -> tuple[Configuration, dict[str, Any]]:
+def opened(run: Path, kind: str) -> tuple[Configuration, dict[str, Any]]:
+    """A run's configuration and best checkpoint. Raises MissingCheckpointError, also where it is of
+    another kind.
+    """
     state = load(run / "best.pt")
     configuration = Configuration(**state["configuration"])
     if configuration.kind != kind:
@@ -56,7 +59,7 @@ def _open(run: Path, kind: str) -> tuple[Configuration, dict[str, Any]]:
 
 def open_detector(run: Path) -> Trained[FaceDetector]:
     """The best detector of a run. Raises MissingCheckpointError, also where it is no detector."""
-    configuration, state = _open(run, "detector")
+    configuration, state = opened(run, "detector")
     model = FaceDetector(int(configuration.width))
     model.load_state_dict(state["average"])
     return Trained(model.eval(), configuration, int(state["samples"]))
@@ -64,7 +67,7 @@ def open_detector(run: Path) -> Trained[FaceDetector]:
 
 def open_classifier(run: Path) -> Trained[CropClassifier]:
     """The best classifier of a run. Raises MissingCheckpointError, also where it is none."""
-    configuration, state = _open(run, "classifier")
+    configuration, state = opened(run, "classifier")
     model = built(configuration)
     model.load_state_dict(state["average"])
     return Trained(model.eval(), configuration, int(state["samples"]))

@@ -40,6 +40,7 @@ torch.save((spied, seen, loop.torch.get_num_threads()), f"rank{os.environ['RANK'
 """
 
 
+@pytest.mark.timeout(320)
 def test_two_processes_share_batches_and_weights_and_one_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +54,7 @@ def test_two_processes_share_batches_and_weights_and_one_goes_on(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
          "spy.py"],
         env={"PYTHONPATH": str(ROOT), "MPLCONFIGDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, timeout=110, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     (first, batches, _), (second, others, _) = (

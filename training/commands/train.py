@@ -1,4 +1,4 @@
-"""`python -m training train`: the detector, the classifier."""
+"""`python -m training train`: the detector, the classifier, the gender head."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 
 from training.architectures import ARCHITECTURES, configuration_of
-from training.checkpoint import DETECTOR, configured
+from training.checkpoint import DETECTOR, GENDER, configured
 from training.commands.options import Data, Prepared, RunFolder
 from training.device import DeviceChoice, place_of
-from training.tasks import train_classifier, train_detector
+from training.tasks import train_classifier, train_detector, train_gender
 from training.train import Options, Run
 
 console = Console()
@@ -135,3 +135,36 @@ def train_classifier_command(
         tensorboard=tensorboard,
     ) as options:
         train_classifier(prepared, data / "mask_templates", progress, options, begin_from)
+
+
+@app.command("gender")
+def train_gender_command(
+    *,
+    prepared: Prepared = Path("var/training/prepared"),
+    run: RunFolder = None,
+    minutes: Minutes = 20,
+    every: Every = 3,
+    resume: Resume = False,
+    begin_from: Annotated[
+        Path | None, typer.Option(help="Run of a mask classifier whose trunk to start with.")
+    ] = None,
+    batch: Batch = None,
+    size: Size = None,
+    rate: Rate = None,
+    threads: Threads = None,
+    device: Device = DeviceChoice.AUTO,
+    workers: Workers = 1,
+    tensorboard: TensorBoard = False,
+) -> None:
+    """Train the optional gender head on adult faces named age_gender_race_stamp."""
+    configuration = configured(GENDER, batch=batch, size=size, rate=rate)
+    progress = Run(run or Path("var/training/gender"), configuration, minutes)
+    with options_of(
+        resume=resume,
+        every=every,
+        threads=threads,
+        device=device,
+        workers=workers,
+        tensorboard=tensorboard,
+    ) as options:
+        train_gender(prepared, progress, options, begin_from)
