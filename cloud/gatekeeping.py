@@ -24,9 +24,9 @@ from cloud.contract import (
     Subscriber,
 )
 from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
-from cloud.errors import EventConflict, GateUnknown
+from cloud.errors import EventConflict, GateUnknown, StoreFault
 from cloud.notify.texts import text_of
-from cloud.store import Acceptance, Receipt, Store
+from cloud.store import Acceptance, Attempt, Fate, Receipt, Settlement, Store, Surroundings
 
 REFUSALS: Final = {
     Label.WITHOUT_MASK: Refusal(
@@ -46,6 +46,10 @@ MESSAGES: Final = {
     Outcome.REVOKED: "This pass was taken back. Please speak to the staff.",
     Outcome.WRONG_GATE: "This pass is for another entrance.",
 }
+
+
+TOKENS: Final = len(TOKEN_ALPHABET) ** TOKEN_LENGTH
+"""How many tokens there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +74,42 @@ def accept(
     Raises EventConflict where the id is taken by a different event, or came from another device.
     """
     while True:
-        around = store.events.surroundings(event.id, gate)
-        if around.receipt is not None:
-            return Answer(_repeated(around.receipt, event, device_id), repeated=True)
-        if around.gate is None:
-            raise GateUnknown(f"there is no gate {gate}")
-        decision = decide(event, gate, pass_lifetime, now)
-        deliveries = [
-            delivery
-            for subscriber in around.subscribers
-            if (delivery := _delivery(subscriber, around.gate, event, decision)) is not None
-        ]
-        if store.events.add(Acceptance(event, device_id, decision, deliveries)):
-            return Answer(decision, repeated=False)
-        # Somebody else accepted this id between our look and our write: give their answer.
+        around = store.events.surroundings(gate)
+        offered = offer(event, around, device_id, pass_lifetime, now, gate=gate)
+        answer = settled(offered, store.events.add(offered))
+        if answer is not None:
+            return answer
+
+
+def offer(
+    event: Event,
+    around: Surroundings,
+    device_id: str,
+    pass_lifetime: timedelta,
+    now: datetime,
+    *,
+    gate: str,
+) -> Acceptance:
+    """Decide on an event, and return what is to be kept; raise GateUnknown without its gate."""
+    if around.gate is None:
+        raise GateUnknown(f"there is no gate {gate}")
+    decision = decide(event, gate, pass_lifetime, now)
+    deliveries = [
+        delivery
+        for subscriber in around.subscribers
+        if (delivery := _delivery(subscriber, around.gate, event, decision)) is not None
+    ]
+    return Acceptance(event, device_id, decision, deliveries, around.guards)
+
+
+def settled(offered: Acceptance, fate: Receipt | Fate) -> Answer | None:
+    """Return the answer to an event; None where its surroundings changed: look again, then decide.
+
+    Raises EventConflict where the id is taken by a different event, or came from another device.
+    """
+    if isinstance(fate, Receipt):
+        return Answer(_repeated(fate, offered.event, offered.device_id), repeated=True)
+    return Answer(offered.decision, repeated=False) if fate is Fate.WRITTEN else None
 
 
 def decide(event: Event, gate: str, pass_lifetime: timedelta, now: datetime) -> Decision:
@@ -103,7 +129,12 @@ def decide(event: Event, gate: str, pass_lifetime: timedelta, now: datetime) -> 
 
 def new_token() -> str:
     """Return 13 letters drawn evenly from the alphabet by the system's secure generator."""
-    return "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(TOKEN_LENGTH))
+    number = secrets.randbelow(TOKENS)
+    letters = []
+    for _ in range(TOKEN_LENGTH):
+        number, place = divmod(number, len(TOKEN_ALPHABET))
+        letters.append(TOKEN_ALPHABET[place])
+    return "".join(letters)
 
 
 def redeem(
@@ -112,9 +143,23 @@ def redeem(
     """Settle one attempt to enter by what a scanner read."""
     token = token_in(scanned)
     if token is None:
-        # Nothing to look up, and the same answer for ever: there is nothing to keep either.
-        return Redemption(outcome=Outcome.UNKNOWN, message=MESSAGES[Outcome.UNKNOWN], at=now)
-    settled = store.passes.redeem(token=token, gate=gate, nonce=nonce, key_id=key_id, now=now)
+        return unreadable(now)
+    settlement = store.passes.redeem(Attempt(token, gate, nonce, key_id, now))
+    if settlement is None:
+        raise StoreFault("an attempt without guards was answered as if it had some")
+    return redemption(settlement)
+
+
+def unreadable(now: datetime) -> Redemption:
+    """Return the answer to what holds no token.
+
+    Nothing to look up, and the same answer for ever: there is nothing to keep either.
+    """
+    return Redemption(outcome=Outcome.UNKNOWN, message=MESSAGES[Outcome.UNKNOWN], at=now)
+
+
+def redemption(settled: Settlement) -> Redemption:
+    """Return what the person at the door is told."""
     return Redemption(
         outcome=settled.outcome,
         message=MESSAGES[settled.outcome],

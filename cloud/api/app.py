@@ -21,9 +21,9 @@ from cloud.api.deps import ROLES
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation
 from cloud.api.problems import documented, handle
-from cloud.contract import Problem, ProblemCode, Role
+from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
 from cloud.settings import Settings
-from cloud.store import Store
+from cloud.store import AsyncStore, Store
 
 VERSION = "1"
 
@@ -51,9 +51,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = Store.open(settings)
+        app.state.async_store = AsyncStore.open(settings, app.state.store.clerk)
         try:
             yield
         finally:
+            await app.state.async_store.close()
             app.state.store.close()
 
     app = FastAPI(
@@ -87,8 +89,11 @@ def create_app(settings: Settings) -> FastAPI:
 def _publish(app: FastAPI) -> None:
     """Complete the OpenAPI document, and check the role table against it."""
     document = app.openapi()
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    document["components"]["schemas"].update({**schema.pop("$defs"), "Problem": schema})
+    for model in (Problem, Event, RedemptionRequest):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"].update(
+            {**schema.pop("$defs", {}), model.__name__: schema}
+        )
     guarded: set[str] = set()
     for path, operations in document["paths"].items():
         for operation in operations.values():

@@ -12,7 +12,7 @@ from cloud.api.metrics import Metrics
 from cloud.contract import Role
 from cloud.errors import GateForbidden, KeyMissing, RoleForbidden
 from cloud.settings import Settings
-from cloud.store import Store, StoredKey
+from cloud.store import AsyncStore, Store, StoredKey
 
 _OPERATORS: Final = frozenset({Role.OPERATOR, Role.ADMIN})
 _VIEWERS: Final = _OPERATORS | {Role.VIEWER}
@@ -61,6 +61,12 @@ def store_of(request: Request) -> Store:
     return held
 
 
+def async_store_of(request: Request) -> AsyncStore:
+    """Return the store for routes that a door waits on."""
+    held: AsyncStore = request.app.state.async_store
+    return held
+
+
 def settings_of(request: Request) -> Settings:
     """Return the settings that the app was made with."""
     held: Settings = request.app.state.settings
@@ -89,13 +95,18 @@ def authorised(
         raise KeyMissing("send `Authorization: Bearer mg_…`")
     key = store.keys.authenticate(bearer.credentials)
     operation = request.scope["route"].name
-    if key.role not in ROLES[operation]:
-        raise RoleForbidden(
-            f"a {key.role.value} may not do this; it takes "
-            + " or ".join(sorted(role.value for role in ROLES[operation]))
-        )
+    authorise(key.role, operation)
     structlog.contextvars.bind_contextvars(key_id=key.id)
     return key
+
+
+def authorise(role: Role, operation: str) -> None:
+    """Return if the role may do this; raise RoleForbidden if not."""
+    if role not in ROLES[operation]:
+        raise RoleForbidden(
+            f"a {role.value} may not do this; it takes "
+            + " or ".join(sorted(may.value for may in ROLES[operation]))
+        )
 
 
 Caller = Annotated[StoredKey, Depends(authorised)]

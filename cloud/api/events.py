@@ -5,11 +5,22 @@ from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import StringConstraints
 
 from cloud import gatekeeping
-from cloud.api.deps import Caller, MetricsDep, Now, SettingsDep, StoreDep, at_gate, readable_gate
+from cloud import store as cloud_store
+from cloud.api.credentials import Credentials, body_as, described
+from cloud.api.deps import (
+    Caller,
+    Now,
+    StoreDep,
+    async_store_of,
+    at_gate,
+    metrics_of,
+    readable_gate,
+    settings_of,
+)
 from cloud.api.problems import documented
 from cloud.contract import (
     Access,
@@ -22,8 +33,7 @@ from cloud.contract import (
 )
 from cloud.contract.base import GateId, UtcTime
 from cloud.errors import EventUnknown, RoleForbidden
-
-log = structlog.get_logger("cloud.api")
+from cloud.store import StoredKey, Surroundings
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -55,45 +65,52 @@ EXAMPLE_EVENT = {
 @router.post(
     "",
     status_code=201,
+    response_model=Decision,
     responses={
         200: {"model": Decision, "description": "Accepted before: the same decision again"},
         **documented(ProblemCode.EVENT_CONFLICT, ProblemCode.GATE_UNKNOWN),
     },
+    openapi_extra=described(Event, a_mask=EXAMPLE_EVENT),
 )
-def post_event(
-    *,
-    event: Annotated[Event, Body(openapi_examples={"a mask": {"value": EXAMPLE_EVENT}})],
-    caller: Caller,
-    store: StoreDep,
-    settings: SettingsDep,
-    metrics: MetricsDep,
-    now: Now,
-    response: Response,
-) -> Decision:
+async def post_event(request: Request) -> Response:
     """Accept a verdict and decide on it.
 
     The event, its pass, its receipt and its jobs are kept together or not at all. The same id
     again is answered with the same decision and does nothing twice; once the pass is past its
     expiry that decision comes without it, since the token is kept no longer.
     """
-    if caller.gate is None or caller.device_id is None:
-        raise RoleForbidden("this key belongs to no enrolled device")
-    with structlog.contextvars.bound_contextvars(event_id=str(event.id), gate=caller.gate):
-        answer = gatekeeping.accept(
-            store,
-            event,
-            gate=caller.gate,
-            device_id=caller.device_id,
-            pass_lifetime=timedelta(seconds=settings.pass_lifetime_s),
-            now=now,
+    credentials = Credentials(request, "post_event")
+    body = await request.body()
+    now = cloud_store.now()
+    store = async_store_of(request)
+    lifetime = timedelta(seconds=settings_of(request).pass_lifetime_s)
+
+    async def decision(
+        caller: StoredKey, around: Surroundings
+    ) -> tuple[Event, gatekeeping.Answer] | None:
+        if caller.gate is None or caller.device_id is None:
+            raise RoleForbidden("this key belongs to no enrolled device")
+        event = body_as(Event, body)
+        offered = gatekeeping.offer(
+            event, around, caller.device_id, lifetime, now, gate=caller.gate
         )
-        if answer.repeated:
-            response.status_code = 200
-        else:
-            metrics.accepted(event, answer.decision)
-        access = answer.decision.access.value
-        log.info("event decided", access=access, repeated=answer.repeated)
-    return answer.decision
+        answer = gatekeeping.settled(offered, await store.add(offered))
+        return (event, answer) if answer is not None else None
+
+    event, answer = await credentials.decide(store, None, decision)
+    if not answer.repeated:
+        metrics_of(request).accepted(event, answer.decision)
+    structlog.contextvars.bind_contextvars(
+        event_id=str(event.id),
+        gate=answer.decision.gate,
+        access=answer.decision.access.value,
+        repeated=answer.repeated,
+    )
+    return Response(
+        answer.decision.model_dump_json(),
+        status_code=200 if answer.repeated else 201,
+        media_type="application/json",
+    )
 
 
 @router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN))

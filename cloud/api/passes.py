@@ -1,14 +1,15 @@
 """Passes: redeemed by scanners, shown by kiosks, revoked by operators."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Request, Response
 
 from cloud import gatekeeping, qr
-from cloud.api.deps import Caller, MetricsDep, Now, SettingsDep, StoreDep, at_gate
+from cloud import store as cloud_store
+from cloud.api.credentials import Credentials, body_as, described
+from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, async_store_of, at_gate, metrics_of
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import (
@@ -20,7 +21,7 @@ from cloud.contract import (
 )
 from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown
 from cloud.settings import Settings
-from cloud.store import Store, StoredKey, StoredPass
+from cloud.store import Attempt, Store, StoredKey, StoredPass, Surroundings
 
 log = structlog.get_logger("cloud.api")
 
@@ -31,37 +32,50 @@ EXAMPLE_REQUEST = {"token": "7Kq2mXw9RtB4z", "nonce": "b1946ac92492d234", "gate"
 
 @router.post(
     "/redeem",
+    response_model=Redemption,
     responses=documented(
         ProblemCode.GATE_REQUIRED, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_UNKNOWN
     ),
+    openapi_extra=described(RedemptionRequest, a_token=EXAMPLE_REQUEST),
 )
-def redeem_pass(
-    request: Annotated[
-        RedemptionRequest, Body(openapi_examples={"a token": {"value": EXAMPLE_REQUEST}})
-    ],
-    caller: Caller,
-    store: StoreDep,
-    metrics: MetricsDep,
-    now: Now,
-) -> Redemption:
+async def redeem_pass(request: Request) -> Response:
     """Settle one attempt to enter. A refusal is an answer too, and its status is 200.
 
     The token is what the QR code says: bare, or the address that ends in it. The same nonce for
     the same token again, within an hour, gets the same answer.
     """
-    gate = request.gate or caller.gate
-    if gate is None:
-        raise GateRequired("this key is bound to no gate: say in `gate` where the scanner stands")
-    at_gate(caller, gate)
-    if gate != caller.gate and store.gates.get(gate) is None:
-        raise GateUnknown(f"there is no gate {gate}")
-    redemption = gatekeeping.redeem(
-        store, scanned=request.token, nonce=request.nonce, gate=gate, key_id=caller.id, now=now
+    credentials = Credentials(request, "redeem_pass")
+    body = await request.body()
+    now = cloud_store.now()
+    store = async_store_of(request)
+
+    async def decision(caller: StoredKey, around: Surroundings) -> Redemption | None:
+        wanted = body_as(RedemptionRequest, body)
+        gate = wanted.gate or caller.gate
+        if gate is None:
+            raise GateRequired(
+                "this key is bound to no gate: say in `gate` where the scanner stands"
+            )
+        at_gate(caller, gate)
+        if around.gate is None or around.gate.id != gate:
+            around = await store.surroundings(caller.id, gate, fresh=True)
+        if around.gate is None:
+            raise GateUnknown(f"there is no gate {gate}")
+        token = gatekeeping.token_in(wanted.token)
+        if token is None:
+            return gatekeeping.unreadable(now)
+        settled = await store.redeem(
+            Attempt(token, gate, wanted.nonce, caller.id, now, around.guards)
+        )
+        return gatekeeping.redemption(settled) if settled is not None else None
+
+    redemption = await credentials.decide(store, None, decision)
+    metrics_of(request).attempted(redemption)
+    structlog.contextvars.bind_contextvars(
+        outcome=redemption.outcome.value,
+        pass_id=str(redemption.pass_id) if redemption.pass_id else None,
     )
-    metrics.attempted(redemption)
-    pass_id = str(redemption.pass_id) if redemption.pass_id else None
-    log.info("attempt settled", outcome=redemption.outcome.value, gate=gate, pass_id=pass_id)
-    return redemption
+    return Response(redemption.model_dump_json(), media_type="application/json")
 
 
 @router.get(

@@ -1,7 +1,7 @@
 """The store: the only place that knows Redis, its keys and its errors.
 
 One shelf for each noun. An event is accepted with its pass, its deliveries and their jobs in one
-MULTI (`Events.add`); a pass is redeemed by one script (`Passes.redeem`). Redis runs with its
+write (`Events.add`); a pass is redeemed by one script (`Passes.redeem`). Redis runs with its
 append-only file on. Whatever redis-py raises leaves this package as a `StoreError`.
 """
 
@@ -11,18 +11,22 @@ from typing import Self
 import redis
 
 from cloud.settings import Settings
+from cloud.store.acceptance import Acceptance, Clerk, Receipt
+from cloud.store.asynchronous import AsyncStore
 from cloud.store.audit import COMMAND, Audit
 from cloud.store.connection import at_the_door, connect
 from cloud.store.deliveries import Deliveries
 from cloud.store.devices import Devices
-from cloud.store.events import Acceptance, Events, Receipt, Surroundings
+from cloud.store.events import Events
 from cloud.store.gates import Gates, subscriber_id
 from cloud.store.keys import Keys, MintedKey, StoredKey, mint
 from cloud.store.moments import now
-from cloud.store.passes import Passes, Settlement
-from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, job_queue
+from cloud.store.passes import Attempt, Passes, Settlement
+from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, JobWriter, job_queue
 from cloud.store.records import StoredPass
 from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
+from cloud.store.surroundings import Surroundings
+from cloud.store.transaction import Fate
 
 __all__ = [
     "COMMAND",
@@ -32,6 +36,9 @@ __all__ = [
     "QUEUE_NAME",
     "WHEN_FAILED",
     "Acceptance",
+    "AsyncStore",
+    "Attempt",
+    "Fate",
     "MintedKey",
     "Receipt",
     "Settlement",
@@ -57,7 +64,8 @@ class Store:
     ) -> None:
         self._client = client
         self.queue = job_queue(client)
-        self.events = Events(client, self.queue, retention)
+        self.clerk = Clerk(JobWriter(self.queue), retention)
+        self.events = Events(client, self.clerk)
         self.passes = Passes(client)
         self.deliveries = Deliveries(client)
         self.gates = Gates(client)

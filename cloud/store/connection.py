@@ -2,10 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -36,6 +38,24 @@ def connect(url: str) -> redis.Redis:
     )
 
 
+ASYNC_CONNECTIONS = 64
+"""At most so many requests of one process are with Redis at a time; the rest wait their turn."""
+
+
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """Return a client for asyncio that does as that of `connect`."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        url,
+        max_connections=ASYNC_CONNECTIONS,
+        timeout=SOCKET_TIMEOUT_S,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        health_check_interval=30,
+        retry=AsyncRetry(NoBackoff(), 1),
+    )
+    return redis.asyncio.Redis.from_pool(pool)
+
+
 _AWAY = (
     redis.ConnectionError,
     redis.TimeoutError,
@@ -51,12 +71,31 @@ def translating(call: Callable[P, R]) -> Callable[P, R]:
     def translated(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
-        except _AWAY as error:
-            raise StoreUnavailable(f"the store is away: {error}") from error
         except redis.RedisError as error:
-            raise StoreFault(f"the store refused: {error}") from error
+            raise _ours(error) from error
 
     return translated
+
+
+def translating_async(
+    call: Callable[P, Coroutine[Any, Any, R]],
+) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Do as `translating` does, for a coroutine."""
+
+    @functools.wraps(call)
+    async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await call(*args, **kwargs)
+        except redis.RedisError as error:
+            raise _ours(error) from error
+
+    return translated
+
+
+def _ours(error: redis.RedisError) -> StoreUnavailable | StoreFault:
+    if isinstance(error, _AWAY):
+        return StoreUnavailable(f"the store is away: {error}")
+    return StoreFault(f"the store refused: {error}")
 
 
 def at_the_door(shelf: C) -> C:

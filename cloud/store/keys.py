@@ -63,6 +63,26 @@ def mint(name: str, role: Role, gate: str | None, device_id: str | None = None) 
     return MintedKey(stored, f"{PREFIX}_{key_id}_{secret}")
 
 
+def taken_apart(text: str) -> tuple[str, str]:
+    """Return a key's id and its secret; raise KeyInvalid where `text` is not made like a key."""
+    prefix, _, rest = text.partition("_")
+    key_id, _, secret = rest.partition("_")
+    if prefix != PREFIX or not key_id.isalnum() or not secret:
+        raise KeyInvalid("this is not a key of this server; keys begin with mg_")
+    return key_id, secret
+
+
+def proved(stored: StoredKey | None, secret: str) -> StoredKey:
+    """Return the key that is kept, once `secret` proves it; raise KeyInvalid or KeyRevoked."""
+    # Compared for an unknown id too, so that the time taken says nothing about which ids are.
+    expected = stored.secret_sha256 if stored else _sha256("")
+    if not hmac.compare_digest(_sha256(secret), expected) or stored is None:
+        raise KeyInvalid("this key is not known here; ask an admin for one")
+    if stored.revoked:
+        raise KeyRevoked("this key was revoked; ask an admin for a new one")
+    return stored
+
+
 @at_the_door
 class Keys:
     """Keys by id."""
@@ -76,19 +96,8 @@ class Keys:
 
     def authenticate(self, text: str) -> StoredKey:
         """Return whose key `text` is; raise KeyInvalid or KeyRevoked."""
-        prefix, _, rest = text.partition("_")
-        key_id, _, secret = rest.partition("_")
-        if prefix != PREFIX or not key_id.isalnum() or not secret:
-            raise KeyInvalid("this is not a key of this server; keys begin with mg_")
-        document = cast(bytes | None, self._client.hget(keyspace.KEYS, key_id))
-        stored = parsed(StoredKey, document) if document else None
-        # Compared for an unknown id too, so that the time taken says nothing about which ids are.
-        expected = stored.secret_sha256 if stored else _sha256("")
-        if not hmac.compare_digest(_sha256(secret), expected) or stored is None:
-            raise KeyInvalid("this key is not known here; ask an admin for one")
-        if stored.revoked:
-            raise KeyRevoked("this key was revoked; ask an admin for a new one")
-        return stored
+        key_id, secret = taken_apart(text)
+        return proved(self.get(key_id), secret)
 
     def all(self) -> list[StoredKey]:
         """Return every key, the oldest first."""

@@ -1,10 +1,9 @@
 """Passes: kept by id and found by the hash of their token."""
 
-import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import redis
@@ -15,17 +14,11 @@ from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, StoredPass
 from cloud.store.scripts import AMEND, REDEEM
+from cloud.store.tokens import sha256_of
+from cloud.store.transaction import UNGUARDED, Guards
 
 ANSWER_LIFETIME = timedelta(hours=1)
 """How long an attempt can be repeated for the same answer; scanners retry within seconds."""
-
-
-def sha256_of(token: str) -> str:
-    """Return the name under which a token is looked up.
-
-    A fast hash is right for it: a token is 76 random bits, so there is no dictionary to try.
-    """
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +30,52 @@ class Settlement:
     pass_id: UUID | None
     redeemed_at: datetime | None
     redeemed_gate: str | None
+
+    @classmethod
+    def read(cls, reply: bytes | None) -> "Settlement | None":
+        """Return what REDEEM answered; None where its guards did not hold."""
+        if reply is None:
+            return None
+        answer = json.loads(reply)
+        return cls(
+            outcome=Outcome(answer["outcome"]),
+            at=from_ms(answer["at"]),
+            pass_id=UUID(answer["pass_id"]) if "pass_id" in answer else None,
+            redeemed_at=from_ms(answer["redeemed_at"]) if "redeemed_at" in answer else None,
+            redeemed_gate=answer.get("redeemed_gate"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to enter: by what, where, and by whose scanner."""
+
+    token: str = field(repr=False)
+    gate: str
+    nonce: str
+    key_id: str
+    now: datetime
+    guards: Guards = UNGUARDED
+
+    def keys(self) -> list[str]:
+        """Return the KEYS of REDEEM."""
+        sha256 = sha256_of(self.token)
+        return [
+            keyspace.redemption(self.key_id, self.nonce, self.gate, sha256),
+            keyspace.token(sha256),
+            statistics.cell(self.gate, self.now, statistics.REDEEMED)[0],
+        ]
+
+    def arguments(self) -> list[Any]:
+        """Return the ARGV of REDEEM."""
+        return [
+            keyspace.PASS_PREFIX,
+            self.gate,
+            to_ms(self.now),
+            int(ANSWER_LIFETIME.total_seconds() * 1000),
+            statistics.cell(self.gate, self.now, statistics.REDEEMED)[1],
+            *self.guards.arguments,
+        ]
 
 
 @at_the_door
@@ -58,35 +97,12 @@ class Passes:
         token = cast(bytes | None, self._client.get(keyspace.pass_token(pass_id)))
         return token.decode() if token is not None else None
 
-    def redeem(
-        self, *, token: str, gate: str, nonce: str, key_id: str, now: datetime
-    ) -> Settlement:
-        """Settle one attempt, atomically; the same attempt again gets the same answer."""
-        sha256 = sha256_of(token)
-        counters, counter = statistics.cell(gate, now, statistics.REDEEMED)
-        answer = json.loads(
-            self._redeem(
-                keys=[
-                    keyspace.redemption(key_id, nonce, gate, sha256),
-                    keyspace.token(sha256),
-                    counters,
-                ],
-                args=[
-                    keyspace.PASS_PREFIX,
-                    gate,
-                    to_ms(now),
-                    int(ANSWER_LIFETIME.total_seconds() * 1000),
-                    counter,
-                ],
-            )
-        )
-        return Settlement(
-            outcome=Outcome(answer["outcome"]),
-            at=from_ms(answer["at"]),
-            pass_id=UUID(answer["pass_id"]) if "pass_id" in answer else None,
-            redeemed_at=from_ms(answer["redeemed_at"]) if "redeemed_at" in answer else None,
-            redeemed_gate=answer.get("redeemed_gate"),
-        )
+    def redeem(self, attempt: Attempt) -> Settlement | None:
+        """Settle one attempt, atomically; the same attempt again gets the same answer.
+
+        None where the guards did not hold: look again, then try again.
+        """
+        return Settlement.read(self._redeem(keys=attempt.keys(), args=attempt.arguments()))
 
     def revoke(self, pass_id: UUID) -> bool:
         """Revoke the pass if it was not used; return whether that was done now."""

@@ -4,17 +4,7 @@ Keys that a script finds on its way (a pass by its token) are not declared befor
 store is for one Redis (standalone, Sentinel, managed), not for a Redis Cluster.
 """
 
-APPEND = """
--- Append a record to the stream of all and to its gate's, under one id, and note the id in it.
--- KEYS: stream of all, stream of the gate, record
--- ARGV: oldest time that is kept (ms since 1970), then field, value, ...
-local fields = {}
-for i = 2, #ARGV do fields[#fields + 1] = ARGV[i] end
-local id = redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[1], '*', unpack(fields))
-redis.call('XADD', KEYS[2], 'MINID', '~', ARGV[1], id, unpack(fields))
-redis.call('HSET', KEYS[3], 'cursor', id)
-return id
-"""
+from cloud.store.transaction import UNCHANGED
 
 AMEND = """
 -- Change a record only while it is there and a field of it has the value that is expected.
@@ -44,11 +34,14 @@ for i = 1, #ARGV, 2 do
 end
 """
 
-REDEEM = """
+REDEEM = (
+    UNCHANGED
+    + """
 -- Settle one attempt to use a token. The answer is kept, so that a repeated attempt gets it again.
 -- KEYS: answer to this attempt, pass id by token, counters
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
---   counter of redemptions
+-- counter of redemptions, then guards; answers nil where they do not hold.
+if not unchanged(6) then return false end
 local answered = redis.call('GET', KEYS[1])
 if answered then return answered end
 
@@ -84,3 +77,4 @@ local encoded = cjson.encode(answer)
 redis.call('SET', KEYS[1], encoded, 'PX', ARGV[4])
 return encoded
 """
+)

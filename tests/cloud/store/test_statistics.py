@@ -7,8 +7,8 @@ import pytest
 from hypothesis import strategies as st
 
 from cloud import gatekeeping
-from cloud.contract import Access, Event, Label
-from cloud.store import QUARTER, Store, Tally, kept_in_quarters, keyspace, now, statistics
+from cloud.contract import Access, Decision, Event, Label
+from cloud.store import QUARTER, Attempt, Store, Tally, kept_in_quarters, keyspace, now, statistics
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -18,15 +18,15 @@ NEPAL = ZoneInfo("Asia/Kathmandu")
 """5 h 45 min ahead of UTC: no whole number of hours, nor of halves."""
 
 
-def accept(store: Store, event: Event, at: datetime = NOON) -> None:
-    gatekeeping.accept(
+def accept(store: Store, event: Event, at: datetime = NOON) -> Decision:
+    return gatekeeping.accept(
         store,
         event,
         gate=GATE,
         device_id="camera",
         pass_lifetime=timedelta(minutes=5),
         now=at,
-    )
+    ).decision
 
 
 def happening(make_event: Make, at: datetime, label: Label = Label.WITH_MASK) -> Event:
@@ -63,14 +63,10 @@ def test_an_event_of_a_wrong_clock_is_counted_when_it_was_accepted(
 
 def test_a_redemption_is_counted_once_whatever_is_tried(store: Store, make_event: Make) -> None:
     moment = now()
-    event = make_event()
-    accept(store, event, moment)
-    receipt = store.events.surroundings(event.id, GATE).receipt
-    assert receipt is not None
-    issued = receipt.decision.issued_pass
+    issued = accept(store, make_event(), moment).issued_pass
     assert issued is not None
     for nonce in ("first-try", "first-try", "second-try"):
-        store.passes.redeem(token=issued.token, gate=GATE, nonce=nonce, key_id="k", now=moment)
+        store.passes.redeem(Attempt(issued.token, GATE, nonce, "k", moment))
     since = moment - QUARTER
     tallies = store.statistics.quarters(GATE, since, moment + QUARTER)
     assert sum(tally.redeemed for tally in tallies) == 1

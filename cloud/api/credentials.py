@@ -1,0 +1,86 @@
+"""Who calls the routes that a door waits on, and what they sent, without a round trip of its own.
+
+FastAPI's dependencies would look the key up before the body is read. These routes decide on what
+the process remembers of the key and of the gate, and have that checked by the script that writes.
+"""
+
+from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
+from typing import Any, TypeVar
+
+import structlog
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from cloud.api.deps import authorise
+from cloud.errors import KeyMissing, RequestRefused
+from cloud.store import AsyncStore, StoredKey, Surroundings
+from cloud.store.keys import proved, taken_apart
+
+M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R")
+
+
+def described(model: type[BaseModel], **examples: object) -> dict[str, Any]:
+    """Return what OpenAPI says of a route that reads its body and its key by itself."""
+    shown = {name.replace("_", " "): {"value": value} for name, value in examples.items()}
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {
+        "security": [{"HTTPBearer": []}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "examples": shown}},
+        },
+    }
+
+
+def body_as(model: type[M], body: bytes) -> M:
+    """Return the body as a `model`; raise RequestValidationError where it is none."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        ) from error
+
+
+class Credentials:
+    """The key that a request came with."""
+
+    def __init__(self, request: Request, operation: str) -> None:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not text:
+            raise KeyMissing("send `Authorization: Bearer mg_…`")
+        self.key_id, self._secret = taken_apart(text.strip())
+        self._operation = operation
+
+    def caller(self, around: Surroundings) -> StoredKey:
+        """Return the key, once it is known to be good for the operation."""
+        key = proved(around.key, self._secret)
+        authorise(key.role, self._operation)
+        return key
+
+    async def decide(
+        self,
+        store: AsyncStore,
+        gate: str | None,
+        decision: Callable[[StoredKey, Surroundings], Awaitable[R | None]],
+    ) -> R:
+        """Return what `decision` comes to; it answers None where what it rests on has changed.
+
+        Nobody is refused on what the process remembers: a refusal is looked into afresh.
+        """
+        for fresh in chain([False], repeat(True)):
+            around = await store.surroundings(self.key_id, gate, fresh=fresh)
+            try:
+                caller = self.caller(around)
+                settled = await decision(caller, around)
+            except (RequestRefused, RequestValidationError):
+                if fresh:
+                    raise
+                continue
+            if settled is not None:
+                structlog.contextvars.bind_contextvars(key_id=caller.id)
+                return settled
+        raise AssertionError("unreachable")

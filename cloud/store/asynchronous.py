@@ -1,0 +1,78 @@
+"""The store for routes that a door waits on: asyncio, and one round trip a request.
+
+It writes what the other store writes, by the same scripts and the same `Clerk`.
+"""
+
+from typing import Any, Self, cast
+
+from redis.asyncio import Redis
+
+from cloud.settings import Settings
+from cloud.store import keyspace, surroundings
+from cloud.store.acceptance import Acceptance, Clerk, Receipt, receipt, token_key
+from cloud.store.connection import connect_async, translating_async
+from cloud.store.passes import Attempt, Settlement
+from cloud.store.scripts import REDEEM
+from cloud.store.surroundings import Remembered, Surroundings
+from cloud.store.transaction import WRITE, Fate, written
+
+
+class AsyncStore:
+    """Events accepted and passes redeemed. Making it connects to nothing."""
+
+    def __init__(self, client: Redis, clerk: Clerk) -> None:
+        self._client = client
+        self._clerk = clerk
+        self._write = client.register_script(WRITE)
+        self._redeem = client.register_script(REDEEM)
+        self._remembered = Remembered()
+
+    @classmethod
+    def open(cls, settings: Settings, clerk: Clerk) -> Self:
+        """Return a store on the Redis that the settings name."""
+        return cls(connect_async(settings.redis_url.get_secret_value()), clerk)
+
+    @translating_async
+    async def surroundings(
+        self, key_id: str, gate: str | None = None, *, fresh: bool
+    ) -> Surroundings:
+        """Return what is known of a key and of a gate, which is the key's own unless given.
+
+        Unless `fresh`, it may be what this process read before: good to decide on, since what is
+        written on it is guarded, but not to refuse somebody on.
+        """
+        if not fresh and (held := self._remembered.get(key_id, gate)) is not None:
+            return held
+        self._remembered.forget(key_id, gate)
+        document = await cast(Any, self._client.hget(keyspace.KEYS, key_id))
+        at = gate or surroundings.gate_of(document)
+        commands = surroundings.reading(key_id, at)
+        pipe = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        around = surroundings.read(commands, await pipe.execute())
+        self._remembered.keep(key_id, gate, around)
+        return around
+
+    @translating_async
+    async def add(self, acceptance: Acceptance) -> Receipt | Fate:
+        """Write an event with all that follows from it; see `Events.add`."""
+        batch = self._clerk.batch(acceptance)
+        done = written(
+            await self._write(keys=[keyspace.event(acceptance.event.id)], args=batch.arguments)
+        )
+        if done.fate is not Fate.TAKEN:
+            return done.fate
+        kept_at = token_key(done.record)
+        token = await self._client.get(kept_at) if kept_at else None
+        return receipt(done.record, cast(bytes | None, token))
+
+    @translating_async
+    async def redeem(self, attempt: Attempt) -> Settlement | None:
+        """Settle one attempt to enter; see `Passes.redeem`."""
+        reply = await self._redeem(keys=attempt.keys(), args=attempt.arguments())
+        return Settlement.read(reply)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.aclose()
