@@ -11,6 +11,7 @@
     │   ├── MissingCheckpointError     none is there
     │   ├── ConfigurationMismatchError it was written under another configuration
     │   └── BudgetSpentError      it has used up the minutes that it is to go on for
+    ├── MissingRunError           a folder that holds no run
     ├── UnknownArchitectureError  a classifier that we do not know how to build
     ├── DeviceError               a device that is not there, or a batch that cannot be shared
     └── ExportError               the exported model does not say what the trained one says
@@ -61,6 +62,10 @@ class ConfigurationMismatchError(CheckpointError):
 
 class BudgetSpentError(CheckpointError):
     """It has used up the minutes that it is to go on for."""
+
+
+class MissingRunError(TrainingError):
+    """A folder that holds no run."""
 
 
 class UnknownArchitectureError(TrainingError):

@@ -3,6 +3,7 @@ for, TensorBoard's event files.
 """
 
 import os
+import platform
 import time
 from collections.abc import Mapping
 from enum import StrEnum
@@ -38,11 +39,13 @@ class Journal:
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
 
             self._board = SummaryWriter(str(folder / "tensorboard"))
+        self.going(0.0, 0, 0.0, {})
 
     def going(self, elapsed: float, samples: int, pace: float, losses: Mapping[str, float]) -> None:
         """Note how far the run is (seconds, samples, samples a second)."""
         self._now = {
             "kind": self.kind,
+            "host": platform.node(),
             "pid": os.getpid(),
             "minutes": elapsed / 60,
             "budget": self.minutes,
@@ -54,7 +57,8 @@ class Journal:
             return
         self._told = time.monotonic()
         self._tell(State.RUNNING)
-        self._plot(samples, {"rate/samples_per_second": pace} | _named("loss", losses))
+        if losses:
+            self._plot(samples, {"rate/samples_per_second": pace} | _named("loss", losses))
 
     def judged(self, history: list[dict[str, float]], goal: str) -> None:
         """Write the history, whose last row is new, and draw it."""
