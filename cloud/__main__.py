@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
@@ -102,21 +102,20 @@ def api(
     port: Annotated[int | None, typer.Option(help="Instead of CLOUD_PORT.")] = None,
 ) -> None:
     """Serve the HTTP API. Starts with Redis away, and answers 503 until it is there."""
-    import uvicorn  # noqa: PLC0415
-
     from cloud.api.app import create_app  # noqa: PLC0415
+    from cloud.api.server import Server  # noqa: PLC0415
 
     settings = _settings()
     logs.start(settings)
-    uvicorn.run(
+    server = Server(
         create_app(settings),
         host=host if host is not None else settings.host,
         port=port if port is not None else settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
     )
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -17,6 +17,7 @@
         ├── EventUnknown · EventConflict
         ├── PassUnknown · PassOver
         ├── SubscriberUnknown · KeyUnknown · DeviceUnknown
+        ├── TooManyListeners
         └── EnrolmentCodeInvalid
 
 Foreign errors are translated at one door each: those of redis at `cloud.store`, those of telegram
@@ -184,3 +185,9 @@ class EnrolmentCodeInvalid(RequestRefused):
     """The code was never made, has been used, or has expired."""
 
     code = ProblemCode.ENROLMENT_CODE_INVALID
+
+
+class TooManyListeners(RequestRefused):
+    """This process streams events to as many listeners as it may."""
+
+    code = ProblemCode.TOO_MANY_LISTENERS

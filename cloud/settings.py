@@ -77,6 +77,18 @@ class Settings(BaseSettings):
         description="Whose days statistics are kept in past the retention, and are read in unless "
         "a reader names another: an IANA name, such as Europe/Madrid",
     )
+    stream_listeners: int = Field(
+        default=100,
+        ge=0,
+        le=10_000,
+        description="How many may listen to the event stream of one API process",
+    )
+    stream_lifetime_s: float = Field(
+        default=300,
+        gt=0,
+        le=86_400,
+        description="Seconds after which a listener must come back, so that its key is checked",
+    )
     telegram_token: SecretStr | None = Field(
         default=None,
         description="Token of the Telegram bot; unset means that nothing goes to Telegram, and "

@@ -16,6 +16,7 @@ from cloud.api import (
     passes,
     platform,
     statistics,
+    stream,
 )
 from cloud.api.deps import ROLES
 from cloud.api.metrics import Metrics
@@ -23,7 +24,7 @@ from cloud.api.middleware import BodyLimit, Observation
 from cloud.api.problems import documented, handle
 from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
 from cloud.settings import Settings
-from cloud.store import AsyncStore, Store
+from cloud.store import AsyncStore, Feed, Store
 
 VERSION = "1"
 
@@ -52,9 +53,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = Store.open(settings)
         app.state.async_store = AsyncStore.open(settings, app.state.store.clerk)
+        app.state.feed = Feed(settings.redis_url.get_secret_value(), settings.stream_listeners)
         try:
             yield
         finally:
+            await app.state.feed.aclose()
             await app.state.async_store.close()
             app.state.store.close()
 
@@ -68,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     for noun in (
+        stream,  # before events, whose /v1/events/{event_id} would take its address
         events,
         passes,
         devices,

@@ -24,6 +24,7 @@ ROLES: Final = {
     "post_event": _DEVICES,
     "send_heartbeat": _DEVICES,
     "list_events": _SCREENS,
+    "stream_events": _SCREENS,
     "get_event": _SCREENS,
     "redeem_pass": _OPERATORS | {Role.SCANNER},
     "get_pass": _SCREENS,

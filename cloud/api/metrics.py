@@ -26,6 +26,15 @@ class Metrics:
             buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
         )
+        self._listeners = Gauge(
+            "maskgate_stream_listeners", "Who listen to the event stream", registry=self.registry
+        )
+        self._sent_away = Counter(
+            "maskgate_stream_closed",
+            "Listeners sent away, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
         self._store_up = Gauge(
             "maskgate_store_up", "1 if Redis answers, 0 if not", registry=self.registry
         )
@@ -44,6 +53,14 @@ class Metrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request by the pattern of its route, never by its address."""
         self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def listens(self, listeners: int) -> None:
+        """Say how many listen to the event stream."""
+        self._listeners.set(listeners)
+
+    def stopped_listening(self, reason: str) -> None:
+        """Count a listener that was sent away."""
+        self._sent_away.labels(reason).inc()
 
     def page(self, waiting_jobs: int | None) -> bytes:
         """Return the text that Prometheus scrapes; `waiting_jobs` is None with the store away."""

@@ -31,6 +31,7 @@ class ProblemCode(StrEnum):
     KEY_UNKNOWN = "key_unknown"
     DEVICE_UNKNOWN = "device_unknown"
     ENROLMENT_CODE_INVALID = "enrolment_code_invalid"
+    TOO_MANY_LISTENERS = "too_many_listeners"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     STORE_UNAVAILABLE = "store_unavailable"

@@ -18,6 +18,7 @@ from cloud.store.connection import at_the_door, connect
 from cloud.store.deliveries import Deliveries
 from cloud.store.devices import Devices
 from cloud.store.events import Events
+from cloud.store.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
 from cloud.store.gates import Gates, subscriber_id
 from cloud.store.keys import Keys, MintedKey, StoredKey, mint
 from cloud.store.moments import now
@@ -32,13 +33,18 @@ __all__ = [
     "COMMAND",
     "DELIVER",
     "DRAW_QR",
+    "MISSED_AT_MOST",
     "QUARTER",
     "QUEUE_NAME",
     "WHEN_FAILED",
     "Acceptance",
     "AsyncStore",
     "Attempt",
+    "Closing",
     "Fate",
+    "Feed",
+    "Heard",
+    "Listener",
     "MintedKey",
     "Receipt",
     "Settlement",

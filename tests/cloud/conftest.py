@@ -11,11 +11,11 @@ import httpx
 import hypothesis
 import pytest
 import structlog
-import uvicorn
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from cloud.api.app import create_app
+from cloud.api.server import Server
 from cloud.contract import EnrolmentRequest, Event, Gate, Label, Role
 from cloud.settings import Settings
 from cloud.store import Store, mint, now
@@ -96,15 +96,7 @@ def make_event() -> Callable[..., Event]:
 def serving(settings: Settings) -> Iterator[str]:
     """Serve the API on a real socket, and give its address."""
     port = free_port()
-    config = uvicorn.Config(
-        create_app(settings),
-        host="127.0.0.1",
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
+    server = Server(create_app(settings), host="127.0.0.1", port=port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{port}"
