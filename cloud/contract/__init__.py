@@ -5,15 +5,32 @@ renamed or retyped. Times are aware datetimes in UTC, written as RFC 3339. Error
 problem details (`problems.Problem`).
 """
 
+from cloud.contract.accounts import (
+    Account,
+    Credentials,
+    IssuedAccount,
+    NewAccount,
+    NewPassword,
+    Session,
+)
 from cloud.contract.audit import AuditEntry, AuditPage
+from cloud.contract.commands import (
+    Command,
+    CommandKind,
+    CommandPage,
+    DeviceSettings,
+    GateSettings,
+)
 from cloud.contract.deliveries import Delivery, DeliveryPage, DeliveryStatus
 from cloud.contract.devices import (
     CameraState,
     Device,
+    DeviceStatus,
     Enrolment,
     EnrolmentCode,
     EnrolmentRequest,
     Heartbeat,
+    RolledKey,
 )
 from cloud.contract.events import (
     Access,
@@ -40,15 +57,22 @@ from cloud.contract.statistics import Durations, Grain, StatisticsPage, Statisti
 
 __all__ = [
     "Access",
+    "Account",
     "AuditEntry",
     "AuditPage",
     "CameraState",
     "Channel",
+    "Command",
+    "CommandKind",
+    "CommandPage",
+    "Credentials",
     "Decision",
     "Delivery",
     "DeliveryPage",
     "DeliveryStatus",
     "Device",
+    "DeviceSettings",
+    "DeviceStatus",
     "Durations",
     "Enrolment",
     "EnrolmentCode",
@@ -57,14 +81,18 @@ __all__ = [
     "EventPage",
     "EventRecord",
     "Gate",
+    "GateSettings",
     "Grain",
     "Heartbeat",
+    "IssuedAccount",
     "IssuedKey",
     "IssuedPass",
     "Key",
     "Label",
+    "NewAccount",
     "NewGate",
     "NewKey",
+    "NewPassword",
     "NewSubscriber",
     "Outcome",
     "PassRecord",
@@ -76,6 +104,8 @@ __all__ = [
     "Refusal",
     "RefusalReason",
     "Role",
+    "RolledKey",
+    "Session",
     "StatisticsPage",
     "StatisticsRow",
     "Subscriber",

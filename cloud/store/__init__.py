@@ -12,6 +12,14 @@ import redis
 
 from cloud.settings import Settings
 from cloud.store.acceptance import Acceptance, Clerk, Receipt
+from cloud.store.accounts import (
+    Accounts,
+    OpenSession,
+    Sessions,
+    StoredAccount,
+    csrf_token,
+    new_account_id,
+)
 from cloud.store.asynchronous import AsyncStore
 from cloud.store.audit import COMMAND, Audit
 from cloud.store.connection import at_the_door, connect
@@ -21,6 +29,7 @@ from cloud.store.events import Events
 from cloud.store.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
 from cloud.store.gates import Gates, subscriber_id
 from cloud.store.keys import Keys, MintedKey, StoredKey, mint
+from cloud.store.limits import Limits
 from cloud.store.moments import now
 from cloud.store.passes import Attempt, Passes, Settlement
 from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, JobWriter, job_queue
@@ -46,16 +55,20 @@ __all__ = [
     "Heard",
     "Listener",
     "MintedKey",
+    "OpenSession",
     "Receipt",
     "Settlement",
     "Store",
+    "StoredAccount",
     "StoredKey",
     "StoredPass",
     "Surroundings",
     "Tally",
+    "csrf_token",
     "kept_in_quarters",
     "midnight",
     "mint",
+    "new_account_id",
     "now",
     "subscriber_id",
 ]
@@ -66,7 +79,12 @@ class Store:
     """All shelves over one connection pool. Making it connects to nothing."""
 
     def __init__(
-        self, client: redis.Redis, retention: timedelta, audit_retention: timedelta
+        self,
+        client: redis.Redis,
+        retention: timedelta,
+        audit_retention: timedelta,
+        session_idle: timedelta = timedelta(minutes=30),
+        session_lifetime: timedelta = timedelta(hours=12),
     ) -> None:
         self._client = client
         self.queue = job_queue(client)
@@ -79,6 +97,9 @@ class Store:
         self.audit = Audit(client, audit_retention)
         self.devices = Devices(client, self.keys)
         self.statistics = Statistics(client)
+        self.accounts = Accounts(client)
+        self.sessions = Sessions(client, self.accounts, session_idle, session_lifetime)
+        self.limits = Limits(client)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -87,6 +108,8 @@ class Store:
             connect(settings.redis_url.get_secret_value()),
             timedelta(days=settings.retention_days),
             timedelta(days=settings.audit_days),
+            timedelta(seconds=settings.session_idle_s),
+            timedelta(seconds=settings.session_lifetime_s),
         )
 
     @property
