@@ -5,27 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import uuid4
 
+from cloud import audience
 from cloud.contract import (
     Access,
-    Channel,
     Decision,
-    Delivery,
-    DeliveryStatus,
     Event,
-    Gate,
     IssuedPass,
     Label,
     Outcome,
     Redemption,
     Refusal,
     RefusalReason,
-    Subscriber,
 )
 from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
 from cloud.errors import EventConflict, GateUnknown, StoreFault
-from cloud.notify.texts import text_of
 from cloud.store import Acceptance, Attempt, Fate, Receipt, Settlement, Store, Surroundings
 
 REFUSALS: Final = {
@@ -94,12 +89,8 @@ def offer(
     if around.gate is None:
         raise GateUnknown(f"there is no gate {gate}")
     decision = decide(event, gate, pass_lifetime, now)
-    deliveries = [
-        delivery
-        for subscriber in around.subscribers
-        if (delivery := _delivery(subscriber, around.gate, event, decision)) is not None
-    ]
-    return Acceptance(event, device_id, decision, deliveries, around.guards)
+    told = audience.of(around, around.gate, event, decision)
+    return Acceptance(event, device_id, decision, told.deliveries, around.guards, told.visitor)
 
 
 def settled(offered: Acceptance, fate: Receipt | Fate) -> Answer | None:
@@ -190,34 +181,9 @@ def token_in(scanned: str) -> str | None:
     return None
 
 
-def delivery_id(event_id: UUID, subscriber: Subscriber) -> str:
-    """Return the one id that an event's message to a subscriber can have."""
-    return f"{event_id}_{subscriber.id}"
-
-
 def _repeated(receipt: Receipt, event: Event, device_id: str) -> Decision:
     if receipt.device_id != device_id or receipt.event != event:
         raise EventConflict(
             f"event {event.id} was accepted before with other contents; give a new event a new id"
         )
     return receipt.decision
-
-
-def _delivery(
-    subscriber: Subscriber, gate: Gate, event: Event, decision: Decision
-) -> Delivery | None:
-    text = text_of(subscriber.channel, gate, event, decision)
-    if text is None:
-        return None
-    granted = decision.access is Access.GRANTED
-    return Delivery(
-        id=delivery_id(event.id, subscriber),
-        event_id=event.id,
-        gate=gate.id,
-        channel=subscriber.channel,
-        address=subscriber.address,
-        text=text,
-        with_qr=granted and subscriber.channel is Channel.TELEGRAM,
-        status=DeliveryStatus.PENDING,
-        created_at=decision.decided_at,
-    )

@@ -1,45 +1,40 @@
 """What workers do. RQ runs a job at least once; each looks first whether its effect is recorded.
 
-The one window that stays: a worker that dies after the other side took a message over, and before
-that is written down, leaves a job that sends it again. Neither Telegram nor SMTP takes an
-idempotency key that would close it.
+A worker takes a delivery in hand for LEASE, so that no two send it; what it sent it records at
+once. The one window that stays: a worker that dies after the other side took a message over, and
+before that is written down, leaves a job that sends it again once the lease is over. Neither
+Telegram nor SMTP takes an idempotency key that would close it. Mails and webhooks carry the same
+id at every try, by which the other side may know a repetition.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from rq import Retry, get_current_job
+from rq import Retry
 from rq.job import Job
 
-from cloud import qr
-from cloud.contract import Channel, Delivery, DeliveryStatus, PassStatus
+from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
-from cloud.notify.base import Message, Notifier
-from cloud.store import DELIVER, Store, StoredPass, now
+from cloud.posting import Desk, Settled, Wait, drawn, post
+from cloud.store import DELIVER, InOtherHands
 
 log = structlog.get_logger("cloud.jobs")
 
 WAITS_S = [1, 2, 5, 15, 30, 60, 120, 300]
 """Seconds to wait after each postponed try, where the other side does not say how long."""
 
+LEASE = timedelta(seconds=15)
+"""How long a delivery is kept for a worker that gives no sign of life; each pulse renews it."""
+
+NO_LIMIT = 1_000_000
+"""Waiting its turn costs a delivery none of its tries; those are counted in its record."""
+
 UNCONFIGURED = {
     Channel.TELEGRAM: "CLOUD_TELEGRAM_TOKEN is not set, so nothing is sent to Telegram",
     Channel.EMAIL: "CLOUD_SMTP_HOST is not set, so no mail is sent",
+    Channel.WEBHOOK: "this worker calls no webhooks",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a worker's jobs work with."""
-
-    store: Store
-    notifiers: Mapping[Channel, Notifier]
-    public_url: str | None
-    clock: Callable[[], datetime] = field(default=now)
-
 
 _desks: list[Desk] = []
 
@@ -52,13 +47,21 @@ def sit_down(desk: Desk) -> None:
 def deliver(delivery_id: str) -> Retry | None:
     """Send one delivery, unless it is settled; a Retry asks RQ to run it again later."""
     desk = _desks[0]
-    delivery = desk.store.deliveries.get(delivery_id)
-    if delivery is None or delivery.status is not DeliveryStatus.PENDING:
+    delivery = desk.store.deliveries.begin(delivery_id, LEASE)
+    if delivery is None:
         return None
+    if isinstance(delivery, InOtherHands):
+        return _later(int(delivery.wait.total_seconds()) + 1)
     with structlog.contextvars.bound_contextvars(
         event_id=str(delivery.event_id), delivery_id=delivery_id, gate=delivery.gate
     ):
         return _deliver(desk, delivery)
+
+
+def keep_in_hand(job: Job) -> None:
+    """Renew the lease on the delivery of a job that is being done."""
+    if job.func_name == DELIVER:
+        _desks[0].store.deliveries.keep_in_hand(str(job.args[0]), LEASE)
 
 
 def draw_qr(pass_id: str) -> None:
@@ -67,7 +70,7 @@ def draw_qr(pass_id: str) -> None:
     held = desk.store.passes.get(UUID(pass_id))
     if held is not None and held.qr_ready_at is None:
         with structlog.contextvars.bound_contextvars(event_id=str(held.event_id)):
-            _drawn(desk, held)
+            drawn(desk, held)
 
 
 def when_failed(job: Job, _connection: object, *failure: object) -> None:
@@ -76,67 +79,54 @@ def when_failed(job: Job, _connection: object, *failure: object) -> None:
         return
     kind = failure[0]
     reason = kind.__name__ if isinstance(kind, type) else "unknown"
-    _settle(_desks[0], str(job.args[0]), DeliveryStatus.FAILED, f"the worker failed: {reason}")
+    settled = Settled(DeliveryStatus.FAILED, f"the worker failed: {reason}")
+    _settle(_desks[0], str(job.args[0]), settled)
 
 
 def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:
     notifier = desk.notifiers.get(delivery.channel)
     if notifier is None:
         reason = UNCONFIGURED[delivery.channel]
-        _settle(desk, delivery.id, DeliveryStatus.UNDELIVERED_BY_CHOICE, reason)
+        _settle(desk, delivery.id, Settled(DeliveryStatus.UNDELIVERED_BY_CHOICE, reason))
         return None
     try:
-        image = _image(desk, delivery) if delivery.with_qr else None
-        notifier.send(Message(delivery.address, delivery.text, image))
+        done = post(desk, delivery, notifier)
     except DeliveryImpossible as error:
-        _settle(desk, delivery.id, DeliveryStatus.FAILED, str(error))
+        _settle(desk, delivery.id, Settled(DeliveryStatus.FAILED, str(error)))
         return None
     except DeliveryPostponed as error:
         return _again(desk, delivery, error)
-    _settle(desk, delivery.id, DeliveryStatus.SENT)
+    match done:
+        case Wait():
+            desk.store.deliveries.release(delivery.id, done.reason)
+            return _later(done.seconds)
+        case Settled():
+            _settle(desk, delivery.id, done)
     return None
 
 
 def _again(desk: Desk, delivery: Delivery, error: DeliveryPostponed) -> Retry | None:
-    job = get_current_job()
-    tries = (job.number_of_retries or 0) if job is not None else 0
-    if tries >= len(WAITS_S):
-        reason = f"given up after {tries + 1} tries: {error}"
-        _settle(desk, delivery.id, DeliveryStatus.FAILED, reason)
+    asked = error.retry_after_s
+    if delivery.channel is Channel.TELEGRAM and asked is not None:
+        desk.store.limiter.hold(asked)
+    tries = delivery.attempts + 1
+    if tries > len(WAITS_S):
+        reason = f"given up after {tries} tries: {error}"
+        _settle(desk, delivery.id, Settled(DeliveryStatus.FAILED, reason))
         return None
     # RQ waits whole seconds; a second more than was asked is within what was asked.
-    asked = error.retry_after_s
-    wait = WAITS_S[tries] if asked is None else int(asked) + 1
-    log.warning("delivery postponed", reason=str(error), tries=tries + 1, wait_s=wait)
-    return Retry(max=len(WAITS_S) + 1, interval=wait)
+    wait = WAITS_S[tries - 1] if asked is None else int(asked) + 1
+    log.warning("delivery postponed", reason=str(error), tries=tries, wait_s=wait)
+    desk.store.deliveries.release(delivery.id, str(error))
+    return _later(wait)
 
 
-def _image(desk: Desk, delivery: Delivery) -> bytes:
-    event = desk.store.events.get(delivery.event_id, desk.clock())
-    record = event.pass_record if event is not None else None
-    if record is None or record.status is not PassStatus.ISSUED:
-        over = "gone" if record is None else record.status.value
-        raise DeliveryImpossible(f"the pass was {over} before it could be sent")
-    held = desk.store.passes.get(record.id)
-    image = desk.store.passes.qr(record.id)
-    if image is None and held is not None:
-        image = _drawn(desk, held)
-    if image is None:
-        raise DeliveryImpossible("the pass was expired before it could be sent")
-    return image
+def _later(seconds: int) -> Retry:
+    return Retry(max=NO_LIMIT, interval=max(seconds, 1))
 
 
-def _drawn(desk: Desk, held: StoredPass) -> bytes | None:
-    token = desk.store.passes.token(held.id)
-    if token is None:
-        log.warning("pass expired before its code was drawn", pass_id=str(held.id))
-        return None
-    image = qr.png(qr.payload(token, desk.public_url))
-    desk.store.passes.keep_qr(held, image, desk.clock())
-    log.info("code drawn", pass_id=str(held.id))
-    return image
-
-
-def _settle(desk: Desk, delivery_id: str, status: DeliveryStatus, detail: str = "") -> None:
-    if desk.store.deliveries.settle(delivery_id, status, desk.clock(), detail):
-        log.info("delivery settled", status=status.value, detail=detail)
+def _settle(desk: Desk, delivery_id: str, settled: Settled) -> None:
+    if desk.store.deliveries.settle(
+        delivery_id, settled.status, desk.clock(), settled.detail, settled.message_id
+    ):
+        log.info("delivery settled", status=settled.status.value, detail=settled.detail)

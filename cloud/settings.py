@@ -1,14 +1,14 @@
 """Settings of every cloud process, read from the environment once, at start."""
 
-import ipaddress
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SmtpSecurity(StrEnum):
@@ -61,60 +61,6 @@ class Settings(BaseSettings):
     pass_lifetime_s: int = Field(
         default=300, ge=10, le=86_400, description="Seconds from a pass's making to its expiry"
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="Origins whose pages may call the API from a browser, with commas between "
-        "them; none by default",
-    )
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="Addresses or networks of proxies whose X-Forwarded-For is believed, with "
-        "commas between them; none by default",
-    )
-    key_rate: str | None = Field(
-        default="6000 per minute",
-        description="Requests with one key that one process of the API serves; empty for no limit",
-    )
-    address_rate: str | None = Field(
-        default="12000 per minute",
-        description="Requests from one address that one process of the API serves; empty for no "
-        "limit",
-    )
-    session_idle_s: int = Field(
-        default=1800,
-        ge=60,
-        le=86_400,
-        description="Seconds without a request after which a person is signed out",
-    )
-    session_lifetime_s: int = Field(
-        default=43_200,
-        ge=300,
-        le=2_592_000,
-        description="Seconds after which a person is signed out, however busy",
-    )
-    key_overlap_s: int = Field(
-        default=86_400,
-        ge=60,
-        le=2_592_000,
-        description="Seconds that a device's old key is good after a new one was made, unless the "
-        "new one is used before",
-    )
-    offline_after_s: int = Field(
-        default=60,
-        ge=10,
-        le=86_400,
-        description="Seconds without a heartbeat after which a device counts as offline, and its "
-        "gate's subscribers are told",
-    )
-    preview_max_bytes: int = Field(
-        default=256 * 1024, ge=1024, le=8 * 1024 * 1024, description="Largest preview picture"
-    )
-    preview_max_pixels: int = Field(
-        default=1280 * 720, ge=64 * 64, le=7680 * 4320, description="Most pixels of a preview"
-    )
-    preview_viewers: int = Field(
-        default=4, ge=1, le=100, description="People who may watch one gate at a time"
-    )
     enrolment_code_lifetime_s: int = Field(
         default=3600, ge=60, le=604_800, description="Seconds that an enrolment code may be used"
     )
@@ -153,6 +99,47 @@ class Settings(BaseSettings):
         default="https://api.telegram.org/bot",
         description="Bot API, up to where the token follows",
     )
+    telegram_per_second: int = Field(
+        default=30,
+        ge=2,
+        le=1000,
+        description="Messages a second that Telegram takes from the bot: 30, and up to 1000 for "
+        "a bot with paid broadcasts",
+    )
+    telegram_webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="With CLOUD_PUBLIC_URL: updates come to <public_url>/telegram with this "
+        "secret, 1 to 256 letters, digits, _ and -, instead of by long polling",
+    )
+    telegram_webhook_port: int = Field(
+        default=8443,
+        ge=1,
+        le=65535,
+        description="Port that the bot listens on (at CLOUD_HOST) where it has a webhook",
+    )
+    visitor_wait_s: int = Field(
+        default=600,
+        ge=30,
+        le=86_400,
+        description="Seconds that a visitor waits at a gate for a pass",
+    )
+    pairing_code_lifetime_s: int = Field(
+        default=900,
+        ge=60,
+        le=86_400,
+        description="Seconds that a code which makes a chat an operator or a guard may be used",
+    )
+    webhook_private_addresses: bool = Field(
+        default=False,
+        description="Call webhooks in private networks too, and over plain http",
+    )
+    mail_cooldown_s: int = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="Least seconds from one mail about a gate to the next to the same address; "
+        "what comes in between goes out as one mail",
+    )
     smtp_host: str | None = Field(
         default=None,
         description="Mail server; unset means that no mail is sent, and deliveries are kept as "
@@ -185,63 +172,25 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is not the IANA name of a time zone") from error
         return value
 
-    @field_validator("telegram_token", "smtp_password", "queue_url", mode="after")
+    @field_validator(
+        "telegram_token", "telegram_webhook_secret", "smtp_password", "queue_url", mode="after"
+    )
     @classmethod
     def _empty_is_unset(cls, value: SecretStr | None) -> SecretStr | None:
         return value if value is not None and value.get_secret_value() else None
+
+    @field_validator("telegram_webhook_secret", mode="after")
+    @classmethod
+    def _secret_of_a_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        # https://core.telegram.org/bots/api#setwebhook
+        if value is not None and not re.fullmatch("[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
+            raise ValueError("give 1 to 256 letters, digits, _ and -")
+        return value
 
     @field_validator("smtp_host", "smtp_username", "public_url", mode="after")
     @classmethod
     def _blank_is_unset(cls, value: str | None) -> str | None:
         return value or None
-
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
-    @classmethod
-    def _with_commas(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("cors_origins", mode="after")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if (
-                parts.scheme not in {"http", "https"}
-                or f"{parts.scheme}://{parts.netloc}" != origin
-            ):
-                raise ValueError(
-                    f"{origin} is not an origin: give https://host or https://host:port, with no "
-                    "path; a star is not taken, name each site"
-                )
-        return value
-
-    @field_validator("trusted_proxies", mode="after")
-    @classmethod
-    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for proxy in value:
-            try:
-                ipaddress.ip_network(proxy)
-            except ValueError as error:
-                raise ValueError(
-                    f"{proxy} is neither an address nor a network such as 10.0.0.0/8"
-                ) from error
-        return value
-
-    @field_validator("key_rate", "address_rate", mode="after")
-    @classmethod
-    def _rate(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        # Here, since every command reads the settings and few limit anything.
-        import limits  # noqa: PLC0415
-
-        try:
-            limits.parse(value)
-        except ValueError as error:
-            raise ValueError(f"{value} is not a rate; write it as 6000 per minute") from error
-        return value
 
     @field_validator("public_url", "telegram_api_url", mode="after")
     @classmethod
@@ -254,6 +203,15 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @model_validator(mode="after")
+    def _where_updates_come(self) -> Self:
+        if self.telegram_webhook_secret is not None and self.public_url is None:
+            raise ValueError(
+                "telegram_webhook_secret needs CLOUD_PUBLIC_URL, where Telegram sends updates; "
+                "unset it for long polling"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_instance(self) -> Self:
         # An event and its jobs go into one MULTI, which cannot span two servers.
         if self.queue_url not in {None, self.redis_url}:
@@ -262,8 +220,3 @@ class Settings(BaseSettings):
                 "it the value of CLOUD_REDIS_URL"
             )
         return self
-
-    @property
-    def public_over_tls(self) -> bool:
-        """Whether browsers reach the API over https."""
-        return self.public_url is not None and self.public_url.startswith("https://")

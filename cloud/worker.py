@@ -6,45 +6,103 @@ the worker itself; it finishes the job in hand when it is told to stop.
 """
 
 import threading
+from datetime import timedelta
 from types import FrameType
 
 import redis
 import stamina
 import structlog
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker
 from rq.job import Job
+from rq.registry import StartedJobRegistry
+from rq.results import Result
 from rq.scheduler import RQScheduler
+from rq.scripts import acquire_or_refresh_lock
 from rq.serializers import JSONSerializer
 
 from cloud import jobs
 from cloud.contract import Channel
-from cloud.errors import StoreUnavailable
+from cloud.errors import StoreError, StoreUnavailable
 from cloud.notify.base import Notifier
 from cloud.notify.mail import MailNotifier
 from cloud.notify.telegram import TelegramNotifier
+from cloud.notify.webhook import WebhookNotifier
+from cloud.posting import Desk
 from cloud.settings import Settings
 from cloud.store import Store
 
 log = structlog.get_logger("cloud.worker")
 
-CLEANING_INTERVAL_S = 20
-GRACE_S = 5
-"""Seconds past its timeout after which a job counts as left behind by a worker that died."""
+CLEANING_INTERVAL_S = 5
+"""How often it is looked for jobs that a dead worker left behind."""
+
+LATE_LOCK_S = 10
+"""RQ's own scheduler keeps its lock for 61 s, for which a killed worker's retries would wait."""
+
+PULSE_S = 4.0
+PULSE_LIFETIME_S = 15
+"""Seconds after its last pulse at which a job counts as left behind by a worker that died."""
 
 
 class DeliveryWorker(SimpleWorker):
     """RQ's worker in one process, which takes up what a dead one left behind."""
 
     told_to_stop = False
+    in_hand: Job | None = None
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the job in hand, then leave; a second signal leaves at once."""
         self.told_to_stop = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
-    def get_heartbeat_ttl(self, job: Job) -> int:
-        """Return how long a job in hand is believed to be alive."""
-        return int(job.timeout or 0) + GRACE_S
+    def get_heartbeat_ttl(self, job: Job) -> int:  # noqa: ARG002 (RQ's signature)
+        """Return how long after its last pulse a job in hand is given up on."""
+        return PULSE_LIFETIME_S
+
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        """Do one job, with a pulse."""
+        self.in_hand = job
+        try:
+            return super().perform_job(job, queue)
+        finally:
+            self.in_hand = None
+
+    def pulse(self) -> None:
+        """Say that the job in hand, if there is one, is being done."""
+        job = self.in_hand
+        if job is None or self.execution is None:
+            return
+        try:
+            self.maintain_heartbeats(job)
+        except AttributeError:
+            log.debug("the job ended under its pulse")
+            return
+        jobs.keep_in_hand(job)
+
+    def handle_job_success(
+        self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry
+    ) -> None:
+        """Forget a job that is done, and the notes that RQ keeps of its earlier tries."""
+        super().handle_job_success(job, queue, started_job_registry)
+        if job.number_of_retries:
+            Result.delete_all(job)
+
+
+class PromptScheduler(RQScheduler):
+    """RQ's scheduler, whose lock another takes over soon after its holder was killed."""
+
+    def acquire_locks(self, auto_start: bool = False) -> set[str]:  # noqa: ARG002
+        """Take or keep the lock on each queue; return the queues whose lock is ours."""
+        self._scheduled_job_registries = []
+        self._acquired_locks = {
+            name
+            for name in self._queue_names
+            if acquire_or_refresh_lock(
+                self.connection, self.get_locking_key(name), self.name, LATE_LOCK_S
+            )
+            != "taken"
+        }
+        return self._acquired_locks
 
 
 class LateJobs:
@@ -69,7 +127,7 @@ class LateJobs:
         self._thread.join(timeout=5)
 
     def _work(self) -> None:
-        scheduler = RQScheduler(
+        scheduler = PromptScheduler(
             [self._store.queue],
             connection=self._store.client,
             logging_level="WARNING",
@@ -78,7 +136,7 @@ class LateJobs:
         scheduler.register_birth()
         while not self._stop.wait(0.5):
             try:
-                scheduler.acquire_locks()  # type: ignore[no-untyped-call]
+                scheduler.acquire_locks()
                 if scheduler.acquired_locks:
                     scheduler.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
             except redis.RedisError as error:
@@ -89,9 +147,36 @@ class LateJobs:
             log.warning("the lock on late jobs runs out by itself", error=str(error))
 
 
+class Pulse:
+    """Keeps the job in hand from being taken for one of a dead worker, on a thread."""
+
+    def __init__(self, worker: DeliveryWorker) -> None:
+        self._worker = worker
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(PULSE_S):
+            try:
+                self._worker.pulse()
+            except (redis.RedisError, StoreError) as error:
+                log.warning("no pulse: the store is away", error=str(error))
+
+
 def notifiers(settings: Settings) -> dict[Channel, Notifier]:
     """Return the channels that the settings make usable."""
-    usable: dict[Channel, Notifier] = {}
+    usable: dict[Channel, Notifier] = {
+        Channel.WEBHOOK: WebhookNotifier(private_addresses=settings.webhook_private_addresses)
+    }
     if settings.telegram_token is not None:
         usable[Channel.TELEGRAM] = TelegramNotifier(
             settings.telegram_token.get_secret_value(), settings.telegram_api_url
@@ -115,7 +200,8 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     """
     store = Store.open(settings)
     usable = notifiers(settings)
-    jobs.sit_down(jobs.Desk(store, usable, settings.public_url))
+    cooldown = timedelta(seconds=settings.mail_cooldown_s)
+    jobs.sit_down(Desk(store, usable, settings.public_url, mail_cooldown=cooldown))
     late = LateJobs(store)
     late.start()
     log.info("worker started", channels=sorted(usable))
@@ -138,13 +224,18 @@ def _worked(store: Store, burst: bool) -> bool:
         connection=store.client,
         serializer=JSONSerializer,
         maintenance_interval=CLEANING_INTERVAL_S,
-        worker_ttl=60,
+        # RQ waits for a job for 15 s less than this, and cleans up between two waits only.
+        worker_ttl=CLEANING_INTERVAL_S + 15,
         log_job_description=False,
     )
+    pulse = Pulse(worker)
+    pulse.start()
     try:
         worker.work(burst=burst, logging_level="WARNING")
     except redis.RedisError as error:
         log.warning("the store went away", error=str(error))
+    finally:
+        pulse.stop()
     return worker.told_to_stop
 
 

@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
-from cloud.api.deps import Caller, StoreDep, readable_gate
+from cloud.api.deps import Caller, StoreDep, at_gate, readable_gate
 from cloud.api.events import Before, Limit
 from cloud.api.problems import documented
-from cloud.contract import DeliveryPage, DeliveryStatus, ProblemCode
+from cloud.api.trail import TrailDep
+from cloud.contract import Delivery, DeliveryPage, DeliveryStatus, ProblemCode
 from cloud.contract.base import GateId
+from cloud.errors import DeliveryUnknown
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
@@ -28,3 +30,25 @@ def list_deliveries(
         gate=readable_gate(caller, gate), status=status, before=before, limit=limit
     )
     return DeliveryPage(items=items, next=read_on)
+
+
+@router.post(
+    "/{delivery_id}/resend",
+    responses=documented(
+        ProblemCode.DELIVERY_UNKNOWN, ProblemCode.DELIVERY_NOT_FAILED, ProblemCode.GATE_FORBIDDEN
+    ),
+)
+def resend_delivery(
+    delivery_id: Annotated[str, Path(max_length=200)],
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+) -> Delivery:
+    """Send again what has failed, or was not sent by choice; it is pending from now on."""
+    held = store.deliveries.get(delivery_id)
+    if held is None:
+        raise DeliveryUnknown(f"there is no delivery {delivery_id}")
+    at_gate(caller, held.gate)
+    again = store.deliveries.resend(delivery_id)
+    trail.record("delivery.resent", f"delivery:{delivery_id}", gate=held.gate)
+    return again

@@ -16,6 +16,7 @@ from cloud.contract import (
     Channel,
     EnrolmentCode,
     Gate,
+    IssuedSubscriber,
     NewGate,
     NewSubscriber,
     ProblemCode,
@@ -23,12 +24,15 @@ from cloud.contract import (
 )
 from cloud.contract.base import GateId
 from cloud.errors import (
+    DeliveryImpossible,
     GateExists,
     GateForbidden,
     GateUnknown,
     MalformedRequest,
     SubscriberUnknown,
 )
+from cloud.notify.webhook import new_secret, url_of
+from cloud.settings import Settings
 from cloud.store import Store, subscriber_id
 
 log = structlog.get_logger("cloud.api")
@@ -93,31 +97,56 @@ def list_subscribers(gate_id: GatePath, caller: Caller, store: StoreDep) -> list
 
 @router.post("/{gate_id}/subscribers", status_code=201, responses=_AT_A_GATE)
 def create_subscriber(
+    *,
     gate_id: GatePath,
     new: Annotated[
         NewSubscriber,
         Body(
             openapi_examples={
                 "a chat": {"value": {"channel": "telegram", "address": "123456789"}},
-                "a mailbox": {"value": {"channel": "email", "address": "guard@example.org"}},
+                "a mailbox": {
+                    "value": {
+                        "channel": "email",
+                        "address": "guard@example.org",
+                        "quiet_hours": {
+                            "start": "22:00",
+                            "end": "07:00",
+                            "timezone": "Europe/Madrid",
+                        },
+                        "cooldown_s": 600,
+                    }
+                },
+                "a webhook": {
+                    "value": {
+                        "channel": "webhook",
+                        "address": "https://hooks.example.org/maskgate",
+                        "topics": ["refusal"],
+                    }
+                },
             }
         ),
     ],
     caller: Caller,
     store: StoreDep,
+    settings: SettingsDep,
     now: Now,
-) -> Subscriber:
-    """Tell an address of this gate's events. The same address again is the same subscriber."""
+) -> IssuedSubscriber:
+    """Tell an address of this gate's events. The same address again is the same subscriber, as it
+    was made. A webhook's secret is shown only here."""
     _existing(store, at_gate(caller, gate_id))
-    address = _address(new.channel, new.address)
-    subscriber = Subscriber(
-        id=subscriber_id(new.channel, address),
-        gate=gate_id,
-        channel=new.channel,
-        address=address,
-        created_at=now,
+    address = _address(new, settings)
+    made = store.gates.subscribe(
+        Subscriber(
+            **{**new.model_dump(), "address": address},
+            id=subscriber_id(new.channel, address),
+            gate=gate_id,
+            created_at=now,
+        )
     )
-    return store.gates.subscribe(subscriber)
+    secret = new_secret() if made.channel is Channel.WEBHOOK else None
+    if secret is not None and not store.gates.seal(gate_id, made.id, secret):
+        secret = None
+    return IssuedSubscriber(**made.model_dump(), secret=secret)
 
 
 @router.delete(
@@ -141,17 +170,43 @@ def _existing(store: Store, gate_id: str) -> None:
         raise GateUnknown(f"there is no gate {gate_id}")
 
 
-def _address(channel: Channel, address: str) -> str:
-    if channel is Channel.TELEGRAM:
-        if CHAT.fullmatch(address) is None:
-            raise MalformedRequest(
-                "address: give the chat's id, which the bot tells on /start, or @channel"
-            )
-        return address
+def _address(new: NewSubscriber, settings: Settings) -> str:
+    match new.channel:
+        case Channel.TELEGRAM:
+            return _chat(new.address)
+        case Channel.EMAIL:
+            return _mailbox(new.address)
+        case Channel.WEBHOOK:
+            return _hook(new.address, private_addresses=settings.webhook_private_addresses)
+
+
+def _chat(address: str) -> str:
+    if CHAT.fullmatch(address) is None:
+        raise MalformedRequest(
+            "address: give the chat's id, which the bot tells on /start, or @channel"
+        )
+    return address
+
+
+def _mailbox(address: str) -> str:
     try:
         parsed = Address(addr_spec=address)
     except (ValueError, MessageError, IndexError) as error:
         raise MalformedRequest("address: this is not an e-mail address") from error
-    if not parsed.username or "." not in parsed.domain.strip(".") or not address.isprintable():
+    # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, its brackets among them.
+    if (
+        not parsed.username
+        or "." not in parsed.domain.strip(".")
+        or not address.isprintable()
+        or len(address.encode()) > 254
+    ):
         raise MalformedRequest("address: this is not an e-mail address")
+    return address
+
+
+def _hook(address: str, *, private_addresses: bool) -> str:
+    try:
+        url_of(address, private_addresses=private_addresses)
+    except DeliveryImpossible as error:
+        raise MalformedRequest(f"address: {error}") from error
     return address

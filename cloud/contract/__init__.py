@@ -5,32 +5,15 @@ renamed or retyped. Times are aware datetimes in UTC, written as RFC 3339. Error
 problem details (`problems.Problem`).
 """
 
-from cloud.contract.accounts import (
-    Account,
-    Credentials,
-    IssuedAccount,
-    NewAccount,
-    NewPassword,
-    Session,
-)
 from cloud.contract.audit import AuditEntry, AuditPage
-from cloud.contract.commands import (
-    Command,
-    CommandKind,
-    CommandPage,
-    DeviceSettings,
-    GateSettings,
-)
 from cloud.contract.deliveries import Delivery, DeliveryPage, DeliveryStatus
 from cloud.contract.devices import (
     CameraState,
     Device,
-    DeviceStatus,
     Enrolment,
     EnrolmentCode,
     EnrolmentRequest,
     Heartbeat,
-    RolledKey,
 )
 from cloud.contract.events import (
     Access,
@@ -42,7 +25,17 @@ from cloud.contract.events import (
     Refusal,
     RefusalReason,
 )
-from cloud.contract.gates import Channel, Gate, NewGate, NewSubscriber, Subscriber
+from cloud.contract.gates import (
+    Channel,
+    Gate,
+    IssuedSubscriber,
+    Language,
+    NewGate,
+    NewSubscriber,
+    QuietHours,
+    Subscriber,
+    Topic,
+)
 from cloud.contract.keys import IssuedKey, Key, NewKey, Role
 from cloud.contract.passes import (
     IssuedPass,
@@ -52,27 +45,28 @@ from cloud.contract.passes import (
     Redemption,
     RedemptionRequest,
 )
+from cloud.contract.people import (
+    NewPairingCode,
+    PairingCode,
+    StaffMember,
+    StaffRole,
+    VisitorLink,
+)
 from cloud.contract.problems import Problem, ProblemCode
 from cloud.contract.statistics import Durations, Grain, StatisticsPage, StatisticsRow
+from cloud.contract.webhooks import WebhookData, WebhookEvent, WebhookType
 
 __all__ = [
     "Access",
-    "Account",
     "AuditEntry",
     "AuditPage",
     "CameraState",
     "Channel",
-    "Command",
-    "CommandKind",
-    "CommandPage",
-    "Credentials",
     "Decision",
     "Delivery",
     "DeliveryPage",
     "DeliveryStatus",
     "Device",
-    "DeviceSettings",
-    "DeviceStatus",
     "Durations",
     "Enrolment",
     "EnrolmentCode",
@@ -81,32 +75,38 @@ __all__ = [
     "EventPage",
     "EventRecord",
     "Gate",
-    "GateSettings",
     "Grain",
     "Heartbeat",
-    "IssuedAccount",
     "IssuedKey",
     "IssuedPass",
+    "IssuedSubscriber",
     "Key",
     "Label",
-    "NewAccount",
+    "Language",
     "NewGate",
     "NewKey",
-    "NewPassword",
+    "NewPairingCode",
     "NewSubscriber",
     "Outcome",
+    "PairingCode",
     "PassRecord",
     "PassStatus",
     "Problem",
     "ProblemCode",
+    "QuietHours",
     "Redemption",
     "RedemptionRequest",
     "Refusal",
     "RefusalReason",
     "Role",
-    "RolledKey",
-    "Session",
+    "StaffMember",
+    "StaffRole",
     "StatisticsPage",
     "StatisticsRow",
     "Subscriber",
+    "Topic",
+    "VisitorLink",
+    "WebhookData",
+    "WebhookEvent",
+    "WebhookType",
 ]

@@ -31,6 +31,14 @@ class Delivery(Wire):
     detail: str = Field(default="", description="Why it failed or was not sent")
     created_at: UtcTime
     settled_at: UtcTime | None = None
+    subscriber_id: str | None = Field(
+        default=None, description="Absent where the pass went to a visitor of its own"
+    )
+    attempts: int = Field(default=0, ge=0, description="How often sending it was begun")
+    acknowledged_by: str | None = Field(
+        default=None, description="Who took charge of the alert, as Telegram names them"
+    )
+    acknowledged_at: UtcTime | None = None
 
 
 class DeliveryPage(Wire):

@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from cloud.contract.base import GateId, UtcTime, Wire
 
@@ -24,16 +25,80 @@ class Channel(StrEnum):
 
     TELEGRAM = "telegram"
     EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
+class Topic(StrEnum):
+    """What a subscriber may be told of."""
+
+    PASS = "pass"
+    REFUSAL = "refusal"
+
+
+class Language(StrEnum):
+    """What people are spoken to in (ISO 639-1)."""
+
+    EN = "en"
+    ES = "es"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            "give a time zone as the IANA database names it, such as Europe/Madrid"
+        ) from error
+    return name
+
+
+TimeZoneName = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_known_zone)
+]
+TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class QuietHours(Wire):
+    """From when to when a subscriber is left in peace, each day. 22:00 to 07:00 spans midnight.
+
+    Alerts by mail wait and come as one mail when they end; those in Telegram come without a
+    sound. Passes and webhooks take no notice.
+    """
+
+    start: TimeOfDay
+    end: TimeOfDay
+    timezone: TimeZoneName = "UTC"
 
 
 class NewSubscriber(Wire):
     channel: Channel
     address: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)
-    ] = Field(description="A Telegram chat id, or an e-mail address")
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)
+    ] = Field(description="A Telegram chat id, an e-mail address, or the URL of a webhook")
+    topics: Annotated[list[Topic], Field(min_length=1, max_length=2)] = Field(
+        default=[Topic.PASS, Topic.REFUSAL],
+        description="What it is told of. Mail is about refusals alone, whatever is said here",
+    )
+    language: Language = Language.EN
+    quiet_hours: QuietHours | None = None
+    cooldown_s: int | None = Field(
+        default=None,
+        ge=0,
+        le=86_400,
+        description="Least seconds from one mail to the next; what comes in between is summed up "
+        "in one. Unset: CLOUD_MAIL_COOLDOWN_S",
+    )
 
 
 class Subscriber(NewSubscriber):
     id: str
     gate: GateId
     created_at: UtcTime
+
+
+class IssuedSubscriber(Subscriber):
+    """The answer that shows a webhook's secret, once."""
+
+    secret: str | None = Field(
+        default=None, description="What a webhook's bodies are signed with (Standard Webhooks)"
+    )

@@ -3,14 +3,30 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import SecretStr
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One text to one address, with the picture of a QR code or without."""
+    """One text to one address, with the picture of a QR code or without.
+
+    Args:
+        id: its name, the same at every try: what the other side may know a repetition by.
+        html: the same as `text` for channels that can show it.
+        silent: without a sound, in Telegram.
+        acknowledge: what a button `I take care of it` says when it is pressed; none without.
+        secret: what a webhook's body is signed with.
+    """
 
     address: str
     text: str
     qr_png: bytes | None = None
+    id: str = ""
+    html: str | None = None
+    silent: bool = False
+    acknowledge: str | None = None
+    button: str = ""
+    secret: SecretStr | None = None
 
     def __repr__(self) -> str:
         return f"Message({len(self.text)} letters, {'with' if self.qr_png else 'without'} a code)"
@@ -23,8 +39,8 @@ class Notifier(Protocol):
     where another try may succeed, and DeliveryImpossible where none will.
     """
 
-    def send(self, message: Message) -> None:
-        """Send one message."""
+    def send(self, message: Message) -> str:
+        """Send one message; return the other side's name for it, or nothing."""
 
     def close(self) -> None:
         """Give connections back."""

@@ -5,6 +5,7 @@ import ssl
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -35,8 +36,8 @@ class MailNotifier:
         self._username = username
         self._password = password
 
-    def send(self, message: Message) -> None:
-        """Send one mail; the address is a bare `name@domain`."""
+    def send(self, message: Message) -> str:
+        """Send one mail and return its Message-ID; the address is a bare `name@domain`."""
         try:
             mail = self._mail(message)
         except (ValueError, MessageError) as error:
@@ -48,6 +49,7 @@ class MailNotifier:
                 server.send_message(mail)
         except (OSError, smtplib.SMTPException) as error:
             raise translated(error) from error
+        return str(mail["Message-ID"])
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -74,11 +76,20 @@ class MailNotifier:
         mail["From"] = self._sender
         mail["To"] = message.address
         mail["Date"] = formatdate(localtime=False)
-        mail["Message-ID"] = make_msgid(domain="maskgate.invalid")
+        mail["Message-ID"] = _message_id(message.id)
         # RFC 3834 section 5: so that out-of-office answers are not sent to us.
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(body.strip() + "\n")
+        if message.html is not None:
+            mail.add_alternative(message.html, subtype="html")
         return mail
+
+
+def _message_id(delivery: str) -> str:
+    """Return the same id for every try at a delivery, so that a mailbox may know a double."""
+    if not delivery:
+        return make_msgid(domain="maskgate.invalid")
+    return f"<{quote(delivery, safe='')}@maskgate.invalid>"
 
 
 def translated(error: OSError | smtplib.SMTPException) -> DeliveryError:

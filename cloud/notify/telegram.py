@@ -6,7 +6,8 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
-from telegram import Bot
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
+from telegram import Message as TelegramMessage
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -42,26 +43,35 @@ class TelegramNotifier:
         )
         self._bot = Bot(token, base_url=api_url, request=self._request)
 
-    def send(self, message: Message) -> None:
-        """Send one message; the address is a chat's id or @name."""
+    def send(self, message: Message) -> str:
+        """Send one message, and return Telegram's id of it; the address is a chat's id or @name."""
         chat = _chat(message.address)
+        markup = None
+        if message.acknowledge is not None:
+            button = InlineKeyboardButton(message.button, callback_data=message.acknowledge)
+            markup = InlineKeyboardMarkup([[button]])
         if message.qr_png is None:
-            self._run(self._bot.send_message(chat, message.text))
+            sent = self._run(
+                self._bot.send_message(
+                    chat, message.text, disable_notification=message.silent, reply_markup=markup
+                )
+            )
         else:
-            self._run(
+            sent = self._run(
                 self._bot.send_photo(
                     chat, message.qr_png, caption=message.text, filename="pass.png"
                 )
             )
+        return str(sent.message_id)
 
     def close(self) -> None:
         """Close the connections and the loop that they live on."""
         self._loop.run(self._request.shutdown())
         self._loop.close()
 
-    def _run(self, call: Coroutine[Any, Any, object]) -> None:
+    def _run(self, call: Coroutine[Any, Any, TelegramMessage]) -> TelegramMessage:
         try:
-            self._loop.run(call)
+            return self._loop.run(call)
         except TelegramError as error:
             raise translated(error) from error
 

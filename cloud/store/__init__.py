@@ -12,31 +12,27 @@ import redis
 
 from cloud.settings import Settings
 from cloud.store.acceptance import Acceptance, Clerk, Receipt
-from cloud.store.accounts import (
-    Accounts,
-    OpenSession,
-    Sessions,
-    StoredAccount,
-    csrf_token,
-    new_account_id,
-)
 from cloud.store.asynchronous import AsyncStore
 from cloud.store.audit import COMMAND, Audit
+from cloud.store.chats import Chats
 from cloud.store.connection import at_the_door, connect
-from cloud.store.deliveries import Deliveries
+from cloud.store.deliveries import Alert, Deliveries, InOtherHands
 from cloud.store.devices import Devices
+from cloud.store.digests import Digests
 from cloud.store.events import Events
 from cloud.store.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
 from cloud.store.gates import Gates, subscriber_id
 from cloud.store.keys import Keys, MintedKey, StoredKey, mint
-from cloud.store.limits import Limits
+from cloud.store.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.moments import now
 from cloud.store.passes import Attempt, Passes, Settlement
 from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, JobWriter, job_queue
 from cloud.store.records import StoredPass
+from cloud.store.staff import Staff
 from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
 from cloud.store.surroundings import Surroundings
 from cloud.store.transaction import Fate
+from cloud.store.visitors import Visitor, Visitors, first_of
 
 __all__ = [
     "COMMAND",
@@ -47,28 +43,28 @@ __all__ = [
     "QUEUE_NAME",
     "WHEN_FAILED",
     "Acceptance",
+    "Alert",
     "AsyncStore",
     "Attempt",
     "Closing",
     "Fate",
     "Feed",
     "Heard",
+    "InOtherHands",
     "Listener",
     "MintedKey",
-    "OpenSession",
     "Receipt",
     "Settlement",
     "Store",
-    "StoredAccount",
     "StoredKey",
     "StoredPass",
     "Surroundings",
     "Tally",
-    "csrf_token",
+    "Visitor",
+    "first_of",
     "kept_in_quarters",
     "midnight",
     "mint",
-    "new_account_id",
     "now",
     "subscriber_id",
 ]
@@ -83,23 +79,24 @@ class Store:
         client: redis.Redis,
         retention: timedelta,
         audit_retention: timedelta,
-        session_idle: timedelta = timedelta(minutes=30),
-        session_lifetime: timedelta = timedelta(hours=12),
+        telegram_per_second: int = FLEET_PER_SECOND,
     ) -> None:
         self._client = client
         self.queue = job_queue(client)
         self.clerk = Clerk(JobWriter(self.queue), retention)
         self.events = Events(client, self.clerk)
         self.passes = Passes(client)
-        self.deliveries = Deliveries(client)
+        self.deliveries = Deliveries(client, self.queue)
         self.gates = Gates(client)
         self.keys = Keys(client)
         self.audit = Audit(client, audit_retention)
         self.devices = Devices(client, self.keys)
         self.statistics = Statistics(client)
-        self.accounts = Accounts(client)
-        self.sessions = Sessions(client, self.accounts, session_idle, session_lifetime)
-        self.limits = Limits(client)
+        self.visitors = Visitors(client)
+        self.staff = Staff(client)
+        self.chats = Chats(client)
+        self.digests = Digests(client)
+        self.limiter = Limiter(client, telegram_per_second)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -108,8 +105,7 @@ class Store:
             connect(settings.redis_url.get_secret_value()),
             timedelta(days=settings.retention_days),
             timedelta(days=settings.audit_days),
-            timedelta(seconds=settings.session_idle_s),
-            timedelta(seconds=settings.session_lifetime_s),
+            settings.telegram_per_second,
         )
 
     @property

@@ -13,6 +13,7 @@ from cloud.store.queue import JobWriter
 from cloud.store.records import Fields, parsed
 from cloud.store.tokens import sha256_of
 from cloud.store.transaction import UNGUARDED, Batch, Guards
+from cloud.store.visitors import Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Acceptance:
     decision: Decision
     deliveries: Sequence[Delivery]
     guards: Guards = UNGUARDED
+    visitor: Visitor | None = None
+    """Whose pass it is, and who so waits no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,9 @@ class Clerk:
             self._pass(batch, issued, gate, of_event)
         for delivery in acceptance.deliveries:
             self._delivery(batch, delivery, oldest)
+        if acceptance.visitor is not None:
+            batch.add("LREM", keyspace.visitors(gate), 1, acceptance.visitor.member)
+            batch.add("DEL", keyspace.visit(acceptance.visitor.chat))
         self._jobs.write(
             batch,
             [delivery.id for delivery in acceptance.deliveries],

@@ -1,48 +1,188 @@
-"""Deliveries: what was to be told to whom, and what became of it."""
+"""Deliveries: what was to be told to whom, and what became of it.
 
-from datetime import datetime
+A delivery's record is a hash: the message itself, and beside it what changes. `held_until` is
+when the worker that has it in hand is given up on; `attempts` counts the sends that were begun;
+`message_id` is Telegram's name of what was sent, by which it is edited once acknowledged.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import cast
+from uuid import UUID
 
 import redis
+from rq import Queue
 
 from cloud.contract import Delivery, DeliveryStatus
+from cloud.errors import DeliveryNotFailed, DeliveryUnknown
 from cloud.store import keyspace, records
 from cloud.store.connection import at_the_door
-from cloud.store.moments import to_ms
+from cloud.store.moments import from_ms, to_ms
+from cloud.store.queue import enqueue
 from cloud.store.records import Fields
-from cloud.store.scripts import AMEND
+from cloud.store.scripts import AMEND, BEGIN, KEEP_IN_HAND
 from cloud.store.streams import BATCH, SCANNED_AT_MOST, backwards
+
+_AGAIN = frozenset({DeliveryStatus.FAILED.value, DeliveryStatus.UNDELIVERED_BY_CHOICE.value})
+
+
+@dataclass(frozen=True, slots=True)
+class InOtherHands:
+    """Another worker sends this delivery, or died over it: it is free again after `wait`."""
+
+    wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A message in a chat that tells of an event."""
+
+    chat: str
+    message_id: int
+    text: str
+
+
+ACKNOWLEDGEMENT_LIFETIME = timedelta(days=30)
 
 
 @at_the_door
 class Deliveries:
     """Deliveries by id, as a stream of all, and as a stream for each gate."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, queue: Queue) -> None:
         self._client = client
+        self._queue = queue
         self._amend = client.register_script(AMEND)
+        self._begin = client.register_script(BEGIN)
+        self._keep_in_hand = client.register_script(KEEP_IN_HAND)
 
     def get(self, delivery_id: str) -> Delivery | None:
         """Return the delivery, or None."""
         fields = cast(Fields, self._client.hgetall(keyspace.delivery(delivery_id)))
         return records.delivery(fields) if fields else None
 
+    def begin(self, delivery_id: str, lease: timedelta) -> Delivery | InOtherHands | None:
+        """Take a pending delivery in hand for as long as `lease`; None where none is pending."""
+        answer = self._begin(
+            keys=[keyspace.delivery(delivery_id)], args=[int(lease.total_seconds() * 1000)]
+        )
+        if answer is None:
+            return None
+        if isinstance(answer, int):
+            return InOtherHands(timedelta(milliseconds=answer))
+        return records.delivery(dict(zip(answer[::2], answer[1::2], strict=True)))
+
+    def keep_in_hand(self, delivery_id: str, lease: timedelta) -> None:
+        """Renew the lease on a delivery that is being sent."""
+        self._keep_in_hand(
+            keys=[keyspace.delivery(delivery_id)], args=[int(lease.total_seconds() * 1000)]
+        )
+
+    def attempt(self, delivery_id: str) -> None:
+        """Count a send that is about to be begun."""
+        self._client.hincrby(keyspace.delivery(delivery_id), "attempts", 1)
+
+    def release(self, delivery_id: str, reason: str) -> None:
+        """Let go of a delivery that is still to be sent, and say what it waits for."""
+        self._amend(
+            keys=[keyspace.delivery(delivery_id)],
+            args=[
+                *("status", DeliveryStatus.PENDING.value),
+                *("detail", reason),
+                *("held_until", 0),
+            ],
+        )
+
     def settle(
-        self, delivery_id: str, status: DeliveryStatus, now: datetime, detail: str = ""
+        self,
+        delivery_id: str,
+        status: DeliveryStatus,
+        now: datetime,
+        detail: str = "",
+        message_id: str = "",
     ) -> bool:
         """Write what became of a pending delivery; return False if it was settled before."""
         return bool(
             self._amend(
                 keys=[keyspace.delivery(delivery_id)],
                 args=[
-                    "status",
-                    DeliveryStatus.PENDING.value,
+                    *("status", DeliveryStatus.PENDING.value),
                     *("status", status.value),
                     *("detail", detail),
                     *("settled_at", to_ms(now)),
+                    *("held_until", 0),
+                    *("message_id", message_id),
                 ],
             )
         )
+
+    def resend(self, delivery_id: str) -> Delivery:
+        """Make what was not delivered pending again, with its job, in one MULTI.
+
+        Raises DeliveryUnknown, and DeliveryNotFailed where it is pending or was sent.
+        """
+        key = keyspace.delivery(delivery_id)
+        with self._client.pipeline() as pipe:
+            pipe.watch(key)  # type: ignore[no-untyped-call]
+            status = records.text(cast(bytes | None, pipe.hget(key, "status")))
+            if status is None:
+                raise DeliveryUnknown(f"there is no delivery {delivery_id}")
+            if status not in _AGAIN:
+                raise DeliveryNotFailed(f"this delivery is {status}")
+            pipe.multi()
+            pipe.hset(
+                key,
+                mapping={
+                    "status": DeliveryStatus.PENDING.value,
+                    "detail": "",
+                    "settled_at": "",
+                    "attempts": 0,
+                    "held_until": 0,
+                },
+            )
+            enqueue(self._queue, [delivery_id], None, pipe)
+            try:
+                pipe.execute()
+            except redis.WatchError as error:
+                raise DeliveryNotFailed("somebody else sent this delivery again") from error
+        again = self.get(delivery_id)
+        if again is None:
+            raise DeliveryUnknown(f"there is no delivery {delivery_id}")
+        return again
+
+    def acknowledge(self, event_id: UUID, by: str, now: datetime) -> tuple[str, datetime]:
+        """Note who took charge of an event's alerts; return who did first, and when."""
+        key = keyspace.acknowledgement(event_id)
+        with self._client.pipeline() as pipe:
+            pipe.hsetnx(key, "by", by)
+            pipe.hsetnx(key, "at", to_ms(now))
+            pipe.hmget(key, "by", "at")
+            pipe.expire(key, ACKNOWLEDGEMENT_LIFETIME)
+            first, at = pipe.execute()[2]
+        return first.decode(), from_ms(at)
+
+    def acknowledged(self, delivery_ids: Iterable[str], by: str, at: datetime) -> list[Alert]:
+        """Note in each delivery who took charge; return those that Telegram can still edit."""
+        ids = list(delivery_ids)
+        pipe = self._client.pipeline(transaction=False)
+        for each in ids:
+            pipe.hgetall(keyspace.delivery(each))
+        alerts = []
+        with self._client.pipeline() as noting:
+            for each, fields in zip(ids, pipe.execute(), strict=True):
+                if not fields:
+                    continue
+                noting.hset(
+                    keyspace.delivery(each),
+                    mapping={"acknowledged_by": by, "acknowledged_at": to_ms(at)},
+                )
+                message_id = records.text(fields.get(b"message_id"))
+                if message_id is not None:
+                    held = records.delivery(fields)
+                    alerts.append(Alert(held.address, int(message_id), held.text))
+            noting.execute()
+        return alerts
 
     def page(
         self, *, gate: str | None, status: DeliveryStatus | None, before: str | None, limit: int

@@ -49,6 +49,22 @@ class Gates:
             _, document, _ = pipe.execute()
         return parsed(Subscriber, document)
 
+    def subscriber(self, gate_id: str, subscriber_id: str) -> Subscriber | None:
+        """Return the subscriber, or None."""
+        held = cast(bytes | None, self._client.hget(keyspace.subscribers(gate_id), subscriber_id))
+        return parsed(Subscriber, held) if held else None
+
+    def seal(self, gate_id: str, subscriber_id: str, secret: str) -> bool:
+        """Keep a webhook's secret; return False if it has one, which stays."""
+        key = f"{gate_id}:{subscriber_id}"
+        return bool(self._client.hsetnx(keyspace.WEBHOOK_SECRETS, key, secret))
+
+    def secret(self, gate_id: str, subscriber_id: str) -> str | None:
+        """Return the secret that a webhook's bodies are signed with."""
+        key = f"{gate_id}:{subscriber_id}"
+        held = cast(bytes | None, self._client.hget(keyspace.WEBHOOK_SECRETS, key))
+        return held.decode() if held else None
+
     def subscribers(self, gate_id: str) -> list[Subscriber]:
         """Return the gate's subscribers, the oldest first."""
         documents = cast(list[bytes], self._client.hvals(keyspace.subscribers(gate_id)))
@@ -63,6 +79,7 @@ class Gates:
         subscriber = parsed(Subscriber, held)
         with self._client.pipeline() as pipe:
             pipe.hdel(keyspace.subscribers(gate_id), subscriber_id)
+            pipe.hdel(keyspace.WEBHOOK_SECRETS, f"{gate_id}:{subscriber_id}")
             pipe.srem(keyspace.subscriptions(subscriber.channel, subscriber.address), gate_id)
             pipe.execute()
         return True

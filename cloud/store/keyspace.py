@@ -10,14 +10,13 @@ KEYS = "mg:keys"
 DEVICES = "mg:devices"
 HEARTBEATS = "mg:heartbeats"
 AUDIT = "mg:audit"
-ACCOUNTS = "mg:accounts"
-ACCOUNT_NAMES = "mg:account-names"
-GATE_SETTINGS = "mg:gate-settings"
-OUTAGES = "mg:outages"
-KEY_EXPIRIES = "mg:key-expiries"
-COMMAND_BELL = "mg:command-bell"
-LIMITS = "mg:limits"
-ROUNDS_LOCK = "mg:rounds-lock"
+TELEGRAM_HOLD = "mg:telegram:hold"
+TELEGRAM_FLEET = "mg:telegram:fleet"
+GATE_CODES = "mg:gate-codes"
+GATES_BY_CODE = "mg:gates-by-code"
+WEBHOOK_SECRETS = "mg:webhook-secrets"
+BOT_LEADER = "mg:bot:leader"
+BOT_NAME = "mg:bot:name"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
 
@@ -106,36 +105,61 @@ def days(gate: str, year: int) -> str:
     return f"mg:statistics:days:{gate}:{year:04}"
 
 
-def session(secret_sha256: str) -> str:
-    """String: a session of an account, gone when it ends."""
-    return f"mg:session:{secret_sha256}"
+def telegram_chat(chat: str) -> str:
+    """Hash: when a chat takes its next message, and where its line ends."""
+    return f"mg:telegram:chat:{chat}"
 
 
-def sessions(account_id: str) -> str:
-    """Set: the sessions of an account, by the hashes of their secrets."""
-    return f"mg:sessions:{account_id}"
+def telegram_place(message: str) -> str:
+    """String: when a message that waits in its chat's line is due."""
+    return f"mg:telegram:place:{message}"
 
 
-def commands(device_id: str) -> str:
-    """Stream: what a device has not acknowledged yet."""
-    return f"mg:commands:{device_id}"
+def visitors(gate: str) -> str:
+    """List: who waits at a gate, the first to come first."""
+    return f"mg:visitors:{gate}"
 
 
-def preview(gate: str) -> str:
-    """Channel: a gate's pictures. A published message is kept nowhere, not even in the log file."""
-    return f"mg:preview:{gate}"
+def visit(chat: str) -> str:
+    """String: the gate at which a chat waits, and how its list holds it."""
+    return f"mg:visit:{chat}"
 
 
-def viewers(gate: str) -> str:
-    """Sorted set: who watches a gate, each until the moment (ms) that is its score."""
-    return f"mg:viewers:{gate}"
+def chat(chat: str) -> str:
+    """Hash: a chat's language and how long it is muted."""
+    return f"mg:chat:{chat}"
 
 
-def preview_asked(gate: str) -> str:
-    """String: that the gate's devices were asked for pictures a moment ago."""
-    return f"mg:preview-asked:{gate}"
+def staff(gate: str) -> str:
+    """Hash: a gate's staff by chat."""
+    return f"mg:staff:{gate}"
 
 
-def preview_pace(device_id: str) -> str:
-    """String: that a device has just sent a picture."""
-    return f"mg:preview-pace:{device_id}"
+def staffed(chat: str) -> str:
+    """Set: the gates at which a chat has a role."""
+    return f"mg:staffed:{chat}"
+
+
+def pairing_code(code_sha256: str) -> str:
+    """String: what a one-time code makes of a chat, gone when it is used or expires."""
+    return f"mg:pairing-code:{code_sha256}"
+
+
+def acknowledgement(event_id: UUID) -> str:
+    """Hash: who took charge of an event's alerts, and when."""
+    return f"mg:acknowledgement:{event_id}"
+
+
+def digest(gate: str, address: str) -> str:
+    """Sorted set: deliveries to one address that wait to go out as one mail."""
+    return f"mg:digest:{gate}:{address}"
+
+
+def digest_sent(gate: str, address: str) -> str:
+    """String: when the last mail about a gate went to an address."""
+    return f"mg:digest-sent:{gate}:{address}"
+
+
+def digest_lock(gate: str, address: str) -> str:
+    """String: there while a worker writes to an address about a gate."""
+    return f"mg:digest-lock:{gate}:{address}"

@@ -23,7 +23,8 @@ WHEN_FAILED = "cloud.jobs.when_failed"
 JOB_TIMEOUT_S = 30
 """Sending one message takes 25 s at worst; a worker that died in it is missed soon after this."""
 
-FAILED_JOB_LIFETIME_S = 30 * 86_400
+FAILED_JOB_LIFETIME_S = 86_400
+"""What has failed is kept in the delivery; RQ's own note of it is for whoever looks into RQ."""
 
 CRASH_RETRIES = [1, 5, 15, 60, 300]
 """Seconds to wait after each failure that the job did not foresee (Redis lost, worker killed)."""

@@ -105,8 +105,16 @@ def delivery(fields: Fields) -> Delivery:
             "status": fields[b"status"].decode(),
             "detail": fields[b"detail"].decode(),
             "settled_at": _moment(fields[b"settled_at"]),
+            "attempts": int(fields.get(b"attempts", 0)),
+            "acknowledged_by": text(fields.get(b"acknowledged_by")),
+            "acknowledged_at": _moment(fields.get(b"acknowledged_at")),
         }
     )
+
+
+def text(value: bytes | None) -> str | None:
+    """Return a field's text; None where it is missing or empty."""
+    return value.decode() if value else None
 
 
 def _moment(milliseconds: bytes | None) -> datetime | None:

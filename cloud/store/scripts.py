@@ -78,3 +78,27 @@ redis.call('SET', KEYS[1], encoded, 'PX', ARGV[4])
 return encoded
 """
 )
+
+BEGIN = """
+-- Take a pending delivery in hand for a while, so that no other worker sends it too.
+-- KEYS: delivery; ARGV: how long (ms). Answers the milliseconds that another holds it for, or nil
+-- where there is nothing to send, or the record.
+local held = redis.call('HMGET', KEYS[1], 'status', 'held_until')
+if held[1] ~= 'pending' then return false end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local till = tonumber(held[2] or '') or 0
+if till > now then return till - now end
+redis.call('HSET', KEYS[1], 'held_until', now + tonumber(ARGV[1]))
+return redis.call('HGETALL', KEYS[1])
+"""
+
+KEEP_IN_HAND = """
+-- Renew the time for which a delivery is in hand, if it is. KEYS: delivery; ARGV: how long (ms).
+local held = redis.call('HMGET', KEYS[1], 'status', 'held_until')
+if held[1] ~= 'pending' or not held[2] or held[2] == '0' then return 0 end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+redis.call('HSET', KEYS[1], 'held_until', now + tonumber(ARGV[1]))
+return 1
+"""

@@ -9,6 +9,7 @@ from cloud.store import keyspace
 from cloud.store.keys import StoredKey
 from cloud.store.records import parsed
 from cloud.store.transaction import Command, Guards
+from cloud.store.visitors import READ_AT_MOST, Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Surroundings:
     key: StoredKey | None
     gate: Gate | None
     subscribers: list[Subscriber]
+    visitors: list[Visitor]
     guards: Guards
 
 
@@ -35,16 +37,18 @@ def reading(key_id: str, gate: str) -> list[Command]:
         ("HGET", keyspace.KEYS, key_id),
         ("HGET", keyspace.GATES, gate),
         ("HVALS", keyspace.subscribers(gate)),
+        ("LRANGE", keyspace.visitors(gate), 0, READ_AT_MOST - 1),
     ]
 
 
 def read(commands: Sequence[Command], replies: Sequence[Any]) -> Surroundings:
     """Return what the commands of `reading` answered."""
-    key, gate, subscribers = replies
+    key, gate, subscribers, visitors = replies
     return Surroundings(
         key=parsed(StoredKey, key) if key else None,
         gate=parsed(Gate, gate) if gate else None,
         subscribers=[parsed(Subscriber, document) for document in subscribers],
+        visitors=[Visitor.read(member) for member in visitors],
         guards=Guards(commands, replies),
     )
 

@@ -20,6 +20,7 @@ from cloud.contract import (
 )
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.notify.base import Message
+from cloud.posting import Desk
 from cloud.store import DELIVER, DRAW_QR, WHEN_FAILED, Store, now
 from tests.cloud.conftest import GATE
 
@@ -33,10 +34,11 @@ class Recorder:
         self.sent: list[Message] = []
         self.error: Exception | None = None
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         if self.error is not None:
             raise self.error
         self.sent.append(message)
+        return str(len(self.sent))
 
     def close(self) -> None: ...
 
@@ -61,7 +63,7 @@ def clock() -> Clock:
 
 @pytest.fixture(autouse=True)
 def _desk(store: Store, telegram: Recorder, clock: Clock) -> None:
-    jobs.sit_down(jobs.Desk(store, {Channel.TELEGRAM: telegram}, None, clock))
+    jobs.sit_down(Desk(store, {Channel.TELEGRAM: telegram}, None, clock))
 
 
 def accept(store: Store, event: Event) -> Decision:

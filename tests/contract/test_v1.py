@@ -22,6 +22,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "decision_granted": contract.Decision,
     "decision_granted_past_expiry": contract.Decision,
     "decision_refused": contract.Decision,
+    "delivery_acknowledged": contract.Delivery,
     "delivery_page": contract.DeliveryPage,
     "device": contract.Device,
     "enrolment": contract.Enrolment,
@@ -33,12 +34,18 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "gate": contract.Gate,
     "heartbeat": contract.Heartbeat,
     "issued_key": contract.IssuedKey,
+    "issued_subscriber": contract.IssuedSubscriber,
+    "pairing_code": contract.PairingCode,
     "pass_record": contract.PassRecord,
     "problem": contract.Problem,
     "redemption_admitted": contract.Redemption,
     "redemption_request": contract.RedemptionRequest,
     "redemption_unknown": contract.Redemption,
+    "staff_member": contract.StaffMember,
     "subscriber": contract.Subscriber,
+    "subscriber_in_full": contract.Subscriber,
+    "visitor_link": contract.VisitorLink,
+    "webhook_event": contract.WebhookEvent,
 }
 
 NEWER_THAN_US: Final = {"event_of_a_newer_edge": {"temperature_c"}}
@@ -83,6 +90,10 @@ def test_the_words_of_version_1_are_all_there() -> None:
         contract.Outcome: {
             *("admitted", "unknown", "expired", "already_redeemed", "revoked", "wrong_gate"),
         },
+        contract.Channel: {"telegram", "email", "webhook"},
+        contract.Topic: {"pass", "refusal"},
+        contract.Language: {"en", "es"},
+        contract.StaffRole: {"operator", "guard"},
         contract.DeliveryStatus: {"pending", "sent", "failed", "undelivered_by_choice"},
     }
     for kind, known in words.items():

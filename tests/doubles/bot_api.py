@@ -48,6 +48,8 @@ class Failure:
     description: str
     retry_after: int | None = None
     hang: bool = False
+    taken: bool = False
+    """The message is taken over all the same: what is lost is the answer."""
 
 
 @dataclass
@@ -118,6 +120,10 @@ class BotApiDouble:
     def hang(self, times: int = 1) -> None:
         """Leave the next sends without an answer until `release`."""
         self._fail(Failure(0, "", hang=True), times)
+
+    def swallow(self, times: int = 1) -> None:
+        """Take the next sends over, and leave them without an answer until `release`."""
+        self._fail(Failure(0, "", hang=True, taken=True), times)
 
     def release(self) -> None:
         """Drop the connections that hang."""
@@ -191,6 +197,8 @@ class BotApiDouble:
             if method in {"sendMessage", "sendPhoto"} and self._failures:
                 failure = self._failures.popleft()
             self._changed.notify_all()
+        if failure is not None and failure.taken:
+            self._result(method, fields, files)
         if failure is not None and failure.hang:
             self._released.wait()
             request.close_connection = True

@@ -48,3 +48,33 @@ def test_a_query_that_breaks_the_contract_is_refused(
     operator: httpx.Client, query: dict[str, str]
 ) -> None:
     assert code_of(operator.get("/v1/deliveries", params=query)) == "malformed_request"
+
+
+def test_what_has_failed_is_shown_and_sent_again(
+    login: Login,
+    operator: httpx.Client,
+    device: httpx.Client,
+    store: Store,
+    make_event: Callable[..., Event],
+) -> None:
+    body = {"channel": "telegram", "address": "42"}
+    operator.post(f"/v1/gates/{GATE}/subscribers", json=body)
+    device.post("/v1/events", json=posted(make_event(Label.WITHOUT_MASK)))
+    (pending,) = page(operator).items
+    again = f"/v1/deliveries/{pending.id}/resend"
+    assert code_of(operator.post(again)) == "delivery_not_failed"
+    store.deliveries.settle(pending.id, DeliveryStatus.FAILED, now(), "the chat has blocked us")
+    (failed,) = page(operator, status="failed").items
+    assert failed.detail == "the chat has blocked us"
+    jobs = store.waiting_jobs()
+
+    assert code_of(login(Role.OPERATOR, OTHER_GATE).post(again)) == "gate_forbidden"
+    answer = operator.post(again)
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "pending"
+    assert answer.json()["settled_at"] is None
+    assert store.waiting_jobs() == jobs + 1
+    assert code_of(operator.post(again)) == "delivery_not_failed"
+    assert code_of(operator.post("/v1/deliveries/none/resend")) == "delivery_unknown"
+    entries = login(Role.ADMIN).get("/v1/audit").json()["items"]
+    assert entries[0]["act"] == "delivery.resent"

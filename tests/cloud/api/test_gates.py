@@ -68,6 +68,13 @@ def test_an_address_is_subscribed_once_and_taken_off(
         ("email", "guard@example.org\r\nBcc: all@example.org"),
         ("email", "guard\u2028@example.org"),
         ("sms", "123"),
+        ("webhook", "http://hooks.example.org/"),
+        ("webhook", "https://127.0.0.1/"),
+        ("webhook", "https://[::ffff:10.0.0.1]/"),
+        ("webhook", "https://localhost/"),
+        ("webhook", "https://ada:pw@hooks.example.org/"),
+        ("webhook", "ftp://hooks.example.org/"),
+        ("webhook", "hooks.example.org"),
         ("email", ""),
     ],
 )
@@ -90,3 +97,31 @@ def test_a_gate_that_is_not_there_is_said_to_be_unknown(operator: httpx.Client, 
 def test_a_key_of_one_gate_sees_that_gate(login: Login) -> None:
     listed = login(Role.VIEWER, OTHER_GATE).get("/v1/gates").json()
     assert [gate["id"] for gate in listed] == [OTHER_GATE]
+
+
+def test_a_webhooks_secret_is_shown_once(operator: httpx.Client) -> None:
+    body = {"channel": "webhook", "address": "https://hooks.example.org/maskgate"}
+    first = operator.post(SUBSCRIBERS, json=body)
+    assert first.status_code == 201, first.text
+    assert first.json()["secret"].startswith("whsec_")
+    assert operator.post(SUBSCRIBERS, json=body).json()["secret"] is None
+    assert "secret" not in operator.get(SUBSCRIBERS).json()[0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"quiet_hours": {"start": "25:00", "end": "07:00"}},
+        {"quiet_hours": {"start": "22:00", "end": "07:00", "timezone": "Europe/Nowhere"}},
+        {"quiet_hours": {"start": "22:00", "end": "07:00", "timezone": "../../etc/passwd"}},
+        {"topics": []},
+        {"topics": ["weather"]},
+        {"language": "xx"},
+        {"cooldown_s": -1},
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_refused(
+    operator: httpx.Client, said: dict[str, object]
+) -> None:
+    body = {"channel": "email", "address": "guard@example.org", **said}
+    assert code_of(operator.post(SUBSCRIBERS, json=body)) == "malformed_request"

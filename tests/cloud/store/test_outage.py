@@ -16,30 +16,22 @@ from cloud.contract import (
     CameraState,
     Channel,
     Decision,
+    Delivery,
     DeliveryStatus,
     EnrolmentRequest,
     Event,
     Gate,
     Heartbeat,
     Label,
+    Language,
     Role,
+    StaffRole,
     Subscriber,
 )
 from cloud.errors import StoreFault, StoreUnavailable
 from cloud.settings import Settings
-from cloud.store import (
-    Acceptance,
-    Attempt,
-    OpenSession,
-    Store,
-    StoredAccount,
-    StoredPass,
-    mint,
-    now,
-)
-from cloud.store.accounts import StoredSession
+from cloud.store import Acceptance, Attempt, Store, StoredPass, mint, now
 from cloud.store.connection import translating
-from cloud.store.limits import SIGN_INS_OF_AN_ACCOUNT
 from tests.doubles.redis_server import free_port
 
 NOW = now()
@@ -50,6 +42,17 @@ DECISION = Decision.model_validate(
     {"event_id": EVENT.id, "gate": "main", "access": "refused", "decided_at": NOW}
 )
 SUBSCRIBER = Subscriber(id="a", gate="main", channel=Channel.TELEGRAM, address="42", created_at=NOW)
+DELIVERY = Delivery(
+    id="a",
+    event_id=EVENT.id,
+    gate="main",
+    channel=Channel.EMAIL,
+    address="a@b.c",
+    text="x",
+    with_qr=False,
+    status=DeliveryStatus.PENDING,
+    created_at=NOW,
+)
 HELD = StoredPass.read(
     uuid4(),
     {
@@ -62,10 +65,6 @@ HELD = StoredPass.read(
 )
 HEARTBEAT = Heartbeat(
     sent_at=NOW, camera=CameraState.LIVE, fps=1, latency_ms=1, outbox_depth=0, version="1"
-)
-ACCOUNT = StoredAccount(id="a", name="Ana", role=Role.VIEWER, created_at=NOW, password_hash="none")
-SESSION = OpenSession(
-    ACCOUNT, StoredSession(account_id="a", created_at=NOW, seen_at=NOW, expires_at=NOW), "hash"
 )
 
 CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
@@ -89,11 +88,50 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "statistics.compact": ((NOW, ZoneInfo("UTC")), {}),
     "deliveries.get": (("a",), {}),
     "deliveries.settle": (("a", DeliveryStatus.SENT, NOW), {}),
+    "deliveries.begin": (("a", timedelta(seconds=1)), {}),
+    "deliveries.keep_in_hand": (("a", timedelta(seconds=1)), {}),
+    "deliveries.attempt": (("a",), {}),
+    "deliveries.release": (("a", "later"), {}),
+    "deliveries.resend": (("a",), {}),
+    "deliveries.acknowledge": ((EVENT.id, "Ada", NOW), {}),
+    "deliveries.acknowledged": ((["a"], "Ada", NOW), {}),
+    "digests.join": ((DELIVERY,), {}),
+    "digests.drop": ((DELIVERY,), {}),
+    "digests.settle": (([DELIVERY], NOW, ""), {}),
+    "digests.hold": (("main", "a@b.c", timedelta(seconds=1)), {}),
+    "digests.release": (("main", "a@b.c"), {}),
+    "digests.waiting": (("main", "a@b.c"), {}),
+    "digests.last_sent_at": (("main", "a@b.c"), {}),
+    "limiter.take": (("42", "a"), {}),
+    "limiter.hold": ((1.0,), {}),
+    "visitors.code": (("main",), {}),
+    "visitors.replace_code": (("main",), {}),
+    "visitors.gate_of": (("x",), {}),
+    "visitors.join": (("main", "42", NOW, timedelta(seconds=1)), {}),
+    "visitors.leave": (("42",), {}),
+    "visitors.place": (("42", NOW), {}),
+    "visitors.waiting": (("main", NOW), {}),
+    "staff.new_code": (("main", StaffRole.GUARD, timedelta(seconds=1), NOW), {}),
+    "staff.pair": (("x", "42", "Ada", NOW), {}),
+    "staff.of_gate": (("main",), {}),
+    "staff.of_chat": (("42",), {}),
+    "staff.dismiss": (("main", "42"), {}),
+    "chats.language": (("42",), {}),
+    "chats.speak": (("42", Language.ES), {}),
+    "chats.mute": (("42", NOW), {}),
+    "chats.muted_until": (("42", NOW), {}),
+    "chats.lead": (("bot", timedelta(seconds=1)), {}),
+    "chats.resign": (("bot",), {}),
+    "chats.introduce": (("gate_bot",), {}),
+    "chats.bot_name": ((), {}),
     "deliveries.page": ((), {"gate": None, "status": None, "before": None, "limit": 5}),
     "gates.add": ((Gate(id="main", name="Main", created_at=NOW),), {}),
     "gates.get": (("main",), {}),
     "gates.all": ((), {}),
     "gates.subscribe": ((SUBSCRIBER,), {}),
+    "gates.subscriber": (("main", "a"), {}),
+    "gates.seal": (("main", "a", "s"), {}),
+    "gates.secret": (("main", "a"), {}),
     "gates.subscribers": (("main",), {}),
     "gates.unsubscribe": (("main", "a"), {}),
     "gates.of_address": ((Channel.TELEGRAM, "42"), {}),
@@ -107,18 +145,6 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
         {"actor": "key:a", "act": "pass.revoked", "subject": "pass:a", "now": NOW},
     ),
     "audit.page": ((), {}),
-    "accounts.add": ((ACCOUNT,), {}),
-    "accounts.all": ((), {}),
-    "accounts.get": (("a",), {}),
-    "accounts.named": (("Ana",), {}),
-    "accounts.remove": (("a",), {}),
-    "accounts.set_password": (("a", "hash"), {}),
-    "sessions.authenticate": (("secret", NOW), {}),
-    "sessions.end": ((SESSION,), {}),
-    "sessions.end_all": (("a",), {}),
-    "sessions.begin": ((ACCOUNT, NOW), {}),
-    "limits.count": ((SIGN_INS_OF_AN_ACCOUNT, "sign-in", "Ana"), {}),
-    "limits.forget": ((SIGN_INS_OF_AN_ACCOUNT, "sign-in", "Ana"), {}),
     "devices.new_code": (("main", timedelta(hours=1), NOW), {}),
     "devices.enrol": ((EnrolmentRequest(code="x", name="camera"), NOW), {}),
     "devices.beat": (("a", HEARTBEAT, NOW), {}),

@@ -1,0 +1,95 @@
+"""Who is told of a decision: the visitor whose pass it is, else the subscribers of its gate."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from cloud.contract import (
+    Access,
+    Channel,
+    Decision,
+    Delivery,
+    DeliveryStatus,
+    Event,
+    Gate,
+    Subscriber,
+)
+from cloud.notify.texts import text_of, topic_of, visitor_text
+from cloud.store import Surroundings, Visitor, first_of, subscriber_id
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is to be told, and the visitor whose pass it is."""
+
+    deliveries: list[Delivery]
+    visitor: Visitor | None
+
+
+def of(around: Surroundings, gate: Gate, event: Event, decision: Decision) -> Told:
+    """Return who is told what of a decision at a gate.
+
+    A pass goes to the visitor who waits the longest, and then to nobody else in Telegram; a
+    refusal is told to them too, since they are the one who stands there, and they keep their
+    place.
+    """
+    granted = decision.access is Access.GRANTED
+    visitor = first_of(around.visitors, decision.decided_at)
+    told = []
+    for subscriber in around.subscribers:
+        if visitor is not None and _stands_back(subscriber, visitor, granted=granted):
+            continue
+        delivery = _to_subscriber(subscriber, gate, event, decision)
+        if delivery is not None:
+            told.append(delivery)
+    if visitor is not None:
+        told.append(_to_visitor(visitor, gate, event, decision))
+    return Told(told, visitor if granted else None)
+
+
+def delivery_id(event_id: UUID, subscriber: str) -> str:
+    """Return the one id that an event's message to a subscriber can have."""
+    return f"{event_id}_{subscriber}"
+
+
+def _stands_back(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> bool:
+    """Whether a subscriber is not told because the visitor is."""
+    return subscriber.channel is Channel.TELEGRAM and (
+        granted or subscriber.address == visitor.chat
+    )
+
+
+def _to_subscriber(
+    subscriber: Subscriber, gate: Gate, event: Event, decision: Decision
+) -> Delivery | None:
+    if topic_of(decision) not in subscriber.topics:
+        return None
+    text = text_of(subscriber.channel, gate, event, decision, subscriber.language)
+    if text is None:
+        return None
+    granted = decision.access is Access.GRANTED
+    return Delivery(
+        id=delivery_id(event.id, subscriber.id),
+        event_id=event.id,
+        gate=gate.id,
+        channel=subscriber.channel,
+        address=subscriber.address,
+        text=text,
+        with_qr=granted and subscriber.channel is Channel.TELEGRAM,
+        status=DeliveryStatus.PENDING,
+        created_at=decision.decided_at,
+        subscriber_id=subscriber.id,
+    )
+
+
+def _to_visitor(visitor: Visitor, gate: Gate, event: Event, decision: Decision) -> Delivery:
+    return Delivery(
+        id=delivery_id(event.id, subscriber_id(Channel.TELEGRAM, visitor.chat)),
+        event_id=event.id,
+        gate=gate.id,
+        channel=Channel.TELEGRAM,
+        address=visitor.chat,
+        text=visitor_text(gate, event, decision, visitor.language),
+        with_qr=decision.access is Access.GRANTED,
+        status=DeliveryStatus.PENDING,
+        created_at=decision.decided_at,
+    )

@@ -1,0 +1,58 @@
+"""People in Telegram: visitors who wait for a pass, and the staff of a gate."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from cloud.contract.base import GateId, UtcTime, Wire
+
+ChatId = Annotated[str, StringConstraints(pattern=r"^-?[1-9][0-9]{0,19}$")]
+"""A chat of Telegram; groups have negative ids."""
+
+
+class StaffRole(StrEnum):
+    """What a chat may do at a gate."""
+
+    OPERATOR = "operator"
+    """Make passes by hand, and all that a guard may; told of refusals."""
+
+    GUARD = "guard"
+    """Redeem passes from the chat."""
+
+
+class NewPairingCode(Wire):
+    role: StaffRole
+
+
+class PairingCode(NewPairingCode):
+    """Good once: whoever sends it to the bot as `/start <code>` gets the role at the gate."""
+
+    code: str
+    gate: GateId
+    expires_at: UtcTime
+    url: str | None = Field(
+        default=None, description="Opens the chat with the code; absent while no bot has started"
+    )
+
+
+class StaffMember(Wire):
+    """A chat that was paired with a gate."""
+
+    chat: ChatId
+    gate: GateId
+    role: StaffRole
+    name: str = Field(max_length=200, description="As Telegram names the person or the group")
+    paired_at: UtcTime
+
+
+class VisitorLink(Wire):
+    """The deep link that makes a chat a visitor at a gate; hang it up there as a QR code."""
+
+    gate: GateId
+    code: str
+    url: str | None = Field(
+        default=None,
+        description="https://t.me/<bot>?start=gate_<code>; absent while no bot has started",
+    )
+    waiting: int = Field(ge=0, description="Visitors who wait for a pass just now")

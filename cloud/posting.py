@@ -1,0 +1,234 @@
+"""How a delivery is sent: what each channel's rules make of it, short of the retries.
+
+A channel's rule gives back a Wait where the message is not due yet; sending raises what the
+notifier raises. Jobs make retries of both.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from pydantic import SecretStr
+
+from cloud import qr
+from cloud.contract import (
+    Channel,
+    Delivery,
+    DeliveryStatus,
+    EventRecord,
+    Language,
+    PassStatus,
+    Subscriber,
+)
+from cloud.errors import DeliveryImpossible
+from cloud.notify.base import Message, Notifier
+from cloud.notify.quiet import quiet_until
+from cloud.notify.texts import bot_text, digest_text, mail_page
+from cloud.store import Store, StoredPass, now
+
+log = structlog.get_logger("cloud.jobs")
+
+NAP_S = 0.5
+"""Up to this long a worker waits for Telegram's limits itself; past it, it does other jobs."""
+
+WRITING_LEASE = timedelta(seconds=40)
+"""How long a mail may take to be written and sent before another worker may try."""
+
+ACKNOWLEDGE = "ack:"
+"""What the data of an alert's button starts with; the event's id follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a worker's jobs work with."""
+
+    store: Store
+    notifiers: Mapping[Channel, Notifier]
+    public_url: str | None
+    clock: Callable[[], datetime] = field(default=now)
+    mail_cooldown: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A message that is not due yet, and why."""
+
+    seconds: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a delivery."""
+
+    status: DeliveryStatus
+    detail: str = ""
+    message_id: str = ""
+
+
+def post(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait | None:
+    """Send one delivery by its channel's rules; None where another worker settled it."""
+    match delivery.channel:
+        case Channel.TELEGRAM:
+            return _telegram(desk, delivery, notifier)
+        case Channel.EMAIL:
+            return _mail(desk, delivery, notifier)
+        case Channel.WEBHOOK:
+            return _webhook(desk, delivery, notifier)
+
+
+def drawn(desk: Desk, held: StoredPass) -> bytes | None:
+    """Draw a pass's QR code and keep it; None where the pass has expired."""
+    token = desk.store.passes.token(held.id)
+    if token is None:
+        log.warning("pass expired before its code was drawn", pass_id=str(held.id))
+        return None
+    image = qr.png(qr.payload(token, desk.public_url))
+    desk.store.passes.keep_qr(held, image, desk.clock())
+    log.info("code drawn", pass_id=str(held.id))
+    return image
+
+
+def _telegram(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait:
+    subscriber = _subscriber(desk, delivery)
+    alert = not delivery.with_qr and subscriber is not None
+    if alert:
+        muted = desk.store.chats.muted_until(delivery.address, desk.clock())
+        if muted is not None:
+            return Settled(
+                DeliveryStatus.UNDELIVERED_BY_CHOICE,
+                f"the chat has muted alerts until {muted:%Y-%m-%d %H:%M} UTC",
+            )
+    image = _image(desk, delivery) if delivery.with_qr else None
+    waiting = _turn(desk.store, delivery)
+    if waiting is not None:
+        return waiting
+    hours = subscriber.quiet_hours if subscriber is not None else None
+    language = subscriber.language if subscriber is not None else Language.EN
+    desk.store.deliveries.attempt(delivery.id)
+    message_id = notifier.send(
+        Message(
+            delivery.address,
+            delivery.text,
+            image,
+            id=delivery.id,
+            silent=alert and quiet_until(hours, desk.clock()) is not None,
+            acknowledge=f"{ACKNOWLEDGE}{delivery.event_id}" if alert else None,
+            button=bot_text("acknowledge", language) if alert else "",
+        )
+    )
+    return Settled(DeliveryStatus.SENT, message_id=message_id)
+
+
+def _turn(store: Store, delivery: Delivery) -> Wait | None:
+    """Wait for the message's turn, if that is soon; return how long it is where it is not."""
+    while True:
+        wait_s = store.limiter.take(delivery.address, delivery.id).total_seconds()
+        if wait_s == 0:
+            return None
+        if wait_s > NAP_S:
+            return Wait(math.ceil(wait_s), "waits for its turn by Telegram's limits")
+        time.sleep(wait_s)
+
+
+def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait | None:
+    digests = desk.store.digests
+    subscriber = _subscriber(desk, delivery)
+    digests.join(delivery)
+    if not digests.hold(delivery.gate, delivery.address, WRITING_LEASE):
+        return Wait(2, "another mail to this address is on its way")
+    try:
+        waiting = digests.waiting(delivery.gate, delivery.address)
+        if delivery.id not in {each.id for each in waiting}:
+            return None
+        due = _due(desk, delivery, subscriber)
+        if due is not None:
+            return due
+        desk.store.deliveries.attempt(delivery.id)
+        notifier.send(_letter(desk, waiting, subscriber))
+        detail = f"in one mail with {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        digests.settle(waiting, desk.clock(), detail)
+    except DeliveryImpossible:
+        digests.drop(delivery)
+        raise
+    finally:
+        digests.release(delivery.gate, delivery.address)
+    return None
+
+
+def _due(desk: Desk, delivery: Delivery, subscriber: Subscriber | None) -> Wait | None:
+    """Return how long a mail has to wait for the quiet hours' end, or its cooldown's."""
+    at = desk.clock()
+    quiet = quiet_until(subscriber.quiet_hours, at) if subscriber is not None else None
+    if quiet is not None:
+        return Wait(math.ceil((quiet - at).total_seconds()), f"quiet hours until {quiet:%H:%M} UTC")
+    asked = subscriber.cooldown_s if subscriber is not None else None
+    cooldown = desk.mail_cooldown if asked is None else timedelta(seconds=asked)
+    last = desk.store.digests.last_sent_at(delivery.gate, delivery.address)
+    if last is not None and last + cooldown > at:
+        until = last + cooldown
+        return Wait(math.ceil((until - at).total_seconds()), f"summed up at {until:%H:%M:%S} UTC")
+    return None
+
+
+def _letter(desk: Desk, waiting: list[Delivery], subscriber: Subscriber | None) -> Message:
+    language = subscriber.language if subscriber is not None else Language.EN
+    gate = desk.store.gates.get(waiting[0].gate)
+    name = gate.name if gate is not None else waiting[0].gate
+    events = _events(desk, waiting)
+    text = waiting[0].text if len(waiting) == 1 else digest_text(name, events, language)
+    subject = text.partition("\n")[0]
+    return Message(
+        waiting[0].address,
+        text,
+        id=waiting[0].id,
+        html=mail_page(subject, name, events, language) if events else None,
+    )
+
+
+def _events(desk: Desk, waiting: list[Delivery]) -> list[EventRecord]:
+    found = (desk.store.events.get(each.event_id, desk.clock()) for each in waiting)
+    return [event for event in found if event is not None]
+
+
+def _webhook(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled:
+    secret = desk.store.gates.secret(delivery.gate, delivery.subscriber_id or "")
+    desk.store.deliveries.attempt(delivery.id)
+    notifier.send(
+        Message(
+            delivery.address,
+            delivery.text,
+            id=delivery.id,
+            secret=SecretStr(secret) if secret is not None else None,
+        )
+    )
+    return Settled(DeliveryStatus.SENT)
+
+
+def _subscriber(desk: Desk, delivery: Delivery) -> Subscriber | None:
+    if delivery.subscriber_id is None:
+        return None
+    return desk.store.gates.subscriber(delivery.gate, delivery.subscriber_id)
+
+
+def _image(desk: Desk, delivery: Delivery) -> bytes:
+    event = desk.store.events.get(delivery.event_id, desk.clock())
+    record = event.pass_record if event is not None else None
+    if record is None or record.status is not PassStatus.ISSUED:
+        over = "gone" if record is None else record.status.value
+        raise DeliveryImpossible(f"the pass was {over} before it could be sent")
+    return _code(desk, record.id)
+
+
+def _code(desk: Desk, pass_id: UUID) -> bytes:
+    image = desk.store.passes.qr(pass_id)
+    if image is None:
+        held = desk.store.passes.get(pass_id)
+        image = drawn(desk, held) if held is not None else None
+    if image is None:
+        raise DeliveryImpossible("the pass was expired before it could be sent")
+    return image

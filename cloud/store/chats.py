@@ -1,0 +1,75 @@
+"""Chats: what the bot keeps of a chat, and of itself."""
+
+from datetime import datetime, timedelta
+from typing import cast
+
+import redis
+
+from cloud.contract import Language
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.moments import from_ms, to_ms
+
+LEAD = """
+-- Take or keep the one place that there is; KEYS: place; ARGV: who, for how long (ms).
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+RESIGN = """
+-- Give the place up, if it is held by who says so. KEYS: place; ARGV: who.
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+@at_the_door
+class Chats:
+    """A chat's language and how long it is muted; and which bot speaks."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._lead = client.register_script(LEAD)
+        self._resign = client.register_script(RESIGN)
+
+    def language(self, chat: str) -> Language | None:
+        """Return the language that a chat was last known to speak."""
+        held = cast(bytes | None, self._client.hget(keyspace.chat(chat), "language"))
+        return Language(held.decode()) if held else None
+
+    def speak(self, chat: str, language: Language) -> None:
+        """Keep a chat's language."""
+        self._client.hset(keyspace.chat(chat), "language", language.value)
+
+    def mute(self, chat: str, until: datetime | None) -> None:
+        """Keep alerts from a chat until then; None lets them through again."""
+        if until is None:
+            self._client.hdel(keyspace.chat(chat), "muted_until")
+        else:
+            self._client.hset(keyspace.chat(chat), "muted_until", to_ms(until))
+
+    def muted_until(self, chat: str, now: datetime) -> datetime | None:
+        """Return until when a chat is muted, if it is."""
+        held = cast(bytes | None, self._client.hget(keyspace.chat(chat), "muted_until"))
+        until = from_ms(held) if held else None
+        return until if until is not None and until > now else None
+
+    def lead(self, bot: str, lifetime: timedelta) -> bool:
+        """Take or keep the one bot's place for so long; return False if another has it."""
+        key, length = keyspace.BOT_LEADER, int(lifetime.total_seconds() * 1000)
+        return bool(self._lead(keys=[key], args=[bot, length]))
+
+    def resign(self, bot: str) -> None:
+        """Give the bot's place up at once."""
+        self._resign(keys=[keyspace.BOT_LEADER], args=[bot])
+
+    def introduce(self, username: str) -> None:
+        """Keep the bot's name, which links to it are made of."""
+        self._client.set(keyspace.BOT_NAME, username)
+
+    def bot_name(self) -> str | None:
+        """Return the bot's name; None before its first start."""
+        held = cast(bytes | None, self._client.get(keyspace.BOT_NAME))
+        return held.decode() if held else None

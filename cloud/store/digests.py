@@ -1,0 +1,74 @@
+"""Digests: mails that wait to go out as one."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import redis
+
+from cloud.contract import Delivery, DeliveryStatus
+from cloud.store import keyspace, records
+from cloud.store.connection import at_the_door
+from cloud.store.moments import from_ms, to_ms
+
+MEMORY = timedelta(days=2)
+"""Longer than any cooldown, quiet hours, or tries at a delivery last."""
+
+
+@at_the_door
+class Digests:
+    """What waits for one subscriber at one gate, and when they were last written to."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def join(self, delivery: Delivery) -> None:
+        """Put a delivery among those that wait."""
+        key = keyspace.digest(delivery.gate, delivery.address)
+        self._client.zadd(key, {delivery.id: to_ms(delivery.created_at)})
+        self._client.expire(key, MEMORY)
+
+    def last_sent_at(self, gate: str, address: str) -> datetime | None:
+        """Return when the last mail went out, if that was not long ago."""
+        held = cast(bytes | None, self._client.get(keyspace.digest_sent(gate, address)))
+        return from_ms(held) if held else None
+
+    def hold(self, gate: str, address: str, lease: timedelta) -> bool:
+        """Keep other workers from writing to this address; return False if one does just now."""
+        key = keyspace.digest_lock(gate, address)
+        return bool(self._client.set(key, "1", nx=True, px=lease))
+
+    def release(self, gate: str, address: str) -> None:
+        """Let other workers write to this address."""
+        self._client.delete(keyspace.digest_lock(gate, address))
+
+    def waiting(self, gate: str, address: str) -> list[Delivery]:
+        """Return what is still to be sent, the oldest first."""
+        ids = cast(list[bytes], self._client.zrange(keyspace.digest(gate, address), 0, -1))
+        pipe = self._client.pipeline(transaction=False)
+        for each in ids:
+            pipe.hgetall(keyspace.delivery(each.decode()))
+        held = [records.delivery(fields) for fields in pipe.execute() if fields]
+        return [delivery for delivery in held if delivery.status is DeliveryStatus.PENDING]
+
+    def settle(self, deliveries: Sequence[Delivery], now: datetime, detail: str) -> None:
+        """Write that these went out as one mail; whole, or not at all."""
+        gate, address = deliveries[0].gate, deliveries[0].address
+        with self._client.pipeline() as pipe:
+            for delivery in deliveries:
+                pipe.hset(
+                    keyspace.delivery(delivery.id),
+                    mapping={
+                        "status": DeliveryStatus.SENT.value,
+                        "detail": detail,
+                        "settled_at": to_ms(now),
+                        "held_until": 0,
+                    },
+                )
+                pipe.zrem(keyspace.digest(gate, address), delivery.id)
+            pipe.set(keyspace.digest_sent(gate, address), to_ms(now), ex=MEMORY)
+            pipe.execute()
+
+    def drop(self, delivery: Delivery) -> None:
+        """Take a delivery out that will not be sent."""
+        self._client.zrem(keyspace.digest(delivery.gate, delivery.address), delivery.id)

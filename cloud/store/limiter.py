@@ -1,0 +1,154 @@
+"""Telegram's limits, kept for the whole fleet: the generic cell rate algorithm, in one script.
+
+GCRA (ITU-T Recommendation I.371, annex A, as a virtual schedule): a limit of one message every T
+with a burst of b keeps the time at which it would be unused again, the theoretical arrival time
+(TAT). A message may go at t when t >= TAT - (b - 1) T; the TAT is then max(TAT, t) + T. So at
+most b + W/T messages go in any window of length W, which is what the constants below are cut to.
+
+The limits are those of https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this:
+30 messages a second overall, one a second in a chat, 20 a minute in a group.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import redis
+
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+
+FLEET_PER_SECOND = 30
+
+FLEET_BURST = 5
+"""Of the fleet's share of a second; the rest of it is spread evenly."""
+
+CHAT_INTERVAL_MS = 1_000
+
+GROUP_INTERVAL_MS = 4_000
+GROUP_BURST = 5
+"""5 at once and then one every 4 s are 20 in the worst minute."""
+
+PLACE_LIFETIME_MS = 3_600_000
+"""How long a delivery that waits keeps its place in its chat's line."""
+
+TAKE = """
+-- Let a message go, or say how long it has to wait; only one that goes counts.
+-- KEYS: hold (ms since 1970), TAT of the fleet, hash of the chat, place of this message
+-- ARGV: interval of the fleet (ms), burst of the fleet, interval of the chat, burst of the chat,
+--       lifetime of a place, now ('' for this server's clock)
+-- A message that finds its chat busy gets a place: a moment, one interval after the last place
+-- given. So a hundred that wait for one chat come back one after the other, in order.
+local now = tonumber(ARGV[6])
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+end
+local hold = tonumber(redis.call('GET', KEYS[1]) or '0')
+if hold > now then return tostring(hold - now) end
+
+local fleet_interval, fleet_burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local chat_interval, chat_burst = tonumber(ARGV[3]), tonumber(ARGV[4])
+local chat = redis.call('HMGET', KEYS[3], 'tat', 'line')
+local chat_tat, line = tonumber(chat[1] or '0'), tonumber(chat[2] or '0')
+local chat_free = chat_tat - (chat_burst - 1) * chat_interval
+local place = tonumber(redis.call('GET', KEYS[4]) or '')
+
+if not place and (chat_free > now or line > now) then
+  place = math.max(chat_free, line)
+  redis.call('SET', KEYS[4], string.format('%.3f', place), 'PX', ARGV[5])
+  redis.call('HSET', KEYS[3], 'line', string.format('%.3f', place + chat_interval))
+  redis.call('PEXPIRE', KEYS[3], math.ceil(place - now + 2 * chat_interval * chat_burst))
+end
+local chat_wait = math.max(chat_free, place or 0) - now
+if chat_wait > 0 then return tostring(chat_wait) end
+
+local fleet_tat = tonumber(redis.call('GET', KEYS[2]) or '0')
+local fleet_wait = fleet_tat - (fleet_burst - 1) * fleet_interval - now
+if fleet_wait > 0 then return tostring(fleet_wait) end
+
+fleet_tat = math.max(fleet_tat, now) + fleet_interval
+redis.call('SET', KEYS[2], string.format('%.3f', fleet_tat),
+  'PX', math.ceil(fleet_tat - now) + 1000)
+chat_tat = math.max(chat_tat, now) + chat_interval
+redis.call('HSET', KEYS[3], 'tat', string.format('%.3f', chat_tat))
+redis.call('PEXPIRE', KEYS[3], math.ceil(math.max(chat_tat, line) - now) + 1000)
+redis.call('DEL', KEYS[4])
+return '0'
+"""
+
+HOLD = """
+-- Let nothing go for a while; a longer hold that is there already stays.
+-- KEYS: hold; ARGV: length (ms), now ('' for this server's clock)
+local now = tonumber(ARGV[2])
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+end
+local till = now + tonumber(ARGV[1])
+if till > tonumber(redis.call('GET', KEYS[1]) or '0') then
+  redis.call('SET', KEYS[1], string.format('%.3f', till), 'PX', math.ceil(tonumber(ARGV[1])) + 1000)
+end
+return 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A limit: so many at once, and then one every `interval_ms`."""
+
+    interval_ms: float
+    burst: int
+
+
+def fleet_rate(per_second: int) -> Rate:
+    """Return the limit that lets at most `per_second` messages go in any second."""
+    burst = min(FLEET_BURST, max(per_second - 1, 1))
+    return Rate(1000 / max(per_second - burst, 1), burst)
+
+
+def chat_rate(chat: str) -> Rate:
+    """Return the limit of a chat; groups and channels have negative ids or an @name."""
+    if chat.startswith(("-", "@")):
+        return Rate(GROUP_INTERVAL_MS, GROUP_BURST)
+    return Rate(CHAT_INTERVAL_MS, 1)
+
+
+@at_the_door
+class Limiter:
+    """One for all workers and the bot, on the clock of Redis, which they share."""
+
+    def __init__(self, client: redis.Redis, per_second: int = FLEET_PER_SECOND) -> None:
+        self._fleet = fleet_rate(per_second)
+        self._take = client.register_script(TAKE)
+        self._hold = client.register_script(HOLD)
+
+    def take(self, chat: str, message: str, now_ms: float | None = None) -> timedelta:
+        """Return zero when the message may go now, which counts it, else how long to wait.
+
+        Args:
+            chat: where it goes: a chat's id or @name.
+            message: its name, by which it keeps its place in the line of its chat.
+            now_ms: milliseconds since 1970, instead of Redis' own clock.
+        """
+        rate = chat_rate(chat)
+        waiting = self._take(
+            keys=[
+                keyspace.TELEGRAM_HOLD,
+                keyspace.TELEGRAM_FLEET,
+                keyspace.telegram_chat(chat),
+                keyspace.telegram_place(message),
+            ],
+            args=[
+                *(self._fleet.interval_ms, self._fleet.burst),
+                *(rate.interval_ms, rate.burst),
+                *(PLACE_LIFETIME_MS, "" if now_ms is None else now_ms),
+            ],
+        )
+        return timedelta(milliseconds=float(waiting))
+
+    def hold(self, seconds: float, now_ms: float | None = None) -> None:
+        """Stop the whole fleet for so long, as Telegram asks with `retry_after`."""
+        self._hold(
+            keys=[keyspace.TELEGRAM_HOLD],
+            args=[seconds * 1000, "" if now_ms is None else now_ms],
+        )

@@ -1,0 +1,157 @@
+"""Webhooks against a receiver over HTTP, which checks signatures as the standard says."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from pydantic import SecretStr
+
+from cloud.errors import DeliveryImpossible, DeliveryPostponed
+from cloud.notify.base import Message
+from cloud.notify.webhook import WebhookNotifier, is_public, new_secret, signature, url_of
+from tests.doubles.redis_server import free_port
+
+SECRET = new_secret()
+
+
+@dataclass
+class Receiver:
+    port: int = 0
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+    bodies: list[dict[str, str]] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
+    verified: list[bool] = field(default_factory=list)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    held = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            signed = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode()
+            key = base64.b64decode(SECRET.removeprefix("whsec_"))
+            digest = hmac.new(key, signed + body, hashlib.sha256).digest()
+            expected = "v1," + base64.b64encode(digest).decode()
+            held.verified.append(
+                self.headers["webhook-signature"] == expected
+                and abs(time.time() - int(self.headers["webhook-timestamp"])) < 60
+            )
+            held.bodies.append(json.loads(body))
+            held.hosts.append(self.headers["Host"])
+            self.send_response(held.status)
+            for name, value in held.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    held.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield held
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def webhook() -> Iterator[WebhookNotifier]:
+    notifier = WebhookNotifier(private_addresses=True)
+    yield notifier
+    notifier.close()
+
+
+def message(port: int, host: str = "127.0.0.1") -> Message:
+    secret = SecretStr(SECRET)
+    return Message(
+        f"http://{host}:{port}/hook?x=1", '{"type": "pass.issued"}', id="e_s", secret=secret
+    )
+
+
+def test_the_signature_is_the_one_that_the_standards_own_libraries_make() -> None:
+    """The example that the reference implementations are tested with."""
+    secret = SecretStr("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    made = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_body_arrives_signed_under_its_own_host(
+    receiver: Receiver, webhook: WebhookNotifier
+) -> None:
+    webhook.send(message(receiver.port, "localhost"))
+    assert receiver.bodies == [{"type": "pass.issued"}]
+    assert receiver.verified == [True]
+    assert receiver.hosts == [f"localhost:{receiver.port}"]
+    assert SECRET not in repr(message(receiver.port))
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 500, 503])
+def test_what_is_no_yes_is_postponed(
+    receiver: Receiver, webhook: WebhookNotifier, status: int
+) -> None:
+    receiver.status = status
+    receiver.headers = {"Location": "http://169.254.169.254/", "Retry-After": "7"}
+    with pytest.raises(DeliveryPostponed, match=str(status)) as raised:
+        webhook.send(message(receiver.port))
+    assert raised.value.retry_after_s == 7
+    assert len(receiver.bodies) == 1
+
+
+def test_gone_is_final(receiver: Receiver, webhook: WebhookNotifier) -> None:
+    receiver.status = 410
+    with pytest.raises(DeliveryImpossible, match="410"):
+        webhook.send(message(receiver.port))
+
+
+def test_nobody_there_is_postponed(webhook: WebhookNotifier) -> None:
+    with pytest.raises(DeliveryPostponed, match="ConnectError"):
+        webhook.send(message(free_port()))
+
+
+def test_a_name_that_leads_into_our_network_is_not_called() -> None:
+    """The name is public when it is subscribed, and changes its mind when it is called."""
+    notifier = WebhookNotifier(
+        private_addresses=False, resolve=lambda _host, _port: ["93.184.216.34", "10.0.0.7"]
+    )
+    secret = SecretStr(SECRET)
+    with pytest.raises(DeliveryImpossible, match="private address"):
+        notifier.send(Message("https://hooks.example.org/", "{}", id="x", secret=secret))
+    notifier.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "0.0.0.0"),
+        *("::1", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "100.64.0.1", "224.0.0.1"),
+        *("255.255.255.255", "2002:7f00:1::"),
+    ],
+)
+def test_addresses_of_our_own_network_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+def test_addresses_of_the_internet_are_public() -> None:
+    assert is_public("93.184.216.34")
+    assert is_public("2606:2800:220:1:248:1893:25c8:1946")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://example.org/", "https://127.0.0.1/", "https://2130706433/", "https://127.1/"),
+        *("https://a@example.org/", "https://", "file:///etc/passwd", "javascript:alert(1)", ""),
+    ],
+)
+def test_what_must_not_be_called_is_refused(address: str) -> None:
+    with pytest.raises(DeliveryImpossible):
+        url_of(address, private_addresses=False)
