@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
@@ -22,7 +23,7 @@ from cloud import logs
 from cloud.contract import Gate, Key, NewGate, NewKey, Role
 from cloud.errors import CloudError
 from cloud.settings import Settings
-from cloud.store import Store, mint, now
+from cloud.store import COMMAND, Store, mint, now
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +55,8 @@ codes_app = typer.Typer(no_args_is_help=True, help="One-time codes that enrol a 
 app.add_typer(keys_app, name="keys")
 app.add_typer(gates_app, name="gates")
 app.add_typer(codes_app, name="enrolment-codes")
+devices_app = typer.Typer(no_args_is_help=True, help="Devices: cameras that are enrolled.")
+app.add_typer(devices_app, name="devices")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 M = TypeVar("M", bound=BaseModel)
@@ -283,6 +286,125 @@ def create_enrolment_code(
         code = store.devices.new_code(gate_id, lifetime, now())
     until = code.expires_at.strftime("%H:%M")
     _show(code, as_json, f"{code.code}\ngood once, for gate {gate_id}, until {until} UTC")
+
+
+@devices_app.command("list")
+def list_devices(as_json: AsJson = False) -> None:
+    """List devices: their gates, and when each was last heard of."""
+    with _store() as store:
+        held = store.devices.all()
+    if as_json:
+        print(json.dumps([device.model_dump(mode="json") for device in held]))
+        return
+    table = Table("id", "name", "gate", "last seen", "camera", "waiting", "state")
+    for device in held:
+        beat, seen = device.last_heartbeat, device.last_seen_at
+        table.add_row(
+            device.id,
+            device.name,
+            device.gate,
+            seen.strftime("%Y-%m-%d %H:%M:%S") if seen else "never",
+            beat.camera.value if beat else "",
+            str(beat.outbox_depth) if beat else "",
+            "revoked" if device.revoked else "good",
+        )
+    output.print(table)
+
+
+@devices_app.command("revoke")
+def revoke_device(
+    device_id: Annotated[str, typer.Argument(help="As `devices list` shows it.")],
+) -> None:
+    """Shut a device out, at once. What it sent is kept; enrol it again to let it back in."""
+    with _store() as store:
+        device = store.devices.get(device_id)
+        if device is None:
+            _refuse(f"there is no device {device_id}; `python -m cloud devices list` shows all")
+        store.devices.revoke(device_id)
+        store.audit.record(
+            actor=COMMAND,
+            act="device.revoked",
+            subject=f"device:{device_id}",
+            gate=device.gate,
+            now=now(),
+        )
+    output.print(f"revoked {device_id}", highlight=False)
+
+
+@app.command()
+def purge(
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3650, help="Instead of CLOUD_RETENTION_DAYS.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove events, passes and deliveries past their retention, and say how many.
+
+    A worker does this once a day; run it after CLOUD_RETENTION_DAYS was made shorter. Statistics of
+    that age are added up to days, and kept. What is removed cannot be brought back but from a
+    backup.
+    """
+    from cloud import upkeep  # noqa: PLC0415
+
+    settings = _settings()
+    with _store() as store:
+        removed = upkeep.purge(store, settings, days)
+    if as_json:
+        print(json.dumps(asdict(removed)))
+        return
+    output.print(
+        f"removed {removed.events} events, {removed.passes} passes, {removed.deliveries} "
+        f"deliveries; {removed.quarters} quarters of an hour of statistics are days now",
+        highlight=False,
+    )
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write; an older one is replaced.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write everything into one file: events, passes, keys, devices, gates, pending jobs.
+
+    It is consistent: writers wait while it is made (about a second for 50,000 keys). Keys and
+    codes are hashes in it, as in the store; still, keep it as you would the store itself.
+    """
+    with _store() as store, _counting("backing up") as count:
+        keys = store.backup.write(file, now(), count)
+        store.audit.record(actor=COMMAND, act="store.backed_up", subject="store:all", now=now())
+    if as_json:
+        print(json.dumps({"file": str(file), "keys": keys, "bytes": file.stat().st_size}))
+        return
+    output.print(f"wrote {keys} keys to {file} ({file.stat().st_size:,} bytes)", highlight=False)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="As `backup` wrote it.", exists=True)],
+    force: Annotated[
+        bool, typer.Option("--force", help="Remove what the store holds, and put this there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a backup back, into an empty store.
+
+    Stop the API, the bot and the workers first, and start them after. The file is checked whole
+    before anything is written.
+    """
+    with _store() as store, _counting("restoring") as count:
+        keys = store.backup.restore(file, now(), count, force=force)
+        store.audit.record(actor=COMMAND, act="store.restored", subject="store:all", now=now())
+    if as_json:
+        print(json.dumps({"file": str(file), "keys": keys}))
+        return
+    output.print(f"restored {keys} keys from {file}", highlight=False)
+
+
+@contextmanager
+def _counting(doing: str) -> Iterator[Callable[[int], None]]:
+    """Show how many keys are done, on a terminal alone."""
+    with errors.status(doing) as status:
+        yield lambda keys: status.update(f"{doing}: {keys:,} keys")
 
 
 def _valid(make: Callable[[], M]) -> M:

@@ -2,6 +2,8 @@
 
     CloudError
     ├── CannotStart                 a process lacks what it cannot run without
+    ├── BackupUnusable              a file is no backup, or not a whole one
+    ├── StoreNotEmpty               a restore would put itself in the place of something
     ├── StoreError
     │   ├── StoreUnavailable        Redis is away, or too slow: try again
     │   └── StoreFault              Redis refused a command, or gave what nobody wrote
@@ -34,6 +36,14 @@ class CloudError(Exception):
 
 class CannotStart(CloudError):  # noqa: N818
     """A process lacks what it cannot run without; its text says how to give it that."""
+
+
+class BackupUnusable(CloudError):  # noqa: N818
+    """A file that was given to restore is not a backup, is damaged, or is of a newer version."""
+
+
+class StoreNotEmpty(CloudError):  # noqa: N818
+    """A restore found something in the store, and was not told to replace it."""
 
 
 class StoreError(CloudError):

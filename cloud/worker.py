@@ -30,6 +30,7 @@ from cloud.notify.webhook import WebhookNotifier
 from cloud.posting import Desk
 from cloud.settings import Settings
 from cloud.store import Store
+from cloud.upkeep import Upkeep
 
 log = structlog.get_logger("cloud.worker")
 
@@ -204,11 +205,14 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     jobs.sit_down(Desk(store, usable, settings.public_url, mail_cooldown=cooldown))
     late = LateJobs(store)
     late.start()
+    upkeep = Upkeep(store, settings)
+    upkeep.start()
     log.info("worker started", channels=sorted(usable))
     try:
         while not _worked(store, burst) and not burst:
             log.warning("worker starts again")
     finally:
+        upkeep.stop()
         late.stop()
         for notifier in usable.values():
             notifier.close()

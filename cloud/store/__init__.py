@@ -14,6 +14,7 @@ from cloud.settings import Settings
 from cloud.store.acceptance import Acceptance, Clerk, Receipt
 from cloud.store.asynchronous import AsyncStore
 from cloud.store.audit import COMMAND, Audit
+from cloud.store.backup import Backup
 from cloud.store.chats import Chats
 from cloud.store.connection import at_the_door, connect
 from cloud.store.deliveries import Alert, Deliveries, InOtherHands
@@ -28,6 +29,7 @@ from cloud.store.moments import now
 from cloud.store.passes import Attempt, Passes, Settlement
 from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, JobWriter, job_queue
 from cloud.store.records import StoredPass
+from cloud.store.retention import Removed, Retention
 from cloud.store.staff import Staff
 from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
 from cloud.store.surroundings import Surroundings
@@ -54,6 +56,7 @@ __all__ = [
     "Listener",
     "MintedKey",
     "Receipt",
+    "Removed",
     "Settlement",
     "Store",
     "StoredKey",
@@ -97,6 +100,8 @@ class Store:
         self.chats = Chats(client)
         self.digests = Digests(client)
         self.limiter = Limiter(client, telegram_per_second)
+        self.retention = Retention(client, self.statistics)
+        self.backup = Backup(client, self.queue.connection)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

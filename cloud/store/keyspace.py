@@ -17,12 +17,15 @@ GATES_BY_CODE = "mg:gates-by-code"
 WEBHOOK_SECRETS = "mg:webhook-secrets"
 BOT_LEADER = "mg:bot:leader"
 BOT_NAME = "mg:bot:name"
+EVENT_PREFIX = "mg:event:"
+DELIVERY_PREFIX = "mg:delivery:"
+PURGED = "mg:purged"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
 
 def event(event_id: UUID) -> str:
     """Hash: an event, its decision and its place in the stream."""
-    return f"mg:event:{event_id}"
+    return f"{EVENT_PREFIX}{event_id}"
 
 
 def events(gate: str | None = None) -> str:
@@ -61,7 +64,7 @@ def redemption(key_id: str, nonce: str, gate: str, token_sha256: str) -> str:
 
 def delivery(delivery_id: str) -> str:
     """Hash: one message to one subscriber."""
-    return f"mg:delivery:{delivery_id}"
+    return f"{DELIVERY_PREFIX}{delivery_id}"
 
 
 def deliveries(gate: str | None = None) -> str:

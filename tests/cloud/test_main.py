@@ -2,6 +2,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from cloud.__main__ import app
 from cloud.contract import EnrolmentCode, EnrolmentRequest, Gate, IssuedKey, Role
+from cloud.errors import KeyRevoked
 from cloud.store import Store, now
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process
@@ -27,7 +29,18 @@ def env(redis_server: RedisServer, store: Store) -> dict[str, str]:
 
 def test_help_teaches_the_first_steps(env: dict[str, str]) -> None:
     said = command("--help", env=env).stdout
-    for word in ("api", "worker", "bot", "redis", "keys", "gates", "enrolment-codes"):
+    for word in (
+        "api",
+        "worker",
+        "bot",
+        "redis",
+        "keys",
+        "gates",
+        "devices",
+        "purge",
+        "backup",
+        "restore",
+    ):
         assert word in said
     assert "docs/settings/cloud.md" in said
 
@@ -134,3 +147,51 @@ def _wait_for_port(port: int) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError(f"nothing listens on {port}")
+
+
+def test_devices_are_listed_and_revoked(env: dict[str, str], store: Store) -> None:
+    code = store.devices.new_code(GATE, timedelta(minutes=5), now())
+    enrolled = store.devices.enrol(EnrolmentRequest(code=code.code, name="North camera"), now())
+    (listed,) = json.loads(command("devices", "list", "--json", env=env).stdout)
+    assert (listed["id"], listed["name"], listed["gate"]) == (
+        enrolled.device_id,
+        "North camera",
+        GATE,
+    )
+    assert "never" in command("devices", "list", env=env).stdout
+    assert command("devices", "revoke", enrolled.device_id, env=env).exit_code == 0
+    with pytest.raises(KeyRevoked):
+        store.keys.authenticate(enrolled.device_key)
+    (entry, *_) = store.audit.page()[0]
+    assert (entry.act, entry.subject) == ("device.revoked", f"device:{enrolled.device_id}")
+    assert "devices list" in command("devices", "revoke", "nothing", env=env).stderr
+
+
+def test_the_store_is_backed_up_and_restored_by_two_commands(
+    env: dict[str, str], store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "maskgate.backup"
+    told = json.loads(command("backup", str(file), "--json", env=env).stdout)
+    assert told == {"file": str(file), "keys": told["keys"], "bytes": file.stat().st_size}
+    (tmp_path / "other").mkdir()
+    with RedisServer(tmp_path / "other") as server:
+        there = environment(server.url)
+        done = command("restore", str(file), env=there)
+        assert done.exit_code == 0, done.stderr
+        assert f"restored {told['keys']} keys" in done.stdout
+        assert GATE in command("gates", "list", env=there).stdout
+        done = command("restore", str(file), env=there)
+        assert done.exit_code == 2
+        assert "--force" in done.stderr
+        assert command("restore", str(file), "--force", "--json", env=there).exit_code == 0
+    (tmp_path / "no").write_text("no backup")
+    done = command("restore", str(tmp_path / "no"), env=env)
+    assert done.exit_code == 2
+    assert "cannot be read as a backup" in done.stderr
+
+
+def test_a_purge_says_what_it_removed(env: dict[str, str], store: Store) -> None:
+    assert "removed 0 events" in command("purge", env=env).stdout
+    removed = json.loads(command("purge", "--days", "1", "--json", env=env).stdout)
+    assert set(removed) == {"events", "passes", "deliveries", "tokens", "quarters"}
+    assert command("purge", "--days", "0", env=env).exit_code == 2

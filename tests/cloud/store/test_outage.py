@@ -1,8 +1,13 @@
 """Whatever is asked of a store whose Redis is away, the answer is StoreUnavailable."""
 
+import gzip
+import hashlib
 import inspect
+import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -35,6 +40,17 @@ from cloud.store.connection import translating
 from tests.doubles.redis_server import free_port
 
 NOW = now()
+
+
+def _empty_backup() -> Path:
+    """A whole backup of nothing, so that restoring it gets as far as the store."""
+    path = Path(mkdtemp()) / "backup"
+    header = b'{"format":"maskgate-backup","version":1}\n'
+    end = {"keys": 0, "sha256": hashlib.sha256(header).hexdigest()}
+    path.write_bytes(gzip.compress(header + json.dumps(end).encode() + b"\n"))
+    return path
+
+
 EVENT = Event(
     id=uuid7(), label=Label.WITHOUT_MASK, confidence=1, votes=1, first_seen_at=NOW, occurred_at=NOW
 )
@@ -83,6 +99,11 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "passes.revoke": ((HELD.id,), {}),
     "passes.qr": ((HELD.id,), {}),
     "passes.keep_qr": ((HELD, b"", NOW), {}),
+    "retention.purge": ((NOW, timedelta(days=1), ZoneInfo("UTC")), {}),
+    "retention.claim": ((timedelta(days=1),), {}),
+    "retention.release": ((), {}),
+    "backup.write": ((Path(mkdtemp()) / "backup", NOW, len), {}),
+    "backup.restore": ((_empty_backup(), NOW, len), {}),
     "statistics.quarters": (("main", NOW, NOW), {}),
     "statistics.days": (("main", NOW, NOW, ZoneInfo("UTC")), {}),
     "statistics.compact": ((NOW, ZoneInfo("UTC")), {}),

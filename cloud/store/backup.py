@@ -1,0 +1,224 @@
+"""Backup and restore: every key of ours, as it was at one moment, in one file.
+
+The file is gzip (RFC 1952) of JSON lines: a header, one line a key with what DUMP answers and the
+moment of its expiry, and an end with the number of keys and the SHA-256 of all lines before it.
+DUMP keeps every type exactly, and is read by a Redis of the same or a newer version. What the
+store holds as a hash (keys, codes, tokens) is a hash in the file too; tokens of passes that can
+still be used are in it as they are in the store, so the file is for its owner's eyes alone.
+
+It is consistent because writers wait while it is made: `CLIENT PAUSE … WRITE` holds their commands
+back, while reads go on. Whoever waits longer than its timeout is told that the store is away, and
+sends it again.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+
+from cloud.errors import BackupUnusable, StoreFault, StoreNotEmpty
+from cloud.store.connection import at_the_door
+from cloud.store.moments import to_ms
+
+FORMAT: Final = "maskgate-backup"
+VERSION: Final = 1
+BATCH: Final = 500
+PAUSE_MS: Final = 10_000
+"""Renewed with every batch; should the backup die, writers go on after this."""
+
+OURS: Final = ("mg:*", "rq:*")
+OF_LIVING_PROCESSES: Final = (b"rq:worker", b"rq:scheduler", b"rq:clean_registries")
+"""Registrations and locks of workers: those of another time would only be in the way."""
+
+Count = Callable[[int], None]
+
+
+@at_the_door
+class Backup:
+    """Writes the store into a file, and reads it back."""
+
+    def __init__(self, client: redis.Redis, queue_client: redis.Redis) -> None:
+        self._clients = {"data": client}
+        if queue_client is not client:
+            self._clients["queue"] = queue_client
+
+    def write(self, path: Path, now: datetime, count: Count) -> int:
+        """Write every key into `path`, whole or not at all; return how many there are.
+
+        `count` is told after each batch how many are written so far. The file is readable by its
+        owner alone.
+        """
+        try:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        except OSError as error:
+            raise BackupUnusable(f"nothing can be written to {path.parent}: {error}") from error
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as raw:
+                with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed:
+                    keys = self._write(packed.write, now, count)
+                raw.flush()
+                os.fsync(raw.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return keys
+
+    def restore(self, path: Path, now: datetime, count: Count, *, force: bool = False) -> int:
+        """Bring back what `path` holds; return how many keys that are not past their expiry.
+
+        The whole file is checked before anything is written. Raises BackupUnusable, and
+        StoreNotEmpty where there is something already; with `force` that is removed first.
+        """
+        for _ in _read(path):
+            pass
+        for client in self._clients.values():
+            held = list(_keys(client))
+            if held and not force:
+                raise StoreNotEmpty(
+                    f"the store holds {len(held)} keys already; stop all processes and say --force "
+                    "to put the backup in their place"
+                )
+            for at in range(0, len(held), BATCH):
+                client.unlink(*held[at : at + BATCH])
+        restored = 0
+        batch: list[Mapping[str, Any]] = []
+        for line in _read(path):
+            batch.append(line)
+            if len(batch) == BATCH:
+                restored += self._bring_back(batch, now)
+                batch = []
+                count(restored)
+        restored += self._bring_back(batch, now)
+        count(restored)
+        return restored
+
+    def _write(self, write: Callable[[bytes], Any], now: datetime, count: Count) -> int:
+        digest = hashlib.sha256()
+        keys = 0
+
+        def put(line: Mapping[str, Any]) -> None:
+            encoded = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+            digest.update(encoded)
+            write(encoded)
+
+        put({"format": FORMAT, "version": VERSION, "made_at": now.isoformat()})
+        try:
+            for client in self._clients.values():
+                client.client_pause(PAUSE_MS, all=False)
+            for name, client in self._clients.items():
+                for line in _dumped(client, self._clients.values()):
+                    put({**line, "in": name})
+                    keys += 1
+                    if keys % BATCH == 0:
+                        count(keys)
+        finally:
+            for client in self._clients.values():
+                client.client_unpause()
+        count(keys)
+        end = {"keys": keys, "sha256": digest.hexdigest()}
+        write(json.dumps(end, separators=(",", ":")).encode() + b"\n")
+        return keys
+
+    def _bring_back(self, batch: list[Mapping[str, Any]], now: datetime) -> int:
+        moment = to_ms(now)
+        living = [line for line in batch if line["until"] is None or line["until"] > moment]
+        for name in {line["in"] for line in living}:
+            # A backup of two instances may be brought back into one.
+            pipe = self._clients.get(name, self._clients["data"]).pipeline(transaction=False)
+            for line in (line for line in living if line["in"] == name):
+                pipe.restore(
+                    base64.b64decode(line["key"]),
+                    line["until"] or 0,
+                    base64.b64decode(line["dump"]),
+                    replace=True,
+                    absttl=line["until"] is not None,
+                )
+            try:
+                pipe.execute()
+            except redis.ResponseError as error:
+                if "payload version" in str(error):
+                    raise BackupUnusable(
+                        "this backup was made by a newer Redis; restore it into one of that "
+                        "version or a later one"
+                    ) from error
+                raise StoreFault(f"the store refused: {error}") from error
+        return len(living)
+
+
+def _keys(client: redis.Redis) -> Iterator[bytes]:
+    seen: set[bytes] = set()  # SCAN may give a key twice.
+    for pattern in OURS:
+        for key in client.scan_iter(match=pattern, count=BATCH):
+            if key not in seen and not key.startswith(OF_LIVING_PROCESSES):
+                seen.add(key)
+                yield key
+
+
+def _dumped(client: redis.Redis, paused: Any) -> Iterator[Mapping[str, Any]]:
+    keys = list(_keys(client))
+    for at in range(0, len(keys), BATCH):
+        for each in paused:
+            each.client_pause(PAUSE_MS, all=False)
+        seconds, micros = client.time()
+        moment = seconds * 1000 + micros // 1000
+        pipe = client.pipeline(transaction=False)
+        batch = keys[at : at + BATCH]
+        for key in batch:
+            pipe.dump(key)
+            pipe.pttl(key)
+        answers = pipe.execute()
+        for key, dump, left in zip(batch, answers[::2], answers[1::2], strict=True):
+            if dump is not None:
+                yield {
+                    "key": base64.b64encode(key).decode(),
+                    "until": moment + left if left >= 0 else None,
+                    "dump": base64.b64encode(dump).decode(),
+                }
+
+
+def _read(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines of keys; raise BackupUnusable where the file is not whole or not ours."""
+    digest = hashlib.sha256()
+    keys = 0
+    ended = False
+    try:
+        with gzip.open(path, "rb") as lines:
+            header = lines.readline()
+            _check_header(path, json.loads(header))
+            digest.update(header)
+            for encoded in lines:
+                if ended:
+                    raise BackupUnusable(f"{path} goes on past its end")
+                line = json.loads(encoded)
+                if "dump" in line:
+                    digest.update(encoded)
+                    keys += 1
+                    yield line
+                else:
+                    ended = True
+                    if (line["keys"], line["sha256"]) != (keys, digest.hexdigest()):
+                        raise BackupUnusable(f"{path} is damaged: its checksum is another")
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise BackupUnusable(f"{path} cannot be read as a backup: {error}") from error
+    if not ended:
+        raise BackupUnusable(f"{path} is cut off before its end")
+
+
+def _check_header(path: Path, header: Any) -> None:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise BackupUnusable(f"{path} is not a backup of this store")
+    if header.get("version") != VERSION:
+        raise BackupUnusable(
+            f"{path} is of version {header.get('version')}; this program reads {VERSION}"
+        )

@@ -1,0 +1,92 @@
+"""Upkeep: what has to be done now and then, by one worker of all."""
+
+import threading
+from datetime import timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from cloud.errors import StoreError
+from cloud.settings import Settings
+from cloud.store import COMMAND, Removed, Store, now
+
+log = structlog.get_logger("cloud.upkeep")
+
+INTERVAL: Final = timedelta(days=1)
+LOOK_EVERY_S: Final = 60.0
+UPKEEP: Final = "upkeep"
+"""The actor of what a worker does by itself."""
+
+
+def purge(
+    store: Store, settings: Settings, days: int | None = None, actor: str = COMMAND
+) -> Removed:
+    """Remove what is older than `days`, else than CLOUD_RETENTION_DAYS, and write that down."""
+    kept = settings.retention_days if days is None else days
+    moment = now()
+    removed = store.retention.purge(moment, timedelta(days=kept), ZoneInfo(settings.time_zone))
+    told = (
+        f"older than {kept} days: {removed.events} events, {removed.passes} passes, "
+        f"{removed.deliveries} deliveries, {removed.quarters} quarters of statistics"
+    )
+    store.audit.record(
+        actor=actor, act="store.purged", subject="store:events", now=moment, reason=told
+    )
+    log.info(
+        "purged",
+        days=kept,
+        events=removed.events,
+        passes=removed.passes,
+        deliveries=removed.deliveries,
+        tokens=removed.tokens,
+        quarters=removed.quarters,
+    )
+    return removed
+
+
+class Upkeep:
+    """Purges once a day, on a thread of its own. Any number of workers share the one turn."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, every minute."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more. A purge in hand is left: another worker's will do what it did not."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _work(self) -> None:
+        while True:
+            self.turn()
+            if self._stop.wait(LOOK_EVERY_S):
+                return
+
+    def turn(self) -> bool:
+        """Purge if it is time, and return whether that was done."""
+        try:
+            if not self._store.retention.claim(INTERVAL):
+                return False
+        except StoreError as error:
+            log.warning("upkeep waits: the store is away", error=str(error))
+            return False
+        try:
+            purge(self._store, self._settings, actor=UPKEEP)
+        except StoreError as error:
+            log.warning("the purge broke off; it is done again", error=str(error))
+            self._give_back()
+            return False
+        return True
+
+    def _give_back(self) -> None:
+        try:
+            self._store.retention.release()
+        except StoreError:
+            log.warning("the next purge is a day late: the store is away")

@@ -1,0 +1,80 @@
+from collections.abc import Callable
+from datetime import timedelta
+
+from cloud import gatekeeping
+from cloud.contract import Event, Label, Subscriber
+from cloud.contract.gates import Channel
+from cloud.settings import Settings
+from cloud.store import Store, now
+from cloud.upkeep import UPKEEP, Upkeep, purge
+from tests.cloud.conftest import GATE, OTHER_GATE
+from tests.doubles.redis_server import RedisServer
+
+Make = Callable[..., Event]
+
+
+def accept(store: Store, event: Event, gate: str, ago: timedelta) -> None:
+    """Accept an event as it would have been then, under a retention that was longer."""
+    store.gates.subscribe(
+        Subscriber(id="a", gate=gate, channel=Channel.TELEGRAM, address="42", created_at=now())
+    )
+    gatekeeping.accept(
+        store,
+        event,
+        gate=gate,
+        device_id="camera",
+        pass_lifetime=timedelta(minutes=5),
+        now=now() - ago,
+    )
+
+
+def test_what_is_past_its_retention_goes_and_the_rest_stays(
+    store: Store, settings: Settings, make_event: Make, redis_server: RedisServer
+) -> None:
+    young, old, quiet = make_event(), make_event(), make_event(Label.WITHOUT_MASK)
+    accept(store, old, GATE, timedelta(days=10))
+    accept(store, quiet, OTHER_GATE, timedelta(days=10))
+    accept(store, young, GATE, timedelta(days=1))
+    removed = purge(store, settings, days=7)
+    assert (removed.events, removed.passes, removed.deliveries) == (2, 1, 2)
+    assert (removed.tokens, removed.quarters) == (1, 2)
+    moment = now()
+    assert store.events.get(old.id, moment) is None
+    record = store.events.get(young.id, moment)
+    assert record is not None
+    assert record.pass_record is not None
+    with redis_server.client() as client:
+        assert len(client.keys("mg:token:*")) == 1
+        assert len(client.keys("mg:delivery:*")) == 1
+    again = purge(store, settings, days=7)
+    assert (again.events, again.passes, again.deliveries, again.tokens) == (0, 0, 0, 0)
+    entry = store.audit.page()[0][-1]
+    assert entry.act == "store.purged"
+    assert "2 events, 1 passes" in entry.reason
+
+
+def test_a_silent_gates_stream_is_trimmed_too(
+    store: Store, settings: Settings, redis_server: RedisServer
+) -> None:
+    with redis_server.client() as client:
+        for stream in ("mg:events", f"mg:events:{OTHER_GATE}", f"mg:deliveries:{OTHER_GATE}"):
+            client.xadd(stream, {"id": "x"}, id="1000-0")
+        purge(store, settings)
+        for stream in ("mg:events", f"mg:events:{OTHER_GATE}", f"mg:deliveries:{OTHER_GATE}"):
+            assert client.xlen(stream) == 0
+
+
+def test_one_worker_of_all_purges_once_a_day(store: Store, settings: Settings) -> None:
+    one, other = Upkeep(store, settings), Upkeep(store, settings)
+    assert [one.turn(), other.turn(), one.turn()] == [True, False, False]
+    assert [entry.actor for entry in store.audit.page()[0]] == [UPKEEP]
+
+
+def test_a_purge_that_broke_off_is_done_again(
+    store: Store, settings: Settings, redis_server: RedisServer
+) -> None:
+    with redis_server.client() as client:
+        client.hset("mg:delivery:x", "delivery", "this is no delivery")
+        assert not Upkeep(store, settings).turn()
+        client.delete("mg:delivery:x")
+    assert Upkeep(store, settings).turn()
