@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud import logs
-from cloud.contract import Gate, Key, NewGate, NewKey, Role
+from cloud.contract import Gate, Key, NewAccount, NewGate, NewKey, Role
 from cloud.errors import CloudError
 from cloud.settings import Settings
-from cloud.store import COMMAND, Store, mint, now
+from cloud.store import COMMAND, Store, StoredAccount, mint, new_account_id, now
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,6 +53,8 @@ keys_app = typer.Typer(no_args_is_help=True, help="Keys: who may call what.")
 gates_app = typer.Typer(no_args_is_help=True, help="Gates: entrances with a camera.")
 codes_app = typer.Typer(no_args_is_help=True, help="One-time codes that enrol a device.")
 app.add_typer(keys_app, name="keys")
+accounts_app = typer.Typer(no_args_is_help=True, help="Accounts: people who sign in.")
+app.add_typer(accounts_app, name="accounts")
 app.add_typer(gates_app, name="gates")
 app.add_typer(codes_app, name="enrolment-codes")
 devices_app = typer.Typer(no_args_is_help=True, help="Devices: cameras that are enrolled.")
@@ -240,6 +242,83 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="As `keys list` shows 
         if key.device_id is not None:
             store.devices.revoke(key.device_id)
     output.print(f"revoked {key_id}", highlight=False)
+
+
+@accounts_app.command("add")
+def add_account(
+    name: Annotated[str, typer.Argument(help="What the person signs in with.")],
+    role: Annotated[Role, typer.Option(help="What the person may do.")],
+    gate: Annotated[str | None, typer.Option(help="Bind the account to this gate alone.")] = None,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Make a password and show it once, rather than ask.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an account for a person. The password is asked for, or made with --generate."""
+    from cloud import passwords  # noqa: PLC0415
+
+    new = _valid(lambda: NewAccount(name=name, role=role, gate=gate))
+    if generate:
+        password = passwords.generated()
+    else:
+        password = typer.prompt(f"Password for {new.name}", hide_input=True, err=True)
+        again = typer.prompt("Once more", hide_input=True, err=True)
+        if password != again:
+            _refuse("the two passwords differ; nothing was made")
+    with _store() as store:
+        if gate is not None and store.gates.get(gate) is None:
+            _refuse(f"there is no gate {gate}; `python -m cloud gates list` shows those there are")
+        passwords.check(password, new.name)
+        account = StoredAccount(
+            id=new_account_id(),
+            name=new.name,
+            role=new.role,
+            gate=new.gate,
+            created_at=now(),
+            password_hash=passwords.hashed(password),
+        )
+        if not store.accounts.add(account):
+            _refuse(f"there is an account {new.name} already")
+        subject = f"account:{account.name}"
+        store.audit.record(
+            actor=COMMAND, act="account.created", subject=subject, now=now(), gate=account.gate
+        )
+    if as_json:
+        shown = account.shown().model_dump(mode="json")
+        print(json.dumps({**shown, "password": password if generate else None}))
+        return
+    said = f"made account {account.id}: {account.name}, {account.role.value}"
+    secret = f"\nKeep this password safe, it is not shown again:\n{password}" if generate else ""
+    output.print(said + secret, markup=False, highlight=False, soft_wrap=True)
+
+
+@accounts_app.command("list")
+def list_accounts(as_json: AsJson = False) -> None:
+    """List accounts."""
+    with _store() as store:
+        held = [account.shown() for account in store.accounts.all()]
+    if as_json:
+        print(json.dumps([account.model_dump(mode="json") for account in held]))
+        return
+    table = Table("id", "name", "role", "gate", "made")
+    for account in held:
+        made = account.created_at.strftime("%Y-%m-%d %H:%M")
+        table.add_row(account.id, account.name, account.role.value, account.gate or "all", made)
+    output.print(table)
+
+
+@accounts_app.command("remove")
+def remove_account(name: Annotated[str, typer.Argument(help="As it signs in.")]) -> None:
+    """Remove an account, and sign it out everywhere at once."""
+    with _store() as store:
+        account = store.accounts.named(name)
+        if account is None:
+            _refuse(f"there is no account {name}")
+        store.accounts.remove(account.id)
+        store.sessions.end_all(account.id)
+        subject = f"account:{account.name}"
+        store.audit.record(actor=COMMAND, act="account.deleted", subject=subject, now=now())
+    output.print(f"removed {account.name}", markup=False, highlight=False)
 
 
 @gates_app.command("create")

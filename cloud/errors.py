@@ -21,7 +21,11 @@
         ├── StaffUnknown · DeliveryUnknown · DeliveryNotFailed
         ├── SubscriberUnknown · KeyUnknown · DeviceUnknown
         ├── TooManyListeners
-        └── EnrolmentCodeInvalid
+        ├── EnrolmentCodeInvalid
+        ├── RateLimited
+        ├── CredentialsInvalid · SessionInvalid · SessionUnknown · CsrfTokenInvalid
+        ├── AccountUnknown · AccountExists · PasswordWeak
+        └── PreviewUnwanted · PreviewInvalid · PreviewAbsent · PreviewForbidden · PreviewCrowded
 
 Foreign errors are translated at one door each: those of redis at `cloud.store`, those of telegram
 at `cloud.notify.telegram`, those of smtplib at `cloud.notify.mail`.
@@ -78,9 +82,16 @@ class DeliveryImpossible(DeliveryError):  # noqa: N818
 
 
 class RequestRefused(CloudError):  # noqa: N818
-    """A request that is answered with a problem; its text is for the caller's eyes."""
+    """A request that is answered with a problem; its text is for the caller's eyes.
+
+    `retry_after_s` is the number of seconds after which another try may go through, if any will.
+    """
 
     code: ProblemCode
+
+    def __init__(self, reason: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 class MalformedRequest(RequestRefused):
@@ -220,3 +231,81 @@ class TooManyListeners(RequestRefused):
     """This process streams events to as many listeners as it may."""
 
     code = ProblemCode.TOO_MANY_LISTENERS
+
+
+class RateLimited(RequestRefused):
+    """Too many requests of one key, one address or one account."""
+
+    code = ProblemCode.RATE_LIMITED
+
+
+class CredentialsInvalid(RequestRefused):
+    """Name and password do not belong to an account."""
+
+    code = ProblemCode.CREDENTIALS_INVALID
+
+
+class SessionInvalid(RequestRefused):
+    """The session has ended: by time, by a log-out, or it never was."""
+
+    code = ProblemCode.SESSION_INVALID
+
+
+class SessionUnknown(RequestRefused):
+    """The request came with a key, which has no session."""
+
+    code = ProblemCode.SESSION_UNKNOWN
+
+
+class CsrfTokenInvalid(RequestRefused):
+    """A session asked for a change without the token that proves its page."""
+
+    code = ProblemCode.CSRF_TOKEN_INVALID
+
+
+class AccountUnknown(RequestRefused):
+    """There is no such account."""
+
+    code = ProblemCode.ACCOUNT_UNKNOWN
+
+
+class AccountExists(RequestRefused):
+    """An account of that name is there already."""
+
+    code = ProblemCode.ACCOUNT_EXISTS
+
+
+class PasswordWeak(RequestRefused):
+    """The password is too short, too long, or easily guessed."""
+
+    code = ProblemCode.PASSWORD_WEAK
+
+
+class PreviewUnwanted(RequestRefused):
+    """Nobody watches: the device should stop sending."""
+
+    code = ProblemCode.PREVIEW_UNWANTED
+
+
+class PreviewInvalid(RequestRefused):
+    """Not a JPEG, or one with too many pixels."""
+
+    code = ProblemCode.PREVIEW_INVALID
+
+
+class PreviewAbsent(RequestRefused):
+    """No device of the gate sends pictures."""
+
+    code = ProblemCode.PREVIEW_ABSENT
+
+
+class PreviewForbidden(RequestRefused):
+    """The gate's settings allow no preview."""
+
+    code = ProblemCode.PREVIEW_FORBIDDEN
+
+
+class PreviewCrowded(RequestRefused):
+    """As many people watch this gate as may."""
+
+    code = ProblemCode.PREVIEW_CROWDED

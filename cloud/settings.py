@@ -1,14 +1,15 @@
 """Settings of every cloud process, read from the environment once, at start."""
 
+import ipaddress
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class SmtpSecurity(StrEnum):
@@ -60,6 +61,60 @@ class Settings(BaseSettings):
     )
     pass_lifetime_s: int = Field(
         default=300, ge=10, le=86_400, description="Seconds from a pass's making to its expiry"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Origins whose pages may call the API from a browser, with commas between "
+        "them; none by default",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Addresses or networks of proxies whose X-Forwarded-For is believed, with "
+        "commas between them; none by default",
+    )
+    key_rate: str | None = Field(
+        default="6000 per minute",
+        description="Requests with one key that one process of the API serves; empty for no limit",
+    )
+    address_rate: str | None = Field(
+        default="12000 per minute",
+        description="Requests from one address that one process of the API serves; empty for no "
+        "limit",
+    )
+    session_idle_s: int = Field(
+        default=1800,
+        ge=60,
+        le=86_400,
+        description="Seconds without a request after which a person is signed out",
+    )
+    session_lifetime_s: int = Field(
+        default=43_200,
+        ge=300,
+        le=2_592_000,
+        description="Seconds after which a person is signed out, however busy",
+    )
+    key_overlap_s: int = Field(
+        default=86_400,
+        ge=60,
+        le=2_592_000,
+        description="Seconds that a device's old key is good after a new one was made, unless the "
+        "new one is used before",
+    )
+    offline_after_s: int = Field(
+        default=60,
+        ge=10,
+        le=86_400,
+        description="Seconds without a heartbeat after which a device counts as offline, and its "
+        "gate's subscribers are told",
+    )
+    preview_max_bytes: int = Field(
+        default=256 * 1024, ge=1024, le=8 * 1024 * 1024, description="Largest preview picture"
+    )
+    preview_max_pixels: int = Field(
+        default=1280 * 720, ge=64 * 64, le=7680 * 4320, description="Most pixels of a preview"
+    )
+    preview_viewers: int = Field(
+        default=4, ge=1, le=100, description="People who may watch one gate at a time"
     )
     enrolment_code_lifetime_s: int = Field(
         default=3600, ge=60, le=604_800, description="Seconds that an enrolment code may be used"
@@ -192,6 +247,54 @@ class Settings(BaseSettings):
     def _blank_is_unset(cls, value: str | None) -> str | None:
         return value or None
 
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _with_commas(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("cors_origins", mode="after")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in {"http", "https"}
+                or f"{parts.scheme}://{parts.netloc}" != origin
+            ):
+                raise ValueError(
+                    f"{origin} is not an origin: give https://host or https://host:port, with no "
+                    "path; a star is not taken, name each site"
+                )
+        return value
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(
+                    f"{proxy} is neither an address nor a network such as 10.0.0.0/8"
+                ) from error
+        return value
+
+    @field_validator("key_rate", "address_rate", mode="after")
+    @classmethod
+    def _rate(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        # Here, since every command reads the settings and few limit anything.
+        import limits  # noqa: PLC0415
+
+        try:
+            limits.parse(value)
+        except ValueError as error:
+            raise ValueError(f"{value} is not a rate; write it as 6000 per minute") from error
+        return value
+
     @field_validator("public_url", "telegram_api_url", mode="after")
     @classmethod
     def _address_of_http(cls, value: str | None) -> str | None:
@@ -220,3 +323,8 @@ class Settings(BaseSettings):
                 "it the value of CLOUD_REDIS_URL"
             )
         return self
+
+    @property
+    def public_over_tls(self) -> bool:
+        """Whether browsers reach the API over https."""
+        return self.public_url is not None and self.public_url.startswith("https://")

@@ -5,8 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cloud.api import (
+    accounts,
     audit,
     deliveries,
     devices,
@@ -16,12 +19,13 @@ from cloud.api import (
     passes,
     people,
     platform,
+    sessions,
     statistics,
     stream,
 )
-from cloud.api.deps import ROLES
+from cloud.api.deps import CSRF_HEADER, ROLES
 from cloud.api.metrics import Metrics
-from cloud.api.middleware import BodyLimit, Observation
+from cloud.api.middleware import BodyLimit, Observation, RateLimit
 from cloud.api.problems import documented, handle
 from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
 from cloud.settings import Settings
@@ -29,19 +33,24 @@ from cloud.store import AsyncStore, Feed, Store
 
 VERSION = "1"
 
-WITHOUT_KEY = frozenset({"enrol_device"})
-"""Operations under /v1 that take no key: a one-time code is one."""
+WITHOUT_KEY = frozenset({"enrol_device", "create_session"})
+"""Operations under /v1 that take no key: a one-time code is one, and so is a password."""
 
 DESCRIPTION = """Events in, decisions and passes out. Times are RFC 3339 in UTC; errors are
 RFC 9457 problem details with a stable `code`; readers ignore fields that they do not know."""
 
 _ALWAYS = documented(
-    ProblemCode.MALFORMED_REQUEST, ProblemCode.BODY_TOO_LARGE, ProblemCode.STORE_UNAVAILABLE
+    ProblemCode.MALFORMED_REQUEST,
+    ProblemCode.BODY_TOO_LARGE,
+    ProblemCode.RATE_LIMITED,
+    ProblemCode.STORE_UNAVAILABLE,
 )
 _WITH_KEY = documented(
     ProblemCode.KEY_MISSING,
     ProblemCode.KEY_INVALID,
     ProblemCode.KEY_REVOKED,
+    ProblemCode.SESSION_INVALID,
+    ProblemCode.CSRF_TOKEN_INVALID,
     ProblemCode.ROLE_FORBIDDEN,
 )
 
@@ -82,12 +91,30 @@ def create_app(settings: Settings) -> FastAPI:
         deliveries,
         audit,
         statistics,
+        accounts,
+        sessions,
     ):
         app.include_router(noun.router, responses=_ALWAYS)
     app.include_router(platform.router)
     handle(app)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    app.add_middleware(Observation, metrics=metrics)
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.max_body_bytes,
+        exceptions={"/v1/devices/me/preview": settings.preview_max_bytes},
+    )
+    app.add_middleware(RateLimit, per_address=settings.address_rate, per_key=settings.key_rate)
+    if settings.cors_origins:
+        # Without credentials: a session's cookie is for the API's own site alone.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Last-Event-ID", CSRF_HEADER),
+            expose_headers=("Retry-After", "X-Request-Id"),
+        )
+    app.add_middleware(Observation, metrics=metrics, over_tls=settings.public_over_tls)
+    # A forwarded address is believed from these alone: none unless they are named.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     _publish(app)
     return app
 

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 
 import structlog
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from cloud.api.deps import authorise
+from cloud import store as cloud_store
+from cloud.api.deps import Principal, authorise, settings_of, signed_in, store_of
 from cloud.errors import KeyMissing, RequestRefused
 from cloud.store import AsyncStore, StoredKey, Surroundings
 from cloud.store.keys import proved, taken_apart
@@ -22,12 +24,17 @@ M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R")
 
 
-def described(model: type[BaseModel], **examples: object) -> dict[str, Any]:
+def described(
+    model: type[BaseModel], *, by_session: bool = False, **examples: object
+) -> dict[str, Any]:
     """Return what OpenAPI says of a route that reads its body and its key by itself."""
+    ways: list[dict[str, list[str]]] = [{"HTTPBearer": []}]
+    if by_session:
+        ways.append({"APIKeyCookie": []})
     shown = {name.replace("_", " "): {"value": value} for name, value in examples.items()}
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {
-        "security": [{"HTTPBearer": []}],
+        "security": ways,
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": schema, "examples": shown}},
@@ -84,3 +91,33 @@ class Credentials:
                 structlog.contextvars.bind_contextvars(key_id=caller.id)
                 return settled
         raise AssertionError("unreachable")
+
+
+class SessionCredentials:
+    """The session of a person who does by hand what a key does at the door."""
+
+    def __init__(self, caller: Principal) -> None:
+        self._caller = caller
+
+    async def decide(
+        self,
+        store: AsyncStore,
+        gate: str | None,
+        decision: Callable[[Principal, Surroundings], Awaitable[R | None]],
+    ) -> R:
+        """Return what `decision` comes to, as `Credentials.decide` does."""
+        while True:
+            around = await store.surroundings(self._caller.id, gate, fresh=True)
+            if (settled := await decision(self._caller, around)) is not None:
+                return settled
+
+
+async def credentials_of(request: Request, operation: str) -> Credentials | SessionCredentials:
+    """Return the key that a request came with; without one, its session."""
+    if request.headers.get("Authorization"):
+        return Credentials(request, operation)
+    store, now = store_of(request), cloud_store.now()
+    session = await run_in_threadpool(signed_in, request, store, settings_of(request), now)
+    authorise(session.role, operation)
+    structlog.contextvars.bind_contextvars(key_id=session.id)
+    return SessionCredentials(session)

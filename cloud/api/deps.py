@@ -1,24 +1,26 @@
 """What routes ask for, as types; and the one table that says which role may do what."""
 
+import hmac
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 import structlog
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from cloud import store as cloud_store
 from cloud.api.metrics import Metrics
 from cloud.contract import Role
-from cloud.errors import GateForbidden, KeyMissing, RoleForbidden
+from cloud.errors import CsrfTokenInvalid, GateForbidden, KeyMissing, RoleForbidden
 from cloud.settings import Settings
-from cloud.store import AsyncStore, Store, StoredKey
+from cloud.store import AsyncStore, Store, csrf_token
 
 _OPERATORS: Final = frozenset({Role.OPERATOR, Role.ADMIN})
 _VIEWERS: Final = _OPERATORS | {Role.VIEWER}
 _SCREENS: Final = _VIEWERS | {Role.KIOSK}
 _DEVICES: Final = frozenset({Role.DEVICE})
 _ADMINS: Final = frozenset({Role.ADMIN})
+_PEOPLE: Final = frozenset(Role) - _DEVICES
 
 ROLES: Final = {
     "post_event": _DEVICES,
@@ -51,12 +53,30 @@ ROLES: Final = {
     "create_key": _ADMINS,
     "revoke_key": _ADMINS,
     "list_audit": _ADMINS,
+    "list_accounts": _ADMINS,
+    "create_account": _ADMINS,
+    "delete_account": _ADMINS,
+    "set_password": _ADMINS,
+    "get_session": _PEOPLE,
+    "end_session": _PEOPLE,
+    "end_all_sessions": _PEOPLE,
+    "change_own_password": _PEOPLE,
 }
 """Operation → roles. An operation that asks for a caller and is not in it stops the API's start.
 
 A kiosk may read the events and the passes of its gate: it must learn which code to show.
 """
 
+COOKIE: Final = "mg_session"
+CSRF_HEADER: Final = "X-CSRF-Token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_cookie = APIKeyCookie(
+    name=COOKIE,
+    auto_error=False,
+    description="A session, opened by `POST /v1/sessions`. Over https its name is "
+    f"`__Host-{COOKIE}`; all but GET and HEAD need its csrf_token as `{CSRF_HEADER}`",
+)
 _bearer = HTTPBearer(
     auto_error=False, description="A key: `mg_<id>_<secret>`, made by `python -m cloud keys create`"
 )
@@ -92,19 +112,60 @@ MetricsDep = Annotated[Metrics, Depends(metrics_of)]
 Now = Annotated[datetime, Depends(cloud_store.now)]
 
 
+class Principal(Protocol):
+    """Who calls: a key, or a person with a session."""
+
+    @property
+    def id(self) -> str:
+        """The key's id, or the account's."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def role(self) -> Role:
+        """What it may do."""
+
+    @property
+    def gate(self) -> str | None:
+        """The one gate where it may do that; None for all."""
+
+    @property
+    def device_id(self) -> str | None:
+        """The device whose own key this is."""
+
+
+def session_cookie(settings: Settings) -> str:
+    """Return the cookie's name.
+
+    Over https it begins with `__Host-`, with which browsers take it from this very host alone, so
+    that no neighbouring site can plant a session (RFC 6265bis section 4.1.3.2).
+    """
+    return f"__Host-{COOKIE}" if settings.public_over_tls else COOKIE
+
+
 def authorised(
     request: Request,
     store: StoreDep,
+    settings: SettingsDep,
+    now: Now,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-) -> StoredKey:
-    """Return the key behind the request, once it is known to be good for this operation."""
-    if bearer is None:
-        raise KeyMissing("send `Authorization: Bearer mg_…`")
-    key = store.keys.authenticate(bearer.credentials)
+    _session: Annotated[str | None, Security(_cookie)],
+) -> Principal:
+    """Return who is behind the request, once known to be good for this operation.
+
+    A key wins over a session; a request with a broken key is never saved by its cookie.
+    """
+    caller: Principal
+    if bearer is not None:
+        caller = store.keys.authenticate(bearer.credentials)
+    else:
+        caller = signed_in(request, store, settings, now)
     operation = request.scope["route"].name
-    authorise(key.role, operation)
-    structlog.contextvars.bind_contextvars(key_id=key.id)
-    return key
+    authorise(caller.role, operation)
+    structlog.contextvars.bind_contextvars(key_id=caller.id)
+    return caller
 
 
 def authorise(role: Role, operation: str) -> None:
@@ -116,16 +177,34 @@ def authorise(role: Role, operation: str) -> None:
         )
 
 
-Caller = Annotated[StoredKey, Depends(authorised)]
+def signed_in(request: Request, store: Store, settings: Settings, now: datetime) -> Principal:
+    """Return whose session the request's cookie holds; raise KeyMissing where there is none.
+
+    Raises SessionInvalid where it has ended, and CsrfTokenInvalid where a change comes without
+    the token that proves a page of our own.
+    """
+    secret = request.cookies.get(session_cookie(settings))
+    if not secret or request.headers.get("Authorization"):
+        raise KeyMissing("send `Authorization: Bearer mg_…`, or sign in")
+    session = store.sessions.authenticate(secret, now)
+    if request.method not in SAFE_METHODS:
+        # Beside SameSite=Strict, which old browsers and neighbouring subdomains get around.
+        said = request.headers.get(CSRF_HEADER, "")
+        if not hmac.compare_digest(said.encode(), csrf_token(secret).encode()):
+            raise CsrfTokenInvalid(f"send the session's csrf_token as {CSRF_HEADER}")
+    return session
 
 
-def at_gate(caller: StoredKey, gate: str) -> str:
+Caller = Annotated[Principal, Depends(authorised)]
+
+
+def at_gate(caller: Principal, gate: str) -> str:
     """Return the gate if the caller may act there; raise GateForbidden."""
     if caller.gate is not None and caller.gate != gate:
         raise GateForbidden(f"this key is for gate {caller.gate} alone")
     return gate
 
 
-def readable_gate(caller: StoredKey, asked: str | None) -> str | None:
+def readable_gate(caller: Principal, asked: str | None) -> str | None:
     """Return the gate to read: the one asked for, else the caller's own, else all (None)."""
     return caller.gate if asked is None else at_gate(caller, asked)

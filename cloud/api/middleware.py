@@ -1,10 +1,15 @@
-"""What stands around every request: a limit on bodies, headers for browsers, a log line."""
+"""What stands around every request: limits on size and rate, headers for browsers, a log line."""
 
 import time
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 import structlog
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,7 +25,16 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
+"""Added where browsers reach the API over https (RFC 6797): for a year, by https alone."""
+
+PROBE: Final = "/healthz"
+"""Never limited: an orchestrator that gets no answer here ends the process."""
 
 NOTHING_LOADED = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Content-Security-Policy of all but the API's own documentation, which loads its viewer."""
@@ -28,24 +42,74 @@ NOTHING_LOADED = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors
 DOCUMENTATION = ("/docs", "/redoc")
 
 
+class RateLimit:
+    """Refuses requests over a rate, of one address and of one key.
+
+    Counted in this process and in fixed windows, which takes some microseconds and no round trip.
+    A key's requests are told apart by what was sent and before it is checked: who does not have
+    the key cannot use its rate up.
+    """
+
+    def __init__(self, app: ASGIApp, per_address: str | None, per_key: str | None) -> None:
+        self._app = app
+        self._per_address = parse(per_address) if per_address else None
+        self._per_key = parse(per_key) if per_key else None
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI 3)."""
+        refused = self._over(scope) if scope["type"] == "http" else None
+        if refused is None:
+            await self._app(scope, receive, send)
+            return
+        limit, *identifiers = refused
+        window = self._windows.get_window_stats(limit, *identifiers)
+        seconds = max(1, round(window.reset_time - time.time() + 0.5))
+        await problem(
+            ProblemCode.RATE_LIMITED,
+            f"one {identifiers[0]} may send {limit}; the next window begins in {seconds} s",
+            headers={"Retry-After": str(seconds)},
+        )(scope, receive, send)
+
+    def _over(self, scope: Scope) -> tuple[RateLimitItem, str, str] | None:
+        if scope["path"] == PROBE:
+            return None
+        if self._per_address is not None:
+            address = scope["client"][0] if scope.get("client") else ""
+            if not self._windows.hit(self._per_address, "address", address):
+                return self._per_address, "address", address
+        if self._per_key is not None:
+            key = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+            # Python's own hash of bytes is keyed anew in every process.
+            if key and not self._windows.hit(self._per_key, "key", str(hash(key))):
+                return self._per_key, "key", str(hash(key))
+        return None
+
+
 class BodyLimit:
-    """Refuses bodies over `limit` bytes: by their announced length, else as soon as they pass it.
+    """Refuses bodies over a number of bytes: by their announced length, else as they pass it.
+
+    `limit` is for all addresses but those that `exceptions` gives one of their own.
 
     Starlette's own middleware answers in plain text, and problems are JSON here.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, exceptions: Mapping[str, int] | None = None
+    ) -> None:
         self._app = app
         self._limit = limit
+        self._exceptions = exceptions or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        said = f"a body may have {self._limit} bytes at most"
+        limit = self._exceptions.get(scope["path"], self._limit)
+        said = f"a body may have {limit} bytes at most"
         announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._limit:
+        if announced.isdecimal() and int(announced) > limit:
             await problem(ProblemCode.BODY_TOO_LARGE, said)(scope, receive, send)
             return
         read = 0
@@ -54,7 +118,7 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._limit:
+            if read > limit:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, said)
             return message
 
@@ -69,9 +133,10 @@ class Observation:
     The line has the pattern of the route and not the address, which may hold a token.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, over_tls: bool = False) -> None:
         self._app = app
         self._metrics = metrics
+        self._headers = SECURITY_HEADERS | (OVER_TLS if over_tls else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
@@ -92,7 +157,7 @@ class Observation:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 if not scope["path"].startswith(DOCUMENTATION):
                     headers.setdefault("Content-Security-Policy", NOTHING_LOADED)

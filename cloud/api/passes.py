@@ -8,8 +8,17 @@ from fastapi import APIRouter, Request, Response
 
 from cloud import gatekeeping, qr
 from cloud import store as cloud_store
-from cloud.api.credentials import Credentials, body_as, described
-from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, async_store_of, at_gate, metrics_of
+from cloud.api.credentials import body_as, credentials_of, described
+from cloud.api.deps import (
+    Caller,
+    Now,
+    Principal,
+    SettingsDep,
+    StoreDep,
+    async_store_of,
+    at_gate,
+    metrics_of,
+)
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import (
@@ -21,7 +30,7 @@ from cloud.contract import (
 )
 from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown
 from cloud.settings import Settings
-from cloud.store import Attempt, Store, StoredKey, StoredPass, Surroundings
+from cloud.store import Attempt, Store, StoredPass, Surroundings
 
 log = structlog.get_logger("cloud.api")
 
@@ -36,7 +45,7 @@ EXAMPLE_REQUEST = {"token": "7Kq2mXw9RtB4z", "nonce": "b1946ac92492d234", "gate"
     responses=documented(
         ProblemCode.GATE_REQUIRED, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_UNKNOWN
     ),
-    openapi_extra=described(RedemptionRequest, a_token=EXAMPLE_REQUEST),
+    openapi_extra=described(RedemptionRequest, by_session=True, a_token=EXAMPLE_REQUEST),
 )
 async def redeem_pass(request: Request) -> Response:
     """Settle one attempt to enter. A refusal is an answer too, and its status is 200.
@@ -44,12 +53,12 @@ async def redeem_pass(request: Request) -> Response:
     The token is what the QR code says: bare, or the address that ends in it. The same nonce for
     the same token again, within an hour, gets the same answer.
     """
-    credentials = Credentials(request, "redeem_pass")
+    credentials = await credentials_of(request, "redeem_pass")
     body = await request.body()
     now = cloud_store.now()
     store = async_store_of(request)
 
-    async def decision(caller: StoredKey, around: Surroundings) -> Redemption | None:
+    async def decision(caller: Principal, around: Surroundings) -> Redemption | None:
         wanted = body_as(RedemptionRequest, body)
         gate = wanted.gate or caller.gate
         if gate is None:
@@ -142,7 +151,7 @@ def get_pass_qr_png(
     return PngResponse(store.passes.qr(pass_id) or qr.png(content))
 
 
-def _held(store: Store, pass_id: UUID, caller: StoredKey) -> StoredPass:
+def _held(store: Store, pass_id: UUID, caller: Principal) -> StoredPass:
     held = store.passes.get(pass_id)
     if held is None:
         raise PassUnknown(f"there is no pass {pass_id}, or it is past its retention")
@@ -151,7 +160,7 @@ def _held(store: Store, pass_id: UUID, caller: StoredKey) -> StoredPass:
 
 
 def _payload(
-    store: Store, settings: Settings, pass_id: UUID, caller: StoredKey, now: datetime
+    store: Store, settings: Settings, pass_id: UUID, caller: Principal, now: datetime
 ) -> str:
     record = _held(store, pass_id, caller).record(now)
     token = store.passes.token(pass_id)

@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457): every answer that is not a success is made here."""
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -41,6 +42,19 @@ STATUS: Final[Mapping[ProblemCode, int]] = {
     ProblemCode.DEVICE_UNKNOWN: 404,
     ProblemCode.ENROLMENT_CODE_INVALID: 403,
     ProblemCode.TOO_MANY_LISTENERS: 503,
+    ProblemCode.RATE_LIMITED: 429,
+    ProblemCode.CREDENTIALS_INVALID: 401,
+    ProblemCode.SESSION_INVALID: 401,
+    ProblemCode.SESSION_UNKNOWN: 404,
+    ProblemCode.CSRF_TOKEN_INVALID: 403,
+    ProblemCode.ACCOUNT_UNKNOWN: 404,
+    ProblemCode.ACCOUNT_EXISTS: 409,
+    ProblemCode.PASSWORD_WEAK: 422,
+    ProblemCode.PREVIEW_UNWANTED: 409,
+    ProblemCode.PREVIEW_INVALID: 422,
+    ProblemCode.PREVIEW_ABSENT: 404,
+    ProblemCode.PREVIEW_FORBIDDEN: 403,
+    ProblemCode.PREVIEW_CROWDED: 429,
     ProblemCode.NOT_FOUND: 404,
     ProblemCode.METHOD_NOT_ALLOWED: 405,
     ProblemCode.STORE_UNAVAILABLE: 503,
@@ -70,6 +84,19 @@ TITLES: Final[Mapping[ProblemCode, str]] = {
     ProblemCode.DEVICE_UNKNOWN: "There is no such device",
     ProblemCode.ENROLMENT_CODE_INVALID: "The enrolment code cannot be used",
     ProblemCode.TOO_MANY_LISTENERS: "As many listen already as may",
+    ProblemCode.RATE_LIMITED: "Too many requests",
+    ProblemCode.CREDENTIALS_INVALID: "Name or password are wrong",
+    ProblemCode.SESSION_INVALID: "The session has ended",
+    ProblemCode.SESSION_UNKNOWN: "A key has no session",
+    ProblemCode.CSRF_TOKEN_INVALID: "The session's page must prove itself",
+    ProblemCode.ACCOUNT_UNKNOWN: "There is no such account",
+    ProblemCode.ACCOUNT_EXISTS: "The account exists already",
+    ProblemCode.PASSWORD_WEAK: "The password is too weak",
+    ProblemCode.PREVIEW_UNWANTED: "Nobody watches",
+    ProblemCode.PREVIEW_INVALID: "The picture cannot be taken",
+    ProblemCode.PREVIEW_ABSENT: "No picture comes",
+    ProblemCode.PREVIEW_FORBIDDEN: "The gate allows no preview",
+    ProblemCode.PREVIEW_CROWDED: "Too many people watch",
     ProblemCode.NOT_FOUND: "There is nothing at this address",
     ProblemCode.METHOD_NOT_ALLOWED: "This address does not take this method",
     ProblemCode.STORE_UNAVAILABLE: "The store is away",
@@ -127,11 +154,14 @@ def handle(app: FastAPI) -> None:
 
 
 async def _refused(_request: Request, error: RequestRefused) -> JSONResponse:
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, MalformedRequest) and error.where:
         said = f"{'.'.join(error.where)}: {error}"
         named = {"loc": list(error.where), "msg": str(error), "type": "value_error"}
-        return problem(error.code, said, errors=[named])
-    return problem(error.code, str(error))
+        return problem(error.code, said, errors=[named], headers=headers)
+    return problem(error.code, str(error), headers=headers)
 
 
 async def _store(_request: Request, error: StoreError) -> JSONResponse:

@@ -21,6 +21,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # the app's own middleware reads them, from whom it trusts
                 timeout_graceful_shutdown=GRACE_S,
             )
         )

@@ -7,8 +7,8 @@ from typing import Annotated
 import structlog
 from fastapi import Depends
 
-from cloud.api.deps import Caller, Now, StoreDep
-from cloud.store import Store
+from cloud.api.deps import Caller, Now, Principal, StoreDep
+from cloud.store import OpenSession, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,12 @@ def request_id() -> str:
 
 def trail_of(caller: Caller, store: StoreDep, now: Now) -> Trail:
     """Return the trail that speaks for the caller."""
-    return Trail(store, f"key:{caller.id}", now, request_id())
+    return Trail(store, actor_of(caller), now, request_id())
+
+
+def actor_of(caller: Principal) -> str:
+    """Return what the trail calls a caller."""
+    return f"account:{caller.name}" if isinstance(caller, OpenSession) else f"key:{caller.id}"
 
 
 TrailDep = Annotated[Trail, Depends(trail_of)]

@@ -5,15 +5,32 @@ renamed or retyped. Times are aware datetimes in UTC, written as RFC 3339. Error
 problem details (`problems.Problem`).
 """
 
+from cloud.contract.accounts import (
+    Account,
+    Credentials,
+    IssuedAccount,
+    NewAccount,
+    NewPassword,
+    Session,
+)
 from cloud.contract.audit import AuditEntry, AuditPage
+from cloud.contract.commands import (
+    Command,
+    CommandKind,
+    CommandPage,
+    DeviceSettings,
+    GateSettings,
+)
 from cloud.contract.deliveries import Delivery, DeliveryPage, DeliveryStatus
 from cloud.contract.devices import (
     CameraState,
     Device,
+    DeviceStatus,
     Enrolment,
     EnrolmentCode,
     EnrolmentRequest,
     Heartbeat,
+    RolledKey,
 )
 from cloud.contract.events import (
     Access,
@@ -58,15 +75,22 @@ from cloud.contract.webhooks import WebhookData, WebhookEvent, WebhookType
 
 __all__ = [
     "Access",
+    "Account",
     "AuditEntry",
     "AuditPage",
     "CameraState",
     "Channel",
+    "Command",
+    "CommandKind",
+    "CommandPage",
+    "Credentials",
     "Decision",
     "Delivery",
     "DeliveryPage",
     "DeliveryStatus",
     "Device",
+    "DeviceSettings",
+    "DeviceStatus",
     "Durations",
     "Enrolment",
     "EnrolmentCode",
@@ -75,17 +99,21 @@ __all__ = [
     "EventPage",
     "EventRecord",
     "Gate",
+    "GateSettings",
     "Grain",
     "Heartbeat",
+    "IssuedAccount",
     "IssuedKey",
     "IssuedPass",
     "IssuedSubscriber",
     "Key",
     "Label",
     "Language",
+    "NewAccount",
     "NewGate",
     "NewKey",
     "NewPairingCode",
+    "NewPassword",
     "NewSubscriber",
     "Outcome",
     "PairingCode",
@@ -99,6 +127,8 @@ __all__ = [
     "Refusal",
     "RefusalReason",
     "Role",
+    "RolledKey",
+    "Session",
     "StaffMember",
     "StaffRole",
     "StatisticsPage",

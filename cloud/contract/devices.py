@@ -7,6 +7,9 @@ from pydantic import Field, StringConstraints
 
 from cloud.contract.base import GateId, Sha256, UtcTime, Wire
 
+ProblemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+"""A word for programs and people; a reader shows those that it does not know as they are."""
+
 DeviceName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 
 
@@ -48,6 +51,26 @@ class Heartbeat(Wire):
     outbox_depth: int = Field(ge=0, description="Events not yet acknowledged")
     models: dict[str, Sha256] = Field(default_factory=dict, max_length=8)
     version: str = Field(max_length=40)
+    problems: list[ProblemName] = Field(
+        default_factory=list,
+        max_length=16,
+        description="What is wrong now, by name, such as disk_full, camera_lost, model_differs",
+    )
+
+
+class DeviceStatus(StrEnum):
+    ONLINE = "online"
+    OFFLINE = "offline"
+    """No heartbeat for too long, or none yet."""
+
+
+class RolledKey(Wire):
+    """A device's new key, shown once. The old one is good until this one is first used, or until
+    `old_key_expires_at`, whichever comes first.
+    """
+
+    device_key: str = Field(repr=False)
+    old_key_expires_at: UtcTime
 
 
 class Device(Wire):
@@ -58,3 +81,6 @@ class Device(Wire):
     revoked: bool = False
     last_heartbeat: Heartbeat | None = None
     last_seen_at: UtcTime | None = Field(default=None, description="By the cloud's clock")
+    status: DeviceStatus = Field(
+        default=DeviceStatus.OFFLINE, description="By its heartbeats and the cloud's clock"
+    )

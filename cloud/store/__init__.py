@@ -12,6 +12,14 @@ import redis
 
 from cloud.settings import Settings
 from cloud.store.acceptance import Acceptance, Clerk, Receipt
+from cloud.store.accounts import (
+    Accounts,
+    OpenSession,
+    Sessions,
+    StoredAccount,
+    csrf_token,
+    new_account_id,
+)
 from cloud.store.asynchronous import AsyncStore
 from cloud.store.audit import COMMAND, Audit
 from cloud.store.backup import Backup
@@ -25,6 +33,7 @@ from cloud.store.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
 from cloud.store.gates import Gates, subscriber_id
 from cloud.store.keys import Keys, MintedKey, StoredKey, mint
 from cloud.store.limiter import FLEET_PER_SECOND, Limiter
+from cloud.store.limits import Limits
 from cloud.store.moments import now
 from cloud.store.passes import Attempt, Passes, Settlement
 from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, JobWriter, job_queue
@@ -55,19 +64,23 @@ __all__ = [
     "InOtherHands",
     "Listener",
     "MintedKey",
+    "OpenSession",
     "Receipt",
     "Removed",
     "Settlement",
     "Store",
+    "StoredAccount",
     "StoredKey",
     "StoredPass",
     "Surroundings",
     "Tally",
     "Visitor",
+    "csrf_token",
     "first_of",
     "kept_in_quarters",
     "midnight",
     "mint",
+    "new_account_id",
     "now",
     "subscriber_id",
 ]
@@ -83,6 +96,9 @@ class Store:
         retention: timedelta,
         audit_retention: timedelta,
         telegram_per_second: int = FLEET_PER_SECOND,
+        *,
+        session_idle: timedelta = timedelta(minutes=30),
+        session_lifetime: timedelta = timedelta(hours=12),
     ) -> None:
         self._client = client
         self.queue = job_queue(client)
@@ -102,6 +118,9 @@ class Store:
         self.limiter = Limiter(client, telegram_per_second)
         self.retention = Retention(client, self.statistics)
         self.backup = Backup(client, self.queue.connection)
+        self.accounts = Accounts(client)
+        self.sessions = Sessions(client, self.accounts, session_idle, session_lifetime)
+        self.limits = Limits(client)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -111,6 +130,8 @@ class Store:
             timedelta(days=settings.retention_days),
             timedelta(days=settings.audit_days),
             settings.telegram_per_second,
+            session_idle=timedelta(seconds=settings.session_idle_s),
+            session_lifetime=timedelta(seconds=settings.session_lifetime_s),
         )
 
     @property

@@ -20,6 +20,14 @@ BOT_NAME = "mg:bot:name"
 EVENT_PREFIX = "mg:event:"
 DELIVERY_PREFIX = "mg:delivery:"
 PURGED = "mg:purged"
+ACCOUNTS = "mg:accounts"
+ACCOUNT_NAMES = "mg:account-names"
+GATE_SETTINGS = "mg:gate-settings"
+OUTAGES = "mg:outages"
+KEY_EXPIRIES = "mg:key-expiries"
+COMMAND_BELL = "mg:command-bell"
+LIMITS = "mg:limits"
+ROUNDS_LOCK = "mg:rounds-lock"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
 
@@ -166,3 +174,38 @@ def digest_sent(gate: str, address: str) -> str:
 def digest_lock(gate: str, address: str) -> str:
     """String: there while a worker writes to an address about a gate."""
     return f"mg:digest-lock:{gate}:{address}"
+
+
+def session(secret_sha256: str) -> str:
+    """String: a session of an account, gone when it ends."""
+    return f"mg:session:{secret_sha256}"
+
+
+def sessions(account_id: str) -> str:
+    """Set: the sessions of an account, by the hashes of their secrets."""
+    return f"mg:sessions:{account_id}"
+
+
+def commands(device_id: str) -> str:
+    """Stream: what a device has not acknowledged yet."""
+    return f"mg:commands:{device_id}"
+
+
+def preview(gate: str) -> str:
+    """Channel: a gate's pictures. A published message is kept nowhere, not even in the log file."""
+    return f"mg:preview:{gate}"
+
+
+def viewers(gate: str) -> str:
+    """Sorted set: who watches a gate, each until the moment (ms) that is its score."""
+    return f"mg:viewers:{gate}"
+
+
+def preview_asked(gate: str) -> str:
+    """String: that the gate's devices were asked for pictures a moment ago."""
+    return f"mg:preview-asked:{gate}"
+
+
+def preview_pace(device_id: str) -> str:
+    """String: that a device has just sent a picture."""
+    return f"mg:preview-pace:{device_id}"

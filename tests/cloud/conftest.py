@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import argon2
 import httpx
 import hypothesis
 import pytest
@@ -14,11 +15,12 @@ import structlog
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
+from cloud import passwords
 from cloud.api.app import create_app
 from cloud.api.server import Server
 from cloud.contract import EnrolmentRequest, Event, Gate, Label, Role
 from cloud.settings import Settings
-from cloud.store import Store, mint, now
+from cloud.store import Store, StoredAccount, csrf_token, mint, new_account_id, now
 from tests.cloud.processes import wait_until_it_answers
 from tests.doubles.redis_server import RedisServer, free_port
 
@@ -145,6 +147,63 @@ def login(api_url: str, store: Store) -> Iterator[Login]:
     yield make
     for client in clients:
         client.close()
+
+
+SignIn = Callable[..., httpx.Client]
+
+PASSWORD = "seven quiet herons at dusk"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """argon2id as everywhere, with the least work: what it should take is test_passwords.py's."""
+    with pytest.MonkeyPatch.context() as patch:
+        hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_hasher", hasher)
+        patch.setattr(passwords, "_of_nobody", hasher.hash("nobody's"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def password_hash(quick_hashes: None) -> str:
+    """Of PASSWORD."""
+    return passwords.hashed(PASSWORD)
+
+
+@pytest.fixture
+def make_account(store: Store, password_hash: str) -> Callable[..., StoredAccount]:
+    """Accounts whose password is PASSWORD."""
+
+    def make(name: str, role: Role = Role.OPERATOR, gate: str | None = None) -> StoredAccount:
+        account = StoredAccount(
+            id=new_account_id(),
+            name=name,
+            role=role,
+            gate=gate,
+            created_at=now(),
+            password_hash=password_hash,
+        )
+        assert store.accounts.add(account)
+        return account
+
+    return make
+
+
+@pytest.fixture
+def sign_in(login: Login, store: Store, make_account: Callable[..., StoredAccount]) -> SignIn:
+    """Clients with a session instead of a key, as after signing in."""
+    accounts: dict[tuple[Role, str | None], StoredAccount] = {}
+
+    def make(role: Role, gate: str | None = None) -> httpx.Client:
+        if (role, gate) not in accounts:
+            accounts[role, gate] = make_account(f"{role.value} at {gate}", role, gate)
+        secret, _ = store.sessions.begin(accounts[role, gate], now())
+        client = login(None)
+        client.cookies.set("mg_session", secret)
+        client.headers["X-CSRF-Token"] = csrf_token(secret)
+        return client
+
+    return make
 
 
 @pytest.fixture

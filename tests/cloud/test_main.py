@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from cloud import passwords
 from cloud.__main__ import app
 from cloud.contract import EnrolmentCode, EnrolmentRequest, Gate, IssuedKey, Role
 from cloud.errors import KeyRevoked
@@ -195,3 +196,43 @@ def test_a_purge_says_what_it_removed(env: dict[str, str], store: Store) -> None
     removed = json.loads(command("purge", "--days", "1", "--json", env=env).stdout)
     assert set(removed) == {"events", "passes", "deliveries", "tokens", "quarters"}
     assert command("purge", "--days", "0", env=env).exit_code == 2
+
+
+def test_an_account_is_added_with_a_made_password_listed_and_removed(
+    env: dict[str, str], store: Store
+) -> None:
+    words = ("accounts", "add", "Ana Ibáñez", "--role", "operator", "--gate", GATE)
+    made = json.loads(command(*words, "--generate", "--json", env=env).stdout)
+    kept = store.accounts.named("ana ibáñez")
+    assert kept is not None
+    assert passwords.matches(kept.password_hash, made["password"])
+    again = command(*words, "--generate", env=env)
+    assert again.exit_code == 2
+    assert "already" in again.stderr
+    assert "Ana Ibáñez" in command("accounts", "list", env=env).stdout
+    assert command("accounts", "remove", "Ana Ibáñez", env=env).exit_code == 0
+    assert json.loads(command("accounts", "list", "--json", env=env).stdout) == []
+    told, _ = store.audit.page()
+    assert [(entry.act, entry.actor) for entry in told] == [
+        ("account.deleted", "command"),
+        ("account.created", "command"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        ("seven quiet herons\nseven quiet herons\n", 0, ""),
+        ("seven quiet herons\nseven quiet heron\n", 2, "differ"),
+        ("short\nshort\n", 2, "12 to 72"),
+    ],
+)
+def test_a_password_is_asked_for_twice_and_never_shown(
+    env: dict[str, str], store: Store, typed: str, code: int, said: str
+) -> None:
+    words = ["accounts", "add", "Ana", "--role", "viewer"]
+    done = CliRunner().invoke(app, words, env=env, input=typed)
+    assert done.exit_code == code, done.output
+    assert said in done.stderr
+    assert typed.split("\n", maxsplit=1)[0] not in done.output
+    assert (store.accounts.named("Ana") is None) == bool(code)

@@ -35,8 +35,19 @@ from cloud.contract import (
 )
 from cloud.errors import StoreFault, StoreUnavailable
 from cloud.settings import Settings
-from cloud.store import Acceptance, Attempt, Store, StoredPass, mint, now
+from cloud.store import (
+    Acceptance,
+    Attempt,
+    OpenSession,
+    Store,
+    StoredAccount,
+    StoredPass,
+    mint,
+    now,
+)
+from cloud.store.accounts import StoredSession
 from cloud.store.connection import translating
+from cloud.store.limits import SIGN_INS_OF_AN_ACCOUNT
 from tests.doubles.redis_server import free_port
 
 NOW = now()
@@ -81,6 +92,10 @@ HELD = StoredPass.read(
 )
 HEARTBEAT = Heartbeat(
     sent_at=NOW, camera=CameraState.LIVE, fps=1, latency_ms=1, outbox_depth=0, version="1"
+)
+ACCOUNT = StoredAccount(id="a", name="Ana", role=Role.VIEWER, created_at=NOW, password_hash="none")
+SESSION = OpenSession(
+    ACCOUNT, StoredSession(account_id="a", created_at=NOW, seen_at=NOW, expires_at=NOW), "hash"
 )
 
 CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
@@ -166,6 +181,18 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
         {"actor": "key:a", "act": "pass.revoked", "subject": "pass:a", "now": NOW},
     ),
     "audit.page": ((), {}),
+    "accounts.add": ((ACCOUNT,), {}),
+    "accounts.all": ((), {}),
+    "accounts.get": (("a",), {}),
+    "accounts.named": (("Ana",), {}),
+    "accounts.remove": (("a",), {}),
+    "accounts.set_password": (("a", "hash"), {}),
+    "sessions.authenticate": (("secret", NOW), {}),
+    "sessions.end": ((SESSION,), {}),
+    "sessions.end_all": (("a",), {}),
+    "sessions.begin": ((ACCOUNT, NOW), {}),
+    "limits.count": ((SIGN_INS_OF_AN_ACCOUNT, "sign-in", "Ana"), {}),
+    "limits.forget": ((SIGN_INS_OF_AN_ACCOUNT, "sign-in", "Ana"), {}),
     "devices.new_code": (("main", timedelta(hours=1), NOW), {}),
     "devices.enrol": ((EnrolmentRequest(code="x", name="camera"), NOW), {}),
     "devices.beat": (("a", HEARTBEAT, NOW), {}),

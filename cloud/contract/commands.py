@@ -1,0 +1,76 @@
+"""Commands: what the cloud asks of a device, and the settings of a gate that it tells it."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from cloud.contract.base import UtcTime, Wire
+
+CommandCursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,16}-[0-9]{1,16}$")]
+"""A command's id, which orders it among those of its device."""
+
+
+class CommandKind(StrEnum):
+    SETTINGS_CHANGED = "settings_changed"
+    """Read `GET /v1/devices/me/settings` and apply them."""
+
+    PREVIEW_WANTED = "preview_wanted"
+    """Somebody watches: send pictures until one is answered with `preview_unwanted`."""
+
+    RELOAD = "reload"
+    """End in an orderly way; whatever keeps the edge running starts it anew."""
+
+    ROLL_KEY = "roll_key"
+    """Get a new key by `POST /v1/devices/me/roll`, keep it, and use it from then on."""
+
+
+class Command(Wire):
+    """One thing to do. It comes at least once: doing it twice must do no harm."""
+
+    id: CommandCursor
+    kind: str = Field(description="One of CommandKind; a device leaves out what it does not know")
+    issued_at: UtcTime
+
+
+class CommandPage(Wire):
+    """Oldest first; empty when none came while the device waited."""
+
+    items: list[Command]
+
+
+class GateSettings(Wire):
+    """What can be changed at a gate's devices while they run; null leaves it to the device's own.
+
+    The bounds are those of the edge's own settings.
+    """
+
+    votes: int | None = Field(
+        default=None, ge=1, le=100, description="Votes that a verdict needs at least"
+    )
+    majority: float | None = Field(
+        default=None, gt=0.5, le=1.0, description="Share of the votes that a label needs"
+    )
+    cooldown_s: float | None = Field(
+        default=None, ge=0, le=3600, description="Seconds between two verdicts on one person"
+    )
+    lost_after_s: float | None = Field(
+        default=None, ge=0.2, le=60, description="Seconds without a face that end a sighting"
+    )
+    max_faces: int | None = Field(
+        default=None, ge=1, le=100, description="Faces judged in a frame, the nearest first"
+    )
+    sound: bool | None = Field(default=None, description="Ring on a refusal")
+    preview_allowed: bool = Field(
+        default=True,
+        description="Whether pictures may be asked for. The device has a say of its own "
+        "(EDGE_PREVIEW), which is no unless it was set there",
+    )
+
+
+class DeviceSettings(Wire):
+    """What a device is told to work by."""
+
+    gate: str
+    settings: GateSettings
+    revision: int = Field(ge=0, description="Grows with each change; 0 before the first")

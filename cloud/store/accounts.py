@@ -1,0 +1,219 @@
+"""Accounts of people, and the sessions that they have open."""
+
+import hashlib
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, cast
+
+import redis
+
+from cloud.contract import Account, Role
+from cloud.contract.base import UtcTime, Wire
+from cloud.errors import SessionInvalid
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.records import parsed
+
+SECRET_BYTES: Final = 32
+
+SEEN_EVERY = timedelta(seconds=30)
+"""How exactly it is kept when a session was last used: no request pays for more."""
+
+
+class StoredAccount(Account):
+    """An account as it is kept."""
+
+    password_hash: str
+
+    def shown(self) -> Account:
+        """Return it without the hash."""
+        return Account.model_validate(self.model_dump(exclude={"password_hash"}))
+
+
+class StoredSession(Wire):
+    """A session as it is kept, under the hash of its secret."""
+
+    account_id: str
+    created_at: UtcTime
+    seen_at: UtcTime
+    expires_at: UtcTime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session in use: whose it is, and until when.
+
+    It answers what a key answers too (id, name, role, gate), so that routes need not know which
+    of the two a caller came with.
+    """
+
+    account: StoredAccount
+    kept: StoredSession
+    secret_sha256: str
+
+    @property
+    def id(self) -> str:
+        """The account's id."""
+        return self.account.id
+
+    @property
+    def name(self) -> str:
+        """The account's name."""
+        return self.account.name
+
+    @property
+    def role(self) -> Role:
+        """What it may do."""
+        return self.account.role
+
+    @property
+    def gate(self) -> str | None:
+        """The one gate where it may do that; None for all."""
+        return self.account.gate
+
+    @property
+    def device_id(self) -> None:
+        """None: no device signs in."""
+        return None
+
+
+@at_the_door
+class Accounts:
+    """Accounts by id, and their ids by name."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def add(self, account: StoredAccount) -> bool:
+        """Keep a new account; return False if its name is taken."""
+        # The document first: a name that leads to no account would be taken for ever.
+        self._client.hset(keyspace.ACCOUNTS, account.id, account.model_dump_json())
+        if self._client.hsetnx(keyspace.ACCOUNT_NAMES, folded(account.name), account.id):
+            return True
+        self._client.hdel(keyspace.ACCOUNTS, account.id)
+        return False
+
+    def get(self, account_id: str) -> StoredAccount | None:
+        """Return the account, or None."""
+        document = cast(bytes | None, self._client.hget(keyspace.ACCOUNTS, account_id))
+        return parsed(StoredAccount, document) if document else None
+
+    def named(self, name: str) -> StoredAccount | None:
+        """Return the account of this name in upper or lower case, or None."""
+        held = cast(bytes | None, self._client.hget(keyspace.ACCOUNT_NAMES, folded(name)))
+        return self.get(held.decode()) if held else None
+
+    def all(self) -> list[StoredAccount]:
+        """Return every account, the oldest first."""
+        documents = cast(list[bytes], self._client.hvals(keyspace.ACCOUNTS))
+        held = (parsed(StoredAccount, document) for document in documents)
+        return sorted(held, key=lambda account: (account.created_at, account.id))
+
+    def set_password(self, account_id: str, password_hash: str) -> bool:
+        """Keep another hash; return False if there is no such account."""
+        account = self.get(account_id)
+        if account is None:
+            return False
+        changed = account.model_copy(update={"password_hash": password_hash})
+        self._client.hset(keyspace.ACCOUNTS, account_id, changed.model_dump_json())
+        return True
+
+    def remove(self, account_id: str) -> bool:
+        """Forget an account; return False if there was none of that id."""
+        account = self.get(account_id)
+        if account is None:
+            return False
+        with self._client.pipeline() as pipe:
+            pipe.hdel(keyspace.ACCOUNTS, account_id)
+            pipe.hdel(keyspace.ACCOUNT_NAMES, folded(account.name))
+            pipe.execute()
+        return True
+
+
+@at_the_door
+class Sessions:
+    """Sessions by the hash of their secret: who reads the store can still not use one."""
+
+    def __init__(
+        self, client: redis.Redis, accounts: Accounts, idle: timedelta, longest: timedelta
+    ) -> None:
+        self._client = client
+        self._accounts = accounts
+        self._idle = idle
+        self._longest = longest
+
+    def begin(self, account: StoredAccount, now: datetime) -> tuple[str, OpenSession]:
+        """Begin a session; return its secret, which is always a new one, and the session."""
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        kept = StoredSession(
+            account_id=account.id, created_at=now, seen_at=now, expires_at=now + self._longest
+        )
+        opened = OpenSession(account, kept, _sha256(secret))
+        with self._client.pipeline() as pipe:
+            pipe.set(
+                keyspace.session(opened.secret_sha256),
+                kept.model_dump_json(),
+                px=min(self._idle, self._longest),
+            )
+            pipe.sadd(keyspace.sessions(account.id), opened.secret_sha256)
+            pipe.expire(keyspace.sessions(account.id), self._longest)
+            pipe.execute()
+        return secret, opened
+
+    def authenticate(self, secret: str, now: datetime) -> OpenSession:
+        """Return whose session this is; raise SessionInvalid where it is nobody's any more."""
+        secret_sha256 = _sha256(secret)
+        key = keyspace.session(secret_sha256)
+        document = cast(bytes | None, self._client.get(key))
+        kept = parsed(StoredSession, document) if document else None
+        if kept is None or now >= kept.expires_at or now - kept.seen_at >= self._idle:
+            raise SessionInvalid("sign in again: this session has ended")
+        account = self._accounts.get(kept.account_id)
+        if account is None:
+            raise SessionInvalid("this session's account is no more")
+        if now - kept.seen_at >= min(SEEN_EVERY, self._idle / 4):
+            kept = kept.model_copy(update={"seen_at": now})
+            # XX: a session that was ended meanwhile stays ended.
+            self._client.set(
+                key, kept.model_dump_json(), px=min(self._idle, kept.expires_at - now), xx=True
+            )
+        return OpenSession(account, kept, secret_sha256)
+
+    def end(self, session: OpenSession) -> None:
+        """Log out here."""
+        with self._client.pipeline() as pipe:
+            pipe.delete(keyspace.session(session.secret_sha256))
+            pipe.srem(keyspace.sessions(session.account.id), session.secret_sha256)
+            pipe.execute()
+
+    def end_all(self, account_id: str) -> None:
+        """Log an account out everywhere."""
+        held = cast(set[bytes], self._client.smembers(keyspace.sessions(account_id)))
+        self._client.delete(
+            keyspace.sessions(account_id), *(keyspace.session(each.decode()) for each in held)
+        )
+
+
+def new_account_id() -> str:
+    """Return an id that no account has had."""
+    return f"a{secrets.token_hex(6)}"
+
+
+def csrf_token(secret: str) -> str:
+    """Return what a page of the session's own site can know, and no other site.
+
+    Derived from the session's secret one way, so there is nothing to keep and nothing to guess.
+    """
+    return hashlib.sha256(f"csrf:{secret}".encode()).hexdigest()
+
+
+def folded(name: str) -> str:
+    """Return the form in which two names are one (Unicode section 3.13, NFKC caseless)."""
+    composed = unicodedata.normalize("NFKC", name.strip())
+    return unicodedata.normalize("NFKC", composed.casefold())
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
