@@ -9,6 +9,7 @@ from rich.console import Console
 
 from training.commands import train
 from training.commands.options import Data, Prepared, RunFolder
+from training.commands.report import report_command
 from training.commands.watch import watch_command
 from training.errors import TrainingError
 from training.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
@@ -47,6 +48,7 @@ def prepare(
 
 app.add_typer(train.app, name="train")
 app.command("watch")(watch_command)
+app.command("report")(report_command)
 
 DetectorRun = Annotated[Path, typer.Option(help="The detector's run.")]
 ClassifierRun = Annotated[Path, typer.Option(help="The classifier's run.")]

@@ -54,6 +54,36 @@ anything.
 """
 
 
+BEGIN, END = "<!-- measured: written by `python -m training report` -->", "<!-- measured ends -->"
+"""What the measured part of a card stands between."""
+
+
+def _measured(card: Path) -> str:
+    """The measured part of a card, with its marks; nothing where there is none."""
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    if BEGIN not in text or END not in text:
+        return ""
+    return text[text.index(BEGIN) : text.index(END) + len(END)] + "\n"
+
+
+def write_measured(card: Path, content: str) -> None:
+    """Put `content` (Markdown) into the measured part of a card, and make one where there is none.
+    Raises MissingDataError.
+    """
+    if not card.is_file():
+        raise MissingDataError(f"{card} is not there; run `python -m training export` first")
+    text, old = card.read_text(encoding="utf-8"), _measured(card)
+    new = f"{BEGIN}\n## Measured\n\n{content.strip()}\n{END}\n"
+    _write(card, text.replace(old, new) if old else f"{text.rstrip()}\n\n{new}")
+
+
+def _write(card: Path, text: str) -> None:
+    temporary = card.with_suffix(".partial")
+    card.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(card)
+
+
 def _table(rows: dict[str, Any]) -> str:
     lines = ["| figure | value |", "|---|---|"]
     for key, value in rows.items():
@@ -117,7 +147,6 @@ def write_card(manifest: Path, card: Path) -> None:
         "phones were drawn; they are not part of the headline figures, which are of the sets\n"
         "`detection` and `crops`. No picture of any set is in this repository.\n"
     )
-    temporary = card.with_suffix(".partial")
-    card.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_text("\n".join(parts), encoding="utf-8")
-    temporary.replace(card)
+    if kept := _measured(card):
+        parts.append(kept)
+    _write(card, "\n".join(parts))

@@ -39,7 +39,7 @@ CLASSIFIER = Configuration(
 )
 
 GENDER = Configuration(
-    "gender", size=96, width=0.5, batch=64, rate=2e-3, decay=0.05, seed=3, margin=0.2
+    "gender", size=96, width=1.0, batch=64, rate=2e-3, decay=0.05, seed=3, margin=0.2
 )
 
 

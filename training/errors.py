@@ -11,6 +11,7 @@
     │   ├── MissingCheckpointError     none is there
     │   ├── ConfigurationMismatchError it was written under another configuration
     │   └── BudgetSpentError      it has used up the minutes that it is to go on for
+    ├── ReportError               a comparison that a report cannot read
     ├── MissingRunError           a folder that holds no run
     ├── UnknownArchitectureError  a classifier that we do not know how to build
     ├── DeviceError               a device that is not there, or a batch that cannot be shared
@@ -62,6 +63,10 @@ class ConfigurationMismatchError(CheckpointError):
 
 class BudgetSpentError(CheckpointError):
     """It has used up the minutes that it is to go on for."""
+
+
+class ReportError(TrainingError):
+    """A comparison that a report cannot read."""
 
 
 class MissingRunError(TrainingError):

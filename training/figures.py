@@ -68,3 +68,24 @@ def draw_precision_recall(
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def draw_roc(
+    false: list[float], true: list[float], at: tuple[float, float], path: Path, title: str
+) -> None:
+    """True over false positives, and the point (`at`) where the model is run."""
+    figure, axes = pyplot.subplots(figsize=(5, 4), layout="constrained")
+    axes.plot(false, true)
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    axes.plot(*at, marker="o", color="black", label=f"as run: {at[0]:.1%} false, {at[1]:.1%} true")
+    axes.set(
+        xlabel="share of the others taken for it",
+        ylabel="share of it recognised",
+        xlim=(-0.01, 1),
+        ylim=(0, 1.01),
+        title=title,
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

@@ -1,0 +1,91 @@
+"""Figures as JSON → tables for people: shares in per cent, intervals beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_SHARES = (
+    "accuracy", "balanced_accuracy", "false_", "missed", "precision", "recall", "right_verdict",
+    "unjudged",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A titled table; the first column names the rows."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def as_markdown(self) -> str:
+        """With a blank line at its end."""
+        lines = [
+            "| " + " | ".join(self.columns) + " |",
+            "|" + "---|" * len(self.columns),
+            *("| " + " | ".join(row) + " |" for row in self.rows),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def shown(name: str, value: object) -> str:
+    """One figure by its name, as people read it. A rate with an interval is a mapping of value,
+    low and high.
+    """
+    if isinstance(value, Mapping):
+        middle = shown(name, value.get("value"))
+        if value.get("low") is None:
+            return middle
+        return f"{middle} ({shown(name, value['low'])} to {shown(name, value['high'])})"
+    if not isinstance(value, float):
+        return "–" if value is None else str(value)
+    if name.startswith(_SHARES):
+        return f"{100 * value:.2f} %" if 0 < value < 0.1 else f"{100 * value:.1f} %"
+    return f"{value:.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.4g}"
+
+
+def is_rate(value: object) -> bool:
+    """Whether it is one figure with an interval, and not a group of figures."""
+    return isinstance(value, Mapping) and "value" in value
+
+
+def plain(name: str) -> str:
+    """A key as words."""
+    return name.replace("_", " ")
+
+
+def headline(title: str, figures: Mapping[str, Any]) -> Table:
+    """Every single figure, one a row."""
+    rows = [
+        (plain(k), shown(k, v))
+        for k, v in figures.items()
+        if is_rate(v) or not isinstance(v, dict | list)
+    ]
+    return Table(title, ("figure", "value"), rows)
+
+
+def groups(title: str, parts: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One row a group (a class, a set, a size of face), one column a figure."""
+    columns = list(dict.fromkeys(k for part in parts.values() for k in part))
+    kept = [
+        c
+        for c in columns
+        if all(is_rate(p.get(c)) or not isinstance(p.get(c), dict | list) for p in parts.values())
+    ]
+    rows = [(name, *(shown(c, part.get(c)) for c in kept)) for name, part in parts.items()]
+    return Table(title, (title, *(plain(c) for c in kept)), rows)
+
+
+def tables_of(figures: Mapping[str, Any]) -> list[Table]:
+    """The headline, then a table for each group of groups (classes, by_set, by_size …)."""
+    found = [headline("headline", figures)]
+    for key, value in figures.items():
+        if (
+            isinstance(value, dict)
+            and value
+            and all(isinstance(v, dict) and not is_rate(v) for v in value.values())
+        ):
+            found.append(groups(plain(key.removeprefix("by_")), value))
+        elif isinstance(value, dict) and value and not is_rate(value):
+            found.append(headline(plain(key), value))
+    return found
