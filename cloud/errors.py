@@ -20,7 +20,7 @@
         ├── PassUnknown · PassOver
         ├── StaffUnknown · DeliveryUnknown · DeliveryNotFailed
         ├── SubscriberUnknown · KeyUnknown · DeviceUnknown
-        ├── TooManyListeners
+        ├── TooManyListeners · FormatUnavailable
         ├── EnrolmentCodeInvalid
         ├── RateLimited
         ├── CredentialsInvalid · SessionInvalid · SessionUnknown · CsrfTokenInvalid
@@ -309,3 +309,9 @@ class PreviewCrowded(RequestRefused):
     """As many people watch this gate as may."""
 
     code = ProblemCode.PREVIEW_CROWDED
+
+
+class FormatUnavailable(RequestRefused):
+    """This server lacks the library that writes the file format."""
+
+    code = ProblemCode.FORMAT_UNAVAILABLE

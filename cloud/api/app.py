@@ -14,6 +14,7 @@ from cloud.api import (
     deliveries,
     devices,
     events,
+    export,
     gates,
     keys,
     passes,
@@ -81,7 +82,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     for noun in (
-        stream,  # before events, whose /v1/events/{event_id} would take its address
+        stream,  # these two before events, whose /v1/events/{event_id} would take their addresses
+        export,
         events,
         passes,
         devices,

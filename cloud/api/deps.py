@@ -27,6 +27,7 @@ ROLES: Final = {
     "send_heartbeat": _DEVICES,
     "list_events": _SCREENS,
     "stream_events": _SCREENS,
+    "export_events": _VIEWERS,
     "get_event": _SCREENS,
     "redeem_pass": _OPERATORS | {Role.SCANNER},
     "get_pass": _SCREENS,

@@ -48,6 +48,7 @@ class ProblemCode(StrEnum):
     PREVIEW_ABSENT = "preview_absent"
     PREVIEW_FORBIDDEN = "preview_forbidden"
     PREVIEW_CROWDED = "preview_crowded"
+    FORMAT_UNAVAILABLE = "format_unavailable"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     STORE_UNAVAILABLE = "store_unavailable"
