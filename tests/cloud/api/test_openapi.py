@@ -32,11 +32,11 @@ MUST_HOLD = [
 OF_A_DEVICE = {"post_event", "send_heartbeat"}
 
 document = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
-document.config.generation.update(max_examples=12, deterministic=True)
+document.config.generation.update(max_examples=6, deterministic=True)
 document.config.phases.coverage.enabled = False
 
 bounded = examples(
-    max_examples=12,
+    max_examples=6,
     derandomize=True,
     deadline=None,
     database=None,
