@@ -4,13 +4,14 @@ does not tell of. The examples are the same in each run, and bounded."""
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
 from schemathesis import Case
-from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.checks import CHECKS, CheckFunction, load_all_checks
 
 from cloud.api.app import create_app
 from cloud.contract import EnrolmentRequest, Role
@@ -19,8 +20,8 @@ from cloud.store import Store, mint, now
 from tests.cloud.conftest import GATE, serving
 
 load_all_checks()
-MUST_HOLD = [
-    CHECKS.get_one(name)
+MUST_HOLD: list[CheckFunction] = [
+    cast(CheckFunction, CHECKS.get_one(name))
     for name in (
         "not_a_server_error",
         "status_code_conformance",
@@ -63,7 +64,7 @@ def keys(store: Store) -> dict[Role, str]:
 @document.parametrize()
 @bounded
 def test_every_answer_is_one_that_the_document_tells_of(
-    case: Case, address: str, keys: dict[Role, str]
+    case: Case[Any], address: str, keys: dict[Role, str]
 ) -> None:
     role = (
         Role.DEVICE if case.operation.definition.raw["operationId"] in OF_A_DEVICE else Role.ADMIN
