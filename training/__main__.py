@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from training.commands import train
+from training.commands.compare import compare_command
 from training.commands.options import Data, Prepared, RunFolder
 from training.commands.report import report_command
 from training.commands.watch import watch_command
@@ -49,6 +50,7 @@ def prepare(
 app.add_typer(train.app, name="train")
 app.command("watch")(watch_command)
 app.command("report")(report_command)
+app.command("compare")(compare_command)
 
 DetectorRun = Annotated[Path, typer.Option(help="The detector's run.")]
 ClassifierRun = Annotated[Path, typer.Option(help="The classifier's run.")]

@@ -89,3 +89,19 @@ def draw_roc(
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def draw_speed(points: dict[str, tuple[float, float]], path: Path, title: str) -> None:
+    """A figure (0…1) over milliseconds for a crop, one named point a model."""
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    for name, (milliseconds, value) in points.items():
+        axes.plot(milliseconds, value, marker="o", markersize=8)
+        axes.annotate(
+            name, (milliseconds, value), xytext=(8, 6), textcoords="offset points", fontsize=10
+        )
+    axes.set(xlabel="milliseconds for a crop on this CPU (OpenVINO)", ylabel=title)
+    axes.margins(0.25)
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

@@ -1,0 +1,25 @@
+"""`python -m training compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from training.commands.options import Data, Prepared
+from training.compare import compare
+
+
+def compare_command(
+    *,
+    runs: Annotated[list[Path], typer.Argument(help="Folders of trained mask classifiers.")],
+    data: Data = Path("../shared/data"),
+    prepared: Prepared = Path("var/training/prepared"),
+    out: Annotated[
+        Path, typer.Option(help="Where the figures are written; the picture stands beside it.")
+    ] = Path("var/training/compare.json"),
+) -> None:
+    """Several classifiers in one table: parameters, multiplications, ms a crop, F1, false admits
+    and refusals; JSON and a picture of accuracy against speed.
+    """
+    compare(runs, prepared, data / "mask_templates", out, Console())
