@@ -132,18 +132,26 @@ def worker(
 
     settings = _settings()
     logs.start(settings)
-    cloud_worker.work(settings, burst=burst)
+    try:
+        cloud_worker.work(settings, burst=burst)
+    except CloudError as error:
+        _refuse(str(error))
 
 
 @app.command()
 def bot() -> None:
     """Answer chats in Telegram: /start tells a chat its id, so that it can be subscribed."""
     from cloud import bot as cloud_bot  # noqa: PLC0415
+    from cloud import meters  # noqa: PLC0415
 
     settings = _settings()
     logs.start(settings)
     try:
-        cloud_bot.run(settings)
+        end_metrics = meters.serve(settings)
+        try:
+            cloud_bot.run(settings)
+        finally:
+            end_metrics()
     except CloudError as error:
         _refuse(str(error))
 

@@ -14,6 +14,7 @@ import structlog
 from rq import Retry
 from rq.job import Job
 
+from cloud import meters
 from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.posting import Desk, Settled, Wait, drawn, post
@@ -44,6 +45,7 @@ def sit_down(desk: Desk) -> None:
     _desks[:] = [desk]
 
 
+@meters.counted
 def deliver(delivery_id: str) -> Retry | None:
     """Send one delivery, unless it is settled; a Retry asks RQ to run it again later."""
     desk = _desks[0]
@@ -64,6 +66,7 @@ def keep_in_hand(job: Job) -> None:
         _desks[0].store.deliveries.keep_in_hand(str(job.args[0]), LEASE)
 
 
+@meters.counted
 def draw_qr(pass_id: str) -> None:
     """Draw a pass's QR code and note that it is ready, unless that is done."""
     desk = _desks[0]
@@ -87,12 +90,12 @@ def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:
     notifier = desk.notifiers.get(delivery.channel)
     if notifier is None:
         reason = UNCONFIGURED[delivery.channel]
-        _settle(desk, delivery.id, Settled(DeliveryStatus.UNDELIVERED_BY_CHOICE, reason))
+        _settled(desk, delivery, Settled(DeliveryStatus.UNDELIVERED_BY_CHOICE, reason))
         return None
     try:
         done = post(desk, delivery, notifier)
     except DeliveryImpossible as error:
-        _settle(desk, delivery.id, Settled(DeliveryStatus.FAILED, str(error)))
+        _settled(desk, delivery, Settled(DeliveryStatus.FAILED, str(error)))
         return None
     except DeliveryPostponed as error:
         return _again(desk, delivery, error)
@@ -101,7 +104,7 @@ def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:
             desk.store.deliveries.release(delivery.id, done.reason)
             return _later(done.seconds)
         case Settled():
-            _settle(desk, delivery.id, done)
+            _settled(desk, delivery, done)
     return None
 
 
@@ -109,10 +112,11 @@ def _again(desk: Desk, delivery: Delivery, error: DeliveryPostponed) -> Retry | 
     asked = error.retry_after_s
     if delivery.channel is Channel.TELEGRAM and asked is not None:
         desk.store.limiter.hold(asked)
+    meters.postponed(delivery)
     tries = delivery.attempts + 1
     if tries > len(WAITS_S):
         reason = f"given up after {tries} tries: {error}"
-        _settle(desk, delivery.id, Settled(DeliveryStatus.FAILED, reason))
+        _settled(desk, delivery, Settled(DeliveryStatus.FAILED, reason))
         return None
     # RQ waits whole seconds; a second more than was asked is within what was asked.
     wait = WAITS_S[tries - 1] if asked is None else int(asked) + 1
@@ -125,8 +129,15 @@ def _later(seconds: int) -> Retry:
     return Retry(max=NO_LIMIT, interval=max(seconds, 1))
 
 
-def _settle(desk: Desk, delivery_id: str, settled: Settled) -> None:
-    if desk.store.deliveries.settle(
+def _settled(desk: Desk, delivery: Delivery, settled: Settled) -> None:
+    if _settle(desk, delivery.id, settled):
+        meters.settled(delivery, settled.status, desk.clock())
+
+
+def _settle(desk: Desk, delivery_id: str, settled: Settled) -> bool:
+    now_settled = desk.store.deliveries.settle(
         delivery_id, settled.status, desk.clock(), settled.detail, settled.message_id
-    ):
+    )
+    if now_settled:
         log.info("delivery settled", status=settled.status.value, detail=settled.detail)
+    return now_settled

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from pydantic import SecretStr
 
-from cloud import qr
+from cloud import meters, qr
 from cloud.contract import (
     Channel,
     Delivery,
@@ -130,6 +130,7 @@ def _turn(store: Store, delivery: Delivery) -> Wait | None:
         wait_s = store.limiter.take(delivery.address, delivery.id).total_seconds()
         if wait_s == 0:
             return None
+        meters.waited(wait_s)
         if wait_s > NAP_S:
             return Wait(math.ceil(wait_s), "waits for its turn by Telegram's limits")
         time.sleep(wait_s)

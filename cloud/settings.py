@@ -145,6 +145,13 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds after which a listener must come back, so that its key is checked",
     )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port at which a worker or the bot serves its metrics, on CLOUD_HOST; unset "
+        "means nowhere. The API serves its own at /metrics",
+    )
     telegram_token: SecretStr | None = Field(
         default=None,
         description="Token of the Telegram bot; unset means that nothing goes to Telegram, and "

@@ -6,6 +6,7 @@ the worker itself; it finishes the job in hand when it is told to stop.
 """
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
 
@@ -20,7 +21,7 @@ from rq.scheduler import RQScheduler
 from rq.scripts import acquire_or_refresh_lock
 from rq.serializers import JSONSerializer
 
-from cloud import jobs
+from cloud import jobs, meters
 from cloud.contract import Channel
 from cloud.errors import StoreError, StoreUnavailable
 from cloud.notify.base import Notifier
@@ -203,6 +204,8 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     usable = notifiers(settings)
     cooldown = timedelta(seconds=settings.mail_cooldown_s)
     jobs.sit_down(Desk(store, usable, settings.public_url, mail_cooldown=cooldown))
+    meters.watch_queue(lambda: _or_nan(store.waiting_jobs), lambda: _or_nan(store.oldest_wait_s))
+    end_metrics = meters.serve(settings)
     late = LateJobs(store)
     late.start()
     upkeep = Upkeep(store, settings)
@@ -212,6 +215,7 @@ def work(settings: Settings, *, burst: bool = False) -> None:
         while not _worked(store, burst) and not burst:
             log.warning("worker starts again")
     finally:
+        end_metrics()
         upkeep.stop()
         late.stop()
         for notifier in usable.values():
@@ -241,6 +245,13 @@ def _worked(store: Store, burst: bool) -> bool:
     finally:
         pulse.stop()
     return worker.told_to_stop
+
+
+def _or_nan(measure: Callable[[], float]) -> float:
+    try:
+        return measure()
+    except StoreError:
+        return float("nan")
 
 
 def _wait_for(store: Store) -> None:

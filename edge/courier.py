@@ -165,10 +165,12 @@ class Courier:
             decision = self._client.post_event(waiting.id, waiting.body)
         except EventRejectedError as error:
             self._outbox.reject(waiting.id, str(error))
+            _log.error("event_rejected", event_id=str(waiting.id), error=str(error))
             self._set_link(Link.ONLINE, "")
             self._correspondent.rejected(error)
             return
         self._outbox.ack(waiting.id)
+        _log.info("event_acknowledged", event_id=str(waiting.id), access=decision.access.value)
         self._set_link(Link.ONLINE, "")
         self._correspondent.answered(decision)
 

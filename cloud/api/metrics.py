@@ -42,6 +42,12 @@ class Metrics:
             "maskgate_queue_depth", "Jobs that wait for a worker", registry=self.registry
         )
 
+        self._queue_age = Gauge(
+            "maskgate_queue_oldest_job_seconds",
+            "How long the job at the head of the queue has waited; 0 with none",
+            registry=self.registry,
+        )
+
     def accepted(self, event: Event, decision: Decision) -> None:
         """Count an event that was not there before."""
         self._events.labels(decision.access.value, event.label.value).inc()
@@ -62,8 +68,14 @@ class Metrics:
         """Count a listener that was sent away."""
         self._sent_away.labels(reason).inc()
 
-    def page(self, waiting_jobs: int | None) -> bytes:
-        """Return the text that Prometheus scrapes; `waiting_jobs` is None with the store away."""
-        self._store_up.set(0 if waiting_jobs is None else 1)
-        self._queue_depth.set(float("nan") if waiting_jobs is None else waiting_jobs)
+    def page(self, queue: tuple[int, float] | None) -> bytes:
+        """Return the text that Prometheus scrapes.
+
+        `queue` is the number of jobs that wait and the oldest's age in seconds; None with the
+        store away.
+        """
+        depth, age_s = (float("nan"), float("nan")) if queue is None else queue
+        self._store_up.set(0 if queue is None else 1)
+        self._queue_depth.set(depth)
+        self._queue_age.set(age_s)
         return generate_latest(self.registry)

@@ -1,5 +1,6 @@
 """What stands around every request: limits on size and rate, headers for browsers, a log line."""
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -125,6 +126,11 @@ class BodyLimit:
         await self._app(scope, limited, send)
 
 
+REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{7,63}")
+"""What a proxy's request id may look like to be taken over; another is replaced by one of ours."""
+
+
 class Observation:
     """Sets headers for browsers, times each request, and writes one log line about it.
 
@@ -144,7 +150,8 @@ class Observation:
             await self._app(scope, receive, send)
             return
         structlog.contextvars.clear_contextvars()
-        request_id = uuid.uuid4().hex
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -156,7 +163,7 @@ class Observation:
                 started_answer = True
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
+                headers[REQUEST_ID_HEADER] = request_id
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 if not scope["path"].startswith(DOCUMENTATION):

@@ -52,10 +52,10 @@ def readyz(store: StoreDep) -> str:
 def read_metrics(store: StoreDep, metrics: MetricsDep) -> Response:
     """Give Prometheus what it scrapes; with the store away `maskgate_store_up` is 0."""
     try:
-        waiting: int | None = store.waiting_jobs()
+        queue: tuple[int, float] | None = (store.waiting_jobs(), store.oldest_wait_s())
     except StoreError:
-        waiting = None
-    return Response(metrics.page(waiting), media_type=CONTENT_TYPE_LATEST)
+        queue = None
+    return Response(metrics.page(queue), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/p/{token}", response_class=HTMLResponse)

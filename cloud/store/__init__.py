@@ -36,7 +36,15 @@ from cloud.store.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.limits import Limits
 from cloud.store.moments import now
 from cloud.store.passes import Attempt, Passes, Settlement
-from cloud.store.queue import DELIVER, DRAW_QR, QUEUE_NAME, WHEN_FAILED, JobWriter, job_queue
+from cloud.store.queue import (
+    DELIVER,
+    DRAW_QR,
+    QUEUE_NAME,
+    WHEN_FAILED,
+    JobWriter,
+    job_queue,
+    waited_s,
+)
 from cloud.store.records import StoredPass
 from cloud.store.retention import Removed, Retention
 from cloud.store.staff import Staff
@@ -146,6 +154,10 @@ class Store:
     def waiting_jobs(self) -> int:
         """Return how many jobs wait for a worker."""
         return self.queue.count
+
+    def oldest_wait_s(self) -> float:
+        """Return how long the job at the queue's head has waited, in seconds; 0 with none."""
+        return waited_s(self.queue, now())
 
     def close(self) -> None:
         """Give the connections back."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import redis
 from rq import Callback, Queue, Retry
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
-from rq.utils import utcformat
+from rq.utils import utcformat, utcparse
 
 from cloud.store.transaction import Batch, Command
 
@@ -37,6 +37,15 @@ def job_queue(client: redis.Redis) -> Queue:
     worker unpickle, and so run, what they like.
     """
     return Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
+
+
+def waited_s(queue: Queue, now: datetime) -> float:
+    """Return how long the job at the queue's head has waited, in seconds; 0 with none."""
+    head = cast(bytes | None, queue.connection.lindex(queue.key, 0))
+    if head is None:
+        return 0.0
+    since = cast(bytes | None, queue.connection.hget(Job.key_for(head.decode()), "enqueued_at"))
+    return max((now - utcparse(since.decode())).total_seconds(), 0.0) if since else 0.0
 
 
 def prepared(function: str, arguments: Sequence[str], job_id: str) -> dict[str, Any]:

@@ -154,6 +154,25 @@ def test_metrics_count_events_attempts_and_requests_but_hold_no_token(
     assert 'route="/p/{token}"' in operator.get("/metrics").text
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("0af7651916cd43dd8448eb211c80319c", True),
+        ("req-1:a.b_c", True),
+        ("short", False),
+        ("a" * 65, False),
+        ('x"},{"level":"error', False),
+        ("naïve-request-id".encode(), False),
+    ],
+)
+def test_a_request_id_is_taken_over_if_it_is_one(
+    operator: httpx.Client, given: str | bytes, taken: bool
+) -> None:
+    answer = operator.get("/healthz", headers={b"X-Request-Id": given})
+    assert (answer.headers["X-Request-Id"] == given) is taken
+    assert len(answer.headers["X-Request-Id"]) >= 8
+
+
 @contextmanager
 def own_cloud(folder: Path) -> Iterator[tuple[RedisServer, str]]:
     """An API beside a Redis of its own that is not running yet."""

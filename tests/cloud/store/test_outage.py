@@ -101,6 +101,7 @@ SESSION = OpenSession(
 CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "ping": ((), {}),
     "waiting_jobs": ((), {}),
+    "oldest_wait_s": ((), {}),
     "events.surroundings": (("main",), {}),
     "events.add": ((Acceptance(EVENT, "camera", DECISION, []),), {}),
     "events.get": ((EVENT.id, NOW), {}),

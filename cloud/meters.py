@@ -1,0 +1,129 @@
+"""What Prometheus reads of a process that serves no HTTP of its own: worker and bot.
+
+Served at CLOUD_METRICS_PORT, on CLOUD_HOST, where that is set.
+"""
+
+import functools
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, TypeVar
+
+import structlog
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
+
+from cloud.contract import Delivery, DeliveryStatus
+from cloud.errors import CannotStart
+from cloud.settings import Settings
+
+log = structlog.get_logger("cloud.meters")
+
+R = TypeVar("R")
+
+REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+_JOBS = Counter(
+    "maskgate_jobs",
+    "Jobs run: done, later (put back for another time) or broke",
+    ["job", "outcome"],
+    registry=REGISTRY,
+)
+_DELIVERIES = Counter(
+    "maskgate_deliveries", "Deliveries settled", ["channel", "status"], registry=REGISTRY
+)
+_LATENCY = Histogram(
+    "maskgate_delivery_latency_seconds",
+    "From the event's acceptance to the message taken over by the other side",
+    ["channel"],
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+    registry=REGISTRY,
+)
+_POSTPONED = Counter(
+    "maskgate_deliveries_postponed",
+    "Tries that the other side put off, or that failed and are tried again",
+    ["channel"],
+    registry=REGISTRY,
+)
+_LIMITER_WAIT = Histogram(
+    "maskgate_limiter_wait_seconds",
+    "Time that messages were told to wait by Telegram's limits; only those that had to",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+_QUEUE_DEPTH = Gauge("maskgate_queue_depth", "Jobs that wait for a worker", registry=REGISTRY)
+_QUEUE_AGE = Gauge(
+    "maskgate_queue_oldest_job_seconds",
+    "How long the job at the head of the queue has waited; 0 with none",
+    registry=REGISTRY,
+)
+
+
+def counted(job: Callable[[str], R]) -> Callable[[str], R]:
+    """Count the outcomes of a job. A job that returns something wants to be run again."""
+
+    @functools.wraps(job)
+    def run(argument: str) -> R:
+        try:
+            again = job(argument)
+        except Exception:
+            _JOBS.labels(job.__name__, "broke").inc()
+            raise
+        _JOBS.labels(job.__name__, "done" if again is None else "later").inc()
+        return again
+
+    return run
+
+
+def settled(delivery: Delivery, status: DeliveryStatus, now: datetime) -> None:
+    """Count what became of a delivery, and how long it took if it was sent."""
+    _DELIVERIES.labels(delivery.channel.value, status.value).inc()
+    if status is DeliveryStatus.SENT:
+        took = (now - delivery.created_at).total_seconds()
+        _LATENCY.labels(delivery.channel.value).observe(max(took, 0))
+
+
+def postponed(delivery: Delivery) -> None:
+    """Count a try that is made again."""
+    _POSTPONED.labels(delivery.channel.value).inc()
+
+
+def waited(seconds: float) -> None:
+    """Count a message that the limiter told to wait."""
+    _LIMITER_WAIT.observe(seconds)
+
+
+def watch_queue(depth: Callable[[], float], age_s: Callable[[], float]) -> None:
+    """Ask these at each scrape."""
+    _QUEUE_DEPTH.set_function(depth)
+    _QUEUE_AGE.set_function(age_s)
+
+
+def serve(settings: Settings) -> Callable[[], None]:
+    """Serve the metrics of this process if a port is set; return what ends that.
+
+    Raises CannotStart where the port is taken: each process on a machine needs one of its own.
+    """
+    if settings.metrics_port is None:
+        return lambda: None
+    try:
+        server, thread = start_http_server(settings.metrics_port, settings.host, REGISTRY)
+    except OSError as error:
+        raise CannotStart(
+            f"CLOUD_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}; each "
+            "process on one machine needs a port of its own"
+        ) from error
+    log.info("metrics served", port=server.server_port)
+
+    def end() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return end

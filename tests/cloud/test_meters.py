@@ -1,0 +1,79 @@
+"""Metrics of a worker, scraped from a real process as Prometheus does."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cloud import gatekeeping
+from cloud.contract import Channel, Event, Label, Subscriber
+from cloud.store import Store, now
+from tests.cloud.conftest import GATE
+from tests.cloud.processes import environment, process, wait_until_it_answers
+from tests.cloud.test_main import command
+from tests.doubles.bot_api import BotApiDouble
+from tests.doubles.redis_server import RedisServer, free_port
+
+
+def value(page: str, name: str) -> float | None:
+    found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def accept(store: Store, event: Event) -> None:
+    gatekeeping.accept(
+        store,
+        event,
+        gate=GATE,
+        device_id="camera",
+        pass_lifetime=timedelta(minutes=5),
+        now=now(),
+    )
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_a_worker_tells_what_it_did_and_how_long_the_queue_is(
+    store: Store, redis_server: RedisServer, tmp_path: Path, make_event: Callable[..., Event]
+) -> None:
+    store.gates.subscribe(
+        Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
+    )
+    accept(store, make_event(Label.WITHOUT_MASK))
+    assert store.oldest_wait_s() > 0
+    port = free_port()
+    sent = 'maskgate_deliveries_total{channel="telegram",status="sent"}'
+    with BotApiDouble() as telegram:
+        env = environment(
+            redis_server.url,
+            CLOUD_METRICS_PORT=str(port),
+            CLOUD_TELEGRAM_TOKEN=telegram.token,
+            CLOUD_TELEGRAM_API_URL=telegram.url,
+        )
+        with process("worker", env=env, log=tmp_path / "worker.log") as worker:
+            address = f"http://127.0.0.1:{port}"
+            wait_until_it_answers(address, "/metrics")
+            deadline = time.monotonic() + 30
+            while value(page := httpx.get(f"{address}/metrics").text, sent) != 1:
+                assert time.monotonic() < deadline, page
+                time.sleep(0.1)
+            assert value(page, 'maskgate_jobs_total{job="deliver",outcome="done"}') == 1
+            assert value(page, "maskgate_queue_depth") == 0
+            assert value(page, "maskgate_queue_oldest_job_seconds") == 0
+            latency = "maskgate_delivery_latency_seconds_count"
+            assert value(page, latency + '{channel="telegram"}') == 1
+            assert "42" not in re.findall(r'"([^"]*)"', page)
+            assert telegram.token not in page + worker.log
+
+            # A second process cannot have the same port, and says which setting to change.
+            done = command("worker", "--burst", env=env)
+            assert done.exit_code == 2
+            assert "CLOUD_METRICS_PORT" in done.stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_an_empty_queue_has_no_age(store: Store) -> None:
+    assert store.oldest_wait_s() == 0
