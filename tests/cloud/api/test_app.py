@@ -162,13 +162,13 @@ def test_metrics_count_events_attempts_and_requests_but_hold_no_token(
         ("short", False),
         ("a" * 65, False),
         ('x"},{"level":"error', False),
-        ("naïve-request-id".encode(), False),
+        ("request id", False),
     ],
 )
 def test_a_request_id_is_taken_over_if_it_is_one(
-    operator: httpx.Client, given: str | bytes, taken: bool
+    operator: httpx.Client, given: str, taken: bool
 ) -> None:
-    answer = operator.get("/healthz", headers={b"X-Request-Id": given})
+    answer = operator.get("/healthz", headers={"X-Request-Id": given})
     assert (answer.headers["X-Request-Id"] == given) is taken
     assert len(answer.headers["X-Request-Id"]) >= 8
 
