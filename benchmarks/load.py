@@ -28,7 +28,12 @@ class LoadError(Exception):
 
 
 async def _drive(
-    url: str, body: Callable[[], bytes], headers: dict[str, str], callers: int, seconds: float
+    url: str,
+    body: Callable[[], bytes],
+    headers: dict[str, str],
+    callers: int,
+    seconds: float,
+    expected: int,
 ) -> Load:
     latencies: list[float] = []
     stop = time.perf_counter() + seconds
@@ -39,7 +44,7 @@ async def _drive(
             while (start := time.perf_counter()) < stop:
                 async with session.post(url, data=body()) as answer:
                     text = await answer.read()
-                    if answer.status != 201:
+                    if answer.status != expected:
                         raise LoadError(f"{url} was answered {answer.status}: {text[:200]!r}")
                 latencies.append(time.perf_counter() - start)
 
@@ -51,13 +56,18 @@ async def _drive(
 
 
 def drive(
-    url: str, body: Callable[[], bytes], headers: dict[str, str], *, callers: int, seconds: float
+    url: str,
+    body: Callable[[], bytes],
+    headers: dict[str, str],
+    *,
+    callers: int,
+    seconds: float,
+    expected: int = 201,
 ) -> Load:
     """Post to `url` for so many seconds.
 
     Raises:
-        LoadError: an answer was not 201.
+        LoadError: an answer was not `expected`.
     """
-    return asyncio.run(
-        _drive(url, body, {"Content-Type": "application/json", **headers}, callers, seconds)
-    )
+    sent = {"Content-Type": "application/json", **headers}
+    return asyncio.run(_drive(url, body, sent, callers, seconds, expected))

@@ -29,6 +29,10 @@ def start(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
+        # What is not written is not put together first.
+        wrapper_class=structlog.make_filtering_bound_logger(
+            getattr(logging, settings.log_level.value.upper())
+        ),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)

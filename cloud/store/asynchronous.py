@@ -3,14 +3,19 @@
 It writes what the other store writes, by the same scripts and the same `Clerk`.
 """
 
-from typing import Any, Self, cast
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Self
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from cloud.settings import Settings
 from cloud.store import keyspace, surroundings
 from cloud.store.acceptance import Acceptance, Clerk, Receipt, receipt, token_key
 from cloud.store.connection import connect_async, translating_async
+from cloud.store.convoy import Convoy
 from cloud.store.passes import Attempt, Settlement
 from cloud.store.scripts import REDEEM
 from cloud.store.surroundings import Remembered, Surroundings
@@ -22,9 +27,8 @@ class AsyncStore:
 
     def __init__(self, client: Redis, clerk: Clerk) -> None:
         self._client = client
+        self._convoy = Convoy(client)
         self._clerk = clerk
-        self._write = client.register_script(WRITE)
-        self._redeem = client.register_script(REDEEM)
         self._remembered = Remembered()
 
     @classmethod
@@ -44,13 +48,11 @@ class AsyncStore:
         if not fresh and (held := self._remembered.get(key_id, gate)) is not None:
             return held
         self._remembered.forget(key_id, gate)
-        document = await cast(Any, self._client.hget(keyspace.KEYS, key_id))
+        document = await self._convoy.run("HGET", keyspace.KEYS, key_id)
         at = gate or surroundings.gate_of(document)
         commands = surroundings.reading(key_id, at)
-        pipe = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        around = surroundings.read(commands, await pipe.execute())
+        replies = await asyncio.gather(*(self._convoy.run(*command) for command in commands))
+        around = surroundings.read(commands, replies)
         self._remembered.keep(key_id, gate, around)
         return around
 
@@ -58,21 +60,37 @@ class AsyncStore:
     async def add(self, acceptance: Acceptance) -> Receipt | Fate:
         """Write an event with all that follows from it; see `Events.add`."""
         batch = self._clerk.batch(acceptance)
-        done = written(
-            await self._write(keys=[keyspace.event(acceptance.event.id)], args=batch.arguments)
-        )
+        record = keyspace.event(acceptance.event.id)
+        done = written(await self._script(_WRITE, [record], batch.arguments))
         if done.fate is not Fate.TAKEN:
             return done.fate
         kept_at = token_key(done.record)
-        token = await self._client.get(kept_at) if kept_at else None
-        return receipt(done.record, cast(bytes | None, token))
+        return receipt(done.record, await self._convoy.run("GET", kept_at) if kept_at else None)
 
     @translating_async
     async def redeem(self, attempt: Attempt) -> Settlement | None:
         """Settle one attempt to enter; see `Passes.redeem`."""
-        reply = await self._redeem(keys=attempt.keys(), args=attempt.arguments())
-        return Settlement.read(reply)
+        return Settlement.read(await self._script(_REDEEM, attempt.keys(), attempt.arguments()))
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.aclose()
+
+    async def _script(
+        self, script: "_Script", keys: Sequence[str], arguments: Sequence[Any]
+    ) -> Any:
+        try:
+            return await self._convoy.run("EVALSHA", script.sha1, len(keys), *keys, *arguments)
+        except NoScriptError:
+            # A Redis that was started anew, or another one since a failover.
+            return await self._convoy.run("EVAL", script.text, len(keys), *keys, *arguments)
+
+
+class _Script:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha1 = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+_WRITE = _Script(WRITE)
+_REDEEM = _Script(REDEEM)

@@ -74,7 +74,7 @@ class Attempt:
             to_ms(self.now),
             int(ANSWER_LIFETIME.total_seconds() * 1000),
             statistics.cell(self.gate, self.now, statistics.REDEEMED)[1],
-            *self.guards.arguments,
+            self.guards.packed,
         ]
 
 

@@ -94,7 +94,7 @@ class JobWriter:
                 (
                     "HSET",
                     Job.key_for(job_id),
-                    *("data", call),
+                    *("data", call.decode()),
                     *("created_at", moment, "enqueued_at", moment),
                     *self._forms[function],
                 )

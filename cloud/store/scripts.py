@@ -40,8 +40,8 @@ REDEEM = (
 -- Settle one attempt to use a token. The answer is kept, so that a repeated attempt gets it again.
 -- KEYS: answer to this attempt, pass id by token, counters
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
--- counter of redemptions, then guards; answers nil where they do not hold.
-if not unchanged(6) then return false end
+-- counter of redemptions, guards; answers nil where they do not hold.
+if not unchanged(ARGV[6]) then return false end
 local answered = redis.call('GET', KEYS[1])
 if answered then return answered end
 

@@ -49,7 +49,7 @@ def read(commands: Sequence[Command], replies: Sequence[Any]) -> Surroundings:
         gate=parsed(Gate, gate) if gate else None,
         subscribers=[parsed(Subscriber, document) for document in subscribers],
         visitors=[Visitor.read(member) for member in visitors],
-        guards=Guards(commands, replies),
+        guards=Guards.on(commands, replies),
     )
 
 

@@ -11,33 +11,32 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from itertools import chain
+from typing import Any, Self
+
+import orjson
 
 from cloud.store.records import Fields
 
-Command = tuple[str | bytes | int, ...]
+Command = tuple[str | int, ...]
 """A Redis command with its arguments."""
 
 UNCHANGED = """
--- Whether what `guards` commands answer, from ARGV[at] on, is what was read before. Each command
--- is its length and its words. Answers the place after them, or nil where something changed.
-local function unchanged(at)
-  local guards, expected = tonumber(ARGV[at]), ARGV[at + 1]
-  at = at + 2
-  local read = {}
-  for _ = 1, guards do
-    local length = tonumber(ARGV[at])
-    local reply = redis.call(unpack(ARGV, at + 1, at + length))
+-- Whether what some commands answer is what was read before.
+-- guards: JSON, the digest that is expected and then the commands; empty where there are none.
+local function unchanged(guards)
+  if guards == '' then return true end
+  local read, commands = {}, cjson.decode(guards)
+  for i = 2, #commands do
+    local reply = redis.call(unpack(commands[i]))
     if type(reply) ~= 'table' then reply = {reply or ''} end
     read[#read + 1] = #reply
     for _, part in ipairs(reply) do
       read[#read + 1] = #part
       read[#read + 1] = part
     end
-    at = at + length + 1
   end
-  if guards > 0 and redis.sha1hex(table.concat(read, ':')) ~= expected then return nil end
-  return at
+  return redis.sha1hex(table.concat(read, ':')) == commands[1]
 end
 """
 
@@ -45,25 +44,20 @@ WRITE = (
     UNCHANGED
     + """
 -- Write a record with all that follows from it, if it is not there and the guards hold.
--- KEYS: record; ARGV: guards, then commands, each as its length and its words.
+-- KEYS: record; ARGV: guards, commands (JSON).
 -- APPEND <stream> <stream> <record> <oldest ms> <field> <value> ... appends to both streams under
 -- one id, drops what is older, and notes the id in the record.
-local at = unchanged(1)
-if not at then return {0} end
+if not unchanged(ARGV[1]) then return {0} end
 if redis.call('EXISTS', KEYS[1]) == 1 then return {1, redis.call('HGETALL', KEYS[1])} end
-while at <= #ARGV do
-  local length = tonumber(ARGV[at])
-  local first, last = at + 1, at + length
-  if ARGV[first] == 'APPEND' then
-    local oldest = ARGV[first + 4]
-    local id = redis.call('XADD', ARGV[first + 1], 'MINID', '~', oldest, '*',
-      unpack(ARGV, first + 5, last))
-    redis.call('XADD', ARGV[first + 2], 'MINID', '~', oldest, id, unpack(ARGV, first + 5, last))
-    redis.call('HSET', ARGV[first + 3], 'cursor', id)
+for _, command in ipairs(cjson.decode(ARGV[2])) do
+  if command[1] == 'APPEND' then
+    local oldest = command[5]
+    local id = redis.call('XADD', command[2], 'MINID', '~', oldest, '*', unpack(command, 6))
+    redis.call('XADD', command[3], 'MINID', '~', oldest, id, unpack(command, 6))
+    redis.call('HSET', command[4], 'cursor', id)
   else
-    redis.call(unpack(ARGV, first, last))
+    redis.call(unpack(command))
   end
-  at = last + 1
 end
 return {2}
 """
@@ -79,50 +73,59 @@ def _parts(replies: Iterable[Any]) -> Iterator[bytes]:
             yield part
 
 
+@dataclass(frozen=True, slots=True)
 class Guards:
-    """What a decision rests on: commands, and a digest of what they answered."""
+    """What a decision rests on: commands, and a digest of what they answered.
 
-    __slots__ = ("arguments",)
+    `packed` is the JSON that `unchanged` takes, made once for all decisions on one reading.
+    """
 
-    def __init__(self, commands: Sequence[Command], replies: Iterable[Any]) -> None:
+    packed: bytes
+
+    @classmethod
+    def on(cls, commands: Sequence[Command], replies: Iterable[Any]) -> Self:
+        """Return guards that hold while the commands answer what they answered."""
         digest = hashlib.sha1(b":".join(_parts(replies)), usedforsecurity=False).hexdigest()
-        self.arguments: list[Any] = [len(commands), digest if commands else ""]
-        for command in commands:
-            self.arguments.append(len(command))
-            self.arguments.extend(command)
+        return cls(orjson.dumps([digest, *commands]))
 
 
-UNGUARDED = Guards((), ())
+UNGUARDED = Guards(b"")
 
 
 class Batch:
-    """Commands for WRITE, in order."""
+    """Commands for WRITE, in order.
 
-    __slots__ = ("arguments",)
+    They travel as one JSON text: redis-py for asyncio packs each argument in Python, which for the
+    two hundred words of an event costs more than all else.
+    """
+
+    __slots__ = ("_commands", "_guards")
 
     def __init__(self, guards: Guards = UNGUARDED) -> None:
-        self.arguments: list[Any] = list(guards.arguments)
+        self._guards = guards
+        self._commands: list[Sequence[Any]] = []
 
-    def add(self, *command: str | bytes | int) -> None:
+    def add(self, *command: str | int) -> None:
         """Run this command too."""
-        self.arguments.append(len(command))
-        self.arguments.extend(command)
+        self._commands.append(command)
 
     def hash(self, key: str, fields: Mapping[str, Any], lifetime_s: int | None = None) -> None:
         """Write a hash, and forget it after `lifetime_s`."""
-        self.arguments += (2 + 2 * len(fields), "HSET", key)
-        for pair in fields.items():
-            self.arguments += pair
+        self._commands.append(("HSET", key, *chain.from_iterable(fields.items())))
         if lifetime_s is not None:
-            self.add("EXPIRE", key, lifetime_s)
+            self._commands.append(("EXPIRE", key, lifetime_s))
 
     def append(
         self, streams: tuple[str, str], record: str, oldest: int, entry: Mapping[str, Any]
     ) -> None:
         """Append to both streams under one id, drop what is older, note the id in the record."""
-        self.arguments += (5 + 2 * len(entry), "APPEND", *streams, record, max(oldest, 0))
-        for pair in entry.items():
-            self.arguments += pair
+        words = chain.from_iterable(entry.items())
+        self._commands.append(("APPEND", *streams, record, max(oldest, 0), *words))
+
+    @property
+    def arguments(self) -> list[bytes]:
+        """The ARGV of WRITE."""
+        return [self._guards.packed, orjson.dumps(self._commands)]
 
 
 class Fate(IntEnum):
