@@ -31,6 +31,7 @@ async def _drive(
     url: str,
     body: Callable[[], bytes],
     headers: dict[str, str],
+    *,
     callers: int,
     seconds: float,
     expected: int,
@@ -70,4 +71,4 @@ def drive(
         LoadError: an answer was not `expected`.
     """
     sent = {"Content-Type": "application/json", **headers}
-    return asyncio.run(_drive(url, body, sent, callers, seconds, expected))
+    return asyncio.run(_drive(url, body, sent, callers=callers, seconds=seconds, expected=expected))

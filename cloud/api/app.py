@@ -1,5 +1,6 @@
 """The app: its routes, what stands around them, and the connection that they share."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -65,6 +66,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.store = Store.open(settings)
         app.state.async_store = AsyncStore.open(settings, app.state.store.clerk)
         app.state.feed = Feed(settings.redis_url.get_secret_value(), settings.stream_listeners)
+        # What was loaded to start with stays: the collector need not go through it again and again.
+        gc.freeze()
         try:
             yield
         finally:

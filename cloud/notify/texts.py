@@ -21,6 +21,7 @@ _FOLDER = Path(__file__).parent / "templates"
 
 _TEXTS = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER),
+    auto_reload=False,  # else each text looks at its file again
     undefined=jinja2.StrictUndefined,
     autoescape=False,  # noqa: S701 (plain text: nothing here is HTML)
     trim_blocks=True,
@@ -29,6 +30,7 @@ _TEXTS = jinja2.Environment(
 
 _PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER),
+    auto_reload=False,  # else each text looks at its file again
     undefined=jinja2.StrictUndefined,
     autoescape=True,
     trim_blocks=True,

@@ -1,0 +1,102 @@
+"""Decisions that rest on what a process remembers: they hold only while it is still true."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from cloud import gatekeeping
+from cloud.contract import Channel, Event, Role, Subscriber
+from cloud.errors import StoreUnavailable
+from cloud.settings import Settings
+from cloud.store import AsyncStore, Fate, Receipt, Store, StoredKey, mint, now
+from cloud.store.convoy import Convoy
+from tests.cloud.conftest import GATE
+from tests.doubles.redis_server import RedisServer, free_port
+
+Make = Callable[..., Event]
+LIFETIME = timedelta(minutes=5)
+
+
+def key_at(store: Store, gate: str = GATE) -> StoredKey:
+    minted = mint("camera", Role.DEVICE, gate, "camera")
+    store.keys.add(minted.stored)
+    return minted.stored
+
+
+def subscribe(store: Store, chat: str) -> None:
+    store.gates.subscribe(
+        Subscriber(id=chat, gate=GATE, channel=Channel.TELEGRAM, address=chat, created_at=now())
+    )
+
+
+async def accept(held: AsyncStore, key: StoredKey, event: Event) -> Receipt | Fate:
+    around = await held.surroundings(key.id, fresh=False)
+    offered = gatekeeping.offer(event, around, "camera", LIFETIME, now(), gate=GATE)
+    return await held.add(offered)
+
+
+async def test_what_changed_since_it_was_read_is_noticed_and_nothing_is_written(
+    store: Store, settings: Settings, make_event: Make
+) -> None:
+    held = AsyncStore.open(settings, store.clerk)
+    key = key_at(store)
+    assert await accept(held, key, make_event()) is Fate.WRITTEN
+    for change in (lambda: subscribe(store, "42"), lambda: store.keys.revoke(key.id)):
+        change()
+        event = make_event()
+        assert await accept(held, key, event) is Fate.CHANGED
+        assert store.events.get(event.id, now()) is None
+        await held.surroundings(key.id, fresh=True)
+        assert await accept(held, key, event) is Fate.WRITTEN
+    await held.close()
+
+
+async def test_many_at_once_are_answered_each_with_its_own(
+    store: Store, settings: Settings, make_event: Make
+) -> None:
+    held = AsyncStore.open(settings, store.clerk)
+    key = key_at(store)
+    events = [make_event() for _ in range(30)]
+    fates = await asyncio.gather(*(accept(held, key, event) for event in events * 2))
+    assert fates[:30].count(Fate.WRITTEN) + fates[30:].count(Fate.WRITTEN) == 30
+    for event, fate in zip(events * 2, fates, strict=True):
+        if isinstance(fate, Receipt):
+            assert fate.event == event
+    await held.close()
+
+
+async def test_scripts_are_sent_again_to_a_redis_that_lost_them(
+    store: Store, settings: Settings, make_event: Make, redis_server: RedisServer
+) -> None:
+    held = AsyncStore.open(settings, store.clerk)
+    key = key_at(store)
+    with redis_server.client() as client:
+        client.script_flush()
+    assert await accept(held, key, make_event()) is Fate.WRITTEN
+    await held.close()
+
+
+async def test_an_error_of_one_command_is_that_commands_alone(
+    store: Store, settings: Settings
+) -> None:
+    held = AsyncStore.open(settings, store.clerk)
+    convoy: Convoy = held._convoy
+    good, bad = await asyncio.gather(
+        convoy.run("HGET", "mg:gates", GATE),
+        convoy.run("LPUSH", "mg:gates", "x"),
+        return_exceptions=True,
+    )
+    assert isinstance(good, bytes)
+    assert isinstance(bad, Exception)
+    await held.close()
+
+
+async def test_an_outage_has_its_name_here_too(store: Store) -> None:
+    away = AsyncStore.open(
+        Settings.model_validate({"redis_url": f"redis://127.0.0.1:{free_port()}/0"}), store.clerk
+    )
+    with pytest.raises(StoreUnavailable):
+        await away.surroundings("a", fresh=False)
+    await away.close()
