@@ -83,11 +83,12 @@ async def test_an_error_of_one_command_is_that_commands_alone(
 ) -> None:
     held = AsyncStore.open(settings, store.clerk)
     convoy: Convoy = held._convoy
-    good, bad = await asyncio.gather(
+    answers: list[object] = await asyncio.gather(
         convoy.run("HGET", "mg:gates", GATE),
         convoy.run("LPUSH", "mg:gates", "x"),
         return_exceptions=True,
     )
+    good, bad = answers
     assert isinstance(good, bytes)
     assert isinstance(bad, Exception)
     await held.close()
