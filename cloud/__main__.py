@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from cloud import logs
+from cloud import logs, tracing
 from cloud.contract import Gate, Key, NewAccount, NewGate, NewKey, Role
 from cloud.errors import CloudError
 from cloud.settings import Settings
@@ -94,6 +94,13 @@ def _store() -> Iterator[Store]:
         store.close()
 
 
+def _traces(process: str) -> Callable[[], None]:
+    try:
+        return tracing.start(process)
+    except CloudError as error:
+        _refuse(str(error))
+
+
 def _show(model: BaseModel, as_json: bool, sentence: str) -> None:
     if as_json:
         print(model.model_dump_json())
@@ -117,8 +124,10 @@ def api(
         host=host if host is not None else settings.host,
         port=port if port is not None else settings.port,
     )
+    end_traces = _traces("api")
     with suppress(KeyboardInterrupt):
         server.run()
+    end_traces()
     if not server.started:
         raise typer.Exit(3)
 
@@ -132,10 +141,13 @@ def worker(
 
     settings = _settings()
     logs.start(settings)
+    end_traces = _traces("worker")
     try:
         cloud_worker.work(settings, burst=burst)
     except CloudError as error:
         _refuse(str(error))
+    finally:
+        end_traces()
 
 
 @app.command()

@@ -7,6 +7,8 @@ Telegram nor SMTP takes an idempotency key that would close it. Mails and webhoo
 id at every try, by which the other side may know a repetition.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,7 +16,7 @@ import structlog
 from rq import Retry
 from rq.job import Job
 
-from cloud import meters
+from cloud import meters, tracing
 from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.posting import Desk, Settled, Wait, drawn, post
@@ -54,8 +56,11 @@ def deliver(delivery_id: str) -> Retry | None:
         return None
     if isinstance(delivery, InOtherHands):
         return _later(int(delivery.wait.total_seconds()) + 1)
-    with structlog.contextvars.bound_contextvars(
-        event_id=str(delivery.event_id), delivery_id=delivery_id, gate=delivery.gate
+    with (
+        structlog.contextvars.bound_contextvars(
+            event_id=str(delivery.event_id), delivery_id=delivery_id, gate=delivery.gate
+        ),
+        _traced(desk, "deliver", delivery.event_id),
     ):
         return _deliver(desk, delivery)
 
@@ -72,7 +77,10 @@ def draw_qr(pass_id: str) -> None:
     desk = _desks[0]
     held = desk.store.passes.get(UUID(pass_id))
     if held is not None and held.qr_ready_at is None:
-        with structlog.contextvars.bound_contextvars(event_id=str(held.event_id)):
+        with (
+            structlog.contextvars.bound_contextvars(event_id=str(held.event_id)),
+            _traced(desk, "draw_qr", held.event_id),
+        ):
             drawn(desk, held)
 
 
@@ -84,6 +92,14 @@ def when_failed(job: Job, _connection: object, *failure: object) -> None:
     reason = kind.__name__ if isinstance(kind, type) else "unknown"
     settled = Settled(DeliveryStatus.FAILED, f"the worker failed: {reason}")
     _settle(_desks[0], str(job.args[0]), settled)
+
+
+@contextmanager
+def _traced(desk: Desk, name: str, event_id: UUID) -> Iterator[None]:
+    """Trace a job as part of what accepted its event."""
+    parent = desk.store.events.trace(event_id) if tracing.is_on() else ""
+    with tracing.span(name, parent=parent, event_id=str(event_id)):
+        yield
 
 
 def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:

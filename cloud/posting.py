@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from pydantic import SecretStr
 
-from cloud import meters, qr
+from cloud import meters, qr, tracing
 from cloud.contract import (
     Channel,
     Delivery,
@@ -110,17 +110,17 @@ def _telegram(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | W
     hours = subscriber.quiet_hours if subscriber is not None else None
     language = subscriber.language if subscriber is not None else Language.EN
     desk.store.deliveries.attempt(delivery.id)
-    message_id = notifier.send(
-        Message(
-            delivery.address,
-            delivery.text,
-            image,
-            id=delivery.id,
-            silent=alert and quiet_until(hours, desk.clock()) is not None,
-            acknowledge=f"{ACKNOWLEDGE}{delivery.event_id}" if alert else None,
-            button=bot_text("acknowledge", language) if alert else "",
-        )
+    message = Message(
+        delivery.address,
+        delivery.text,
+        image,
+        id=delivery.id,
+        silent=alert and quiet_until(hours, desk.clock()) is not None,
+        acknowledge=f"{ACKNOWLEDGE}{delivery.event_id}" if alert else None,
+        button=bot_text("acknowledge", language) if alert else "",
     )
+    with tracing.span("send", channel=delivery.channel.value):
+        message_id = notifier.send(message)
     return Settled(DeliveryStatus.SENT, message_id=message_id)
 
 
@@ -150,7 +150,8 @@ def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait 
         if due is not None:
             return due
         desk.store.deliveries.attempt(delivery.id)
-        notifier.send(_letter(desk, waiting, subscriber))
+        with tracing.span("send", channel=delivery.channel.value):
+            notifier.send(_letter(desk, waiting, subscriber))
         detail = f"in one mail with {len(waiting) - 1} more" if len(waiting) > 1 else ""
         digests.settle(waiting, desk.clock(), detail)
     except DeliveryImpossible:

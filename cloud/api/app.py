@@ -81,6 +81,13 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
+        telemetry={
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            # The address of a code's page is a token.
+            "exclude": lambda scope: str(scope.get("path", "")).startswith("/p/"),
+        },
     )
     app.state.settings = settings
     app.state.metrics = metrics

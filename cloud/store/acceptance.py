@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from cloud import tracing
 from cloud.contract import Decision, Delivery, Event, IssuedPass, PassStatus
 from cloud.store import keyspace, statistics
 from cloud.store.moments import from_ms, to_ms
@@ -93,6 +94,7 @@ class Clerk:
                 "pass": str(issued.id) if issued else "",
                 "pass_expires_at": to_ms(issued.expires_at) if issued else "",
                 "decision": bare.model_dump_json(),
+                **({"trace": trace} if (trace := tracing.carrier()) else {}),
             },
             self._retention_s,
         )

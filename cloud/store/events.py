@@ -55,6 +55,11 @@ class Events:
         fields = cast(Fields, self._client.hgetall(keyspace.event(event_id)))
         return self._records([fields], now)[0] if fields else None
 
+    def trace(self, event_id: UUID) -> str:
+        """Return the trace that accepting the event is part of; nothing where it is of none."""
+        held = cast(bytes | None, self._client.hget(keyspace.event(event_id), "trace"))
+        return held.decode() if held else ""
+
     def page(
         self,
         *,

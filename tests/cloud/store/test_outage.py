@@ -104,6 +104,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "oldest_wait_s": ((), {}),
     "events.surroundings": (("main",), {}),
     "events.add": ((Acceptance(EVENT, "camera", DECISION, []),), {}),
+    "events.trace": ((EVENT.id,), {}),
     "events.get": ((EVENT.id, NOW), {}),
     "events.page": (
         (),
