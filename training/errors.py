@@ -15,7 +15,10 @@
     ├── MissingRunError           a folder that holds no run
     ├── UnknownArchitectureError  a classifier that we do not know how to build
     ├── DeviceError               a device that is not there, or a batch that cannot be shared
-    └── ExportError               the exported model does not say what the trained one says
+    ├── ExportError               the exported model does not say what the trained one says
+    └── ModelError                a model file that cannot be measured
+        ├── MissingModelError          a file, or a manifest's entry, is not there
+        └── UnfitModelError            it cannot be read or run, or is another kind of model
 
 Every message names the thing and what mends it.
 """
@@ -83,3 +86,15 @@ class DeviceError(TrainingError):
 
 class ExportError(TrainingError):
     """The exported model does not say what the trained one says."""
+
+
+class ModelError(TrainingError):
+    """A model file that cannot be measured."""
+
+
+class MissingModelError(ModelError):
+    """A file, or a manifest's entry, is not there."""
+
+
+class UnfitModelError(ModelError):
+    """It cannot be read or run, or is another kind of model."""

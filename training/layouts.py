@@ -14,7 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import EmptyClassError, MissingDataError, UnknownLayoutError
+from training.errors import (
+    EmptyClassError,
+    MissingDataError,
+    UnknownLabelError,
+    UnknownLayoutError,
+)
 from training.records import FaceRecord, Record, label_of, split_of
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -61,13 +66,26 @@ def within(
     return cut
 
 
-def read_coco(annotations: Path, name: str, problems: list[str]) -> list[Record]:
+def known_label(name: str, where: Path, problems: list[str], lenient: bool) -> str | None:
+    """`label_of`; where `lenient`, an unknown one is a line in `problems` and ignored."""
+    try:
+        return label_of(name, where)
+    except UnknownLabelError as error:
+        if not lenient:
+            raise
+        problems.append(f"{error}; until then such faces are regions to ignore")
+        return None
+
+
+def read_coco(
+    annotations: Path, name: str, problems: list[str], lenient: bool = False
+) -> list[Record]:
     """COCO detection json; pictures lie beside it or in images/ beside it. `iscrowd: 1` becomes an
     ignore region.
     """
     content = json.loads(annotations.read_text(encoding="utf-8"))
     names = {c["id"]: c["name"] for c in content["categories"]}
-    labels = {i: label_of(n, annotations) for i, n in names.items()}
+    labels = {i: known_label(n, annotations, problems, lenient) for i, n in names.items()}
     by_picture = defaultdict(list)
     for annotation in content["annotations"]:
         by_picture[annotation["image_id"]].append(annotation)
@@ -108,7 +126,7 @@ def read_coco(annotations: Path, name: str, problems: list[str]) -> list[Record]
     return records
 
 
-def read_voc(folder: Path, name: str, problems: list[str]) -> list[Record]:
+def read_voc(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
     """Pascal VOC: one xml for each picture, anywhere under the folder."""
     pictures = {p.stem: p for p in pictures_in(folder)}
     records = []
@@ -129,7 +147,7 @@ def read_voc(folder: Path, name: str, problems: list[str]) -> list[Record]:
         height, width = picture.shape[:2]
         faces = []
         for item in root.iter("object"):
-            label = label_of(item.findtext("name", ""), file)
+            label = known_label(item.findtext("name", ""), file, problems, lenient)
             edges = [
                 float(item.findtext(f"bndbox/{key}", "nan"))
                 for key in ("xmin", "ymin", "xmax", "ymax")
@@ -144,7 +162,7 @@ def read_voc(folder: Path, name: str, problems: list[str]) -> list[Record]:
     return records
 
 
-def read_yolo(folder: Path, name: str, problems: list[str]) -> list[Record]:
+def read_yolo(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
     """YOLO: a txt beside each picture (or in labels/ beside images/), class names in classes.txt,
     data.yaml's order or obj.names.
     """
@@ -155,7 +173,7 @@ def read_yolo(folder: Path, name: str, problems: list[str]) -> list[Record]:
             f"{folder / 'classes.txt'}"
         )
     labels = [
-        label_of(line, listing)
+        known_label(line, listing, problems, lenient)
         for line in listing.read_text(encoding="utf-8").splitlines()
         if line.strip()
     ]
@@ -214,19 +232,26 @@ def read_yolo(folder: Path, name: str, problems: list[str]) -> list[Record]:
 
 
 def read_class_folders(
-    folder: Path, name: str, problems: list[str], groups: dict[str, str] | None = None
+    folder: Path,
+    name: str,
+    problems: list[str],
+    groups: dict[str, str] | None = None,
+    lenient: bool = False,
 ) -> list[Record]:
     """One folder for each class, each picture one face. `groups` maps `class/file` to its source,
     where known.
     """
     records = []
     for child in sorted(p for p in folder.iterdir() if p.is_dir()):
-        label = label_of(child.name, folder)
+        label = known_label(child.name, folder, problems, lenient)
+        if label is None and lenient:
+            continue
         pictures = pictures_in(child)
         if not pictures:
-            raise EmptyClassError(
-                f"{child}: a class without a picture; fill the folder or remove it"
-            )
+            empty = f"{child}: a class without a picture; fill the folder or remove it"
+            if not lenient:
+                raise EmptyClassError(empty)
+            problems.append(empty)
         for path in pictures:
             picture = read_picture(path)
             if picture is None:
@@ -249,21 +274,22 @@ def read_class_folders(
     return records
 
 
-def read_any(folder: Path, name: str, problems: list[str]) -> list[Record]:
+def read_any(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
     """Whichever of the four layouts a folder is in. Raises MissingDataError, UnknownLayoutError,
-    UnknownLabelError, EmptyClassError.
+    UnknownLabelError, EmptyClassError; where `lenient`, the last two are lines in `problems` and
+    the rest is read.
     """
     if not folder.is_dir():
         raise MissingDataError(f"{folder} is not there; name a folder of pictures with --data")
     for candidate in sorted(folder.glob("*.json")):
         if '"annotations"' in candidate.read_text(encoding="utf-8"):
-            return read_coco(candidate, name, problems)
+            return read_coco(candidate, name, problems, lenient)
     if any(folder.rglob("*.xml")):
-        return read_voc(folder, name, problems)
+        return read_voc(folder, name, problems, lenient)
     if any(folder.rglob("classes.txt")) or any(folder.rglob("obj.names")):
-        return read_yolo(folder, name, problems)
+        return read_yolo(folder, name, problems, lenient)
     if any(p.is_dir() for p in folder.iterdir()):
-        return read_class_folders(folder, name, problems)
+        return read_class_folders(folder, name, problems, lenient=lenient)
     raise UnknownLayoutError(
         f"{folder}: neither COCO (a .json with annotations), VOC (.xml), YOLO (classes.txt and "
         f".txt) nor class folders (with_mask/ without_mask/)"

@@ -3,6 +3,7 @@ applies before it.
 """
 
 import io
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,12 @@ import cv2
 import numpy as np
 import torch
 from faster_coco_eval import COCO, COCOeval_faster
+from numpy.typing import NDArray
 
 from training.datasets import Album
 from training.detector import FaceDetector, anchor_points, decode
 from training.layouts import Pixels
+from training.records import Record
 from training.scenes import Boxes
 
 MEAN, SCALE = 127.5, 127.5
@@ -39,16 +42,22 @@ class Detections:
     scores: np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
+def survivors(
+    boxes: Boxes, scores: np.ndarray[tuple[int], np.dtype[np.float32]], least: float, overlap: float
+) -> NDArray[np.int64]:
+    """Greedy non-maximum suppression: places of what scores at least `least`, most certain first,
+    no two over `overlap` IoU.
+    """
+    wide = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+    kept = cv2.dnn.NMSBoxes(wide.tolist(), scores.tolist(), least, overlap)
+    return np.asarray(kept, np.int64).ravel()
+
+
 def suppress(
     boxes: Boxes, scores: np.ndarray[tuple[int], np.dtype[np.float32]], least: float, overlap: float
 ) -> Detections:
-    """Greedy non-maximum suppression: what scores at least `least`, most certain first, no two over
-    `overlap` IoU.
-    """
-    wide = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
-    kept = np.asarray(
-        cv2.dnn.NMSBoxes(wide.tolist(), scores.tolist(), least, overlap), np.int64
-    ).ravel()
+    """What `survivors` leaves of boxes and scores."""
+    kept = survivors(boxes, scores, least, overlap)
     return Detections(boxes[kept], scores[kept])
 
 
@@ -104,6 +113,13 @@ def overlaps(boxes: Boxes, others: Boxes) -> Boxes:
 def face_ap(
     album: Album, indices: list[int], found: list[Detections], counted: float = COUNTED
 ) -> float:
+    """`average_precision` of some of an album's pictures."""
+    return average_precision([album.records[i] for i in indices], found, counted)
+
+
+def average_precision(
+    records: Sequence[Record], found: Sequence[Detections], counted: float = COUNTED
+) -> float:
     """AP at IoU 0.5, 101 recall points, one class. Faces smaller than `counted` and ignore regions
     are neither here nor there.
 
@@ -113,8 +129,7 @@ def face_ap(
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    for number, (index, detections) in enumerate(zip(indices, found, strict=True), 1):
-        record = album.records[index]
+    for number, (record, detections) in enumerate(zip(records, found, strict=True), 1):
         images.append({"id": number, "width": record.width, "height": record.height})
         goals = []
         for face in record.faces:

@@ -44,12 +44,16 @@ def test_own_pictures_become_own_models(
     assert manifest["models"][0]["trained_on"][0]["licence"] == "a set of your own"
     assert "| mine |" in (tmp_path / "card.md").read_text()
 
-    assert json.loads(training("evaluate", "classifier"))["faces"] > 0
+    assert (
+        json.loads(training("evaluate", "classifier", "--run", "var/training/classifier"))["faces"]
+        > 0
+    )
     assert {"confusion.png", "pr.png"} <= {
         p.name for p in Path("var/training/classifier").iterdir()
     }
     write_classes(tmp_path / "folders", 3)
-    assert json.loads(training("evaluate", "classifier", "--data", "folders"))["faces"] == 9
+    told = json.loads(training("evaluate", "classifier", "--data", "folders", "--models", "models"))
+    assert told["faces"] == 9
 
 
 @pytest.mark.parametrize(

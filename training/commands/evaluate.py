@@ -1,0 +1,202 @@
+"""`python -m training evaluate`: models that are installed, and runs that are not yet."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from training.assessment import Assessment, assess_classifier, assess_pipeline
+from training.checkpoint import write_json
+from training.commands.options import (
+    ClassifierRun,
+    DetectorRun,
+    Installed,
+    JsonFile,
+    LeastSide,
+    Prepared,
+    RunFolder,
+)
+from training.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
+from training.evaluate_gender import evaluate_gender
+from training.fairness import judge_fairly
+from training.gallery import open_gallery
+from training.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
+from training.wearing import read_templates
+
+console = Console()
+people = Console(stderr=True)
+"""Tables and warnings: standard output is for the JSON."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "Measure models: classifier, pipeline and fairness those that are installed (or files that "
+        "you name); detector, all and gender a run's best checkpoint. JSON on standard output."
+    ),
+)
+
+Elsewhere = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help=(
+            "A folder to measure on instead of the validation split: COCO, VOC, YOLO or class "
+            "folders (with_mask, without_mask, incorrect_mask)."
+        ),
+    ),
+]
+Templates = Annotated[
+    Path,
+    typer.Option(help="Folder of mask pictures with masks.cfg, for the drawn validation faces."),
+]
+DetectorFile = Annotated[
+    Path | None, typer.Option("--detector", help="Another detector (.xml) than the installed one.")
+]
+ClassifierFile = Annotated[
+    Path | None,
+    typer.Option("--classifier", help="Another classifier (.xml) than the installed one."),
+]
+Pictures = Annotated[
+    Path, typer.Option(help="Folder for confusion.png, roc.png, pr.png and faces-pr.png.")
+]
+
+
+def _pair(models: Path, detector: Path | None, classifier: Path | None) -> ModelPair:
+    """The installed models, the first precision of them, unless files are named."""
+    if detector is not None and classifier is not None:
+        return ModelPair(detector, classifier, f"{detector.name} and {classifier.name}")
+    ours = pairs_in(models)[0]
+    name = ours.name if detector is None and classifier is None else "ours, one file of another"
+    return ModelPair(detector or ours.detector, classifier or ours.classifier, name)
+
+
+def _tell(done: Assessment, pictures: Path, json_file: Path | None) -> None:
+    people.print(done.as_table())
+    for line in done.warnings:
+        people.print(f"[yellow]{line}", highlight=False)
+    for line in done.gallery.problems[:10]:
+        people.print(f"[yellow]{line}", highlight=False)
+    if len(done.gallery.problems) > 10:
+        people.print(f"{len(done.gallery.problems)} problems, all in the JSON")
+    for path in done.draw(pictures):
+        people.print(f"{path} drawn", highlight=False)
+    figures = done.as_json()
+    if json_file is not None:
+        write_json(figures, json_file)
+    console.print_json(data=figures)
+
+
+@app.command("classifier")
+def evaluate_classifier_command(
+    *,
+    prepared: Prepared = Path("var/training/prepared"),
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure a run's best checkpoint instead, and choose its temperature and "
+            "threshold on the validation split."
+        ),
+    ] = None,
+    data: Elsewhere = None,
+    models: Installed = MODELS,
+    classifier: ClassifierFile = None,
+    least_side: LeastSide = 32,
+    pictures: Pictures = Path("var/training/evaluation/classifier"),
+    json_file: JsonFile = None,
+    templates: Templates = Path("../shared/data/mask_templates"),
+) -> None:
+    """Faces where they are said to be: accuracy, precision, recall, F1, confusion, false admits and
+    refusals with 95 % intervals, by face size, sharpness, brightness and source.
+    """
+    if run is not None:
+        console.print_json(data=evaluate_classifier(run, prepared, data, templates))
+        return
+    judge = InstalledClassifier(_pair(models, None, classifier).classifier)
+    done = assess_classifier(open_gallery(prepared, data), judge, least_side)
+    _tell(done, pictures, json_file)
+
+
+@app.command("pipeline")
+def evaluate_pipeline_command(
+    *,
+    prepared: Prepared = Path("var/training/prepared"),
+    data: Elsewhere = None,
+    models: Installed = MODELS,
+    detector: DetectorFile = None,
+    classifier: ClassifierFile = None,
+    least_side: LeastSide = 32,
+    pictures: Pictures = Path("var/training/evaluation/pipeline"),
+    json_file: JsonFile = None,
+) -> None:
+    """Whole pictures through both models, as at the door: face AP, right verdicts (a missed face is
+    a wrong one), false admits and refusals with 95 % intervals, by condition.
+    """
+    system = installed(_pair(models, detector, classifier))
+    done = assess_pipeline(open_gallery(prepared, data), system, least_side)
+    _tell(done, pictures, json_file)
+
+
+@app.command("fairness")
+def evaluate_fairness_command(
+    *,
+    prepared: Prepared = Path("var/training/prepared"),
+    models: Installed = MODELS,
+    classifier: ClassifierFile = None,
+    least_side: LeastSide = 32,
+    json_file: JsonFile = None,
+    templates: Templates = Path("../shared/data/mask_templates"),
+) -> None:
+    """By sex, race group and age band of the held-out gender set: no-mask recall, and false
+    refusals of the same faces with a mask drawn on; how far the worst group is from the best.
+    """
+    judge = InstalledClassifier(_pair(models, None, classifier).classifier)
+    done = judge_fairly(open_gallery(prepared, None), judge, read_templates(templates), least_side)
+    people.print(done.as_table())
+    for why, count in done.left_out.items():
+        people.print(f"[yellow]{count} faces left out: {why}", highlight=False)
+    figures = done.as_json()
+    if json_file is not None:
+        write_json(figures, json_file)
+    console.print_json(data=figures)
+
+
+@app.command("detector")
+def evaluate_detector_command(
+    prepared: Prepared = Path("var/training/prepared"),
+    run: RunFolder = None,
+    data: Elsewhere = None,
+) -> None:
+    """A run's detector: average precision, and the threshold of the best F0.5."""
+    console.print_json(data=evaluate_detector(run or Path("var/training/detector"), prepared, data))
+
+
+@app.command("gender")
+def evaluate_gender_command(
+    prepared: Prepared = Path("var/training/prepared"),
+    run: RunFolder = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder of face crops named age_gender_race_stamp to measure on."),
+    ] = None,
+) -> None:
+    """Accuracy of the gender head: balanced, and by gender, race group and age band."""
+    console.print_json(data=evaluate_gender(run or Path("var/training/gender"), prepared, data))
+
+
+@app.command("all")
+def evaluate_all_command(
+    prepared: Prepared = Path("var/training/prepared"),
+    detector: DetectorRun = Path("var/training/detector"),
+    classifier: ClassifierRun = Path("var/training/classifier"),
+    templates: Templates = Path("../shared/data/mask_templates"),
+) -> None:
+    """A run's detector, classifier and both together on the validation split: chooses what export
+    asks for.
+    """
+    figures = {
+        "detector": evaluate_detector(detector, prepared, None),
+        "classifier": evaluate_classifier(classifier, prepared, None, templates),
+        "pipeline": evaluate_pipeline(detector, classifier, prepared, None),
+    }
+    console.print_json(data=figures)

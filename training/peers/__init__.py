@@ -1,0 +1,3 @@
+"""Other people's released models, decoded as their authors decode them, for benchmarks side by
+side. Their files are named on the command line and are no part of this project.
+"""
