@@ -26,7 +26,7 @@ from edge.pipeline import Pipeline
 from edge.settings import Pace
 from edge.sighting import Rules, Sightings
 from edge.sources import Kind, Source
-from edge.values import Frame, Image, Judgement, Verdict
+from edge.values import Face, Frame, Image, Judgement, Verdict
 
 SLOW_SOURCE_S = 0.030
 """A camera of about 33 frames/s: what reading waits for its next frame."""
@@ -177,6 +177,10 @@ class _Nobody:
     def __init__(self) -> None:
         self.health = Health(stall_after_s=60)
         self.frames = 0
+        self.watching = False
+
+    def seen(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
+        """Nobody watches."""
 
     def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         self.frames += 1

@@ -14,12 +14,16 @@ import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from cloud.contract import (
+    Command,
+    CommandPage,
     Decision,
+    DeviceSettings,
     Enrolment,
     EnrolmentRequest,
     Heartbeat,
     Problem,
     ProblemCode,
+    RolledKey,
 )
 from edge.errors import (
     CloudError,
@@ -27,6 +31,7 @@ from edge.errors import (
     EnrolmentRefusedError,
     EventRejectedError,
     KeyRefusedError,
+    PreviewUnwantedError,
 )
 
 _NEVER_ACCEPTED = frozenset(
@@ -76,6 +81,7 @@ class Client:
     ) -> None:
         self.url = url.rstrip("/")
         self._key = key
+        self._timeout_s = timeout_s
         self._http = httpx.Client(base_url=self.url, timeout=timeout_s, transport=transport)
 
     def __enter__(self) -> Self:
@@ -132,6 +138,68 @@ class Client:
         if not answer.is_success:
             raise self._failure(answer, self._problem(answer))
 
+    def commands(self, after: str | None, wait_s: float) -> list[Command]:
+        """Ask what is to be done, and wait for it.
+
+        Args:
+            after: The last command that was done; it and those before it do not come again.
+            wait_s: Seconds that the cloud may hold its answer, at most 60.
+
+        Raises:
+            CloudUnreachableError: Not answered.
+            KeyRefusedError: The device's key is not accepted.
+        """
+        asked = {"wait": str(wait_s), **({"after": after} if after is not None else {})}
+        timeout = httpx.Timeout(self._timeout_s, read=self._timeout_s + wait_s)
+        answer = self._send("GET", "/v1/devices/me/commands", params=asked, timeout=timeout)
+        return self._good(answer, CommandPage).items
+
+    def settings(self) -> DeviceSettings:
+        """Ask what this device's gate is set to.
+
+        Raises:
+            CloudUnreachableError: Not answered.
+            KeyRefusedError: The device's key is not accepted.
+        """
+        return self._good(self._send("GET", "/v1/devices/me/settings"), DeviceSettings)
+
+    def roll_key(self) -> RolledKey:
+        """Get the device's next key; `use_key` begins to use it.
+
+        Raises:
+            CloudUnreachableError: Not answered; to be asked again.
+            KeyRefusedError: The device's key is not accepted.
+        """
+        return self._good(self._send("POST", "/v1/devices/me/roll"), RolledKey)
+
+    def use_key(self, key: str) -> None:
+        """Send this key from now on."""
+        self._key = SecretStr(key)
+
+    def send_preview(self, picture: bytes) -> None:
+        """Send a JPEG to who watches.
+
+        Raises:
+            PreviewUnwantedError: Nobody does, or nobody may.
+            CloudUnreachableError: Not taken.
+        """
+        headers = {"Content-Type": "image/jpeg"}
+        answer = self._send("PUT", "/v1/devices/me/preview", content=picture, headers=headers)
+        if answer.is_success or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return
+        problem = self._problem(answer)
+        if problem is not None and problem.code in {
+            ProblemCode.PREVIEW_UNWANTED,
+            ProblemCode.PREVIEW_FORBIDDEN,
+        }:
+            raise PreviewUnwantedError(_say(problem))
+        raise self._failure(answer, problem)
+
+    def _good(self, answer: httpx.Response, model: type[_Model]) -> _Model:
+        if not answer.is_success:
+            raise self._failure(answer, self._problem(answer))
+        return self._parse(answer, model)
+
     def enrol(self, request: EnrolmentRequest) -> Enrolment:
         """Exchange a one-time code for a key.
 
@@ -171,6 +239,7 @@ class Client:
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"Content-Type": "application/json"} if "content" in arguments else {}
+        headers |= arguments.pop("headers", {})
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
         try:

@@ -8,10 +8,10 @@ from typing import Any
 
 import cv2
 
-from cloud.contract import Label
 from edge.errors import EdgeError, SourceError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
+from edge.preview import COLOURS
 from edge.sources import IMAGE_SUFFIXES, picture_files, read_picture
 from edge.values import Image, Judgement
 
@@ -19,11 +19,6 @@ LEAST_SCORE = 0.05
 """Of a face that is reported in JSON: low, so that the reader can choose a threshold."""
 
 # BGR
-_COLOURS = {
-    Label.WITH_MASK: (80, 175, 76),
-    Label.WITHOUT_MASK: (54, 67, 244),
-    Label.INCORRECT_MASK: (0, 152, 255),
-}
 _BELOW_THRESHOLD = (160, 160, 160)
 
 
@@ -134,7 +129,7 @@ def annotate(image: Image, report: Report, threshold: float) -> Image:
     scale = max(0.4, min(image.shape[:2]) / 900)
     for judged in reversed(report.judgements):
         certain = judged.face.score >= threshold
-        colour = _COLOURS[judged.label] if certain else _BELOW_THRESHOLD
+        colour = COLOURS[judged.label] if certain else _BELOW_THRESHOLD
         x0, y0, x1, y1 = (round(side) for side in _corners(judged))
         cv2.rectangle(drawn, (x0, y0), (x1, y1), colour, max(1, round(3 * scale)) if certain else 1)
         if not certain:

@@ -18,6 +18,7 @@
     └── CloudError                   the API
         ├── CloudUnreachableError    no answer, or one that a later attempt may better
         ├── KeyRefusedError          the API does not accept this device's key
+        ├── PreviewUnwantedError     nobody watches, or nobody may
         ├── EnrolmentRefusedError    the API does not accept the enrolment code
         └── EventRejectedError       the API will never accept this event
 
@@ -118,6 +119,10 @@ class CloudUnreachableError(CloudError):
 
 class KeyRefusedError(CloudError):
     """The API does not accept this device's key: it is wrong, revoked, or of another role."""
+
+
+class PreviewUnwantedError(CloudError):
+    """Nobody watches, or the gate's settings allow it no more."""
 
 
 class EnrolmentRefusedError(CloudError):

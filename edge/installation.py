@@ -6,12 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from pydantic import SecretStr
 from rich.console import Console
 
-from cloud.contract import Decision, Event, Heartbeat
+from cloud.contract import (
+    CameraState,
+    Decision,
+    DeviceSettings,
+    Event,
+    GateSettings,
+    Heartbeat,
+    RolledKey,
+)
 from edge import __version__, identity, inference
 from edge.camera import Camera
 from edge.client import Client, is_plain_http_elsewhere
+from edge.commands import Listener, Orders
 from edge.courier import Courier
 from edge.errors import EventRejectedError, OutboxFullError
 from edge.faces import FaceDetector
@@ -20,11 +30,12 @@ from edge.inference import Role
 from edge.masks import MaskClassifier
 from edge.outbox import Outbox
 from edge.pipeline import Pipeline
+from edge.preview import Preview
 from edge.settings import MODELS_DIR, Settings
 from edge.sighting import Rules, Sightings
 from edge.signals import Bell, Screen, Signal, Signals, SoundCommand
 from edge.sources import Source
-from edge.values import Frame, Judgement, Link, Verdict
+from edge.values import Face, Frame, Judgement, Link, Verdict
 
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +80,7 @@ class _Bus:
         self._signals = signals
         self._outbox = outbox
         self.on_stored: Callable[[], None] = lambda: None
+        self.preview: Preview | None = None
         self.verdicts = 0
         self.rejections = 0
         self._held_back = False
@@ -77,6 +89,18 @@ class _Bus:
 
     def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         self._health.judged(frame, judgements, too_small)
+
+    @property
+    def watching(self) -> bool:
+        return self.preview is not None and self.preview.wanted
+
+    def seen(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
+        if self.preview is not None:
+            self.preview.offer(frame, faces, judgements)
+
+    @property
+    def disk_full(self) -> bool:
+        return self._held_back
 
     def stored(self, verdict: Verdict, event: Event) -> None:
         self._held_back = False
@@ -170,6 +194,7 @@ def run(
                 outbox_depth=outbox.depth(),
                 models=models.digests,
                 version=__version__,
+                problems=_problems(settings, health.camera_state(camera.state), bus),
             )
 
         courier = Courier(
@@ -188,21 +213,29 @@ def run(
         if settings.metrics_port is not None:
             ends.callback(serve_metrics(health, settings.metrics_host, settings.metrics_port))
         watchdog = Watchdog(health, settings.stall_after_s / 4)
-        rules = Rules(settings.votes, settings.majority, settings.cooldown_s, settings.lost_after_s)
         pipeline = Pipeline(
             camera=camera,
             detector=models.detector,
             classifier=models.classifier,
-            sightings=Sightings(rules),
+            sightings=Sightings(rules_of(settings)),
             outbox=outbox,
             observer=bus,
             max_faces=settings.max_faces,
         )
+        preview = Preview(client, settings.preview)
+        bus.preview = preview
+
+        orders = _orders(settings, who, pipeline, preview.ask, camera.stop)
+        listener = Listener(client, orders)
         console.print(f"gate [bold]{who.gate}[/], watching {source}; Ctrl-C ends", highlight=False)
         courier.start()
         ends.callback(courier.stop)
         watchdog.start()
         ends.callback(watchdog.stop)
+        preview.start()
+        ends.callback(preview.stop)
+        listener.start()
+        ends.callback(listener.stop)
         on_camera(camera)
         with camera:
             pipeline.run()
@@ -211,6 +244,47 @@ def run(
         patience = min(settings.drain_timeout_s, 5.0) if stopped else settings.drain_timeout_s
         undelivered = courier.drain(patience)
         return Outcome(bus.verdicts, undelivered, bus.rejections, stopped)
+
+
+def _problems(settings: Settings, camera: CameraState, bus: _Bus) -> list[str]:
+    found = {
+        "disk_full": bus.disk_full,
+        "camera_lost": camera is CameraState.RECONNECTING,
+        "model_differs": settings.detector is not None or settings.classifier is not None,
+    }
+    return [name for name, is_so in found.items() if is_so]
+
+
+def _orders(
+    settings: Settings,
+    who: identity.Identity,
+    pipeline: Pipeline,
+    preview: Callable[[], None],
+    reload: Callable[[], None],
+) -> Orders:
+    def apply(told: DeviceSettings) -> None:
+        most = told.settings.max_faces
+        pipeline.change(
+            rules_of(settings, told.settings), settings.max_faces if most is None else most
+        )
+        _log.info("settings_applied", revision=told.revision)
+
+    def keep_key(rolled: RolledKey) -> None:
+        renewed = who.model_copy(update={"device_key": SecretStr(rolled.device_key)})
+        identity.save(renewed, settings.device_path)
+
+    return Orders(apply, keep_key, preview, reload)
+
+
+def rules_of(settings: Settings, told: GateSettings | None = None) -> Rules:
+    """The rules of the vote: as the gate is set to, else as this device's own settings say."""
+    told = told or GateSettings()
+    return Rules(
+        votes=settings.votes if told.votes is None else told.votes,
+        majority=settings.majority if told.majority is None else told.majority,
+        cooldown_s=settings.cooldown_s if told.cooldown_s is None else told.cooldown_s,
+        lost_after_s=settings.lost_after_s if told.lost_after_s is None else told.lost_after_s,
+    )
 
 
 def _signals(settings: Settings, console: Console) -> list[Signal]:

@@ -12,9 +12,10 @@ from edge.errors import OutboxFullError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.outbox import Outbox
-from edge.sighting import Sightings
+from edge.preview import BLUR_SCORE
+from edge.sighting import Rules, Sightings
 from edge.sources import Kind
-from edge.values import Frame, Judgement, Verdict
+from edge.values import Face, Frame, Judgement, Verdict
 
 
 class Observer(Protocol):
@@ -22,6 +23,13 @@ class Observer(Protocol):
 
     def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         """A frame was judged; `too_small` faces in it were not."""
+
+    @property
+    def watching(self) -> bool:
+        """Whether `seen` is of use now."""
+
+    def seen(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
+        """A frame was judged; `faces` are all that may be one, from BLUR_SCORE up."""
 
     def stored(self, verdict: Verdict, event: Event, /) -> None:
         """A verdict is safely in the outbox, and may be shown."""
@@ -78,6 +86,11 @@ class Pipeline:
         if self._unstored:
             self._store(*self._unstored[0])
 
+    def change(self, rules: Rules, max_faces: int) -> None:
+        """Go by other rules from the next frame on."""
+        self._sightings.change(rules)
+        self._max_faces = max_faces
+
     def take(self, frame: Frame) -> None:
         """Judge one frame, and store what it settles."""
         # A folder of pictures may have many sizes; two in a row make one worth compiling for.
@@ -85,11 +98,16 @@ class Pipeline:
             self._detector.expect(*frame.size)
         self._last_size = frame.size
 
-        faces = self._detector.detect(frame.image)
+        watching = self._observer.watching
+        found = self._detector.detect(frame.image, min_score=BLUR_SCORE if watching else None)
+        # Suppression goes from the surest face down, so fainter ones change nothing above them.
+        faces = [face for face in found if face.score >= self._detector.threshold]
         judgeable = [face for face in faces if self._classifier.can_judge(face)]
         nearest = sorted(judgeable, key=lambda face: -face.box.area)[: self._max_faces]
         judgements = self._classifier.judge(frame.image, nearest)
         self._observer.judged(frame, judgements, len(faces) - len(judgeable))
+        if watching:
+            self._observer.seen(frame, found, judgements)
 
         for verdict in self._sightings.update(judgements, frame.captured_at):
             self._unstored.append((verdict, event_of(verdict, self._models)))

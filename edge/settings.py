@@ -22,6 +22,17 @@ class Pace(StrEnum):
     """Every frame is judged, as fast as that goes."""
 
 
+class PreviewMode(StrEnum):
+    """Whether pictures leave this device while somebody watches its gate."""
+
+    OFF = "off"
+    ALLOWED = "allowed"
+    """With every face blurred."""
+
+    FACES = "faces"
+    """As the camera sees them."""
+
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -105,6 +116,11 @@ class Settings(BaseSettings):
         default=4, ge=1, le=100, description="Faces judged in a frame, the nearest first"
     )
 
+    preview: PreviewMode = Field(
+        default=PreviewMode.OFF,
+        description="Pictures for who watches the gate from afar: off, allowed (faces blurred) or"
+        " faces (as they are)",
+    )
     sound: bool = Field(default=True, description="Ring the terminal's bell on a refusal")
     sound_command: str | None = Field(
         default=None, description="Command to run on a refusal, e.g. aplay /usr/share/beep.wav"

@@ -80,13 +80,23 @@ class Sightings:
     """
 
     def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-        self._cooldown = timedelta(seconds=rules.cooldown_s)
-        self._lost_after = timedelta(seconds=rules.lost_after_s)
+        self._next_rules = rules
         self._here: list[_Sighting] = []
         self._left: list[Verdict] = []
         self._count = 0
         self._now: datetime | None = None
+        self._take_up(rules)
+
+    def change(self, rules: Rules) -> None:
+        """Vote by other rules from the next frame on. Votes that were cast keep counting."""
+        self._next_rules = rules
+
+    def _take_up(self, rules: Rules) -> None:
+        self._rules = rules
+        self._cooldown = timedelta(seconds=rules.cooldown_s)
+        self._lost_after = timedelta(seconds=rules.lost_after_s)
+        for sighting in self._here:
+            sighting.recent = deque(sighting.recent, maxlen=PATIENCE * rules.votes)
 
     def __len__(self) -> int:
         """People being followed now."""
@@ -104,6 +114,8 @@ class Sightings:
         Returns:
             The verdicts that this frame settled, the nearest person's first.
         """
+        if self._next_rules is not self._rules:
+            self._take_up(self._next_rules)
         now = at if self._now is None else max(at, self._now)
         self._now = now
         self._forget(now)

@@ -12,6 +12,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from cloud.api import (
     accounts,
     audit,
+    commands,
     deliveries,
     devices,
     events,
@@ -21,6 +22,7 @@ from cloud.api import (
     passes,
     people,
     platform,
+    previews,
     sessions,
     statistics,
     stream,
@@ -31,7 +33,7 @@ from cloud.api.middleware import BodyLimit, Observation, RateLimit
 from cloud.api.problems import documented, handle
 from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
 from cloud.settings import Settings
-from cloud.store import AsyncStore, Feed, Store
+from cloud.store import AsyncStore, Bell, Feed, Screen, Store
 
 VERSION = "1"
 
@@ -66,12 +68,16 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.store = Store.open(settings)
         app.state.async_store = AsyncStore.open(settings, app.state.store.clerk)
         app.state.feed = Feed(settings.redis_url.get_secret_value(), settings.stream_listeners)
+        app.state.bell = Bell.open(settings)
+        app.state.screen = Screen.open(settings)
         # What was loaded to start with stays: the collector need not go through it again and again.
         gc.freeze()
         try:
             yield
         finally:
             await app.state.feed.aclose()
+            await app.state.bell.close()
+            await app.state.screen.close()
             await app.state.async_store.close()
             app.state.store.close()
 
@@ -105,6 +111,8 @@ def create_app(settings: Settings) -> FastAPI:
         statistics,
         accounts,
         sessions,
+        commands,
+        previews,
     ):
         app.include_router(noun.router, responses=_ALWAYS)
     app.include_router(platform.router)

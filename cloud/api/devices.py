@@ -1,14 +1,17 @@
 """Devices: how they are enrolled, what they report, how they are shut out."""
 
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Request
 
-from cloud.api.deps import Caller, Now, StoreDep, at_gate
+from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.problems import documented
-from cloud.contract import Device, Enrolment, EnrolmentRequest, Heartbeat, ProblemCode
+from cloud.api.trail import TrailDep, request_id
+from cloud.contract import Device, DeviceStatus, Enrolment, EnrolmentRequest, Heartbeat, ProblemCode
 from cloud.errors import DeviceUnknown, RoleForbidden
+from cloud.store.limits import ENROLMENTS_OF_AN_ADDRESS
 
 log = structlog.get_logger("cloud.api")
 
@@ -31,11 +34,22 @@ def enrol_device(
     request: Annotated[
         EnrolmentRequest, Body(openapi_examples={"a code": {"value": EXAMPLE_REQUEST}})
     ],
+    http: Request,
     store: StoreDep,
     now: Now,
 ) -> Enrolment:
     """Turn a one-time code into a device with a key of its own, shown only here."""
+    address = http.client.host if http.client is not None else "unknown"
+    store.limits.count(ENROLMENTS_OF_AN_ADDRESS, "enrol-from", address)
     enrolment = store.devices.enrol(request, now)
+    store.audit.record(
+        actor=f"device:{enrolment.device_id}",
+        act="device.enrolled",
+        subject=f"device:{enrolment.device_id}",
+        now=now,
+        gate=enrolment.gate,
+        request_id=request_id(),
+    )
     log.info("device enrolled", device_id=enrolment.device_id, gate=enrolment.gate)
     return enrolment
 
@@ -56,9 +70,20 @@ def send_heartbeat(
 
 
 @router.get("")
-def list_devices(caller: Caller, store: StoreDep) -> list[Device]:
+def list_devices(caller: Caller, store: StoreDep, settings: SettingsDep, now: Now) -> list[Device]:
     """List devices with their last heartbeat, the oldest first."""
-    return [device for device in store.devices.all() if caller.gate in {None, device.gate}]
+    latest = now - timedelta(seconds=settings.offline_after_s)
+    return [
+        device.model_copy(update={"status": status_of(device, latest)})
+        for device in store.devices.all()
+        if caller.gate in {None, device.gate}
+    ]
+
+
+def status_of(device: Device, latest: datetime) -> DeviceStatus:
+    """Return whether a device counts as online: heard of after `latest`, and not shut out."""
+    heard = device.last_seen_at is not None and device.last_seen_at > latest
+    return DeviceStatus.ONLINE if heard and not device.revoked else DeviceStatus.OFFLINE
 
 
 @router.delete(
@@ -66,11 +91,12 @@ def list_devices(caller: Caller, store: StoreDep) -> list[Device]:
     status_code=204,
     responses=documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
 )
-def revoke_device(device_id: str, caller: Caller, store: StoreDep) -> None:
+def revoke_device(device_id: str, caller: Caller, store: StoreDep, trail: TrailDep) -> None:
     """Shut a device out: its key is taken back, what it sent is kept."""
     device = store.devices.get(device_id)
     if device is None:
         raise DeviceUnknown("there is no device of this id")
     at_gate(caller, device.gate)
     store.devices.revoke(device_id)
+    trail.record("device.revoked", f"device:{device_id}", gate=device.gate)
     log.info("device revoked", device_id=device_id)

@@ -80,12 +80,20 @@ def create_gate(
 
 @router.post("/{gate_id}/enrolment-codes", status_code=201, responses=_AT_A_GATE)
 def create_enrolment_code(
-    gate_id: GatePath, caller: Caller, store: StoreDep, settings: SettingsDep, now: Now
+    *,
+    gate_id: GatePath,
+    caller: Caller,
+    store: StoreDep,
+    settings: SettingsDep,
+    trail: TrailDep,
+    now: Now,
 ) -> EnrolmentCode:
     """Make a one-time code that enrols one device at this gate. It is shown only here."""
     _existing(store, at_gate(caller, gate_id))
     lifetime = timedelta(seconds=settings.enrolment_code_lifetime_s)
-    return store.devices.new_code(gate_id, lifetime, now)
+    code = store.devices.new_code(gate_id, lifetime, now)
+    trail.record("enrolment_code.created", f"gate:{gate_id}", gate=gate_id)
+    return code
 
 
 @router.get("/{gate_id}/subscribers", responses=_AT_A_GATE)

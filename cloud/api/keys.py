@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body
 
 from cloud.api.deps import Caller, StoreDep, at_gate
 from cloud.api.problems import documented
+from cloud.api.trail import TrailDep
 from cloud.contract import IssuedKey, Key, NewKey, ProblemCode, Role
 from cloud.errors import GateForbidden, GateUnknown, KeyUnknown, MalformedRequest
 from cloud.store import mint
@@ -38,6 +39,7 @@ def create_key(
     ],
     caller: Caller,
     store: StoreDep,
+    trail: TrailDep,
 ) -> IssuedKey:
     """Make a key. Its secret is shown only here."""
     if new.role is Role.DEVICE:
@@ -50,6 +52,7 @@ def create_key(
         raise GateUnknown(f"there is no gate {new.gate}")
     minted = mint(new.name, new.role, new.gate)
     store.keys.add(minted.stored)
+    trail.record("key.created", f"key:{minted.stored.id}", gate=new.gate, reason=new.name)
     log.info("key created", created_key_id=minted.stored.id, role=new.role.value)
     return minted.issued()
 
@@ -59,7 +62,7 @@ def create_key(
     status_code=204,
     responses=documented(ProblemCode.KEY_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
 )
-def revoke_key(key_id: str, caller: Caller, store: StoreDep) -> None:
+def revoke_key(key_id: str, caller: Caller, store: StoreDep, trail: TrailDep) -> None:
     """Take a key back, at once. A device's key takes its device with it."""
     key = store.keys.get(key_id)
     if key is None:
@@ -69,4 +72,5 @@ def revoke_key(key_id: str, caller: Caller, store: StoreDep) -> None:
     store.keys.revoke(key_id)
     if key.device_id is not None:
         store.devices.revoke(key.device_id)
+    trail.record("key.revoked", f"key:{key_id}", gate=key.gate)
     log.info("key revoked", revoked_key_id=key_id)

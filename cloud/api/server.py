@@ -32,4 +32,7 @@ class Server(uvicorn.Server):
         feed = getattr(self._app.state, "feed", None)
         if feed is not None:
             feed.close()
+        bell = getattr(self._app.state, "bell", None)
+        if bell is not None:
+            bell.hush()
         await super().shutdown(sockets)

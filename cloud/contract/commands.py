@@ -60,7 +60,6 @@ class GateSettings(Wire):
     max_faces: int | None = Field(
         default=None, ge=1, le=100, description="Faces judged in a frame, the nearest first"
     )
-    sound: bool | None = Field(default=None, description="Ring on a refusal")
     preview_allowed: bool = Field(
         default=True,
         description="Whether pictures may be asked for. The device has a say of its own "

@@ -29,6 +29,9 @@ class Key(NewKey):
     id: str
     created_at: UtcTime
     revoked: bool = False
+    expires_at: UtcTime | None = Field(
+        default=None, description="Set for a device's old key once a new one was made"
+    )
 
 
 class IssuedKey(Key):

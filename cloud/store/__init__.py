@@ -24,6 +24,7 @@ from cloud.store.asynchronous import AsyncStore
 from cloud.store.audit import COMMAND, Audit
 from cloud.store.backup import Backup
 from cloud.store.chats import Chats
+from cloud.store.commands import Bell, Commands
 from cloud.store.connection import at_the_door, connect
 from cloud.store.deliveries import Alert, Deliveries, InOtherHands
 from cloud.store.devices import Devices
@@ -35,7 +36,9 @@ from cloud.store.keys import Keys, MintedKey, StoredKey, mint
 from cloud.store.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.limits import Limits
 from cloud.store.moments import now
+from cloud.store.outages import Outages
 from cloud.store.passes import Attempt, Passes, Settlement
+from cloud.store.previews import Previews, Screen
 from cloud.store.queue import (
     DELIVER,
     DRAW_QR,
@@ -65,6 +68,7 @@ __all__ = [
     "Alert",
     "AsyncStore",
     "Attempt",
+    "Bell",
     "Closing",
     "Fate",
     "Feed",
@@ -75,6 +79,7 @@ __all__ = [
     "OpenSession",
     "Receipt",
     "Removed",
+    "Screen",
     "Settlement",
     "Store",
     "StoredAccount",
@@ -129,6 +134,9 @@ class Store:
         self.accounts = Accounts(client)
         self.sessions = Sessions(client, self.accounts, session_idle, session_lifetime)
         self.limits = Limits(client)
+        self.commands = Commands(client)
+        self.previews = Previews(client)
+        self.outages = Outages(client, self.clerk)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

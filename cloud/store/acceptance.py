@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -128,6 +128,12 @@ class Clerk:
             at,
         )
         return batch
+
+    def deliver(self, batch: Batch, deliveries: Sequence[Delivery], at: datetime) -> None:
+        """Add deliveries that follow from no event, with their jobs."""
+        for delivery in deliveries:
+            self._delivery(batch, delivery, to_ms(at - self._retention))
+        self._jobs.write(batch, [delivery.id for delivery in deliveries], None, at)
 
     def _pass(self, batch: Batch, issued: IssuedPass, gate: str, more: dict[str, Any]) -> None:
         expires_at = to_ms(issued.expires_at)

@@ -10,10 +10,10 @@ import redis
 from cloud.contract import Device, Enrolment, EnrolmentCode, EnrolmentRequest, Heartbeat, Role
 from cloud.contract.base import UtcTime, Wire
 from cloud.contract.passes import TOKEN_ALPHABET
-from cloud.errors import EnrolmentCodeInvalid
+from cloud.errors import DeviceUnknown, EnrolmentCodeInvalid
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
-from cloud.store.keys import Keys, mint
+from cloud.store.keys import Keys, MintedKey, StoredKey, mint
 from cloud.store.records import parsed
 
 CODE_LENGTH = 12
@@ -115,6 +115,16 @@ class Devices:
         document = cast(bytes | None, self._client.hget(keyspace.DEVICES, device_id))
         return parsed(StoredDevice, document) if document else None
 
+    def roll(self, key: StoredKey, overlap: timedelta) -> tuple[MintedKey, datetime]:
+        """Make the next key of the device whose key this is; see `Keys.roll`."""
+        stored = self.get(key.device_id or "")
+        if stored is None:
+            raise DeviceUnknown("this key belongs to no enrolled device")
+        made, until = self._keys.roll(key, overlap)
+        changed = stored.model_copy(update={"key_id": made.stored.id})
+        self._client.hset(keyspace.DEVICES, stored.id, changed.model_dump_json())
+        return made, until
+
     def revoke(self, device_id: str) -> bool:
         """Take a device's key back; return False if there is no such device."""
         stored = self.get(device_id)
@@ -123,6 +133,9 @@ class Devices:
         revoked = stored.model_copy(update={"revoked": True})
         # The key first: should the second write fail, the device is shut out all the same.
         self._keys.revoke(stored.key_id)
+        newest = self._keys.get(stored.key_id)
+        if newest is not None and newest.replaces is not None:
+            self._keys.revoke(newest.replaces)
         self._client.hset(keyspace.DEVICES, device_id, revoked.model_dump_json())
         return True
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import cast
 
 import redis
@@ -25,6 +26,10 @@ class StoredKey(Key):
     secret_sha256: str
     device_id: str | None = None
     """The device whose own key this is."""
+    replaces: str | None = None
+    """The device's key until now, good until this one is first used."""
+    replaced_by: str | None = None
+    """The device's key from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ def proved(stored: StoredKey | None, secret: str) -> StoredKey:
         raise KeyInvalid("this key is not known here; ask an admin for one")
     if stored.revoked:
         raise KeyRevoked("this key was revoked; ask an admin for a new one")
+    if stored.expires_at is not None and now() >= stored.expires_at:
+        raise KeyRevoked("this key was replaced by a newer one, and its time is over")
     return stored
 
 
@@ -97,7 +104,13 @@ class Keys:
     def authenticate(self, text: str) -> StoredKey:
         """Return whose key `text` is; raise KeyInvalid or KeyRevoked."""
         key_id, secret = taken_apart(text)
-        return proved(self.get(key_id), secret)
+        stored = proved(self.get(key_id), secret)
+        if stored.replaces is not None:
+            # The device has its new key, and shows it: the old one is done.
+            self.revoke(stored.replaces)
+            stored = stored.model_copy(update={"replaces": None})
+            self.add(stored)
+        return stored
 
     def all(self) -> list[StoredKey]:
         """Return every key, the oldest first."""
@@ -109,6 +122,25 @@ class Keys:
         """Return the key, or None."""
         document = cast(bytes | None, self._client.hget(keyspace.KEYS, key_id))
         return parsed(StoredKey, document) if document else None
+
+    def roll(self, key: StoredKey, overlap: timedelta) -> tuple[MintedKey, datetime]:
+        """Make a device's next key; return it, and until when `key` is good at most.
+
+        A next key that was made before and never used is taken back: its answer was lost.
+        """
+        until = now() + overlap
+        if key.expires_at is not None:
+            until = min(until, key.expires_at)
+        if key.replaced_by is not None:
+            self.revoke(key.replaced_by)
+        made = mint(key.name, key.role, key.gate, key.device_id)
+        kept = made.stored.model_copy(update={"replaces": key.id})
+        former = key.model_copy(update={"expires_at": until, "replaced_by": kept.id})
+        with self._client.pipeline() as pipe:
+            pipe.hset(keyspace.KEYS, kept.id, kept.model_dump_json())
+            pipe.hset(keyspace.KEYS, former.id, former.model_dump_json())
+            pipe.execute()
+        return MintedKey(kept, made.text), until
 
     def revoke(self, key_id: str) -> bool:
         """Take a key back; return False if there is none of that id."""

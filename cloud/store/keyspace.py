@@ -23,11 +23,10 @@ PURGED = "mg:purged"
 ACCOUNTS = "mg:accounts"
 ACCOUNT_NAMES = "mg:account-names"
 GATE_SETTINGS = "mg:gate-settings"
+GATE_REVISIONS = "mg:gate-revisions"
 OUTAGES = "mg:outages"
-KEY_EXPIRIES = "mg:key-expiries"
 COMMAND_BELL = "mg:command-bell"
 LIMITS = "mg:limits"
-ROUNDS_LOCK = "mg:rounds-lock"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
 
@@ -189,6 +188,11 @@ def sessions(account_id: str) -> str:
 def commands(device_id: str) -> str:
     """Stream: what a device has not acknowledged yet."""
     return f"mg:commands:{device_id}"
+
+
+def outage(device_id: str) -> str:
+    """String: since when (ms) a device was not heard of."""
+    return f"mg:outage:{device_id}"
 
 
 def preview(gate: str) -> str:

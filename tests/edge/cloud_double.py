@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from cloud.contract import (
     Access,
+    Command,
+    CommandPage,
     Decision,
+    DeviceSettings,
     Enrolment,
     EnrolmentRequest,
     Event,
+    GateSettings,
     Heartbeat,
     IssuedPass,
     Label,
@@ -22,6 +27,7 @@ from cloud.contract import (
     ProblemCode,
     Refusal,
     RefusalReason,
+    RolledKey,
 )
 
 KEY = "device-key-of-the-test"
@@ -42,12 +48,19 @@ class CloudDouble:
         heartbeats: Likewise.
         fail_events: When set, the answer to every event: status and body.
         reject: Events with these labels are answered with 422.
+        commands: What waits for the device; `after` acknowledges none of it here.
+        watched: Whether previews are taken.
         date: Of the `Date` header; when empty, the true one.
     """
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.heartbeats: list[Heartbeat] = []
+        self.commands: list[Command] = []
+        self.polls: list[str] = []
+        self.previews: list[bytes] = []
+        self.watched = False
+        self.settings = DeviceSettings(gate="main", settings=GateSettings(), revision=0)
         self.attempts = 0
         self.fail_events: tuple[int, bytes] | None = None
         self.headers: dict[str, str] = {}
@@ -92,6 +105,24 @@ class CloudDouble:
             self.attempts += 1
         if key != f"Bearer {self.key}":
             return problem(401, ProblemCode.KEY_REVOKED)
+        if path.startswith("/v1/devices/me/commands?"):
+            after = parse_qs(urlsplit(path).query).get("after", [""])[0]
+            self.polls.append(after)
+            done = [each.id for each in self.commands].index(after) + 1 if after else 0
+            return 200, CommandPage(items=self.commands[done:]).model_dump_json().encode()
+        if path == "/v1/devices/me/settings":
+            return 200, self.settings.model_dump_json().encode()
+        if path == "/v1/devices/me/roll":
+            self.key = f"{self.key}+"
+            until = datetime.now(UTC) + timedelta(days=1)
+            return 201, RolledKey(
+                device_key=self.key, old_key_expires_at=until
+            ).model_dump_json().encode()
+        if path == "/v1/devices/me/preview":
+            if not self.watched:
+                return problem(409, ProblemCode.PREVIEW_UNWANTED)
+            self.previews.append(body)
+            return 204, b""
         if path == "/v1/devices/me/heartbeat":
             self.heartbeats.append(Heartbeat.model_validate_json(body))
             return 204, b""
@@ -145,7 +176,7 @@ def serving(double: CloudDouble, port: int = 0) -> Iterator[CloudDouble]:
             self.end_headers()
             self.wfile.write(answer)
 
-        do_GET = do_POST = _do  # noqa: N815 - the standard library's names
+        do_GET = do_POST = do_PUT = _do  # noqa: N815 - the standard library's names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Quiet."""

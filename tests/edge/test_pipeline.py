@@ -12,7 +12,7 @@ from edge.pipeline import Pipeline, event_of
 from edge.settings import Pace
 from edge.sighting import Rules, Sightings
 from edge.sources import Kind, Source
-from edge.values import Box, Frame, Image, Judgement, Verdict
+from edge.values import Box, Face, Frame, Image, Judgement, Verdict
 from tests.edge import standins
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -27,6 +27,11 @@ class ObserverFake:
         self.stored_events: list[Event] = []
         self.depths: list[int] = []
         self.errors: list[OutboxFullError] = []
+        self.watching = False
+        self.faces_seen: list[list[Face]] = []
+
+    def seen(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
+        self.faces_seen.append(faces)
 
     def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         self.frames.append((len(judgements), too_small))

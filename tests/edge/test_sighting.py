@@ -209,3 +209,20 @@ def test_whatever_is_seen_the_rules_hold(
             assert (after.occurred_at - before.occurred_at).total_seconds() >= rules.cooldown_s
         for verdict in verdicts:
             assert not verdict.admits or verdict.confidence >= majority
+
+
+def test_other_rules_hold_from_the_next_frame_on_and_votes_keep_counting() -> None:
+    sightings = Sightings(RULES)
+    assert play(sightings, [WITH] * 4) == []
+    sightings.change(Rules(votes=20, majority=0.7, cooldown_s=3, lost_after_s=1.5))
+    assert play(sightings, [WITH] * 15, start=0.4) == []
+    (verdict,) = play(sightings, [WITH], start=1.9)
+    assert verdict.votes == 20
+
+
+def test_fewer_votes_settle_what_waits() -> None:
+    sightings = Sightings(RULES)
+    assert play(sightings, [WITHOUT] * 2) == []
+    sightings.change(Rules(votes=3, majority=0.7, cooldown_s=3, lost_after_s=1.5))
+    (verdict,) = play(sightings, [WITHOUT], start=0.2)
+    assert verdict.label is WITHOUT

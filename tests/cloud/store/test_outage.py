@@ -20,12 +20,14 @@ from uuid_utils.compat import uuid7
 from cloud.contract import (
     CameraState,
     Channel,
+    CommandKind,
     Decision,
     Delivery,
     DeliveryStatus,
     EnrolmentRequest,
     Event,
     Gate,
+    GateSettings,
     Heartbeat,
     Label,
     Language,
@@ -195,6 +197,19 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "sessions.begin": ((ACCOUNT, NOW), {}),
     "limits.count": ((SIGN_INS_OF_AN_ACCOUNT, "sign-in", "Ana"), {}),
     "limits.forget": ((SIGN_INS_OF_AN_ACCOUNT, "sign-in", "Ana"), {}),
+    "commands.issue": ((["a"], CommandKind.RELOAD, NOW), {}),
+    "commands.waiting": (("a", None), {}),
+    "commands.settings": (("main",), {}),
+    "commands.set": (("main", GateSettings()), {}),
+    "previews.watch": (("main", "a", 1, NOW), {}),
+    "previews.unwatch": (("main", "a"), {}),
+    "previews.early": (("a",), {}),
+    "previews.pass_on": (("main", b"", NOW), {}),
+    "outages.all": ((), {}),
+    "outages.begin": (("a", NOW, [], NOW), {}),
+    "outages.end": (("a", [], NOW), {}),
+    "keys.roll": ((mint("x", Role.DEVICE, "main", "a").stored, timedelta(hours=1)), {}),
+    "devices.roll": ((mint("x", Role.DEVICE, "main", "a").stored, timedelta(hours=1)), {}),
     "devices.new_code": (("main", timedelta(hours=1), NOW), {}),
     "devices.enrol": ((EnrolmentRequest(code="x", name="camera"), NOW), {}),
     "devices.beat": (("a", HEARTBEAT, NOW), {}),
@@ -203,7 +218,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "devices.revoke": (("a",), {}),
 }
 
-TOUCHES_NO_REDIS = {"open", "close", "client", "clerk.batch"}
+TOUCHES_NO_REDIS = {"open", "close", "client", "clerk.batch", "clerk.deliver"}
 
 
 @pytest.fixture(scope="module")

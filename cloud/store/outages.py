@@ -1,0 +1,57 @@
+"""Devices that have gone silent, and the deliveries that say so, each written once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+import redis
+
+from cloud.contract import Delivery
+from cloud.store import keyspace
+from cloud.store.acceptance import Clerk
+from cloud.store.connection import at_the_door
+from cloud.store.moments import from_ms, to_ms
+from cloud.store.transaction import WRITE, Batch, Fate, written
+
+
+@at_the_door
+class Outages:
+    """Outages that go on, by device: since when it was not heard of."""
+
+    def __init__(self, client: redis.Redis, clerk: Clerk) -> None:
+        self._client = client
+        self._clerk = clerk
+        self._write = client.register_script(WRITE)
+
+    def all(self) -> dict[str, datetime]:
+        """Return the outages that go on."""
+        pipe = self._client.pipeline(transaction=False)
+        devices = cast(set[bytes], self._client.smembers(keyspace.OUTAGES))
+        ids = sorted(device.decode() for device in devices)
+        for device_id in ids:
+            pipe.get(keyspace.outage(device_id))
+        found = zip(ids, pipe.execute(), strict=True)
+        return {device_id: from_ms(since) for device_id, since in found if since}
+
+    def begin(
+        self, device_id: str, since: datetime, deliveries: Sequence[Delivery], now: datetime
+    ) -> bool:
+        """Write an outage with what tells of it; return False if it was written before."""
+        batch = Batch()
+        batch.add("SET", keyspace.outage(device_id), to_ms(since))
+        batch.add("SADD", keyspace.OUTAGES, device_id)
+        self._clerk.deliver(batch, deliveries, now)
+        reply = self._write(keys=[keyspace.outage(device_id)], args=batch.arguments)
+        return written(reply).fate is Fate.WRITTEN
+
+    def end(self, device_id: str, deliveries: Sequence[Delivery], now: datetime) -> bool:
+        """Forget an outage and write what tells of its end; return False if it was ended before."""
+        key = keyspace.outage(device_id)
+        if not self._client.getdel(key):
+            return False
+        self._client.srem(keyspace.OUTAGES, device_id)
+        if deliveries:
+            batch = Batch()
+            self._clerk.deliver(batch, deliveries, now)
+            self._write(keys=[key], args=batch.arguments)
+        return True

@@ -1,0 +1,116 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import SecretStr
+
+from cloud.contract import Command, DeviceSettings, GateSettings, RolledKey
+from edge.client import Client
+from edge.commands import Listener, Orders
+from edge.errors import CloudUnreachableError, EdgeError
+from tests.edge.cloud_double import KEY, CloudDouble
+
+
+def command(number: int, kind: str) -> Command:
+    return Command(id=f"{number}-0", kind=kind, issued_at=datetime.now(UTC))
+
+
+class Hand:
+    """Notes what it is ordered, and fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.keys: list[str] = []
+        self.settings: list[DeviceSettings] = []
+        self.full = False
+
+    def keep(self, rolled: RolledKey) -> None:
+        if self.full:
+            raise EdgeError("device.json cannot be written: no space left")
+        self.keys.append(rolled.device_key)
+
+    def orders(self) -> Orders:
+        return Orders(
+            self.settings.append,
+            self.keep,
+            lambda: self.done.append("preview"),
+            lambda: self.done.append("reload"),
+        )
+
+
+@pytest.fixture
+def client(cloud: CloudDouble) -> Iterator[Client]:
+    with Client(cloud.url, key=SecretStr(KEY), timeout_s=20) as made:
+        yield made
+
+
+def test_the_gates_settings_are_read_at_the_start_and_when_they_change(
+    cloud: CloudDouble, client: Client
+) -> None:
+    hand = Hand()
+    listener = Listener(client, hand.orders(), wait_s=0)
+    listener.turn()
+    listener.turn()
+    assert [told.revision for told in hand.settings] == [0]
+    cloud.settings = DeviceSettings(gate="main", settings=GateSettings(votes=9), revision=1)
+    cloud.commands = [command(1, "settings_changed")]
+    listener.turn()
+    assert [told.settings.votes for told in hand.settings] == [None, 9]
+
+
+def test_what_was_done_is_acknowledged_and_not_done_again(
+    cloud: CloudDouble, client: Client
+) -> None:
+    hand = Hand()
+    cloud.commands = [command(1, "preview_wanted"), command(2, "of_tomorrow"), command(3, "reload")]
+    listener = Listener(client, hand.orders(), wait_s=0)
+    listener.turn()
+    listener.turn()
+    assert hand.done == ["preview", "reload"]
+    assert cloud.polls == ["", "3-0"]
+
+
+def test_a_new_key_is_kept_before_it_is_used(cloud: CloudDouble, client: Client) -> None:
+    hand = Hand()
+    cloud.commands = [command(1, "roll_key")]
+    listener = Listener(client, hand.orders(), wait_s=0)
+    listener.turn()
+    assert hand.keys == [cloud.key]
+    assert cloud.key != KEY
+    listener.turn()  # the double takes the new key alone by now
+
+
+def test_a_key_that_cannot_be_kept_is_not_used_and_the_command_comes_again(
+    cloud: CloudDouble, client: Client
+) -> None:
+    hand = Hand()
+    hand.full = True
+    cloud.commands = [command(1, "roll_key")]
+    listener = Listener(client, hand.orders(), wait_s=0)
+    with pytest.raises(EdgeError, match="no space left"):
+        listener.turn()
+    hand.full = False
+    cloud.key = KEY  # the old key is good until the new one is used
+    listener.turn()
+    assert hand.keys == [cloud.key]
+    assert cloud.polls == ["", ""]
+
+
+def test_a_cloud_that_is_away_is_asked_again(cloud: CloudDouble) -> None:
+    hand = Hand()
+    with (
+        Client("http://127.0.0.1:9", key=SecretStr(KEY)) as nowhere,
+        pytest.raises(CloudUnreachableError),
+    ):
+        Listener(nowhere, hand.orders(), wait_s=0).turn()
+
+
+def test_the_thread_does_what_comes_and_ends(cloud: CloudDouble, client: Client) -> None:
+    hand = Hand()
+    cloud.commands = [command(1, "reload")]
+    listener = Listener(client, hand.orders(), wait_s=0, pause_s=(0.01, 0.05))
+    listener.start()
+    with cloud.changed:
+        assert cloud.changed.wait_for(lambda: "1-0" in cloud.polls, timeout=20)
+    listener.stop()
+    assert hand.done == ["reload"]
