@@ -132,7 +132,7 @@ def peers_of(bench: Path) -> Part:
     speed = {n: r["speed"] for n, r in judged.items() if r.get("speed")}
     where = f"{told.get('data', 'validation')}, {told.get('pictures', '?')} pictures"
     tables = [
-        groups(title, parts)
+        groups(title, parts, "system")
         for title, parts in (
             (f"faces found ({where})", faces),
             ("verdicts", verdicts),

@@ -64,8 +64,10 @@ def headline(title: str, figures: Mapping[str, Any]) -> Table:
     return Table(title, ("figure", "value"), rows)
 
 
-def groups(title: str, parts: Mapping[str, Mapping[str, Any]]) -> Table:
-    """One row a group (a class, a set, a size of face), one column a figure."""
+def groups(title: str, parts: Mapping[str, Mapping[str, Any]], named: str = "") -> Table:
+    """One row a group (a class, a set, a size of face), one column a figure; `named` is what the
+    groups are called, by default the title.
+    """
     columns = list(dict.fromkeys(k for part in parts.values() for k in part))
     kept = [
         c
@@ -73,7 +75,7 @@ def groups(title: str, parts: Mapping[str, Mapping[str, Any]]) -> Table:
         if all(is_rate(p.get(c)) or not isinstance(p.get(c), dict | list) for p in parts.values())
     ]
     rows = [(name, *(shown(c, part.get(c)) for c in kept)) for name, part in parts.items()]
-    return Table(title, (title, *(plain(c) for c in kept)), rows)
+    return Table(title, (named or title, *(plain(c) for c in kept)), rows)
 
 
 def tables_of(figures: Mapping[str, Any]) -> list[Table]:
@@ -85,7 +87,7 @@ def tables_of(figures: Mapping[str, Any]) -> list[Table]:
             and value
             and all(isinstance(v, dict) and not is_rate(v) for v in value.values())
         ):
-            found.append(groups(plain(key.removeprefix("by_")), value))
+            found.append(groups(plain(key), value, plain(key.removeprefix("by_"))))
         elif isinstance(value, dict) and value and not is_rate(value):
             found.append(headline(plain(key), value))
     return found

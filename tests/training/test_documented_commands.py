@@ -1,0 +1,43 @@
+"""Every command line in docs/training.md is one that the workshop has."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from training.__main__ import app
+
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+LINES = re.findall(r"^    (?:torchrun .*? -m|python -m) training (.+)$", PAGE.read_text(), re.M)
+
+
+def test_the_page_shows_commands() -> None:
+    assert len(LINES) >= 10
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_documented_command_is_there_with_its_options(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    command = typer.main.get_command(app)
+    while isinstance(command, TyperGroup):
+        assert words[0] in command.commands
+        command = command.commands[words.pop(0)]
+    known = {name for parameter in command.params for name in parameter.opts}
+    assert {w for w in words if w.startswith("--")} <= known
+
+
+def test_each_option_of_the_loop_is_explained() -> None:
+    text = PAGE.read_text()
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    training = command.commands["train"]
+    assert isinstance(training, TyperGroup)
+    assert set(training.commands) == {"detector", "classifier", "gender"}
+    for option in ("--device", "--workers", "--threads", "--tensorboard", "--resume", "--every"):
+        assert option in text
+        assert all(
+            option in {n for p in one.params for n in p.opts} for one in training.commands.values()
+        )
