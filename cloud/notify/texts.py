@@ -1,5 +1,7 @@
 """The texts of deliveries, from the templates beside this file. A token is in none of them."""
 
+import functools
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -129,8 +131,14 @@ def mail_page(subject: str, gate: str, events: Sequence[Event], language: Langua
 
 
 def bot_text(name: str, language: Language = Language.EN, **values: object) -> str:
-    """Return one of the bot's own answers, by the name of its template."""
-    return _rendered(f"bot.{name}.txt", language, **values)
+    """Return one of the bot's own sentences, by its name in the language's bot.toml."""
+    return _sentence(name, language).render(**values).strip()
+
+
+@functools.cache
+def _sentence(name: str, language: Language) -> jinja2.Template:
+    catalogue = tomllib.loads((_FOLDER / language.value / "bot.toml").read_text("utf-8"))
+    return _TEXTS.from_string(catalogue[name])
 
 
 def _counts(events: Sequence[Event]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """A Bot API over HTTP that a test owns: it takes messages and photos, and fails when told to.
 
 It speaks as much of https://core.telegram.org/bots/api as the cloud uses: getMe, getUpdates (long
-polling), sendMessage, sendPhoto (multipart/form-data), setMyCommands and deleteWebhook.
+polling), sendMessage, sendPhoto (multipart/form-data), editMessageText, answerCallbackQuery,
+getFile with its download, setMyCommands, setWebhook and deleteWebhook.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from email import policy
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 TOKEN = "123456:double-of-the-bot-api"
 
@@ -27,6 +28,9 @@ class SentMessage:
     chat_id: str
     text: str
     at: float
+    message_id: int = 0
+    reply_markup: str = ""
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,14 @@ class BotApiDouble:
     token: str = TOKEN
     messages: list[SentMessage] = field(default_factory=list)
     photos: list[SentPhoto] = field(default_factory=list)
+    edits: list[SentMessage] = field(default_factory=list)
+    """What editMessageText was called with."""
+    notices: list[str] = field(default_factory=list)
+    """What answerCallbackQuery was called with."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """By file_id: what getFile leads to."""
+    webhooks: list[dict[str, str]] = field(default_factory=list)
+    """What setWebhook was called with."""
     calls: list[str] = field(default_factory=list)
     """Every method called with the right token, failed calls included."""
 
@@ -68,6 +80,7 @@ class BotApiDouble:
         self._updates: list[dict[str, Any]] = []
         self._released = threading.Event()
         self._message_id = 0
+        self._update_id = 0
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -129,52 +142,107 @@ class BotApiDouble:
         """Drop the connections that hang."""
         self._released.set()
 
-    def receive(self, chat_id: int, text: str) -> None:
+    def receive(
+        self,
+        chat_id: int,
+        text: str = "",
+        *,
+        language: str = "en",
+        kind: str = "private",
+        **more: Any,
+    ) -> None:
         """Let a person write to the bot; the next getUpdates has it."""
-        with self._changed:
+        content: dict[str, Any] = {}
+        if text:
+            first = text.split(maxsplit=1)[0] if text.strip() else text
             entities = (
-                [{"type": "bot_command", "offset": 0, "length": len(text.split(maxsplit=1)[0])}]
+                [{"type": "bot_command", "offset": 0, "length": len(first)}]
                 if text.startswith("/")
                 else []
             )
+            content = {"text": text, "entities": entities}
+        with self._changed:
             self._message_id += 1
-            self._updates.append(
-                {
-                    "update_id": len(self._updates) + 1,
+            message_id = self._message_id
+        self.push(
+            {
+                "message": {
+                    "message_id": message_id,
+                    "date": int(time.time()),
+                    "chat": {"id": chat_id, "type": kind, **_named(kind)},
+                    "from": _person(abs(chat_id), language),
+                    **content,
+                    **more,
+                }
+            }
+        )
+
+    def press(self, chat_id: int, data: str, message_id: int = 1) -> None:
+        """Let a person press a button under a message."""
+        self.push(
+            {
+                "callback_query": {
+                    "id": "q",
+                    "from": _person(chat_id, "en"),
+                    "chat_instance": "i",
+                    "data": data,
                     "message": {
-                        "message_id": self._message_id,
+                        "message_id": message_id,
                         "date": int(time.time()),
                         "chat": {"id": chat_id, "type": "private", "first_name": "Ada"},
-                        "from": {"id": chat_id, "is_bot": False, "first_name": "Ada"},
-                        "text": text,
-                        "entities": entities,
+                        "text": "an alert",
                     },
                 }
-            )
+            }
+        )
+
+    def photograph(self, chat_id: int, picture: bytes, *, said_size: int | None = None) -> None:
+        """Let a person send a photo."""
+        name = f"photo-{len(self.files)}"
+        self.files[name] = picture
+        size = {"file_id": name, "file_unique_id": name, "width": 640, "height": 640}
+        self.receive(chat_id, photo=[{**size, "file_size": said_size or len(picture)}])
+
+    def push(self, update: dict[str, Any]) -> None:
+        """Hand the bot an update, whatever is in it."""
+        with self._changed:
+            self._update_id += 1
+            self._updates.append({"update_id": self._update_id, **update})
             self._changed.notify_all()
 
     # What a test waits for.
 
     def wait_for_photos(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[SentPhoto]:
         """Return the photos once there are `count`; fail if they do not come in time."""
-        self._wait(lambda: len(self.photos) >= count, timeout_s, f"{count} photos")
+        self.wait_until(lambda: len(self.photos) >= count, timeout_s, f"{count} photos")
         return tuple(self.photos)
 
     def wait_for_messages(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[SentMessage]:
         """Return the messages once there are `count`; fail if they do not come in time."""
-        self._wait(lambda: len(self.messages) >= count, timeout_s, f"{count} messages")
+        self.wait_until(lambda: len(self.messages) >= count, timeout_s, f"{count} messages")
         return tuple(self.messages)
+
+    def wait_for_edits(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[SentMessage]:
+        """Return the edits once there are `count`; fail if they do not come in time."""
+        self.wait_until(lambda: len(self.edits) >= count, timeout_s, f"{count} edits")
+        return tuple(self.edits)
+
+    def wait_for_notices(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[str]:
+        """Return what presses of buttons were answered, once there are `count`."""
+        self.wait_until(lambda: len(self.notices) >= count, timeout_s, f"{count} notices")
+        return tuple(self.notices)
 
     def wait_for_calls(self, method: str, count: int = 1, timeout_s: float = 20.0) -> None:
         """Return once a method was called `count` times, whatever came of it."""
-        self._wait(lambda: self.calls.count(method) >= count, timeout_s, f"{count} {method}")
+        self.wait_until(lambda: self.calls.count(method) >= count, timeout_s, f"{count} {method}")
 
-    def _wait(self, holds: Callable[[], bool], timeout_s: float, wanted: str) -> None:
+    def wait_until(self, holds: Callable[[], bool], timeout_s: float, wanted: str) -> None:
+        """Return once `holds`, which is looked at whenever something comes; fail if it does not."""
         with self._changed:
             if not self._changed.wait_for(holds, timeout_s):
                 raise AssertionError(
                     f"the Bot API double waited {timeout_s} s for {wanted}, and has "
-                    f"{len(self.photos)} photos, {len(self.messages)} messages, {self.calls}"
+                    f"{len(self.photos)} photos, {len(self.messages)} messages, {self.calls[-20:]}"
                 )
 
     def _fail(self, failure: Failure, times: int) -> None:
@@ -187,6 +255,10 @@ class BotApiDouble:
         length = int(request.headers.get("Content-Length", 0))
         fields, files = _fields(request.headers.get("Content-Type", ""), request.rfile.read(length))
         fields.update(parse_qsl(urlsplit(request.path).query))
+        path = unquote(urlsplit(request.path).path)
+        if path.startswith(f"/file/bot{self.token}/"):
+            _send(request, 200, "image/png", self.files[path.rpartition("/")[2]])
+            return
         prefix, _, method = urlsplit(request.path).path.rpartition("/")
         if prefix != f"/bot{self.token}":
             _reply(request, 401, _error(401, "Unauthorized"))
@@ -227,7 +299,14 @@ class BotApiDouble:
             case "getUpdates":
                 return (self._updates_after(fields),)
             case "sendMessage":
-                sent = SentMessage(fields["chat_id"], fields["text"], time.monotonic())
+                sent = SentMessage(
+                    fields["chat_id"],
+                    fields["text"],
+                    time.monotonic(),
+                    self._next_id(),
+                    fields.get("reply_markup", ""),
+                    fields.get("disable_notification", "") in {"true", "True"},
+                )
                 return (self._keep(self.messages, sent, {"text": sent.text}),)
             case "sendPhoto":
                 name, content = files["photo"]
@@ -236,22 +315,45 @@ class BotApiDouble:
                 )
                 size = {"file_id": "p", "file_unique_id": "p", "width": 370, "height": 370}
                 return (self._keep(self.photos, photo, {"photo": [size]}),)
+            case "editMessageText":
+                message_id = int(fields["message_id"])
+                edit = SentMessage(fields["chat_id"], fields["text"], time.monotonic(), message_id)
+                return (self._keep(self.edits, edit, {"text": edit.text}),)
+            case "answerCallbackQuery":
+                with self._changed:
+                    self.notices.append(fields.get("text", ""))
+                    self._changed.notify_all()
+                return (True,)
+            case "getFile":
+                name = fields["file_id"]
+                kept = {"file_id": name, "file_unique_id": name, "file_path": f"photos/{name}"}
+                return ({**kept, "file_size": len(self.files[name])},)
+            case "setWebhook":
+                with self._changed:
+                    self.webhooks.append(fields)
+                    self._changed.notify_all()
+                return (True,)
             case "setMyCommands" | "deleteWebhook" | "logOut" | "close":
                 return (True,)
         return None
 
     def _keep(self, kept: list[Any], sent: Any, content: dict[str, Any]) -> dict[str, Any]:
+        message_id = getattr(sent, "message_id", 0) or self._next_id()
         with self._changed:
             kept.append(sent)
-            self._message_id += 1
             self._changed.notify_all()
         chat = {"id": int(sent.chat_id) if sent.chat_id.lstrip("-").isdigit() else 1}
         return {
-            "message_id": self._message_id,
+            "message_id": message_id,
             "date": int(time.time()),
             "chat": {**chat, "type": "private"},
             **content,
         }
+
+    def _next_id(self) -> int:
+        with self._changed:
+            self._message_id += 1
+            return self._message_id
 
     def _updates_after(self, fields: dict[str, str]) -> list[dict[str, Any]]:
         offset = int(fields.get("offset", 0))
@@ -261,6 +363,8 @@ class BotApiDouble:
             return [update for update in self._updates if update["update_id"] >= offset]
 
         with self._changed:
+            # An offset confirms all updates before it, which are then forgotten.
+            self._updates = due()
             self._changed.wait_for(lambda: bool(due()) or self._released.is_set(), min(waiting, 2))
             return due()
 
@@ -294,11 +398,22 @@ def _error(code: int, description: str, retry_after: int | None = None) -> dict[
     return error
 
 
+def _person(identity: int, language: str) -> dict[str, Any]:
+    return {"id": identity, "is_bot": False, "first_name": "Ada", "language_code": language}
+
+
+def _named(kind: str) -> dict[str, str]:
+    return {"first_name": "Ada"} if kind == "private" else {"title": "The door"}
+
+
 def _reply(request: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
-    content = json.dumps(body).encode()
+    _send(request, status, "application/json", json.dumps(body).encode())
+
+
+def _send(request: BaseHTTPRequestHandler, status: int, kind: str, content: bytes) -> None:
     with contextlib.suppress(ConnectionError):
         request.send_response(status)
-        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         request.wfile.write(content)

@@ -1,10 +1,15 @@
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from jinja2 import Environment, meta
 
 from cloud import gatekeeping
-from cloud.contract import Channel, Event, Gate, Label
+from cloud.contract import Channel, Event, Gate, Label, Language, Outcome
 from cloud.notify.texts import bot_text, text_of
 
+TEMPLATES = Path(__file__).parents[3] / "cloud" / "notify" / "templates"
 NOW = datetime(2026, 3, 2, 8, 15, 31, tzinfo=UTC)
 PLACE = Gate(id="main", name="Main entrance <1>", created_at=NOW)
 Make = Callable[..., Event]
@@ -44,7 +49,21 @@ def test_nobody_is_mailed_about_a_pass(make_event: Make) -> None:
     assert text(Channel.EMAIL, make_event()) is None
 
 
+def test_the_bot_says_the_same_in_every_language() -> None:
+    """The same sentences, with the same things to say in them."""
+    spoken = {}
+    for language in Language:
+        catalogue = tomllib.loads((TEMPLATES / language.value / "bot.toml").read_text("utf-8"))
+        spoken[language] = {
+            name: meta.find_undeclared_variables(Environment().parse(text))
+            for name, text in catalogue.items()
+        }
+    assert spoken[Language.ES] == spoken[Language.EN]
+    assert {f"outcome_{outcome.value}" for outcome in Outcome} <= set(spoken[Language.EN])
+
+
 def test_the_bot_tells_a_chat_its_id_and_its_gates() -> None:
-    assert "42" in bot_text("start", chat_id=42, gates=[])
-    assert "main, back" in bot_text("status", chat_id=42, gates=["main", "back"])
-    assert "/status" in bot_text("help", chat_id=42, gates=[])
+    assert "42" in bot_text("start", chat=42, gates=[])
+    assert "main, back" in bot_text("start", chat=42, gates=["main", "back"])
+    assert "/status" in bot_text("help")
+    assert "español" in bot_text("language", Language.ES)

@@ -1,6 +1,8 @@
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -37,13 +39,70 @@ def test_a_chat_learns_its_id_and_its_gates(
         )
         api.receive(42, "/status")
         assert f"told of: {GATE}" in api.wait_for_messages(2)[1].text
-        api.receive(42, "/help")
-        assert "/status" in api.wait_for_messages(3)[2].text
-        api.receive(42, "/start@gate_bot again")
-        assert GATE in api.wait_for_messages(4)[3].text
+        assert store.chats.bot_name() == "gate_bot"
         assert "setMyCommands" in api.calls
         assert api.token not in bot.log
     assert bot.running.returncode == 0
+
+
+def test_one_bot_of_two_answers_and_the_other_takes_over_from_a_killed_one(
+    api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    env = environment(
+        redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
+    )
+    with process("bot", env=env, log=tmp_path / "first.log") as first:
+        api.receive(42, "/help")
+        api.wait_for_messages(1)
+        # The next call confirms the update; until then Telegram hands it to the next bot too.
+        api.wait_for_calls("getUpdates", 2)
+        with process("bot", env=env, log=tmp_path / "second.log") as second:
+            deadline = time.monotonic() + 60
+            while "stands by" not in second.log:
+                assert time.monotonic() < deadline, second.log
+                time.sleep(0.05)
+            first.running.kill()
+            first.running.wait()
+            killed = time.monotonic()
+            api.receive(42, "/help")
+            api.wait_for_messages(2, timeout_s=60)
+            assert time.monotonic() - killed < 30
+    assert len(api.messages) == 2
+
+
+def test_updates_come_to_a_webhook_with_its_secret_and_without_it_nowhere(
+    api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    port = free_port()
+    env = environment(
+        redis_server.url,
+        CLOUD_TELEGRAM_TOKEN=api.token,
+        CLOUD_TELEGRAM_API_URL=api.url,
+        CLOUD_PUBLIC_URL="https://gate.example.org",
+        CLOUD_TELEGRAM_WEBHOOK_SECRET="a-secret-of-a-test",
+        CLOUD_TELEGRAM_WEBHOOK_PORT=str(port),
+    )
+    update = {
+        "update_id": 7,
+        "message": {
+            "message_id": 1,
+            "date": 0,
+            "chat": {"id": 42, "type": "private", "first_name": "Ada"},
+            "text": "/help",
+        },
+    }
+    with process("bot", env=env, log=tmp_path / "bot.log"):
+        api.wait_for_calls("setWebhook", timeout_s=60)
+        (hook,) = api.webhooks
+        assert hook["url"] == "https://gate.example.org/telegram"
+        assert hook["secret_token"] == "a-secret-of-a-test"
+        at = f"http://127.0.0.1:{port}/telegram"
+        header = "X-Telegram-Bot-Api-Secret-Token"
+        assert httpx.post(at, json=update).status_code == 403
+        assert httpx.post(at, json=update, headers={header: "another"}).status_code == 403
+        assert httpx.post(at, json=update, headers={header: hook["secret_token"]}).is_success
+        assert "/status" in api.wait_for_messages(1)[0].text
+    assert "getUpdates" not in api.calls
 
 
 def test_with_the_store_away_the_bot_says_so(api: BotApiDouble, tmp_path: Path) -> None:

@@ -1,0 +1,309 @@
+"""What the bot answers. It knows the store and the texts, and nothing of Telegram."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from cloud import gatekeeping, invitations
+from cloud.audience import delivery_id
+from cloud.bot.codes import NotAPicture, read_code
+from cloud.contract import Channel, Language, Outcome, StaffMember
+from cloud.errors import StoreError
+from cloud.notify.texts import bot_text
+from cloud.posting import ACKNOWLEDGE
+from cloud.store import Alert, Store, now
+
+log = structlog.get_logger("cloud.bot")
+
+LONGEST_MUTE = timedelta(days=7)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+ANYWHERE = frozenset({"start", "status", "help", "language", "gates", "mute"})
+"""Commands that a group may give; the rest are for a chat with one person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a chat said.
+
+    Args:
+        command: without its slash; empty for a text that is no command.
+        rest: what follows the command, or the text.
+        message_id: Telegram's, the same when an update comes twice.
+        private: a chat with one person.
+    """
+
+    chat: str
+    name: str
+    language_code: str
+    private: bool
+    message_id: int
+    command: str
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What the press of an alert's button came to: a word to who pressed, and texts to edit."""
+
+    word: str
+    edits: list[tuple[Alert, str]]
+
+
+class Conversation:
+    """Answers chats. Safe to be called from several threads."""
+
+    def __init__(
+        self, store: Store, visitor_wait: timedelta, clock: Callable[[], datetime] = now
+    ) -> None:
+        self._store = store
+        self._visitor_wait = visitor_wait
+        self._clock = clock
+        self._commands: dict[str, Callable[[Said, Language], str]] = {
+            "start": self._start,
+            "status": self._status,
+            "gates": self._gates,
+            "mute": self._mute,
+            "scan": self._scan,
+            "cancel": self._cancel,
+            "language": self._language,
+            "help": lambda _said, language: bot_text("help", language),
+        }
+
+    def answer(self, said: Said) -> str | None:
+        """Return what is answered; None where nothing is."""
+        language = spoken(said.language_code)
+        try:
+            language = self._store.chats.language(said.chat) or language
+            return self._answer(said, language)
+        except StoreError:
+            log.warning("store unavailable")
+            return bot_text("unavailable", language)
+
+    def look(self, said: Said, picture: bytes) -> str:
+        """Return what a guard is told of a photo of a code."""
+        language = spoken(said.language_code)
+        try:
+            language = self._store.chats.language(said.chat) or language
+            staff = self._store.staff.of_chat(said.chat)
+            if not staff:
+                return bot_text("not_staff", language)
+            try:
+                text = read_code(picture)
+            except NotAPicture:
+                return bot_text("no_picture", language)
+            if text is None:
+                return bot_text("no_code", language)
+            return self._redeemed(said, staff, text, language)
+        except StoreError:
+            log.warning("store unavailable")
+            return bot_text("unavailable", language)
+
+    def refuse(self, said: Said, name: str) -> str:
+        """Return a sentence that needs nothing looked up but the chat's language."""
+        language = spoken(said.language_code)
+        try:
+            language = self._store.chats.language(said.chat) or language
+        except StoreError:
+            log.warning("store unavailable")
+        return bot_text(name, language)
+
+    def acknowledge(self, said: Said, data: str) -> Acknowledged:
+        """Note that somebody takes care of an alert; the first who presses does."""
+        language = spoken(said.language_code)
+        try:
+            language = self._store.chats.language(said.chat) or language
+            return self._acknowledge(said, data, language)
+        except StoreError:
+            log.warning("store unavailable")
+            return Acknowledged(bot_text("unavailable", language), [])
+
+    def _answer(self, said: Said, language: Language) -> str | None:
+        command = self._commands.get(said.command)
+        if not said.private and (command is None or said.command not in ANYWHERE):
+            return bot_text("private", language) if command is not None else None
+        if command is not None:
+            return command(said, language)
+        if not said.command and gatekeeping.token_in(said.rest) is not None:
+            return self._scan(said, language)
+        return bot_text("unknown", language)
+
+    def _start(self, said: Said, language: Language) -> str:
+        payload = said.rest.strip()
+        if not payload:
+            gates = self._store.gates.of_address(Channel.TELEGRAM, said.chat)
+            return bot_text("start", language, chat=said.chat, gates=gates)
+        if not said.private:
+            return bot_text("private", language)
+        if payload.startswith(invitations.GATE_PREFIX):
+            return self._wait(said, payload.removeprefix(invitations.GATE_PREFIX), language)
+        member = invitations.pair(
+            self._store,
+            payload,
+            chat=said.chat,
+            name=said.name,
+            language=language,
+            now=self._clock(),
+        )
+        if member is None:
+            return bot_text("unknown_code", language)
+        self._store.chats.speak(said.chat, language)
+        return bot_text("paired", language, role=member.role.value, gate=self._name(member.gate))
+
+    def _wait(self, said: Said, code: str, language: Language) -> str:
+        gate = self._store.visitors.gate_of(code)
+        if gate is None or self._store.gates.get(gate) is None:
+            return bot_text("unknown_code", language)
+        at = self._clock()
+        before = self._store.visitors.join(gate, said.chat, at, self._visitor_wait, language)
+        until = at + self._visitor_wait
+        return bot_text("waiting", language, gate=self._name(gate), before=before, until=until)
+
+    def _status(self, said: Said, language: Language) -> str:
+        at = self._clock()
+        return bot_text(
+            "status",
+            language,
+            chat=said.chat,
+            place=self._store.visitors.place(said.chat, at),
+            staff=self._store.staff.of_chat(said.chat),
+            gates=self._store.gates.of_address(Channel.TELEGRAM, said.chat),
+            muted=self._store.chats.muted_until(said.chat, at),
+        )
+
+    def _gates(self, said: Said, language: Language) -> str:
+        ids = {member.gate for member in self._store.staff.of_chat(said.chat)}
+        ids.update(self._store.gates.of_address(Channel.TELEGRAM, said.chat))
+        at = self._clock()
+        gates = [
+            (gate, self._store.visitors.waiting(gate.id, at))
+            for each in sorted(ids)
+            if (gate := self._store.gates.get(each)) is not None
+        ]
+        return bot_text("gates", language, gates=gates)
+
+    def _mute(self, said: Said, language: Language) -> str:
+        asked = said.rest.strip().lower()
+        if asked == "off":
+            self._store.chats.mute(said.chat, None)
+            return bot_text("unmuted", language)
+        length = duration(asked)
+        if length is None:
+            return bot_text("mute_how", language)
+        until = self._clock() + length
+        self._store.chats.mute(said.chat, until)
+        return bot_text("muted", language, until=until)
+
+    def _scan(self, said: Said, language: Language) -> str:
+        staff = self._store.staff.of_chat(said.chat)
+        if not staff:
+            return bot_text("not_staff", language)
+        if not said.rest.strip():
+            return bot_text("scan_how", language)
+        return self._redeemed(said, staff, said.rest, language)
+
+    def _cancel(self, said: Said, language: Language) -> str:
+        gate = self._store.visitors.leave(said.chat)
+        if gate is None:
+            return bot_text("not_waiting", language)
+        return bot_text("cancelled", language, gate=self._name(gate))
+
+    def _language(self, said: Said, language: Language) -> str:
+        try:
+            chosen = Language(said.rest.strip().lower())
+        except ValueError:
+            return bot_text("language_how", language)
+        self._store.chats.speak(said.chat, chosen)
+        return bot_text("language", chosen)
+
+    def _redeemed(
+        self, said: Said, staff: list[StaffMember], scanned: str, language: Language
+    ) -> str:
+        """Redeem at the gates where the chat is staff; a pass is for one gate alone."""
+        redemption, gate = None, ""
+        for member in staff:
+            gate = member.gate
+            redemption = gatekeeping.redeem(
+                self._store,
+                scanned=scanned,
+                nonce=f"chat{said.chat}-{said.message_id}",
+                gate=gate,
+                key_id=f"chat{said.chat}",
+                now=self._clock(),
+            )
+            if redemption.outcome is not Outcome.WRONG_GATE:
+                break
+        outcome = redemption.outcome if redemption is not None else Outcome.UNKNOWN
+        if redemption is not None and redemption.pass_id is not None:
+            self._store.audit.record(
+                actor=f"chat:{said.chat}",
+                act=f"pass.scanned.{outcome.value}",
+                subject=f"pass:{redemption.pass_id}",
+                gate=gate,
+                now=self._clock(),
+            )
+        return bot_text(
+            f"outcome_{outcome.value}",
+            language,
+            gate=self._name(gate),
+            at=redemption.redeemed_at if redemption is not None else None,
+            where=self._name(redemption.redeemed_gate or gate) if redemption is not None else "",
+        )
+
+    def _acknowledge(self, said: Said, data: str, language: Language) -> Acknowledged:
+        event_id = event_in(data)
+        event = self._store.events.get(event_id, self._clock()) if event_id is not None else None
+        if event is None:
+            return Acknowledged(bot_text("stale", language), [])
+        told = [
+            subscriber
+            for subscriber in self._store.gates.subscribers(event.gate)
+            if subscriber.channel is Channel.TELEGRAM
+        ]
+        if said.chat not in {subscriber.address for subscriber in told}:
+            return Acknowledged(bot_text("not_yours", language), [])
+        by, at = self._store.deliveries.acknowledge(event.id, said.name, self._clock())
+        ids = [delivery_id(event.id, subscriber.id) for subscriber in told]
+        alerts = self._store.deliveries.acknowledged(ids, by, at)
+        spoken_by = {subscriber.address: subscriber.language for subscriber in told}
+        edits = [
+            (
+                alert,
+                bot_text("acknowledged", spoken_by[alert.chat], text=alert.text, by=by, at=at),
+            )
+            for alert in alerts
+        ]
+        return Acknowledged(bot_text("taken", language, by=by, at=at), edits)
+
+    def _name(self, gate_id: str) -> str:
+        gate = self._store.gates.get(gate_id)
+        return gate.name if gate is not None else gate_id
+
+
+def spoken(language_code: str) -> Language:
+    """Return what a person is spoken to in, by the IETF language tag of their Telegram."""
+    primary = language_code.lower().partition("-")[0]
+    return Language(primary) if primary in set(Language) else Language.EN
+
+
+def duration(text: str) -> timedelta | None:
+    """Return how long `30m`, `2h` or `1d` is; None where it is nothing of the kind, or too long."""
+    match = re.fullmatch(r"([0-9]{1,4})\s*([mhd])(?:in|ours?|ays?)?", text)
+    if match is None:
+        return None
+    length = int(match[1]) * _UNITS[match[2]]
+    return length if timedelta() < length <= LONGEST_MUTE else None
+
+
+def event_in(data: str) -> UUID | None:
+    """Return the event that a button's data names; anybody may send any data."""
+    if not data.startswith(ACKNOWLEDGE):
+        return None
+    try:
+        return UUID(data.removeprefix(ACKNOWLEDGE))
+    except ValueError:
+        return None

@@ -1,0 +1,78 @@
+"""The bot's own messages, under the limiter that the workers share."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from telegram.error import RetryAfter
+from telegram.ext import BaseRateLimiter
+
+from cloud.errors import StoreError
+from cloud.store import Store
+
+log = structlog.get_logger("cloud.bot")
+
+LIMITED = frozenset({"sendMessage", "sendPhoto"})
+TRIES = 3
+LONGEST_WAIT_S = 30.0
+
+Answer = bool | dict[str, Any] | list[dict[str, Any]]
+
+
+class FleetPace(BaseRateLimiter[None]):
+    """Waits for a message's turn before it is sent, and for as long as Telegram asks after."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def initialize(self) -> None:
+        """Nothing is to be made."""
+
+    async def shutdown(self) -> None:
+        """Nothing is kept."""
+
+    async def process_request(  # noqa: PLR0917 (the library's signature)
+        self,
+        callback: Callable[..., Coroutine[Any, Any, Answer]],
+        args: Any,
+        kwargs: dict[str, Any],
+        endpoint: str,
+        data: dict[str, Any],
+        rate_limit_args: None,  # noqa: ARG002
+    ) -> Answer:
+        """Send one request when it may be sent."""
+        for last in (False,) * (TRIES - 1) + (True,):
+            if endpoint in LIMITED:
+                await self._turn(str(data.get("chat_id", "")))
+            try:
+                return await callback(*args, **kwargs)
+            except RetryAfter as error:
+                asked = error.retry_after
+                seconds = asked.total_seconds() if isinstance(asked, timedelta) else float(asked)
+                await self._hold(seconds)
+                if last or seconds > LONGEST_WAIT_S:
+                    raise
+                await asyncio.sleep(seconds)
+        raise AssertionError("the last try returns or raises")
+
+    async def _turn(self, chat: str) -> None:
+        name = uuid4().hex
+        while True:
+            try:
+                wait = await asyncio.to_thread(self._store.limiter.take, chat, name)
+            except StoreError as error:
+                # Somebody waits for an answer, and it may be that the store is away.
+                log.warning("sent without the limiter", reason=str(error))
+                return
+            if not wait:
+                return
+            await asyncio.sleep(min(wait.total_seconds(), LONGEST_WAIT_S))
+
+    async def _hold(self, seconds: float) -> None:
+        try:
+            await asyncio.to_thread(self._store.limiter.hold, seconds)
+        except StoreError as error:
+            log.warning("the fleet was not told to wait", reason=str(error))

@@ -1,0 +1,144 @@
+"""The conversations that docs/people.md shows are held with a real bot, word for word.
+
+A transcript's lines are what a person says (`Ada: …`, a chat of their own each), what is answered
+(`bot → Ada: …`, further lines indented), and what happens meanwhile (`[ … ]`). `<…>` stands for
+what differs each time.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cloud import gatekeeping, jobs
+from cloud.contract import Channel, Event, Label, StaffRole
+from cloud.notify.telegram import TelegramNotifier
+from cloud.posting import Desk
+from cloud.store import Store, now
+from tests.cloud.conftest import GATE
+from tests.doubles.bot_api import BotApiDouble
+
+PAGE = Path(__file__).parents[3] / "docs" / "people.md"
+TRANSCRIPTS = re.findall(r"```transcript (.*?)\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+CHATS = {"Ada": 601, "Luz": 602, "Guard": 603, "Operator": 604, "Second operator": 605}
+
+
+@dataclass
+class Stage:
+    """Whom the conversation is held with, and what was said so far."""
+
+    api: BotApiDouble
+    store: Store
+    make_event: Callable[..., Event]
+    shown: dict[str, str] = field(default_factory=dict)
+    heard: dict[int, int] = field(default_factory=dict)
+
+    def say(self, who: str, text: str) -> None:
+        for name, value in self.shown.items():
+            text = text.replace(f"<{name}>", value)
+        if text.startswith("presses "):
+            mine = [each for each in self.api.messages if each.chat_id == str(CHATS[who])]
+            alert = next(each for each in mine if each.reply_markup)
+            data = re.search(r'"callback_data": ?"([^"]+)"', alert.reply_markup)
+            assert data is not None
+            assert text.removeprefix("presses ") in alert.reply_markup
+            self.api.press(CHATS[who], data[1], alert.message_id)
+            return
+        self.api.receive(CHATS[who], text, language="es" if who == "Luz" else "en")
+
+    def hear(self, who: str) -> str:
+        """The next message to this chat, or edit of one."""
+        chat = CHATS[who]
+        told = self.heard.get(chat, 0)
+
+        def said() -> list[str]:
+            told_at = [
+                (each.at, each.text)
+                for each in [*self.api.messages, *self.api.edits]
+                if each.chat_id == str(chat)
+            ]
+            shown_at = [
+                (each.at, f"[the code] {each.caption}")
+                for each in self.api.photos
+                if each.chat_id == str(chat)
+            ]
+            return [text for _, text in sorted(told_at + shown_at)]
+
+        self.api.wait_until(lambda: len(said()) > told, 60, f"word to {who}")
+        self.heard[chat] = told + 1
+        return said()[told]
+
+    def happen(self, what: str) -> None:
+        code = self.store.staff.new_code
+        lifetime = timedelta(minutes=15)
+        match what:
+            case "the code at the gate is scanned":
+                self.shown["code"] = self.store.visitors.code(GATE)
+            case "an operator makes a pairing code for a guard":
+                self.shown["pairing code"] = code(GATE, StaffRole.GUARD, lifetime, now()).code
+            case "a pairing code for an operator":
+                self.shown["pairing code"] = code(GATE, StaffRole.OPERATOR, lifetime, now()).code
+            case "a mask worn well":
+                self._accept(Label.WITH_MASK)
+            case "a mask under the nose":
+                self._accept(Label.INCORRECT_MASK)
+            case "no mask":
+                self._accept(Label.WITHOUT_MASK)
+            case _:
+                raise AssertionError(f"nothing is known of [{what}]")
+
+    def _accept(self, label: Label) -> None:
+        event = self.make_event(label)
+        decision = gatekeeping.accept(
+            self.store,
+            event,
+            gate=GATE,
+            device_id="camera",
+            pass_lifetime=timedelta(minutes=5),
+            now=now(),
+        ).decision
+        if decision.issued_pass is not None:
+            self.shown["token"] = decision.issued_pass.token
+        notifier = TelegramNotifier(self.api.token, self.api.url)
+        jobs.sit_down(Desk(self.store, {Channel.TELEGRAM: notifier}, None))
+        kept, _ = self.store.deliveries.page(gate=GATE, status=None, before=None, limit=50)
+        for delivery in kept:
+            if delivery.event_id == event.id:
+                # A chat that was just spoken to is spoken to again a second later.
+                while jobs.deliver(delivery.id) is not None:
+                    pass
+        notifier.close()
+
+
+@pytest.fixture
+def stage(chats: BotApiDouble, store: Store, make_event: Callable[..., Event]) -> Stage:
+    return Stage(chats, store, make_event)
+
+
+def test_there_are_transcripts() -> None:
+    assert len(TRANSCRIPTS) >= 4
+
+
+@pytest.mark.parametrize(
+    "written", [text for _, text in TRANSCRIPTS], ids=[title for title, _ in TRANSCRIPTS]
+)
+def test_a_conversation_goes_as_the_page_shows_it(stage: Stage, written: str) -> None:
+    held = []
+    for line in re.sub(r"\n    ", "\x00", written.strip("\n")).split("\n"):
+        if line.startswith("["):
+            stage.happen(line.strip("[]"))
+            held.append(line)
+        elif line.startswith("bot → "):
+            who = line.removeprefix("bot → ").partition(":")[0]
+            said = stage.hear(who).replace("\n\n", "\n")
+            held.append(f"bot → {who}: " + said.replace("\n", "\x00"))
+        else:
+            who, _, text = line.partition(": ")
+            stage.say(who, text)
+            held.append(line)
+    really = "\n".join(held).replace("\x00", "\n    ")
+    pattern = re.sub(r"<[^>]*>", ".+?", re.escape(written.strip("\n")).replace(r"\<", "<"))
+    assert re.fullmatch(pattern.replace(r"\>", ">"), really), really
