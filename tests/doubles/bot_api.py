@@ -212,27 +212,27 @@ class BotApiDouble:
 
     # What a test waits for.
 
-    def wait_for_photos(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[SentPhoto]:
+    def wait_for_photos(self, count: int = 1, timeout_s: float = 45.0) -> Sequence[SentPhoto]:
         """Return the photos once there are `count`; fail if they do not come in time."""
         self.wait_until(lambda: len(self.photos) >= count, timeout_s, f"{count} photos")
         return tuple(self.photos)
 
-    def wait_for_messages(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[SentMessage]:
+    def wait_for_messages(self, count: int = 1, timeout_s: float = 45.0) -> Sequence[SentMessage]:
         """Return the messages once there are `count`; fail if they do not come in time."""
         self.wait_until(lambda: len(self.messages) >= count, timeout_s, f"{count} messages")
         return tuple(self.messages)
 
-    def wait_for_edits(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[SentMessage]:
+    def wait_for_edits(self, count: int = 1, timeout_s: float = 45.0) -> Sequence[SentMessage]:
         """Return the edits once there are `count`; fail if they do not come in time."""
         self.wait_until(lambda: len(self.edits) >= count, timeout_s, f"{count} edits")
         return tuple(self.edits)
 
-    def wait_for_notices(self, count: int = 1, timeout_s: float = 20.0) -> Sequence[str]:
+    def wait_for_notices(self, count: int = 1, timeout_s: float = 45.0) -> Sequence[str]:
         """Return what presses of buttons were answered, once there are `count`."""
         self.wait_until(lambda: len(self.notices) >= count, timeout_s, f"{count} notices")
         return tuple(self.notices)
 
-    def wait_for_calls(self, method: str, count: int = 1, timeout_s: float = 20.0) -> None:
+    def wait_for_calls(self, method: str, count: int = 1, timeout_s: float = 45.0) -> None:
         """Return once a method was called `count` times, whatever came of it."""
         self.wait_until(lambda: self.calls.count(method) >= count, timeout_s, f"{count} {method}")
 
