@@ -191,7 +191,7 @@ def _address(new: NewSubscriber, settings: Settings) -> str:
 def _chat(address: str) -> str:
     if CHAT.fullmatch(address) is None:
         raise MalformedRequest(
-            "address: give the chat's id, which the bot tells on /start, or @channel"
+            "give the chat's id, which the bot tells on /start, or @channel", ("body", "address")
         )
     return address
 
@@ -200,7 +200,7 @@ def _mailbox(address: str) -> str:
     try:
         parsed = Address(addr_spec=address)
     except (ValueError, MessageError, IndexError) as error:
-        raise MalformedRequest("address: this is not an e-mail address") from error
+        raise MalformedRequest("this is not an e-mail address", ("body", "address")) from error
     # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, its brackets among them.
     if (
         not parsed.username
@@ -208,7 +208,7 @@ def _mailbox(address: str) -> str:
         or not address.isprintable()
         or len(address.encode()) > 254
     ):
-        raise MalformedRequest("address: this is not an e-mail address")
+        raise MalformedRequest("this is not an e-mail address", ("body", "address"))
     return address
 
 
@@ -216,5 +216,5 @@ def _hook(address: str, *, private_addresses: bool) -> str:
     try:
         url_of(address, private_addresses=private_addresses)
     except DeliveryImpossible as error:
-        raise MalformedRequest(f"address: {error}") from error
+        raise MalformedRequest(str(error), ("body", "address")) from error
     return address

@@ -43,7 +43,9 @@ def create_key(
 ) -> IssuedKey:
     """Make a key. Its secret is shown only here."""
     if new.role is Role.DEVICE:
-        raise MalformedRequest("role: a device's key is made by enrolling it with a one-time code")
+        raise MalformedRequest(
+            "a device's key is made by enrolling it with a one-time code", ("body", "role")
+        )
     if caller.gate is not None:
         if new.gate is None:
             raise GateForbidden(f"this key is for gate {caller.gate} alone, and so are its keys")

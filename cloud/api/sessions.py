@@ -152,7 +152,7 @@ def change_own_password(
 ) -> None:
     """Take another password. Every session of the account ends, this one too: sign in again."""
     if new.current is None:
-        raise MalformedRequest("current: give the password until now")
+        raise MalformedRequest("give the password until now", ("body", "current"))
     store.limits.count(SIGN_INS_OF_AN_ACCOUNT, "sign-in-as", own.account.id)
     if not passwords.matches(own.account.password_hash, new.current):
         raise CredentialsInvalid("current: this is not the password until now")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from cloud.contract import CameraState, Decision, Heartbeat, Label, ProblemCode
 from edge import outbox as outboxes
@@ -98,6 +99,17 @@ def test_events_arrive_in_order_and_are_forgotten(box: Outbox, cloud: CloudDoubl
         assert courier.drain(20) == 0
     assert cloud.events == events
     assert [d.event_id for d in told.decisions] == [each.id for each in events]
+
+
+def test_an_event_is_followed_by_its_id_in_the_log(box: Outbox, cloud: CloudDouble) -> None:
+    granted = event()
+    box.put(granted)
+    with capture_logs() as lines, delivering(box, cloud.url) as (courier, _):
+        assert courier.drain(20) == 0
+    (line,) = (line for line in lines if line["event"] == "event_acknowledged")
+    assert line["event_id"] == str(granted.id)
+    assert line["access"] in {"granted", "refused"}
+    assert "token" not in line
 
 
 def test_an_event_that_comes_later_wakes_it(box: Outbox, cloud: CloudDouble) -> None:
