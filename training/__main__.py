@@ -1,4 +1,4 @@
-"""`python -m training`: prepare, train, evaluate, export."""
+"""`python -m training`: collect, prepare, train, evaluate, export."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.console import Console
 
 from training.commands import evaluate, train
 from training.commands.bench import bench
+from training.commands.collect import collect
 from training.commands.compare import compare_command
 from training.commands.options import ClassifierRun, Data, DetectorRun, Prepared
 from training.commands.report import report_command
@@ -29,6 +30,8 @@ def workshop() -> None:
 
 
 console = Console()
+
+app.command()(collect)
 
 
 @app.command()

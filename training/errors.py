@@ -6,7 +6,11 @@
     │   ├── UnknownLayoutError         a folder that is none of the layouts we read
     │   ├── UnknownLabelError          a class name that means neither mask nor face to us
     │   ├── EmptyClassError            a class without a single picture
-    │   └── SingleClassError           a classifier cannot be trained on one class
+    │   ├── SingleClassError           a classifier cannot be trained on one class
+    │   └── DamagedIndexError          an index of collected crops that is none of ours
+    ├── SourceError               a camera, video or folder of pictures that cannot be read
+    ├── ScreenError               a window is needed, and none can be opened
+    ├── StorageError              a file cannot be written: the disk is full, the folder not ours
     ├── CheckpointError           a checkpoint that cannot be used
     │   ├── MissingCheckpointError     none is there
     │   ├── ConfigurationMismatchError it was written under another configuration
@@ -50,6 +54,22 @@ class EmptyClassError(DataError):
 
 class SingleClassError(DataError):
     """A classifier cannot be trained on one class."""
+
+
+class DamagedIndexError(DataError):
+    """An index of collected crops that is none of ours."""
+
+
+class SourceError(TrainingError):
+    """A camera, video or folder of pictures that cannot be read."""
+
+
+class ScreenError(TrainingError):
+    """A window is needed, and none can be opened."""
+
+
+class StorageError(TrainingError, OSError):
+    """A file cannot be written: the disk is full, the folder not ours. Also an OSError."""
 
 
 class CheckpointError(TrainingError):
