@@ -57,12 +57,16 @@ app.command("bench")(bench)
 app.add_typer(evaluate.app, name="evaluate")
 
 
+DETECTOR_RUN = Path("var/training/detector")
+CLASSIFIER_RUN = Path("var/training/classifier")
+
+
 @app.command()
 def export(
     *,
     prepared: Prepared = Path("var/training/prepared"),
-    detector: DetectorRun = Path("var/training/detector"),
-    classifier: ClassifierRun = Path("var/training/classifier"),
+    detector: DetectorRun = DETECTOR_RUN,
+    classifier: ClassifierRun = CLASSIFIER_RUN,
     out: Annotated[Path, typer.Option(help="Where the edge looks for its models.")] = Path(
         "edge/models"
     ),
@@ -72,15 +76,22 @@ def export(
     version: Annotated[str, typer.Option("--model-version", help="For people and reports.")] = "1",
 ) -> None:
     """Write both models as OpenVINO IR, compare them with the trained ones, install them at the
-    edge, write the model card.
+    edge, write the model card. A model without a run of its own stays the one that the edge has.
     """
     pictures: list[Pixels] = []
     for record in read_records(prepared / "records.jsonl"):
         if record.split == "validation" and record.faces and len(pictures) < 6:
             picture = read_picture(Path(record.path))
             pictures += [picture] if picture is not None else []
+    runs = [
+        None if run == usual and other.is_dir() and not run.is_dir() else run
+        for run, usual, other in (
+            (detector, DETECTOR_RUN, classifier),
+            (classifier, CLASSIFIER_RUN, detector),
+        )
+    ]
     ship(
-        (detector, classifier),
+        (runs[0], runs[1]),
         prepared,
         out,
         card=card,

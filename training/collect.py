@@ -11,7 +11,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from training.collection import Collection, Crop
+from training.collected import Crop
+from training.collection import Collection
 from training.faces import Face, FaceFinder
 from training.frames import Frame
 from training.layouts import Pixels, read_picture

@@ -4,106 +4,17 @@ The folder is a data set in the class-folder layout; `prepare` reads the index f
 cannot say: each face's box in its crop, and which crops belong together.
 """
 
-import csv
-import io
 import os
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import DamagedIndexError
+from training.collected import COLUMNS, INDEX, Crop, line_of, read_index
 from training.layouts import Pixels
 from training.storage import replacing, unwritable
-
-INDEX = "index.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """One row of the index.
-
-    Attributes:
-        file: `label/name.png`, as it was saved; people may move it into another class folder.
-        time: When it was saved, RFC 3339 in UTC.
-        source: Camera, address (without its password), video file or folder.
-        position: Where in the source: seconds, or a file's name.
-        x0, y0, x1, y1: The face's box in the source's picture, in pixels.
-        left, top: Where in the source's picture the crop begins, in pixels.
-        score: Of the detector, 0…1.
-        sharpness: Variance of the Laplacian at 96 px.
-        brightness: Mean grey, 0…255.
-        label: As it was given.
-        hash: 64-bit perceptual hash of the crop, hexadecimal.
-        group: Crops of one group show one person at one time: they stay on one side of a split.
-    """
-
-    file: str
-    time: str
-    source: str
-    position: str
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    left: int
-    top: int
-    score: float
-    sharpness: float
-    brightness: float
-    label: str
-    hash: str
-    group: str
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """The face's box in the crop, in pixels."""
-        left, top = self.left, self.top
-        return self.x0 - left, self.y0 - top, self.x1 - left, self.y1 - top
-
-
-COLUMNS = tuple(f.name for f in fields(Crop))
-_TYPES = {float: float, int: int, str: str}
-
-
-def is_index(path: Path) -> bool:
-    """Whether a file begins as an index of ours does."""
-    try:
-        with path.open(encoding="utf-8") as lines:
-            return lines.readline().strip() == ",".join(COLUMNS)
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def read_index(path: Path) -> list[Crop]:
-    """The rows of an index. A last line that was torn by a crash is left out.
-
-    Raises DamagedIndexError.
-    """
-    if not is_index(path):
-        raise DamagedIndexError(
-            f"{path} is no index of collected crops; name another folder with --out"
-        )
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    crops = []
-    for number, row in enumerate(csv.DictReader(io.StringIO(whole)), 2):
-        try:
-            values = {f.name: _TYPES[f.type](row[f.name]) for f in fields(Crop)}  # type: ignore[index]
-            crops.append(Crop(**values))
-        except (TypeError, ValueError) as error:
-            raise DamagedIndexError(
-                f"{path}, line {number}: {error}; mend or remove that line"
-            ) from error
-    return crops
-
-
-def _line(values: tuple[object, ...]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(values)
-    return out.getvalue()
 
 
 class Collection:
@@ -141,7 +52,7 @@ class Collection:
 
     def _write(self, rows: list[Crop]) -> None:
         with replacing(self._index) as out:
-            out.write("".join(_line(r) for r in (COLUMNS, *map(astuple, rows))).encode())
+            out.write("".join(line_of(r) for r in (COLUMNS, *map(astuple, rows))).encode())
 
     def _find(self, crop: Crop) -> Path | None:
         path = self.folder / crop.file
@@ -172,7 +83,7 @@ class Collection:
             with self._index.open("a", encoding="utf-8") as rows:
                 before = rows.tell()
                 try:
-                    rows.write(_line(astuple(crop)))
+                    rows.write(line_of(astuple(crop)))
                     rows.flush()
                     os.fsync(rows.fileno())
                 except OSError:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.collected import INDEX, is_index, read_index
 from training.errors import (
     EmptyClassError,
     MissingDataError,
@@ -239,9 +240,14 @@ def read_class_folders(
     lenient: bool = False,
 ) -> list[Record]:
     """One folder for each class, each picture one face. `groups` maps `class/file` to its source,
-    where known.
+    where known; `collect`'s index says that, and each face's box, by itself.
     """
     records = []
+    collected = (
+        {Path(c.file).name: c for c in read_index(folder / INDEX)}
+        if is_index(folder / INDEX)
+        else {}
+    )
     for child in sorted(p for p in folder.iterdir() if p.is_dir()):
         label = known_label(child.name, folder, problems, lenient)
         if label is None and lenient:
@@ -257,19 +263,15 @@ def read_class_folders(
             if picture is None:
                 problems.append(f"{path}: is no readable picture; left out")
                 continue
+            height, width = picture.shape[:2]
             key = f"{child.name}/{path.name}"
-            group = f"{name}/{(groups or {}).get(key, key)}"
+            crop = collected.get(path.name)
+            source = crop.group if crop else (groups or {}).get(key, key)
+            box = within(crop.box, width, height, key, problems) if crop else None
+            faces = (FaceRecord(box, label),) if box else ()
+            group = f"{name}/{source}"
             records.append(
-                Record(
-                    name,
-                    str(path),
-                    group,
-                    split_of(group),
-                    picture.shape[1],
-                    picture.shape[0],
-                    False,
-                    label,
-                )
+                Record(name, str(path), group, split_of(group), width, height, False, label, faces)
             )
     return records
 

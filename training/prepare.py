@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from training.errors import EmptyClassError
-from training.records import Record, split_of, write_records
+from training.records import LABELS, Record, split_of, write_records
 from training.sets import LICENCES, read_sets
 from training.teacher import Teacher
 
@@ -56,6 +56,38 @@ def join_near_duplicates(records: list[Record], near: int = NEAR) -> tuple[list[
     return joined, sum(a.split != b.split for a, b in zip(records, joined, strict=True))
 
 
+def labels_in(record: Record) -> set[str]:
+    """The classes that a picture can teach."""
+    named = {f.label for f in record.faces if f.label and not f.ignore}
+    return {record.crop} if record.crop else named
+
+
+def on_both_sides(records: list[Record], problems: list[str]) -> list[Record]:
+    """Records in which each class of a user's own sets is in both splits, whole groups moved for it
+    where the hash of their names left one empty.
+
+    A class that is one single group cannot be: it gets a line in `problems`.
+    """
+    splits = {r.group: r.split for r in records}
+    counts = Counter(r.group for r in records)
+    own = [r for r in records if r.set not in LICENCES]
+    for label in LABELS:
+        groups = sorted(
+            {r.group for r in own if label in labels_in(r)}, key=lambda g: (counts[g], g)
+        )
+        if len(groups) == 1:
+            problems.append(
+                f"{label}: all {counts[groups[0]]} pictures are one group (one person at one time, "
+                "or near-duplicates), so nothing is left to judge a model on; add pictures of "
+                "another person or another day"
+            )
+        if len(groups) > 1 and len({splits[g] for g in groups}) == 1:
+            # The smallest to judge on, the largest to learn from.
+            empty = "train" if splits[groups[0]] == "validation" else "validation"
+            splits[groups[0] if empty == "validation" else groups[-1]] = empty
+    return [r.moved(splits[r.group], r.group) for r in records]
+
+
 def prepare(
     data: Path, prepared: Path, teacher: Path | None, console: Console
 ) -> dict[str, object]:
@@ -77,6 +109,7 @@ def prepare(
         else:
             records += found
     records, moved = join_near_duplicates(records)
+    records = on_both_sides(records, problems)
 
     sets = sorted({r.set for r in records})
     faces: dict[str, Counter[str]] = defaultdict(Counter)

@@ -3,13 +3,15 @@ describe.
 """
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 
 from training.card import write_card
-from training.errors import MissingDataError
+from training.checkpoint import write_json
+from training.errors import MissingDataError, MissingModelError
 from training.evaluate import OVERLAP, chosen, open_classifier, open_detector
 from training.export import (
     Exported,
@@ -22,6 +24,7 @@ from training.export import (
     verify_classifier,
     verify_detector,
 )
+from training.faces import SHIPPED
 from training.layouts import Pixels
 from training.records import LABELS
 from training.sets import LICENCES
@@ -59,8 +62,30 @@ def trained_on(prepared: Path, sets: Iterable[str] | None = None) -> list[dict[s
     return rows
 
 
+def keep(role: str, installed: Path, folder: Path) -> None:
+    """Copy the model of a role, with its row of the manifest, from where models are installed.
+
+    Raises MissingModelError where none is.
+    """
+    manifest = installed / "manifest.json"
+    rows = json.loads(manifest.read_text(encoding="utf-8"))["models"] if manifest.is_file() else []
+    kept = [row for row in rows if row["role"] == role]
+    if not kept:
+        raise MissingModelError(
+            f"{manifest} names no {role} to keep; train one, or name its run with --{role}"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (name for row in kept for name in row["files"]):
+        shutil.copyfile(installed / name, folder / name)
+    beside = folder / "manifest.json"
+    there = json.loads(beside.read_text(encoding="utf-8"))["models"] if beside.is_file() else []
+    others = [row for row in there if row["role"] != role]
+    models = sorted([*others, *kept], key=lambda row: str(row["role"]), reverse=True)
+    write_json({"schema": 1, "models": models}, beside)
+
+
 def ship(
-    runs: tuple[Path, Path],
+    runs: tuple[Path | None, Path | None],
     prepared: Path,
     folder: Path,
     *,
@@ -70,16 +95,60 @@ def ship(
     console: Console,
 ) -> None:
     """Export the best models of `runs`, a detector's and a classifier's, into `folder` and write
-    the card. Raises CheckpointError, ExportError, MissingDataError.
+    the card. None keeps the model that comes with the edge. Raises CheckpointError, ExportError,
+    MissingDataError, MissingModelError.
 
     `pictures` are compared between torch and IR besides made-up ones: faces make the comparison
     mean something.
     """
     detector, classifier = runs
-    finder, judge = open_detector(detector), open_classifier(classifier)
+    trial = folder / "trial"
     origin = trained_on(prepared)
-    found, judged = chosen(detector), chosen(classifier)
-    pipeline = detector / "pipeline.json"
+    samples = [*sample_pictures(), *pictures]
+    if detector is not None:
+        _ship_detector(detector, origin, trial, version=version, samples=samples, console=console)
+    if classifier is not None:
+        pipeline = detector / "pipeline.json" if detector is not None else None
+        extra = (
+            {"pipeline": json.loads(pipeline.read_text(encoding="utf-8"))}
+            if pipeline is not None and pipeline.is_file()
+            else {}
+        )
+        _ship_classifier(
+            classifier,
+            origin,
+            trial,
+            version=version,
+            extra=extra,
+            samples=samples,
+            console=console,
+        )
+    for role, run in (("detector", detector), ("classifier", classifier)):
+        if run is None:
+            keep(role, SHIPPED.parent, trial)
+            console.print(f"{role}: no run of your own; the one that comes with the edge is kept")
+
+    # Only what has passed replaces what the edge has.
+    for path in trial.iterdir():
+        if path.name != "manifest.json":
+            path.replace(folder / path.name)
+    (trial / "manifest.json").replace(folder / "manifest.json")
+    trial.rmdir()
+    write_card(folder / "manifest.json", card)
+    size = sum(p.stat().st_size for p in folder.iterdir() if p.suffix in (".xml", ".bin"))
+    console.print(f"{folder}: {size / 2**20:.2f} MiB; {card} written")
+
+
+def _ship_detector(
+    run: Path,
+    origin: list[dict[str, object]],
+    trial: Path,
+    *,
+    version: str,
+    samples: list[Pixels],
+    console: Console,
+) -> None:
+    finder, found = open_detector(run), chosen(run)
     figures: dict[str, object] = dict(found)
     row = Exported(
         "face-detector",
@@ -93,22 +162,27 @@ def ship(
     )
     graph = detector_graph(finder.model, RUNNING_SIZE)
     describe(graph, row, 0.0)
-    trial = folder / "trial"
     install(graph, row, trial)
-    worst = max(
-        verify_detector(finder.model, RUNNING_SIZE, trial, row.name, p)
-        for p in [*sample_pictures(), *pictures]
-    )
+    worst = max(verify_detector(finder.model, RUNNING_SIZE, trial, row.name, p) for p in samples)
     pace = milliseconds(trial, row.name, (1, 480, 640, 3))
     console.print(
         f"face-detector: IR and torch differ by {worst:.4f} at most; {pace:.1f} ms for a frame "
         f"of 640x480 on this machine's CPU"
     )
 
+
+def _ship_classifier(
+    run: Path,
+    origin: list[dict[str, object]],
+    trial: Path,
+    *,
+    version: str,
+    extra: dict[str, object],
+    samples: list[Pixels],
+    console: Console,
+) -> None:
+    judge, judged = open_classifier(run), chosen(run)
     side, temperature = judge.configuration.size, float(judged["temperature"])
-    extra: dict[str, object] = (
-        {"pipeline": json.loads(pipeline.read_text(encoding="utf-8"))} if pipeline.is_file() else {}
-    )
     other = Exported(
         "mask-classifier",
         "classifier",
@@ -122,21 +196,9 @@ def ship(
     second = classifier_graph(judge.model, side, temperature)
     describe(second, other, judge.configuration.margin)
     install(second, other, trial)
-    worst = verify_classifier(
-        judge.model, side, temperature, trial / f"{other.name}.xml", [*sample_pictures(), *pictures]
-    )
+    worst = verify_classifier(judge.model, side, temperature, trial / f"{other.name}.xml", samples)
     pace = milliseconds(trial, other.name, (1, 128, 128, 3))
     console.print(
         f"mask-classifier: IR and torch differ by {worst:.4f} at most; {pace:.1f} ms for a "
         f"crop on this machine's CPU"
     )
-
-    # Only what has passed replaces what the edge has.
-    for path in trial.iterdir():
-        if path.name != "manifest.json":
-            path.replace(folder / path.name)
-    (trial / "manifest.json").replace(folder / "manifest.json")
-    trial.rmdir()
-    write_card(folder / "manifest.json", card)
-    size = sum(p.stat().st_size for p in folder.iterdir() if p.suffix in (".xml", ".bin"))
-    console.print(f"{folder}: {size / 2**20:.2f} MiB; {card} written")

@@ -22,9 +22,11 @@ def clip() -> list[np.ndarray]:
         frames.append(picture)
 
 
-def write_video(path: Path, frames: list[np.ndarray], fps: float = 12.0) -> Path:
+def write_video(
+    path: Path, frames: list[np.ndarray], fps: float = 12.0, codec: str = "MJPG"
+) -> Path:
     height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (width, height))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (width, height))
     assert writer.isOpened()
     for frame in frames:
         writer.write(frame)

@@ -12,7 +12,8 @@ import pytest
 from tests.training.clips import BARE, CLIP, MASKED, clip, varied, write_video
 from tests.training.test_storage import under_limit
 from training.collect import Always, Choice, Collector, Order, Refusal, Rules
-from training.collection import Collection, Crop, read_index
+from training.collected import Crop, read_index
+from training.collection import Collection
 from training.faces import Face, FaceFinder
 from training.frames import Frame
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.collection import COLUMNS, INDEX, Collection, Crop, read_index
+from training.collected import COLUMNS, INDEX, Crop, read_index
+from training.collection import Collection
 from training.errors import DamagedIndexError
 
 PICTURE = np.full((40, 30, 3), 99, np.uint8)

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from training.collect import Always, Choice, Chooser, Collector, Order, Refusal, Rules, draw_sheet
-from training.collection import Collection, Crop
+from training.collected import Crop
+from training.collection import Collection
 from training.errors import EmptyClassError, ScreenError
 from training.faces import SHIPPED, FaceFinder
 from training.frames import Source
