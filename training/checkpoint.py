@@ -2,8 +2,8 @@
 were written with.
 """
 
+import io
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
+from training.storage import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +50,15 @@ def configured(base: Configuration, **changes: float | int | None) -> Configurat
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write beside the place, flush to the disk, then rename: a full disk leaves the earlier
-    checkpoint as it was.
+    """Write a checkpoint whole or not at all: a full disk leaves the earlier one as it was.
+
+    Raises StorageError, naming what filled up and its mend.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    try:
-        with temporary.open("wb") as out:
-            torch.save(state, out)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # In memory first: PyTorch's own writer does not survive a file that stops taking bytes.
+    whole = io.BytesIO()
+    torch.save(state, whole)
+    with replacing(path) as out:
+        out.write(whole.getbuffer())
 
 
 def load(path: Path, expected: Configuration | None = None) -> dict[str, Any]:
@@ -123,7 +120,6 @@ def begin_trunk_from(model: nn.Module, run: Path) -> None:
 
 
 def write_json(content: object, path: Path) -> None:
-    """Readable JSON that appears whole or not at all."""
-    temporary = path.with_suffix(path.suffix + ".partial")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Readable JSON that appears whole or not at all. Raises StorageError."""
+    with replacing(path) as out:
+        out.write((json.dumps(content, indent=1) + "\n").encode())

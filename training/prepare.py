@@ -2,58 +2,24 @@
 write the records.
 """
 
-import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import imagehash
-import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from training.checkpoint import write_json
+from training.duplicates import contradictions, find_pairs, join, write_pairs
 from training.errors import EmptyClassError
-from training.records import LABELS, Record, split_of, write_records
+from training.inspection import inspect
+from training.records import LABELS, Record, write_records
 from training.sets import LICENCES, read_sets
+from training.storage import replacing
+from training.survey import draw_sheets, draw_survey, survey
 from training.teacher import Teacher
 
-NEAR = 4
-"""Bits of a 64-bit perceptual hash in which two pictures may differ and still be taken for one."""
-
 TEACHABLE = {"portraits_cc_by", "masked_people", "gender", "crops"}
-
-
-def perceptual_hashes(records: list[Record]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """One 64-bit DCT hash for each picture (imagehash.phash)."""
-    hashes = np.zeros(len(records), np.uint64)
-    for index, record in enumerate(track(records, description="perceptual hashes", transient=True)):
-        with Image.open(record.path) as picture:
-            bits = imagehash.phash(picture.convert("L")).hash.ravel()
-        hashes[index] = np.packbits(bits).view(">u8")[0]
-    return hashes
-
-
-def join_near_duplicates(records: list[Record], near: int = NEAR) -> tuple[list[Record], int]:
-    """Records in which near-duplicates share a group and so a split, and how many changed their
-    split for it.
-    """
-    hashes = perceptual_hashes(records)
-    parent: dict[str, str] = {}
-
-    def root(group: str) -> str:
-        while parent.get(group, group) != group:
-            group = parent[group]
-        return group
-
-    for index in range(len(records)):
-        close = np.flatnonzero(np.bitwise_count(hashes[index + 1 :] ^ hashes[index]) <= near)
-        for other in close + index + 1:
-            first, second = sorted((root(records[index].group), root(records[int(other)].group)))
-            if first != second:
-                parent[second] = first
-    joined = [r.moved(split_of(root(r.group)), root(r.group)) for r in records]
-    return joined, sum(a.split != b.split for a, b in zip(records, joined, strict=True))
 
 
 def labels_in(record: Record) -> set[str]:
@@ -108,8 +74,16 @@ def prepare(
             records += [master.label(r) if r.crop != "with_mask" else r for r in taught]
         else:
             records += found
-    records, moved = join_near_duplicates(records)
-    records = on_both_sides(records, problems)
+    records, inspected = inspect(records, problems)
+    pairs = find_pairs(records, inspected)
+    write_pairs(records, pairs, prepared / "duplicates.csv")
+    joined, moved = join(records, pairs)
+    doubtful = contradictions(records, pairs, problems)
+    kept = [i for i in range(len(joined)) if i not in doubtful]
+    inspected = inspected.only(kept)
+    records = on_both_sides([joined[i] for i in kept], problems)
+    if not records:
+        raise EmptyClassError(f"{data}: not one picture is left; {problems[-1]}")
 
     sets = sorted({r.set for r in records})
     faces: dict[str, Counter[str]] = defaultdict(Counter)
@@ -131,9 +105,22 @@ def prepare(
         "templates": len(list((data / "mask_templates").glob("*.png"))),
         "licences": {s: LICENCES.get(s, "a set of your own") for s in sets},
     }
+    seen = survey(inspected)
+    exact = sum(p.exact for p in pairs)
+    duplicates = {
+        "exact": exact,
+        "near": len(pairs) - exact,
+        "across_splits": sum(p.across for p in pairs),
+        "left_out_as_contradicting": len(doubtful),
+        "moved": moved,
+    }
     write_records(records, prepared / "records.jsonl")
-    (prepared / "problems.txt").write_text("".join(f"{p}\n" for p in problems), encoding="utf-8")
-    (prepared / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    with replacing(prepared / "problems.txt") as out:
+        out.write("".join(f"{p}\n" for p in problems).encode())
+    write_json(summary, prepared / "summary.json")
+    write_json({**summary, **seen, "duplicates": duplicates}, prepared / "report.json")
+    draw_survey(records, inspected, prepared / "report.png")
+    sheets = draw_sheets(records, prepared)
 
     table = Table(
         "set", "split", "with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore"
@@ -145,7 +132,14 @@ def prepare(
         console.print(f"[yellow]{problem}")
     if problems:
         console.print(f"{len(problems)} problems, all in {prepared / 'problems.txt'}")
-    console.print(f"{moved} pictures changed split because a near-duplicate is in the other one")
+    console.print(
+        f"{exact} pairs of the same file, {len(pairs) - exact} near-duplicates; {moved} pictures "
+        "changed split because a near-duplicate is in the other one"
+    )
+    for warning in seen["warnings"]:
+        console.print(f"[yellow]{warning}", highlight=False)
+    looked = ", ".join(str(p) for p in (prepared / "report.png", *sheets))
+    console.print(f"Look at {looked}", highlight=False, soft_wrap=True)
     return summary
 
 

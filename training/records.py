@@ -4,12 +4,12 @@ it.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from training.errors import MissingDataError, UnknownLabelError
+from training.storage import replacing
 
 LABELS = ("with_mask", "without_mask", "incorrect_mask")
 """The classes, in the order of the classifier's columns."""
@@ -90,15 +90,10 @@ def split_of(group: str) -> str:
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:
-    """JSON lines, one record each; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    with temporary.open("w", encoding="utf-8") as out:
+    """JSON lines, one record each; the file appears whole or not at all. Raises StorageError."""
+    with replacing(path) as out:
         for record in records:
-            out.write(json.dumps(asdict(record), separators=(",", ":")) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(path)
+            out.write((json.dumps(asdict(record), separators=(",", ":")) + "\n").encode())
 
 
 def read_records(path: Path) -> Iterator[Record]:

@@ -57,3 +57,74 @@ def test_named_sets_are_read_in_their_own_layout_and_counted_with_licences(tmp_p
     assert {r.crop for r in read_records(tmp_path / "out/records.jsonl") if r.set == "gender"} == {
         "without_mask"
     }
+
+
+def test_duplicates_are_listed_exact_and_near_and_a_contradiction_is_left_out(
+    tmp_path: Path,
+) -> None:
+    write_classes(tmp_path / "data", 12, ("with_mask", "without_mask"))
+    source = tmp_path / "data/with_mask/000.png"
+    shutil.copy(source, tmp_path / "data/with_mask/same.png")
+    shutil.copy(tmp_path / "data/with_mask/001.png", tmp_path / "data/without_mask/wrong.png")
+    prepare(tmp_path / "data", tmp_path / "out", None, QUIET)
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["duplicates"]["exact"] == 2
+    assert report["duplicates"]["left_out_as_contradicting"] == 2
+    records = list(read_records(tmp_path / "out/records.jsonl"))
+    names = {f"{r.crop}/{Path(r.path).name}" for r in records}
+    assert "with_mask/same.png" in names
+    assert "with_mask/001.png" not in names
+    assert "without_mask/wrong.png" not in names
+    assert "are the same file: left out" in (tmp_path / "out/problems.txt").read_text()
+    rows = (tmp_path / "out/duplicates.csv").read_text().splitlines()
+    assert rows[0] == "file,other,bits,exact,across_splits"
+    assert any("same.png" in row and ",0,True," in row for row in rows)
+
+
+def test_sharpness_that_tells_the_classes_apart_is_warned_of(tmp_path: Path) -> None:
+    write_classes(tmp_path / "data", 15, ("with_mask", "without_mask"))
+    prepare(tmp_path / "data", tmp_path / "alike", None, QUIET)
+    for path in (tmp_path / "data/with_mask").glob("*.png"):
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        cv2.imwrite(str(path), cv2.GaussianBlur(picture, (0, 0), 4))
+    prepare(tmp_path / "data", tmp_path / "blurred", None, QUIET)
+    alike, blurred = (
+        json.loads((tmp_path / name / "report.json").read_text()) for name in ("alike", "blurred")
+    )
+    pair = "with_mask / without_mask"
+    assert blurred["told_apart_by"][pair]["sharpness"] > 0.95
+    assert any("sharpness alone tells with_mask" in w for w in blurred["warnings"])
+    assert blurred["classes"]["with_mask"]["faces"] == 15
+    low, middle, high = blurred["classes"]["with_mask"]["sharpness"]
+    assert low <= middle <= high < alike["classes"]["with_mask"]["sharpness"][0]
+    for name in ("report.png", "sheet_with_mask.png", "sheet_without_mask.png"):
+        shown = cv2.imread(str(tmp_path / "blurred" / name))
+        assert shown is not None
+        assert shown.std() > 10
+
+
+def test_each_class_of_an_own_set_is_on_both_sides_where_it_has_two_groups(tmp_path: Path) -> None:
+    for count in (2, 5):
+        write_classes(tmp_path / f"{count}", count, ("with_mask", "without_mask"))
+        prepare(tmp_path / f"{count}", tmp_path / "out", None, QUIET)
+        records = list(read_records(tmp_path / "out/records.jsonl"))
+        for label in ("with_mask", "without_mask"):
+            assert {r.split for r in records if r.crop == label} == {"train", "validation"}
+
+
+def test_a_picture_that_is_cut_short_one_group_and_one_class_are_named(tmp_path: Path) -> None:
+    write_classes(tmp_path / "data", 2, ("with_mask",))
+    first, second = sorted((tmp_path / "data/with_mask").iterdir())
+    picture = cv2.imread(str(first))
+    assert picture is not None
+    cv2.imwrite(str(first.with_suffix(".jpg")), cv2.resize(picture, (400, 400)))
+    torn = first.with_suffix(".jpg")
+    torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+    second.unlink()
+    prepare(tmp_path / "data", tmp_path / "out", None, QUIET)
+    problems = (tmp_path / "out/problems.txt").read_text()
+    assert "000.jpg: is no readable picture; left out" in problems
+    assert "with_mask: all 1 pictures are one group" in problems
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert any("every labelled face is with_mask" in w for w in report["warnings"])
