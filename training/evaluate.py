@@ -22,6 +22,7 @@ from training.detector import FaceDetector
 from training.errors import EmptyClassError, MissingCheckpointError
 from training.figures import draw_confusion, draw_precision_recall
 from training.layouts import read_any, read_picture
+from training.matching import hits
 from training.measures import COUNTED, Detections, detect, face_ap, overlaps
 from training.records import LABELS
 from training.tasks import RUNNING_SIZE, logits_of, macro_f1, real
@@ -108,43 +109,9 @@ def boxed_pictures(album: Album) -> list[int]:
 def _hits(
     album: Album, indices: list[int], found: list[Detections]
 ) -> tuple[Floats, NDArray[np.bool_], int]:
-    """For each counted detection its score and whether it is a face (each face met once, best
-    first), and the number of faces.
-    """
-    scores: list[float] = []
-    right: list[bool] = []
-    faces = 0
-    for index, detections in zip(indices, found, strict=True):
-        sure = [
-            f.box
-            for f in album.records[index].faces
-            if not f.ignore and min(f.box[2] - f.box[0], f.box[3] - f.box[1]) >= COUNTED
-        ]
-        aside = [f.box for f in album.records[index].faces if f.box not in sure]
-        faces += len(sure)
-        met: set[int] = set()
-        goals, others = (np.array(b, np.float32).reshape(-1, 4) for b in (sure, aside))
-        for box, score in zip(detections.boxes, detections.scores, strict=True):
-            shared = overlaps(box[None], goals)[0] if len(goals) else np.zeros(0, np.float32)
-            best = int(shared.argmax()) if len(shared) else -1
-            hit = best >= 0 and shared[best] >= 0.5 and best not in met
-            if hit:
-                met.add(best)
-            elif min(box[2] - box[0], box[3] - box[1]) < COUNTED or (
-                len(others) and covered(box, others) >= 0.5
-            ):
-                continue
-            scores.append(float(score))
-            right.append(hit)
-    return np.array(scores, np.float32), np.array(right, bool), faces
-
-
-def covered(box: Floats, others: Floats) -> float:
-    """The largest share of a box that lies within one of the others."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    return float(
-        (np.clip(high - low, 0, None).prod(-1) / max(1e-6, float((box[2:] - box[:2]).prod()))).max()
-    )
+    """For each counted detection its score and whether it is a face, and the number of faces."""
+    scores, right, _, faces = hits([album.records[i] for i in indices], found)
+    return scores, right, faces
 
 
 def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
