@@ -19,8 +19,8 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from cloud import logs, tracing
-from cloud.contract import Gate, Key, NewAccount, NewGate, NewKey, Role
+from cloud import invitations, logs, tracing
+from cloud.contract import Gate, Key, NewAccount, NewGate, NewKey, Role, StaffRole
 from cloud.errors import CloudError
 from cloud.settings import Settings
 from cloud.store import COMMAND, Store, StoredAccount, mint, new_account_id, now
@@ -57,6 +57,8 @@ accounts_app = typer.Typer(no_args_is_help=True, help="Accounts: people who sign
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(gates_app, name="gates")
 app.add_typer(codes_app, name="enrolment-codes")
+pairing_app = typer.Typer(no_args_is_help=True, help="One-time codes that make staff of a chat.")
+app.add_typer(pairing_app, name="pairing-codes")
 devices_app = typer.Typer(no_args_is_help=True, help="Devices: cameras that are enrolled.")
 app.add_typer(devices_app, name="devices")
 
@@ -504,6 +506,26 @@ def _counting(doing: str) -> Iterator[Callable[[int], None]]:
     """Show how many keys are done, on a terminal alone."""
     with errors.status(doing) as status:
         yield lambda keys: status.update(f"{doing}: {keys:,} keys")
+
+
+@pairing_app.command("create")
+def create_pairing_code(
+    gate_id: Annotated[str, typer.Argument(help="The gate that the chat gets a role at.")],
+    role: Annotated[StaffRole, typer.Option(help="What it may do there.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a code: who sends `/start <code>` to the bot gets the role, once."""
+    lifetime = timedelta(seconds=_settings().pairing_code_lifetime_s)
+    with _store() as store:
+        if store.gates.get(gate_id) is None:
+            _refuse(
+                f"there is no gate {gate_id}; make it with `python -m cloud gates create {gate_id}`"
+            )
+        code = store.staff.new_code(gate_id, role, lifetime, now())
+        code = code.model_copy(update={"url": invitations.deep_link(store, code.code)})
+    until = code.expires_at.strftime("%H:%M")
+    said = f"/start {code.code}" if code.url is None else f"{code.url}\nor: /start {code.code}"
+    _show(code, as_json, f"{said}\ngood once, for gate {gate_id}, until {until} UTC")
 
 
 def _valid(make: Callable[[], M]) -> M:

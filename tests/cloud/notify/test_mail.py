@@ -116,3 +116,17 @@ def test_errors_of_the_mail_library_are_told_apart(
     error: OSError | smtplib.SMTPException, final: bool
 ) -> None:
     assert isinstance(translated(error), DeliveryImpossible) is final
+
+
+def test_a_mail_has_the_same_in_text_and_in_html_and_one_id_for_every_try(
+    mailbox: tuple[Mailbox, int],
+) -> None:
+    box, port = mailbox
+    message = Message("guard@example.org", "Refused\n\nno mask", id="e_s", html="<p>no mask</p>")
+    for _ in range(2):
+        notifier(port).send(message)
+    first, second = box.mails
+    assert first["Message-ID"] == second["Message-ID"] == "<e_s@maskgate.invalid>"
+    text, html = first.iter_parts()
+    assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
+    assert "<p>no mask</p>" in html.get_content()
