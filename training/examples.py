@@ -179,6 +179,7 @@ def _certainty(
     return probabilities[np.arange(len(guesses)), guesses]
 
 
+_NO_FACE = "no face"
 Corners = Sequence[float] | NDArray[np.float32]
 
 
@@ -218,7 +219,9 @@ def _found_examples(
             # A large face that is missed stands nearest to the door.
             badness = min(1.0, float(side) / 200)
             truth = f"face ({face.label})" if face.label else "face"
-            wrong.append((badness, Example(view, "nothing", truth, f"{source}, {side:.0f} px")))
+            near = float(hits.max())
+            said = f"a box that overlaps by {near:.0%}" if near > 0.1 else "nothing"
+            wrong.append((badness, Example(view, said, truth, f"{source}, {side:.0f} px")))
     for j, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True)):
         side = min(box[2] - box[0], box[3] - box[1])
         # Also where it meets an ignore region it is neither right nor wrong.
@@ -226,7 +229,7 @@ def _found_examples(
             continue
         view = _view(picture, box, drawn)
         said = f"face {score:.0%}"
-        wrong.append((float(score), Example(view, said, "no face", f"{source}, {side:.0f} px")))
+        wrong.append((float(score), Example(view, said, _NO_FACE, f"{source}, {side:.0f} px")))
     return right, wrong
 
 
@@ -252,8 +255,8 @@ def detector_examples(run: Path, prepared: Path) -> Examples:
         right += some
         wrong += others
     by_badness = sorted(wrong, key=lambda pair: -pair[0])
-    missed = [e for _, e in by_badness if e.said == "nothing"]
-    false = [e for _, e in by_badness if e.said != "nothing"]
+    missed = [e for _, e in by_badness if e.truth != _NO_FACE]
+    false = [e for _, e in by_badness if e.truth == _NO_FACE]
     worst = (missed[: max(WORST // 2, WORST - len(false))] + false)[:WORST]
     lot = np.random.default_rng(1).permutation(len(right))[:SHOWN_RIGHT]
     return Examples([right[int(i)] for i in lot], worst, len(right), len(wrong))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _SHARES = (
-    "accuracy", "balanced_accuracy", "false_", "missed", "precision", "recall", "right_verdict",
-    "unjudged",
+    "accuracy", "balanced_accuracy", "false_admit", "false_refusal", "missed", "precision",
+    "recall", "right_verdict", "unjudged",
 )  # fmt: skip
 
 

@@ -141,6 +141,7 @@ def test_one_picture_many_times_is_shown_once() -> None:
         ("macro_f1", 0.881, "0.881"),
         ("samples", 190720.0, "190720"),
         ("faces", 12, "12"),
+        ("false_faces_per_empty_picture", 0.0411, "0.0411"),
         ("missed", None, "–"),
         ("recall", {"value": None, "low": None, "high": None, "count": 0, "of": 0}, "–"),
         ("recall", {"value": 0.5, "low": 0.25, "high": 1.0}, "50.0 % (25.0 % to 100.0 %)"),
