@@ -47,6 +47,7 @@ class Collection:
             self._write(rows)
         # What somebody threw out is not collected again.
         self._hashes = [int(row.hash, 16) for row in rows]
+        self._names = {Path(row.file).name for row in rows}
         where = {row: self._find(row) for row in rows}
         self.crops = [replace(row, label=p.parent.name) for row, p in where.items() if p]
 
@@ -68,11 +69,13 @@ class Collection:
         return sum(label is None or c.label == label for c in self.crops)
 
     def free_name(self, label: str) -> str:
-        """`label/label-00001.png`, with a number that no file there has."""
+        """`label/label-00001.png`, with a number that no crop here has or had."""
         number = self.count(label) + 1
-        while any(self.folder.glob(f"*/{label}-{number:05}.png")):
+        while (name := f"{label}-{number:05}.png") in self._names or any(
+            self.folder.glob(f"*/{name}")
+        ):
             number += 1
-        return f"{label}/{label}-{number:05}.png"
+        return f"{label}/{name}"
 
     def add(self, picture: Pixels, crop: Crop) -> None:
         """Save the crop's picture, then its row. Raises StorageError: then neither counts."""
@@ -93,4 +96,5 @@ class Collection:
             path.unlink(missing_ok=True)
             raise unwritable(self._index, error) from error
         self.crops.append(crop)
+        self._names.add(path.name)
         self._hashes.append(int(crop.hash, 16))

@@ -1,4 +1,5 @@
-"""The public layouts of face-mask data: COCO json, VOC xml, YOLO txt and class folders → records.
+"""The public layouts of face-mask data: COCO json, VOC xml, YOLO txt, class folders and
+file names that say the label → records.
 
 Each reader takes a folder and gives records, and tells `problems` (a list that grows) of what it
 left out and why.
@@ -21,7 +22,7 @@ from training.errors import (
     UnknownLabelError,
     UnknownLayoutError,
 )
-from training.records import FaceRecord, Record, label_of, split_of
+from training.records import LABELS, FaceRecord, Record, label_in, label_of, split_of
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
@@ -276,8 +277,34 @@ def read_class_folders(
     return records
 
 
+def read_named(folder: Path, name: str, problems: list[str]) -> list[Record]:
+    """Pictures of one face each whose file names carry the label (training.records.label_in).
+
+    A name without one gets a line in `problems`. Raises UnknownLabelError where none has.
+    """
+    records = []
+    for path in pictures_in(folder):
+        label = label_in(path.stem)
+        picture = read_picture(path) if label else None
+        if picture is None:
+            why = (
+                "is no readable picture" if label else f"its name says none of {', '.join(LABELS)}"
+            )
+            problems.append(f"{path}: {why}; left out")
+            continue
+        height, width = picture.shape[:2]
+        group = f"{name}/{path.stem}"
+        records.append(Record(name, str(path), group, split_of(group), width, height, False, label))
+    if not records:
+        raise UnknownLabelError(
+            f"{folder}: not one picture's name says its label; rename them (with_mask_001.jpg) or "
+            "sort them into folders with_mask/ without_mask/ incorrect_mask/"
+        )
+    return records
+
+
 def read_any(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
-    """Whichever of the four layouts a folder is in. Raises MissingDataError, UnknownLayoutError,
+    """Whichever of the five layouts a folder is in. Raises MissingDataError, UnknownLayoutError,
     UnknownLabelError, EmptyClassError; where `lenient`, the last two are lines in `problems` and
     the rest is read.
     """
@@ -292,7 +319,10 @@ def read_any(folder: Path, name: str, problems: list[str], lenient: bool = False
         return read_yolo(folder, name, problems, lenient)
     if any(p.is_dir() for p in folder.iterdir()):
         return read_class_folders(folder, name, problems, lenient=lenient)
+    if pictures_in(folder):
+        return read_named(folder, name, problems)
     raise UnknownLayoutError(
         f"{folder}: neither COCO (a .json with annotations), VOC (.xml), YOLO (classes.txt and "
-        f".txt) nor class folders (with_mask/ without_mask/)"
+        f".txt), class folders (with_mask/ without_mask/) nor pictures named for their label "
+        f"(with_mask_001.jpg)"
     )

@@ -4,6 +4,7 @@ it.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ _SYNONYMS = {
     "incorrect_mask": "incorrect_mask incorrectmask mask_weared_incorrect mask_worn_incorrectly"
     " improper_mask incorrect wrong_mask partially_covered",
 }
+# Spellings that only file names have.
+_IN_NAMES = {"incorrect_mask": "mask_chin mask_mouth_chin mask_nose_mouth"}
 IGNORED = {"unlabelled_face", "ignore", "unsure"}
 
 
@@ -79,6 +82,24 @@ def label_of(name: str, where: Path | str) -> str | None:
         f"{where}: label {name!r} is unknown; rename it to one of {', '.join(LABELS)} (or "
         f"{', '.join(sorted(IGNORED))})"
     )
+
+
+def label_in(name: str) -> str | None:
+    """The label that a file's name carries (`0012-with-mask.jpg`, `WithoutMask_7.png`), by the
+    longest spelling in it; None where there is none, or two that are equally long.
+
+    Also as MaskedFace-Net names its files (Cabani et al., 2021): `00012_Mask_Chin.jpg`.
+    """
+    words = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    found: dict[int, set[str]] = {}
+    for label, names in _SYNONYMS.items():
+        # `face` and `without` say nothing of a mask where they stand in a name of many words.
+        for spelling in {*names.split(), *_IN_NAMES.get(label, "").split()} - {"face", "without"}:
+            parts = spelling.split("_")
+            if any(words[i : i + len(parts)] == parts for i in range(len(words))):
+                found.setdefault(len(parts), set()).add(label)
+    longest = found[max(found)] if found else set()
+    return longest.pop() if len(longest) == 1 else None
 
 
 def split_of(group: str) -> str:

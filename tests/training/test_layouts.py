@@ -7,6 +7,7 @@ import pytest
 from tests.training.tiny import scene, write_classes, write_coco
 from training.errors import EmptyClassError, MissingDataError, UnknownLabelError, UnknownLayoutError
 from training.layouts import read_any
+from training.records import label_in
 
 
 def test_coco_gives_boxes_labels_and_regions_to_ignore(tmp_path: Path) -> None:
@@ -69,6 +70,39 @@ def test_class_folders(tmp_path: Path) -> None:
         "without_mask",
     ]
     assert len(records) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("0012-with-mask", "with_mask"),
+        ("WithoutMask_7", "without_mask"),
+        ("no_mask_3", "without_mask"),
+        ("face_001_mask", "with_mask"),
+        ("00012_Mask_Chin", "incorrect_mask"),
+        ("MASK1", "with_mask"),
+        ("masked_nomask", None),
+        ("IMG_0001", None),
+    ],
+)
+def test_a_file_name_carries_the_label_by_its_longest_spelling(
+    name: str, label: str | None
+) -> None:
+    assert label_in(name) == label
+
+
+def test_pictures_that_are_named_for_their_label(tmp_path: Path) -> None:
+    for name in ("with_mask_1", "no-mask-2", "IMG_3"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), scene(5)[0])
+    problems: list[str] = []
+    records = read_any(tmp_path, "named", problems)
+    assert [r.crop for r in records] == ["without_mask", "with_mask"]
+    assert len(problems) == 1
+    assert "IMG_3.png: its name says none of with_mask" in problems[0]
+    for path in tmp_path.glob("*mask*.png"):
+        path.unlink()
+    with pytest.raises(UnknownLabelError, match="rename them"):
+        read_any(tmp_path, "named", [])
 
 
 def test_a_broken_picture_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
