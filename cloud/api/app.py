@@ -43,6 +43,22 @@ WITHOUT_KEY = frozenset({"enrol_device", "create_session"})
 DESCRIPTION = """Events in, decisions and passes out. Times are RFC 3339 in UTC; errors are
 RFC 9457 problem details with a stable `code`; readers ignore fields that they do not know."""
 
+TAGS = {
+    "events": "Verdicts as devices post them; read in pages, as a stream, as a file",
+    "passes": "The right to enter once: its QR code, its redemption, its end",
+    "devices": "Cameras: enrolment by a one-time code, signs of life, revocation",
+    "previews": "What a camera sees now, while somebody watches",
+    "gates": "Entrances, and who is told of their events",
+    "people": "Visitors who wait at a gate, and staff who answer for it",
+    "deliveries": "What was to be told to whom, and what became of it",
+    "statistics": "What happened, by gate and hour or day",
+    "keys": "Who may call what",
+    "accounts": "People who sign in",
+    "sessions": "Signing in and out",
+    "audit": "Who did what, when and why",
+    "platform": "For probes, Prometheus and phones",
+}
+
 _ALWAYS = documented(
     ProblemCode.MALFORMED_REQUEST,
     ProblemCode.BODY_TOO_LARGE,
@@ -85,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Maskgate",
         version=VERSION,
         description=DESCRIPTION,
+        openapi_tags=[{"name": name, "description": said} for name, said in TAGS.items()],
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
         telemetry={

@@ -64,6 +64,19 @@ def test_the_document_says_of_every_route_what_may_go_wrong() -> None:
                 assert operation["requestBody"]["content"]["application/json"]["examples"]
 
 
+def test_the_document_introduces_every_operation() -> None:
+    document = create_app(Settings()).openapi()
+    told = {tag["name"]: tag["description"] for tag in document["tags"]}
+    used = set()
+    for ways in document["paths"].values():
+        for operation in ways.values():
+            assert operation["summary"]
+            assert set(operation["tags"]) <= set(told), operation["tags"]
+            used |= set(operation["tags"])
+    assert used == set(told)
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+
+
 def test_the_examples_in_the_document_are_true(login: Login, store: Store) -> None:
     paths = create_app(Settings()).openapi()["paths"]
     clients = {role: login(role) for role in (Role.DEVICE, Role.ADMIN)}
