@@ -17,7 +17,7 @@
         ├── RoleForbidden · GateForbidden
         ├── GateUnknown · GateRequired · GateExists
         ├── EventUnknown · EventConflict
-        ├── PassUnknown · PassOver
+        ├── PassUnknown · PassOver · UndoRefused
         ├── StaffUnknown · DeliveryUnknown · DeliveryNotFailed
         ├── SubscriberUnknown · KeyUnknown · DeviceUnknown
         ├── TooManyListeners · FormatUnavailable
@@ -183,6 +183,12 @@ class PassOver(RequestRefused):
     """The pass was redeemed, revoked, or has expired."""
 
     code = ProblemCode.PASS_OVER
+
+
+class UndoRefused(RequestRefused):
+    """The pass is not redeemed, or was so too long ago, or by another scanner."""
+
+    code = ProblemCode.UNDO_REFUSED
 
 
 class SubscriberUnknown(RequestRefused):

@@ -40,6 +40,7 @@ MESSAGES: Final = {
     Outcome.ALREADY_REDEEMED: "This pass has been used already. Each pass lets one person in once.",
     Outcome.REVOKED: "This pass was taken back. Please speak to the staff.",
     Outcome.WRONG_GATE: "This pass is for another entrance.",
+    Outcome.GATE_CLOSED: "This entrance is closed just now. Please speak to the staff.",
 }
 
 
@@ -88,6 +89,8 @@ def offer(
     """Decide on an event, and return what is to be kept; raise GateUnknown without its gate."""
     if around.gate is None:
         raise GateUnknown(f"there is no gate {gate}")
+    if around.gate.pass_lifetime_s is not None:
+        pass_lifetime = timedelta(seconds=around.gate.pass_lifetime_s)
     decision = decide(event, gate, pass_lifetime, now)
     told = audience.of(around, around.gate, event, decision)
     return Acceptance(event, device_id, decision, told.deliveries, around.guards, told.visitor)
@@ -135,7 +138,9 @@ def redeem(
     token = token_in(scanned)
     if token is None:
         return unreadable(now)
-    settlement = store.passes.redeem(Attempt(token, gate, nonce, key_id, now))
+    at = store.gates.get(gate)
+    closed = at is not None and at.closed
+    settlement = store.passes.redeem(Attempt(token, gate, nonce, key_id, now, closed=closed))
     if settlement is None:
         raise StoreFault("an attempt without guards was answered as if it had some")
     return redemption(settlement)

@@ -16,6 +16,7 @@ from cloud.contract import (
     Channel,
     EnrolmentCode,
     Gate,
+    GateChange,
     IssuedSubscriber,
     NewGate,
     NewSubscriber,
@@ -70,11 +71,40 @@ def create_gate(
     """Make a gate."""
     if caller.gate is not None:
         raise GateForbidden(f"this key is for gate {caller.gate} alone")
-    gate = Gate(id=new.id, name=new.name, created_at=now)
+    gate = Gate.model_validate({**new.model_dump(), "created_at": now})
     if not store.gates.add(gate):
         raise GateExists(f"there is a gate {new.id} already")
     trail.record("gate.created", f"gate:{gate.id}", gate=gate.id)
     log.info("gate created", gate=gate.id)
+    return gate
+
+
+@router.patch("/{gate_id}", responses=_AT_A_GATE)
+def change_gate(
+    *,
+    gate_id: GatePath,
+    change: Annotated[
+        GateChange,
+        Body(openapi_examples={"close": {"value": {"closed": True, "reason": "fire drill"}}}),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+) -> Gate:
+    """Close or open a gate, name it, or set how long its passes are good.
+
+    Passes are made at a closed gate, and admit nobody until it is open.
+    """
+    fields = change.model_dump(exclude_unset=True, exclude={"reason"})
+    wanted = {name: value for name, value in fields.items() if name != "name" or value}
+    if wanted.get("closed", ...) is None:
+        del wanted["closed"]
+    gate = store.gates.change(at_gate(caller, gate_id), wanted)
+    if gate is None:
+        raise GateUnknown(f"there is no gate {gate_id}")
+    act = {True: "gate.closed", False: "gate.opened"}.get(wanted.get("closed"), "gate.changed")
+    trail.record(act, f"gate:{gate_id}", gate=gate_id, reason=change.reason)
+    log.info("gate changed", gate=gate_id, act=act)
     return gate
 
 

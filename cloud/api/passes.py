@@ -1,10 +1,11 @@
 """Passes: redeemed by scanners, shown by kiosks, revoked by operators."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 
 from cloud import gatekeeping, qr
 from cloud import store as cloud_store
@@ -27,8 +28,10 @@ from cloud.contract import (
     ProblemCode,
     Redemption,
     RedemptionRequest,
+    Role,
+    UndoRequest,
 )
-from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown
+from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown, UndoRefused
 from cloud.settings import Settings
 from cloud.store import Attempt, Store, StoredPass, Surroundings
 
@@ -37,6 +40,7 @@ log = structlog.get_logger("cloud.api")
 router = APIRouter(prefix="/v1/passes", tags=["passes"])
 
 EXAMPLE_REQUEST = {"token": "7Kq2mXw9RtB4z", "nonce": "b1946ac92492d234", "gate": "main"}
+EXAMPLE_UNDO = {"reason": "the turnstile did not turn"}
 
 
 @router.post(
@@ -74,7 +78,9 @@ async def redeem_pass(request: Request) -> Response:
         if token is None:
             return gatekeeping.unreadable(now)
         settled = await store.redeem(
-            Attempt(token, gate, wanted.nonce, caller.id, now, around.guards)
+            Attempt(
+                token, gate, wanted.nonce, caller.id, now, around.guards, closed=around.gate.closed
+            )
         )
         return gatekeeping.redemption(settled) if settled is not None else None
 
@@ -115,6 +121,38 @@ def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep,
     if status in {PassStatus.REDEEMED, PassStatus.EXPIRED}:
         raise PassOver(f"the pass is {status.value} already")
     log.info("pass revoked", pass_id=str(pass_id))
+
+
+@router.post(
+    "/{pass_id}/undo",
+    responses=documented(
+        ProblemCode.PASS_UNKNOWN, ProblemCode.UNDO_REFUSED, ProblemCode.GATE_FORBIDDEN
+    ),
+)
+def undo_redemption(
+    *,
+    pass_id: UUID,
+    wanted: Annotated[UndoRequest, Body(openapi_examples={"stuck": {"value": EXAMPLE_UNDO}})],
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+    now: Now,
+) -> PassRecord:
+    """Undo a redemption within a minute: the turnstile did not turn.
+
+    The scanner that redeemed the pass may do it, and operators may. The pass is good again until
+    it expires.
+    """
+    held = _held(store, pass_id, caller)
+    own = caller.id if caller.role is Role.SCANNER else None
+    if not store.passes.undo(held, own, now):
+        raise UndoRefused(
+            "only a redemption of the last minute is undone, by the scanner that made it or an "
+            "operator"
+        )
+    trail.record("pass.redemption_undone", f"pass:{pass_id}", gate=held.gate, reason=wanted.reason)
+    log.info("redemption undone", pass_id=str(pass_id))
+    return _held(store, pass_id, caller).record(now)
 
 
 _QR_PROBLEMS = documented(

@@ -45,6 +45,7 @@ from cloud.contract.events import (
 from cloud.contract.gates import (
     Channel,
     Gate,
+    GateChange,
     IssuedSubscriber,
     Language,
     NewGate,
@@ -61,6 +62,7 @@ from cloud.contract.passes import (
     PassStatus,
     Redemption,
     RedemptionRequest,
+    UndoRequest,
 )
 from cloud.contract.people import (
     NewPairingCode,
@@ -99,6 +101,7 @@ __all__ = [
     "EventPage",
     "EventRecord",
     "Gate",
+    "GateChange",
     "GateSettings",
     "Grain",
     "Heartbeat",
@@ -135,6 +138,7 @@ __all__ = [
     "StatisticsRow",
     "Subscriber",
     "Topic",
+    "UndoRequest",
     "VisitorLink",
     "WebhookData",
     "WebhookEvent",

@@ -1,5 +1,6 @@
 """What every model of the wire shares."""
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -33,6 +34,16 @@ UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 GateId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """A gate's name in addresses: a DNS label in lower case (RFC 1035 section 2.3.1)."""
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(letter) in {"Cc", "Zl", "Zp"} for letter in text):
+        raise ValueError("this text holds a control character or a line break; leave it out")
+    return text
+
+
+OneLine = AfterValidator(_printable)
+"""For names: any letters of any script, in one line and without control characters."""
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 

@@ -6,18 +6,38 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from cloud.contract.base import GateId, UtcTime, Wire
+from cloud.contract.base import GateId, OneLine, UtcTime, Wire
 
-GateName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+GateName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), OneLine
+]
+
+PassLifetime = Annotated[int, Field(ge=10, le=86_400)]
 
 
 class NewGate(Wire):
     id: GateId
     name: GateName
+    pass_lifetime_s: PassLifetime | None = Field(
+        default=None,
+        description="Seconds from a pass's making to its expiry; unset: CLOUD_PASS_LIFETIME_S",
+    )
 
 
 class Gate(NewGate):
     created_at: UtcTime
+    closed: bool = Field(default=False, description="Nobody is admitted while it is closed")
+
+
+class GateChange(Wire):
+    """What is to be different at a gate; what is left out stays as it is."""
+
+    name: GateName | None = None
+    closed: bool | None = None
+    pass_lifetime_s: PassLifetime | None = None
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = Field(
+        default="", description="Why, for the audit trail"
+    )
 
 
 class Channel(StrEnum):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from cloud.contract.base import GateId, UtcTime, Wire
+from cloud.contract.base import GateId, OneLine, UtcTime, Wire
 
 
 class Role(StrEnum):
@@ -18,7 +18,9 @@ class Role(StrEnum):
 
 
 class NewKey(Wire):
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), OneLine
+    ]
     role: Role
     gate: GateId | None = Field(
         default=None, description="Binds the key to one gate; scanners and kiosks should be bound"

@@ -57,6 +57,7 @@ class Outcome(StrEnum):
     ALREADY_REDEEMED = "already_redeemed"
     REVOKED = "revoked"
     WRONG_GATE = "wrong_gate"
+    GATE_CLOSED = "gate_closed"
 
 
 class RedemptionRequest(Wire):
@@ -87,3 +88,11 @@ class Redemption(Wire):
         default=None, description="When the pass was first redeemed, if it was"
     )
     redeemed_gate: GateId | None = None
+
+
+class UndoRequest(Wire):
+    """Takes a redemption back: the person was admitted, and the turnstile did not turn."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = Field(
+        default="", description="Why, for the audit trail"
+    )

@@ -27,6 +27,7 @@ class ProblemCode(StrEnum):
     EVENT_CONFLICT = "event_conflict"
     PASS_UNKNOWN = "pass_unknown"
     PASS_OVER = "pass_over"
+    UNDO_REFUSED = "undo_refused"
     SUBSCRIBER_UNKNOWN = "subscriber_unknown"
     STAFF_UNKNOWN = "staff_unknown"
     DELIVERY_UNKNOWN = "delivery_unknown"

@@ -1,7 +1,8 @@
 """Gates and their subscribers."""
 
 import hashlib
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import redis
 
@@ -31,6 +32,23 @@ class Gates:
         """Return the gate, or None."""
         document = cast(bytes | None, self._client.hget(keyspace.GATES, gate_id))
         return parsed(Gate, document) if document else None
+
+    def change(self, gate_id: str, fields: Mapping[str, Any]) -> Gate | None:
+        """Change fields of a gate and return it as it is then; None where there is no such gate."""
+        with self._client.pipeline() as pipe:
+            while True:
+                pipe.watch(keyspace.GATES)  # type: ignore[no-untyped-call]
+                document = cast(bytes | None, pipe.hget(keyspace.GATES, gate_id))
+                if document is None:
+                    return None
+                gate = parsed(Gate, document).model_copy(update=dict(fields))
+                pipe.multi()
+                pipe.hset(keyspace.GATES, gate_id, gate.model_dump_json())
+                try:
+                    pipe.execute()
+                except redis.WatchError:
+                    continue
+                return gate
 
     def all(self) -> list[Gate]:
         """Return every gate, by id."""

@@ -13,12 +13,16 @@ from cloud.store import keyspace, statistics
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, StoredPass
-from cloud.store.scripts import AMEND, REDEEM
+from cloud.store.scripts import AMEND, REDEEM, UNDO
 from cloud.store.tokens import sha256_of
 from cloud.store.transaction import UNGUARDED, Guards
 
 ANSWER_LIFETIME = timedelta(hours=1)
 """How long an attempt can be repeated for the same answer; scanners retry within seconds."""
+
+
+UNDO_WINDOW = timedelta(minutes=1)
+"""A turnstile that did not turn is noticed at once; later it is a second person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Attempt:
     key_id: str
     now: datetime
     guards: Guards = UNGUARDED
+    closed: bool = False
 
     def keys(self) -> list[str]:
         """Return the KEYS of REDEEM."""
@@ -75,6 +80,8 @@ class Attempt:
             int(ANSWER_LIFETIME.total_seconds() * 1000),
             statistics.cell(self.gate, self.now, statistics.REDEEMED)[1],
             self.guards.packed,
+            int(self.closed),
+            self.key_id,
         ]
 
 
@@ -85,6 +92,7 @@ class Passes:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._redeem = client.register_script(REDEEM)
+        self._undo = client.register_script(UNDO)
         self._amend = client.register_script(AMEND)
 
     def get(self, pass_id: UUID) -> StoredPass | None:
@@ -103,6 +111,23 @@ class Passes:
         None where the guards did not hold: look again, then try again.
         """
         return Settlement.read(self._redeem(keys=attempt.keys(), args=attempt.arguments()))
+
+    def undo(
+        self, held: StoredPass, key_id: str | None, now: datetime, window: timedelta = UNDO_WINDOW
+    ) -> bool:
+        """Make a redeemed pass good again; return False where that is not to be.
+
+        It is where it was redeemed no longer ago than `window`, and by `key_id` unless that is
+        None. A repeated attempt with the old nonce is then an attempt of its own.
+        """
+        redeemed_at = held.redeemed_at or now
+        counters, counter = statistics.cell(held.gate, redeemed_at, statistics.REDEEMED)
+        return bool(
+            self._undo(
+                keys=[keyspace.pass_(held.id), counters],
+                args=[to_ms(redeemed_at), to_ms(now - window), key_id or "", counter],
+            )
+        )
 
     def revoke(self, pass_id: UUID) -> bool:
         """Revoke the pass if it was not used; return whether that was done now."""

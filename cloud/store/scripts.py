@@ -40,7 +40,8 @@ REDEEM = (
 -- Settle one attempt to use a token. The answer is kept, so that a repeated attempt gets it again.
 -- KEYS: answer to this attempt, pass id by token, counters
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
--- counter of redemptions, guards; answers nil where they do not hold.
+-- counter of redemptions, guards, 1 where the gate is closed, who redeems; answers nil where the
+-- guards do not hold.
 if not unchanged(ARGV[6]) then return false end
 local answered = redis.call('GET', KEYS[1])
 if answered then return answered end
@@ -63,9 +64,11 @@ if pass_id then
       answer.redeemed_gate = pass[5]
     elseif tonumber(ARGV[3]) >= tonumber(pass[3]) then
       answer.outcome = 'expired'
+    elseif ARGV[7] == '1' then
+      answer.outcome = 'gate_closed'
     else
       redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', ARGV[3], 'redeemed_gate',
-        ARGV[2])
+        ARGV[2], 'redeemed_by', ARGV[8], 'redeemed_answer', KEYS[1])
       redis.call('HINCRBY', KEYS[3], ARGV[5], 1)
       answer.outcome = 'admitted'
       answer.redeemed_at = ARGV[3]
@@ -100,5 +103,21 @@ if held[1] ~= 'pending' or not held[2] or held[2] == '0' then return 0 end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 redis.call('HSET', KEYS[1], 'held_until', now + tonumber(ARGV[1]))
+return 1
+"""
+
+UNDO = """
+-- Make a redeemed pass good again, and forget the answer that its redemption was given.
+-- KEYS: pass, counters
+-- ARGV: when it was redeemed (ms), oldest redemption that may be undone (ms), who redeemed it
+-- (empty for anybody), counter of redemptions
+local pass = redis.call('HMGET', KEYS[1], 'status', 'redeemed_at', 'redeemed_by', 'redeemed_answer')
+if pass[1] ~= 'redeemed' or pass[2] ~= ARGV[1] then return 0 end
+if tonumber(pass[2]) < tonumber(ARGV[2]) then return 0 end
+if ARGV[3] ~= '' and pass[3] ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[1], 'status', 'issued')
+redis.call('HDEL', KEYS[1], 'redeemed_at', 'redeemed_gate', 'redeemed_by', 'redeemed_answer')
+if pass[4] then redis.call('DEL', pass[4]) end
+redis.call('HINCRBY', KEYS[2], ARGV[4], -1)
 return 1
 """

@@ -31,7 +31,9 @@ def test_every_code_has_a_status_and_a_title() -> None:
 def test_the_page_names_every_route_and_no_other() -> None:
     paths = create_app(Settings()).openapi()["paths"]
     routes = {f"{method.upper()} {path}" for path, ways in paths.items() for method in ways}
-    named = re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /\S*)` \|", PAGE.read_text(), re.MULTILINE)
+    named = re.findall(
+        r"^\| `((?:GET|POST|PUT|PATCH|DELETE) /\S*)` \|", PAGE.read_text(), re.MULTILINE
+    )
     assert sorted(named) == sorted(routes)
 
 

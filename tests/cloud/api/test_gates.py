@@ -1,9 +1,12 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
 import httpx
 import pytest
 
-from cloud.contract import Gate, Role, Subscriber
+from cloud.contract import Event, Gate, Role, Subscriber
 from tests.cloud.api.test_events import code_of
-from tests.cloud.conftest import GATE, OTHER_GATE, Login
+from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
 
 SUBSCRIBERS = f"/v1/gates/{GATE}/subscribers"
 
@@ -125,3 +128,33 @@ def test_a_wish_that_cannot_be_met_is_refused(
 ) -> None:
     body = {"channel": "email", "address": "guard@example.org", **said}
     assert code_of(operator.post(SUBSCRIBERS, json=body)) == "malformed_request"
+
+
+def test_passes_of_a_gate_are_good_for_as_long_as_it_says(
+    operator: httpx.Client, device: httpx.Client, make_event: Callable[..., Event]
+) -> None:
+    assert operator.patch(f"/v1/gates/{GATE}", json={"pass_lifetime_s": 60}).status_code == 200
+    decision = device.post("/v1/events", json=posted(make_event())).json()
+    lifetime = datetime.fromisoformat(decision["pass"]["expires_at"]) - datetime.fromisoformat(
+        decision["decided_at"]
+    )
+    assert lifetime == timedelta(seconds=60)
+
+
+def test_a_gate_that_is_not_there_cannot_be_changed(operator: httpx.Client) -> None:
+    assert code_of(operator.patch("/v1/gates/nowhere", json={"closed": True})) == "gate_unknown"
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\nb", "a\x1b[2Jb", "a\u2028b", "a\x7fb"])
+def test_a_name_with_control_characters_is_refused_and_says_so(
+    operator: httpx.Client, name: str
+) -> None:
+    answer = operator.post("/v1/gates", json={"id": "side", "name": name})
+    assert answer.status_code == 422
+    assert "control character" in answer.json()["detail"]
+
+
+def test_a_name_may_be_of_any_script(operator: httpx.Client) -> None:
+    name = "入口 \U0001f3ad مدخل"
+    answer = operator.post("/v1/gates", json={"id": "side", "name": name})
+    assert answer.json()["name"] == name

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
@@ -171,3 +172,73 @@ def test_the_code_of_a_pass_that_is_over_is_gone(
         assert answer.status_code == 410
         assert code_of(answer) == "pass_over"
         assert end in answer.json()["detail"]
+
+
+def test_a_redemption_is_undone_and_the_pass_is_good_again(
+    login: Login, issued: IssuedPass
+) -> None:
+    scanner = login(Role.SCANNER, GATE)
+    assert redeem(scanner, issued.token).outcome == "admitted"
+    answer = scanner.post(f"/v1/passes/{issued.id}/undo", json={"reason": "stuck"})
+    assert answer.status_code == 200, answer.text
+    assert PassRecord.model_validate_json(answer.content).status is PassStatus.ISSUED
+    again = scanner.post(f"/v1/passes/{issued.id}/undo", json={})
+    assert (again.status_code, code_of(again)) == (409, "undo_refused")
+    # The lost answer's nonce is a new attempt, so the pass admits once and not twice.
+    assert redeem(scanner, issued.token).outcome == "admitted"
+    assert redeem(scanner, issued.token, "nonce-0002").outcome == "already_redeemed"
+    (entry,) = login(Role.ADMIN).get("/v1/audit").json()["items"]
+    assert (entry["act"], entry["reason"]) == ("pass.redemption_undone", "stuck")
+
+
+def test_only_the_scanner_that_redeemed_or_an_operator_undoes(
+    login: Login, operator: httpx.Client, issued: IssuedPass
+) -> None:
+    redeem(login(Role.SCANNER, GATE), issued.token)
+    stranger = login(Role.SCANNER, GATE).post(f"/v1/passes/{issued.id}/undo", json={})
+    assert code_of(stranger) == "undo_refused"
+    assert operator.post(f"/v1/passes/{issued.id}/undo", json={}).status_code == 200
+
+
+def test_what_was_redeemed_over_a_minute_ago_stays_redeemed(
+    store: Store, operator: httpx.Client, issued: IssuedPass
+) -> None:
+    gatekeeping.redeem(
+        store,
+        scanned=issued.token,
+        nonce="nonce-0001",
+        gate=GATE,
+        key_id="k",
+        now=now() - timedelta(seconds=61),
+    )
+    assert code_of(operator.post(f"/v1/passes/{issued.id}/undo", json={})) == "undo_refused"
+
+
+def test_a_closed_gate_admits_nobody_until_it_is_open(
+    operator: httpx.Client, login: Login, issued: IssuedPass
+) -> None:
+    scanner = login(Role.SCANNER, GATE)
+    redeem(scanner, "7Kq2mXw9RtB4z")  # so that the process remembers the gate as open
+    for closed, outcome in ((True, "gate_closed"), (False, "admitted")):
+        answer = operator.patch(f"/v1/gates/{GATE}", json={"closed": closed, "reason": "drill"})
+        assert answer.json()["closed"] is closed
+        assert redeem(scanner, issued.token, f"nonce-{outcome}").outcome == outcome
+    acts = [entry["act"] for entry in login(Role.ADMIN).get("/v1/audit").json()["items"]]
+    assert acts == ["gate.opened", "gate.closed"]
+
+
+def test_a_hundred_attempts_at_once_over_http_admit_exactly_one(
+    login: Login, issued: IssuedPass
+) -> None:
+    scanner = login(Role.SCANNER, GATE)
+    outcomes: list[str] = []
+
+    def attempt(number: int) -> None:
+        outcomes.append(redeem(scanner, issued.token, f"nonce-{number:04}").outcome)
+
+    threads = [threading.Thread(target=attempt, args=(number,)) for number in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (outcomes.count("admitted"), outcomes.count("already_redeemed")) == (1, 99)
