@@ -1,5 +1,7 @@
 """The API against a bare FastAPI route: what is left of the framework's rate."""
 
+import json
+import secrets
 import statistics
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import uuid_utils
 from benchmarks.load import Load, drive
 from benchmarks.rows import Row
 from cloud.contract import Event, Label
+from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
 from demo.stage import Stage, free_port
 
 CALLERS = 16
@@ -31,12 +34,18 @@ def _event() -> bytes:
     return event.model_dump_json().encode()
 
 
+def _attempt() -> bytes:
+    """An attempt that looks a token up, keeps its answer and admits nobody."""
+    token = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(TOKEN_LENGTH))
+    return json.dumps({"token": token, "nonce": secrets.token_hex(8)}).encode()
+
+
 def rows(state: Path, seconds: float) -> dict[str, Row]:
-    """Measure POST /v1/events and the bare route in turns, on one Redis; medians of ROUNDS.
+    """Measure POST /v1/events, redemptions and the bare route in turns, on one Redis; medians of ROUNDS.
 
     Args:
         state: an empty folder for Redis and the device's key.
-        seconds: how long each of the 2 × ROUNDS loads lasts.
+        seconds: how long each of the 3 × ROUNDS loads lasts.
     """
     stage = Stage(state)
     # The limits count as ever, and refuse nobody: one device sends what a fleet does.
@@ -55,22 +64,41 @@ def rows(state: Path, seconds: float) -> dict[str, Row]:
             device = {"Authorization": f"Bearer {stage.device_key()}"}
             full_loads: list[Load] = []
             bare_loads: list[Load] = []
+            redeem_loads: list[Load] = []
+            scanner = {"Authorization": f"Bearer {stage.keys['scanner']}"}
             for _ in range(ROUNDS):
                 for loads, url, headers in (
                     (bare_loads, f"http://127.0.0.1:{port}/bare", {}),
                     (full_loads, f"{stage.api_url}/v1/events", device),
                 ):
                     loads.append(drive(url, _event, headers, callers=CALLERS, seconds=seconds))
+                redeem_loads.append(
+                    drive(
+                        f"{stage.api_url}/v1/passes/redeem",
+                        _attempt,
+                        scanner,
+                        callers=CALLERS,
+                        seconds=seconds,
+                        expected=200,
+                    )
+                )
         finally:
             bare.terminate()
             bare.wait()
     rate = statistics.median(load.rate for load in full_loads)
     bare_rate = statistics.median(load.rate for load in bare_loads)
+    redeem_rate = statistics.median(load.rate for load in redeem_loads)
     p50 = statistics.median(load.p50_ms for load in full_loads)
     bare_p50 = statistics.median(load.p50_ms for load in bare_loads)
     return {
         "api events": Row(
             rate, "events/s", f"bare route, one round trip: {bare_rate:,.0f}/s", rate / bare_rate
+        ),
+        "api redemptions": Row(
+            redeem_rate,
+            "attempts/s",
+            f"bare route, one round trip: {bare_rate:,.0f}/s",
+            redeem_rate / bare_rate,
         ),
         "api event, median": Row(
             p50, "ms", f"bare route at {CALLERS} callers: {bare_p50:.1f} ms", p50 / bare_p50

@@ -102,7 +102,10 @@ def change_gate(
     gate = store.gates.change(at_gate(caller, gate_id), wanted)
     if gate is None:
         raise GateUnknown(f"there is no gate {gate_id}")
-    act = {True: "gate.closed", False: "gate.opened"}.get(wanted.get("closed"), "gate.changed")
+    if "closed" in wanted:
+        act = "gate.closed" if gate.closed else "gate.opened"
+    else:
+        act = "gate.changed"
     trail.record(act, f"gate:{gate_id}", gate=gate_id, reason=change.reason)
     log.info("gate changed", gate=gate_id, act=act)
     return gate
