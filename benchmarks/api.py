@@ -41,7 +41,7 @@ def _attempt() -> bytes:
 
 
 def rows(state: Path, seconds: float) -> dict[str, Row]:
-    """Measure POST /v1/events, redemptions and the bare route in turns, on one Redis; medians of ROUNDS.
+    """Measure events, redemptions and the bare route in turns, on one Redis; medians of ROUNDS.
 
     Args:
         state: an empty folder for Redis and the device's key.
