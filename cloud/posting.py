@@ -182,13 +182,21 @@ def _letter(desk: Desk, waiting: list[Delivery], subscriber: Subscriber | None) 
     gate = desk.store.gates.get(waiting[0].gate)
     name = gate.name if gate is not None else waiting[0].gate
     events = _events(desk, waiting)
-    text = waiting[0].text if len(waiting) == 1 else digest_text(name, events, language)
+    known = {event.id for event in events}
+    notices = [each.text for each in waiting if each.event_id not in known]
+    if len(waiting) == 1:
+        text = waiting[0].text
+    else:
+        # What is about no event (a device that fell silent) is in no table of events.
+        told = [digest_text(name, events, language)] if events else []
+        text = "\n\n".join([*told, *notices])
     subject = text.partition("\n")[0]
+    in_full = bool(events) and not (notices and len(waiting) > 1)
     return Message(
         waiting[0].address,
         text,
         id=waiting[0].id,
-        html=mail_page(subject, name, events, language) if events else None,
+        html=mail_page(subject, name, events, language) if in_full else None,
     )
 
 

@@ -28,6 +28,7 @@ from cloud.notify.base import Notifier
 from cloud.notify.mail import MailNotifier
 from cloud.notify.telegram import TelegramNotifier
 from cloud.notify.webhook import WebhookNotifier
+from cloud.outages import Outlook
 from cloud.posting import Desk
 from cloud.settings import Settings
 from cloud.store import Store
@@ -210,12 +211,15 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     late.start()
     upkeep = Upkeep(store, settings)
     upkeep.start()
+    outlook = Outlook(store, settings)
+    outlook.start()
     log.info("worker started", channels=sorted(usable))
     try:
         while not _worked(store, burst) and not burst:
             log.warning("worker starts again")
     finally:
         end_metrics()
+        outlook.stop()
         upkeep.stop()
         late.stop()
         for notifier in usable.values():

@@ -3,6 +3,7 @@
 import functools
 import tomllib
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import jinja2
@@ -11,6 +12,7 @@ from cloud.contract import (
     Access,
     Channel,
     Decision,
+    Device,
     Event,
     Gate,
     Label,
@@ -102,6 +104,14 @@ def visitor_text(gate: Gate, event: Event, decision: Decision, language: Languag
     granted = decision.access is Access.GRANTED
     name = "pass.telegram.txt" if granted else "visitor.refusal.txt"
     return _rendered(name, language, gate=gate, event=event, decision=decision)
+
+
+def outage_text(
+    device: Device, gate: Gate, since: datetime, at: datetime, language: Language, *, over: bool
+) -> str:
+    """Return what is told of a device that is silent `since` then, or is back `at` last."""
+    name = "outage.ended.txt" if over else "outage.begun.txt"
+    return _rendered(name, language, device=device, gate=gate, since=since, at=at)
 
 
 def digest_text(gate: str, events: Sequence[Event], language: Language) -> str:

@@ -1,0 +1,97 @@
+"""Devices that fall silent: a gate's subscribers are told once, and once when they are back."""
+
+import threading
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from cloud.contract import CameraState, Channel, Delivery, DeliveryStatus, Device
+from cloud.errors import StoreError
+from cloud.notify.texts import outage_text
+from cloud.settings import Settings
+from cloud.store import Store, now
+
+log = structlog.get_logger("cloud.outages")
+
+LOOK_EVERY_S: Final = 10.0
+
+TOLD: Final = frozenset({Channel.TELEGRAM, Channel.EMAIL})
+"""A webhook is told of events alone, in the form that its receiver knows."""
+
+
+class Outlook:
+    """Looks for silent devices, on a thread of its own. Any number of workers may."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._after = timedelta(seconds=settings.offline_after_s)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="outlook", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, every ten seconds."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _work(self) -> None:
+        while not self._stop.wait(LOOK_EVERY_S):
+            try:
+                look(self._store, self._after, now())
+            except StoreError as error:
+                log.warning("nobody looks for silent devices: the store is away", error=str(error))
+
+
+def look(store: Store, after: timedelta, at: datetime) -> None:
+    """Note who has fallen silent and who is back; each is told once, however many look."""
+    silent = store.outages.all()
+    for device in store.devices.all():
+        since = device.last_seen_at
+        if since is None:
+            continue
+        if device.id in silent:
+            if device.revoked:
+                store.outages.end(device.id, [], at)
+            elif at - since <= after:
+                told = _deliveries(store, device, silent[device.id], at, over=True)
+                if store.outages.end(device.id, told, at):
+                    log.info("device back", device_id=device.id, gate=device.gate)
+        elif at - since > after and not (device.revoked or _said_goodbye(device)):
+            told = _deliveries(store, device, since, at, over=False)
+            if store.outages.begin(device.id, since, told, at):
+                log.warning("device offline", device_id=device.id, gate=device.gate)
+
+
+def _said_goodbye(device: Device) -> bool:
+    """Whether the device's last word was that its source had ended: a clip, not a camera."""
+    last = device.last_heartbeat
+    return last is not None and last.camera is CameraState.ENDED
+
+
+def _deliveries(
+    store: Store, device: Device, since: datetime, at: datetime, *, over: bool
+) -> list[Delivery]:
+    gate = store.gates.get(device.gate)
+    if gate is None:
+        return []
+    outage = uuid4()
+    return [
+        Delivery(
+            id=f"{outage}_{subscriber.id}",
+            event_id=outage,
+            gate=gate.id,
+            channel=subscriber.channel,
+            address=subscriber.address,
+            text=outage_text(device, gate, since, at, subscriber.language, over=over),
+            with_qr=False,
+            status=DeliveryStatus.PENDING,
+            created_at=at,
+        )
+        for subscriber in store.gates.subscribers(gate.id)
+        if subscriber.channel in TOLD
+    ]
