@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import api, rows
+from benchmarks import api, rows, worker
 from demo.stage import ROOT
 
 
@@ -27,11 +27,12 @@ def main(
     ),
     seconds: Annotated[float, typer.Option(help="How long each measurement lasts", min=0.2)] = 4.0,
 ) -> None:
-    """Measure edge and API on this machine. Machines differ: compare ratios, not figures."""
+    """Measure edge, API and worker here. Machines differ: compare ratios, not figures."""
     with tempfile.TemporaryDirectory() as folder:
         measured = {
             **_edge(seconds, Path(folder)),
             **api.rows(Path(folder) / "cloud", seconds),
+            **worker.rows(Path(folder) / "worker"),
         }
     rows.write(measured, out)
     Console().print(rows.as_table(measured))

@@ -1,0 +1,24 @@
+"""What the worker is measured against: RQ's default worker, which forks for every job."""
+
+from rq import Worker
+from rq.serializers import JSONSerializer
+
+from cloud import jobs, logs, worker
+from cloud.posting import Desk
+from cloud.settings import Settings
+from cloud.store import Store
+
+
+def main() -> None:
+    """Do the jobs that wait, with the cloud's own functions, and leave."""
+    settings = Settings()
+    logs.start(settings)
+    store = Store.open(settings)
+    jobs.sit_down(Desk(store, worker.notifiers(settings), settings.public_url))
+    Worker([store.queue], connection=store.queue.connection, serializer=JSONSerializer).work(
+        burst=True, logging_level="ERROR"
+    )
+
+
+if __name__ == "__main__":
+    main()
