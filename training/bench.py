@@ -51,7 +51,7 @@ class Standing:
     problem: str | None = None
 
     def as_json(self, ours: Pace | None) -> dict[str, object]:
-        """Everything by name; `speed.ratio_to_ours` is our median divided by this one's."""
+        """Everything by name; `speed.ours_to_this` is our median divided by this one's."""
         if self.problem is not None or self.found is None:
             return {"name": self.name, "problem": self.problem}
         row: dict[str, object] = {
@@ -170,10 +170,12 @@ def open_systems(
         ModelError: Ours cannot be run.
     """
     systems = [installed(pair, threads) for pair in pairs_in(models)]
-    absent = []
-    for peer in PEERS if peers is not None else ():
+    absent: list[Standing] = []
+    if peers is None:
+        return systems, absent
+    for peer in PEERS:
         try:
-            systems.append(_opened(peer, peers, threads) if peers is not None else systems[0])
+            systems.append(_opened(peer, peers, threads))
         except ModelError as error:
             absent.append(Standing(peer.name, problem=str(error)))
     return systems, absent
