@@ -5,6 +5,7 @@ import numpy as np
 
 from edge.errors import ModelUnfitError
 from edge.inference import Network
+from edge.resizing import Letterbox
 from edge.values import Box, Face, Image
 
 MOST_FACES = 300
@@ -22,6 +23,7 @@ class FaceDetector:
         self._network = network
         self.threshold = network.info.fraction("confidence_threshold")
         self._iou = network.info.fraction("iou_threshold")
+        self._letterbox = _letterbox(network)
 
     @property
     def digest(self) -> str:
@@ -30,7 +32,8 @@ class FaceDetector:
 
     def expect(self, height: int, width: int) -> None:
         """Make ready for pictures of this size, in pixels."""
-        self._network.expect(height, width)
+        shape = self._letterbox.canvas(height, width) if self._letterbox else (height, width)
+        self._network.expect(*shape)
 
     def detect(self, image: Image, *, min_score: float | None = None) -> list[Face]:
         """Find the faces of one picture.
@@ -46,7 +49,8 @@ class FaceDetector:
             ModelUnfitError: The graph failed, or gave arrays of another shape or without meaning.
         """
         least = self.threshold if min_score is None else min_score
-        found = self._network.infer(image)
+        given = self._letterbox.fit(image) if self._letterbox else image
+        found = self._network.infer(given)
         boxes, scores = found["boxes"], found["scores"]
         if boxes.ndim != 2 or boxes.shape[1:] != (4,) or scores.shape != boxes.shape[:1]:
             raise ModelUnfitError(
@@ -58,6 +62,9 @@ class FaceDetector:
                 f"detector {self._network.info.path} gave numbers that are not finite"
             )
         height, width = image.shape[:2]
+        if self._letterbox:
+            shown = self._letterbox.shown(height, width)
+            boxes = boxes * np.array([width / shown[1], height / shown[0]] * 2, np.float32)
         corners = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
         extent = corners[:, 2:] - corners[:, :2]
         real = (scores >= least) & (extent > 0).all(axis=1)
@@ -75,3 +82,12 @@ class FaceDetector:
             Face(Box(*(float(side) for side in corners[i])), float(scores[i]))
             for i in order[:MOST_FACES]
         ]
+
+
+def _letterbox(network: Network) -> Letterbox | None:
+    """How pictures are made to fit before the graph sees them; None where it does that itself."""
+    values = network.info.values
+    if values.get("resize") != "fit":
+        return None
+    multiple = network.info.number("size_multiple") if "size_multiple" in values else 0
+    return Letterbox(*network.info.size(), int(multiple))

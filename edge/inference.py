@@ -1,158 +1,70 @@
-"""Models: found by their manifest, checked, compiled and run. The one file that knows OpenVINO.
+"""Models: checked, compiled and run. The one file that knows OpenVINO.
 
 What a model file says about itself is written in docs/decisions/0001-model-contract.md.
 """
 
-import hashlib
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import openvino as ov
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from edge.errors import ModelAlteredError, ModelMissingError, ModelUnfitError
+from edge.decoding import decoded, names_of
+from edge.errors import ModelUnfitError
+from edge.manifest import MANIFEST, MEND, ModelFiles, Role
+from edge.settings import Precision
+from edge.sidecar import Output, Sidecar
 from edge.values import FloatArray, Image
 
-MANIFEST = "manifest.json"
-_MEND = "Export the model again with `python -m training export`, or restore edge/models"
 _FOREIGN = (RuntimeError, TypeError, ValueError, KeyError)
 """What OpenVINO raises; it has no error tree of its own."""
 
 
-class Role(StrEnum):
-    """What a model is for, as the manifest and the wire name it."""
-
-    DETECTOR = "detector"
-    CLASSIFIER = "classifier"
-
-
-_MODEL_TYPES = {Role.DETECTOR: "face_detector", Role.CLASSIFIER: "mask_classifier"}
-_KEYS = {
-    Role.DETECTOR: (
-        "model_name",
-        "model_version",
-        "labels",
-        "confidence_threshold",
-        "iou_threshold",
-    ),
-    Role.CLASSIFIER: (
-        "model_name",
-        "model_version",
-        "labels",
-        "confidence_threshold",
-        "crop_margin",
-        "min_face_size",
-    ),
+_MODEL_TYPES = {
+    Role.DETECTOR: "face_detector",
+    Role.CLASSIFIER: "mask_classifier",
+    Role.GENDER: "gender_classifier",
 }
-_OUTPUTS = {Role.DETECTOR: ("boxes", "scores"), Role.CLASSIFIER: ("probabilities",)}
+_ALWAYS = ("model_name", "model_version", "labels", "confidence_threshold")
+_OF_CROPS = (*_ALWAYS, "crop_margin", "min_face_size")
+_KEYS = {
+    Role.DETECTOR: (*_ALWAYS, "iou_threshold"),
+    Role.CLASSIFIER: _OF_CROPS,
+    Role.GENDER: _OF_CROPS,
+}
+_OUTPUTS = {
+    Role.DETECTOR: ("boxes", "scores"),
+    Role.CLASSIFIER: ("probabilities",),
+    Role.GENDER: ("probabilities",),
+}
+_OPTIONAL = ("input_size", "resize", "size_multiple")
 INPUT = "image"
 
-
-class _Entry(BaseModel):
-    name: str
-    role: str
-    precision: str = ""
-    version: str = ""
-    files: dict[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]] = Field(
-        min_length=1
-    )
+_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+"""What Linux calls the instructions that multiply and add four 8-bit numbers at once. Without them
+8-bit models are hardly faster on x86, and their sums may saturate."""
 
 
-class _Manifest(BaseModel):
-    # `schema` is a method of pydantic's own, hence the alias.
-    edition: Literal[1] = Field(alias="schema")
-    models: list[_Entry]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
-    """A model as its manifest vouches for it.
-
-    Attributes:
-        role: What it is for.
-        name: For people.
-        version: For people.
-        folder: Where its files lie.
-        sha256: Hash in hexadecimal by file name.
-    """
-
-    role: Role
-    name: str
-    version: str
-    folder: Path
-    sha256: Mapping[str, str]
-
-    @property
-    def digest(self) -> str:
-        """One SHA-256 for the whole model: of what `sha256sum *.bin *.xml` prints for its files.
-
-        So `cd edge/models && sha256sum NAME.bin NAME.xml | sha256sum` gives the same.
-        """
-        listing = "".join(f"{self.sha256[name]}  {name}\n" for name in sorted(self.sha256))
-        return hashlib.sha256(listing.encode()).hexdigest()
-
-    def read(self) -> dict[str, bytes]:
-        """The files' content by suffix (`.xml`, `.bin`), after checking every hash.
-
-        What is returned is what was hashed, so that a file cannot change in between.
-
-        Raises:
-            ModelMissingError: A file is not there or cannot be read.
-            ModelAlteredError: A file's SHA-256 is not the manifest's.
-        """
-        content = {}
-        for name, expected in self.sha256.items():
-            path = self.folder / name
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise ModelMissingError(
-                    f"model file {path} cannot be read: {error.strerror}", _MEND
-                ) from error
-            actual = hashlib.sha256(data).hexdigest()
-            if actual != expected:
-                raise ModelAlteredError(
-                    f"model file {path} has SHA-256 {actual}, but {MANIFEST} says {expected}", _MEND
-                )
-            content[path.suffix] = data
-        return content
-
-
-def find(role: Role, folder: Path, path: Path | None = None) -> ModelFiles:
-    """Look a model up in the manifest.
+def preferred_precision(device: str = "CPU", cpuinfo: Path = Path("/proc/cpuinfo")) -> Precision:
+    """Which weights suit this machine: 8 bits on an x86 processor that multiplies them itself.
 
     Args:
-        role: What it is for.
-        folder: Where the manifest of the embedded models lies.
-        path: One `.xml` file instead, with a `manifest.json` beside it that names it.
-
-    Raises:
-        ModelMissingError: No manifest, or no such model in it.
-        ModelUnfitError: The manifest is damaged.
+        device: OpenVINO's name of the device; for all but `CPU` it is FP16.
+        cpuinfo: Where Linux lists the processor's instructions; without it, FP16.
     """
-    where = path.parent if path is not None else folder
-    manifest_path = where / MANIFEST
+    if device != "CPU" or platform.machine().lower() not in {"x86_64", "amd64"}:
+        return Precision.FP16
+    if "INT8" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return Precision.FP16
     try:
-        manifest = _Manifest.model_validate_json(manifest_path.read_bytes())
-    except OSError as error:
-        raise ModelMissingError(
-            f"model manifest {manifest_path} cannot be read: {error.strerror}", _MEND
-        ) from error
-    except ValidationError as error:
-        flaw = error.errors(include_url=False, include_input=False)[0]
-        spot = ".".join(str(part) for part in flaw["loc"])
-        raise ModelUnfitError(
-            f"model manifest {manifest_path} is damaged: {spot}: {flaw['msg']}", _MEND
-        ) from error
-    for entry in manifest.models:
-        if entry.role == role and (path is None or path.name in entry.files):
-            return ModelFiles(role, entry.name, entry.version, where, dict(entry.files))
-    wanted = f"{path.name} as {role}" if path is not None else f"a {role}"
-    raise ModelMissingError(f"model manifest {manifest_path} does not name {wanted}", _MEND)
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return Precision.FP16
+    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
+    return Precision.INT8 if _DOT_PRODUCTS & set(flags) else Precision.FP16
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +88,22 @@ class ModelInfo:
             return float(self.values[key])
         except ValueError as error:
             raise ModelUnfitError(
-                f"model {self.path}: model_info/{key} is {self.values[key]!r}, not a number", _MEND
+                f"model {self.path}: model_info/{key} is {self.values[key]!r}, not a number", MEND
             ) from error
+
+    def size(self) -> tuple[int, int]:
+        """`input_size`: (width, height) in pixels.
+
+        Raises:
+            ModelUnfitError: It is missing, or not two whole numbers over 0.
+        """
+        said = self.values.get("input_size", "")
+        sides = said.split()
+        if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+            raise ModelUnfitError(
+                f"model {self.path}: model_info/input_size is {said!r}, not width and height", MEND
+            )
+        return int(sides[0]), int(sides[1])
 
     def fraction(self, key: str) -> float:
         """A value as a number between 0 and 1.
@@ -187,7 +113,7 @@ class ModelInfo:
         """
         value = self.number(key)
         if not 0.0 <= value <= 1.0:
-            raise ModelUnfitError(f"model {self.path}: model_info/{key} is {value}, not 0…1", _MEND)
+            raise ModelUnfitError(f"model {self.path}: model_info/{key} is {value}, not 0…1", MEND)
         return value
 
 
@@ -203,6 +129,7 @@ class Network:
     _core: ov.Core = field(repr=False)
     _graph: ov.Model = field(repr=False)
     _options: dict[str, Any] = field(repr=False)
+    _output: Output | None = field(default=None, repr=False)
     _any_size: ov.CompiledModel | None = field(default=None, repr=False)
     _one_size: ov.CompiledModel | None = field(default=None, repr=False)
     _expected: tuple[int, int] | None = None
@@ -229,7 +156,7 @@ class Network:
         except _FOREIGN as error:
             raise ModelUnfitError(
                 f"model {self.info.path} cannot take pictures of {width}×{height}: {_brief(error)}",
-                _MEND,
+                MEND,
             ) from error
         self._expected = (height, width)
 
@@ -255,18 +182,24 @@ class Network:
                 compiled = self._any_size
             # share_outputs stays off: the arrays outlive the next call.
             answer = compiled({INPUT: np.ascontiguousarray(image)[np.newaxis]})
+            if self._output is not None:
+                arrays = {name: answer[name] for name in names_of(self._output)} or {
+                    "its only output": answer[0]
+                }
+                return decoded(self._output, arrays, *image.shape[:2])
             return {name: answer[name][0] for name in _OUTPUTS[self.files.role]}
         except _FOREIGN as error:
             raise ModelUnfitError(
                 f"model {self.info.path} failed on a picture of shape {image.shape}:"
                 f" {_brief(error)}",
-                _MEND,
+                MEND,
             ) from error
 
 
 def load(
     files: ModelFiles,
     *,
+    sidecar: Sidecar | None = None,
     device: str = "CPU",
     threads: int | None = None,
     cache_dir: Path | None = None,
@@ -274,7 +207,8 @@ def load(
     """Check a model's files and make it ready to run.
 
     Args:
-        files: As `find` gave them.
+        files: As `manifest.find` gave them, or `sidecar.files_of`.
+        sidecar: What stands beside a model of one's own; without it, the file says it all itself.
         device: OpenVINO's name of the device.
         threads: For inference; None leaves it to OpenVINO.
         cache_dir: Where compiled models are kept for a faster start.
@@ -284,22 +218,12 @@ def load(
         ModelAlteredError: A hash is wrong.
         ModelUnfitError: Not a graph of this role, keys missing, or the device is not there.
     """
-    content = files.read()
-    path = files.folder / next((n for n in files.sha256 if n.endswith(".xml")), files.name)
-    if ".xml" not in content or ".bin" not in content:
-        raise ModelUnfitError(f"model {files.name}: {MANIFEST} must name its .xml and .bin", _MEND)
     core = ov.Core()
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if threads is not None:
         config["INFERENCE_NUM_THREADS"] = threads
     if cache_dir is not None:
         config["CACHE_DIR"] = str(cache_dir)
-    try:
-        graph = core.read_model(content[".xml"], content[".bin"])
-    except _FOREIGN as error:
-        raise ModelUnfitError(
-            f"model {path} is not an OpenVINO IR that can be read: {_brief(error)}", _MEND
-        ) from error
     if device.split(":", 1)[0] not in {"AUTO", "HETERO", "MULTI", "BATCH"}:
         there = core.available_devices
         if device not in there and device.split(".", 1)[0] not in there:
@@ -307,26 +231,91 @@ def load(
                 f"inference device {device} is not here (there is {', '.join(there)})",
                 "Set EDGE_INFERENCE_DEVICE to one of these",
             )
-    info = _info(graph, files.role, path)
-    return Network(files, info, core, graph, {"device": device, "config": config})
+    options = {"device": device, "config": config}
+    if sidecar is not None:
+        path = files.folder / next(name for name in files.sha256 if not name.endswith(".bin"))
+        graph = _own_graph(core, path, sidecar)
+        return Network(files, ModelInfo(sidecar.info(), path), core, graph, options, sidecar.output)
+    content = files.read()
+    path = files.folder / next((n for n in files.sha256 if n.endswith(".xml")), files.name)
+    if ".xml" not in content or ".bin" not in content:
+        raise ModelUnfitError(f"model {files.name}: {MANIFEST} must name its .xml and .bin", MEND)
+    try:
+        graph = core.read_model(content[".xml"], content[".bin"])
+    except _FOREIGN as error:
+        raise ModelUnfitError(
+            f"model {path} is not an OpenVINO IR that can be read: {_brief(error)}", MEND
+        ) from error
+    return Network(files, _info(graph, files.role, path), core, graph, options)
+
+
+def _own_graph(core: ov.Core, path: Path, sidecar: Sidecar) -> ov.Model:
+    """A graph that takes pictures as a camera gives them, around a model that does not."""
+    given, mend = sidecar.input, "Correct the model's sidecar"
+    try:
+        graph = core.read_model(path)
+    except _FOREIGN as error:
+        raise ModelUnfitError(
+            f"model {path} cannot be read by OpenVINO: {_brief(error)}",
+            "Take an IR (.xml and .bin), .onnx, .tflite or .pb file",
+        ) from error
+    if len(graph.inputs) != 1:
+        raise ModelUnfitError(f"model {path} has {len(graph.inputs)} inputs; it must have one")
+    names = sorted(name for port in graph.outputs for name in port.get_names())
+    wanted = names_of(sidecar.output)
+    for name in wanted:
+        if name not in names:
+            raise ModelUnfitError(
+                f"model {path} has no output {name!r}, which output kind {sidecar.output.kind}"
+                f" needs (there are {', '.join(names)})",
+                mend,
+            )
+    if not wanted and len(graph.outputs) != 1:
+        raise ModelUnfitError(
+            f"model {path} has the outputs {', '.join(names)}; output.name must say which", mend
+        )
+    width, height = given.size
+    sides = (-1, -1) if given.multiple else (height, width)
+    shape = [1, 3, *sides] if given.layout == "nchw" else [1, *sides, 3]
+    try:
+        graph.reshape(shape)
+        steps = ov.preprocess.PrePostProcessor(graph)
+        steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+        steps.input().model().set_layout(ov.Layout(given.layout.upper()))
+        change = steps.input().preprocess().convert_element_type(ov.Type.f32)
+        if given.colour == "rgb":
+            change.reverse_channels()
+        change.mean(list(given.mean)).scale(list(given.scale))
+        graph = steps.build()
+    except _FOREIGN as error:
+        raise ModelUnfitError(
+            f"model {path} does not take input.layout {given.layout} with input.size"
+            f" {width}×{height}: {_brief(error)}",
+            mend,
+        ) from error
+    graph.inputs[0].get_tensor().set_names({INPUT})
+    return graph
 
 
 def _info(graph: ov.Model, role: Role, path: Path) -> ModelInfo:
     values: dict[str, str] = {}
     for key in ("model_type", *_KEYS[role]):
         if not graph.has_rt_info(["model_info", key]):
-            raise ModelUnfitError(f"model {path} does not say model_info/{key}", _MEND)
+            raise ModelUnfitError(f"model {path} does not say model_info/{key}", MEND)
         values[key] = str(graph.get_rt_info(["model_info", key]).value)
         if key == "model_type" and values[key] != _MODEL_TYPES[role]:
             raise ModelUnfitError(
                 f"model {path} is a {values[key]}, not a {_MODEL_TYPES[role]}",
                 "Check EDGE_DETECTOR and EDGE_CLASSIFIER",
             )
+    for key in _OPTIONAL:
+        if graph.has_rt_info(["model_info", key]):
+            values[key] = str(graph.get_rt_info(["model_info", key]).value)
     inputs = [name for port in graph.inputs for name in port.get_names()]
     outputs = [name for port in graph.outputs for name in port.get_names()]
     for name, ports in [(INPUT, inputs), *((name, outputs) for name in _OUTPUTS[role])]:
         if name not in ports:
-            raise ModelUnfitError(f"model {path} has no input or output named {name!r}", _MEND)
+            raise ModelUnfitError(f"model {path} has no input or output named {name!r}", MEND)
     return ModelInfo(values, path)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from pydantic import SecretStr
@@ -18,20 +19,22 @@ from cloud.contract import (
     Heartbeat,
     RolledKey,
 )
-from edge import __version__, identity, inference
+from edge import __version__, identity, inference, sidecar
+from edge.attributes import GenderCount, GenderHead
 from edge.camera import Camera
 from edge.client import Client, is_plain_http_elsewhere
 from edge.commands import Listener, Orders
 from edge.courier import Courier
-from edge.errors import EventRejectedError, OutboxFullError
+from edge.errors import EventRejectedError, ModelMissingError, OutboxFullError
 from edge.faces import FaceDetector
 from edge.health import Health, Watchdog, serve_metrics
-from edge.inference import Role
+from edge.manifest import MANIFEST, ModelFiles, Role, find
 from edge.masks import MaskClassifier
 from edge.outbox import Outbox
 from edge.pipeline import Pipeline
 from edge.preview import Preview
-from edge.settings import MODELS_DIR, Settings
+from edge.settings import MODELS_DIR, Attributes, Precision, Settings
+from edge.sidecar import Sidecar
 from edge.sighting import Rules, Sightings
 from edge.signals import Bell, Screen, Signal, Signals, SoundCommand
 from edge.sources import Source
@@ -42,15 +45,17 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The two models, ready to run."""
+    """The models, ready to run; the gender head only where it was asked for."""
 
     detector: FaceDetector
     classifier: MaskClassifier
+    gender: GenderHead | None = None
 
     @property
     def digests(self) -> dict[str, str]:
         """SHA-256 by role."""
-        return {"detector": self.detector.digest, "classifier": self.classifier.digest}
+        digests = {"detector": self.detector.digest, "classifier": self.classifier.digest}
+        return digests | ({"gender": self.gender.digest} if self.gender else {})
 
 
 def load_models(settings: Settings) -> Models:
@@ -60,16 +65,43 @@ def load_models(settings: Settings) -> Models:
         ModelError: A model is missing, altered, or not what this software can run.
     """
 
+    suits = inference.preferred_precision(settings.inference_device)
+
     def network(role: Role) -> inference.Network:
-        path = settings.detector if role is Role.DETECTOR else settings.classifier
+        named = {Role.DETECTOR: settings.detector, Role.CLASSIFIER: settings.classifier}
+        path = named.get(role)
+        files, own = _files(role, path, settings.precision, suits)
         return inference.load(
-            inference.find(role, MODELS_DIR, path),
+            files,
+            sidecar=own,
             device=settings.inference_device,
             threads=settings.inference_threads,
             cache_dir=settings.model_cache_dir,
         )
 
-    return Models(FaceDetector(network(Role.DETECTOR)), MaskClassifier(network(Role.CLASSIFIER)))
+    counted = settings.attributes is Attributes.GENDER
+    return Models(
+        FaceDetector(network(Role.DETECTOR)),
+        MaskClassifier(network(Role.CLASSIFIER)),
+        GenderHead(network(Role.GENDER)) if counted else None,
+    )
+
+
+def _files(
+    role: Role, path: Path | None, precision: Precision, suits: Precision
+) -> tuple[ModelFiles, Sidecar | None]:
+    """The embedded model, or the one that a setting names with what stands beside it."""
+    described = sidecar.beside(path) if path is not None else None
+    if path is not None and described is not None:
+        said = sidecar.read(described, role)
+        return sidecar.files_of(path, role, said), said
+    if path is not None and not (path.parent / MANIFEST).is_file():
+        raise ModelMissingError(
+            f"model {path} has neither a sidecar ({path.with_suffix('.json').name} or"
+            f" {path.with_suffix('.toml').name}) nor a {MANIFEST} beside it",
+            'Write one; docs/edge.md, "Bring your own model", shows how',
+        )
+    return find(role, MODELS_DIR, path, precision=precision, preferred=suits), None
 
 
 class _Bus:
@@ -171,6 +203,7 @@ def run(
     source = Source.parse(settings.source)
     models = load_models(settings)
     models.classifier.make_ready()
+    count = GenderCount(models.gender) if models.gender else None
     cloud = settings.cloud_address(who.cloud_url)
     if is_plain_http_elsewhere(cloud):
         _log.warning("key_unencrypted", cloud=cloud, mend="Use an https:// address")
@@ -195,6 +228,7 @@ def run(
                 models=models.digests,
                 version=__version__,
                 problems=_problems(settings, health.camera_state(camera.state), bus),
+                attributes=count.counts() if count else {},
             )
 
         courier = Courier(
@@ -221,6 +255,7 @@ def run(
             outbox=outbox,
             observer=bus,
             max_faces=settings.max_faces,
+            on_verdict=count.settled if count else lambda _frame, _verdict: None,
         )
         preview = Preview(client, settings.preview)
         bus.preview = preview

@@ -7,6 +7,7 @@ import numpy as np
 from cloud.contract import Label
 from edge.errors import ModelUnfitError
 from edge.inference import Network
+from edge.resizing import resized
 from edge.values import Box, Face, Image, Judgement
 
 
@@ -41,7 +42,7 @@ class MaskClassifier:
         network: A classifier (docs/decisions/0001-model-contract.md).
 
     Raises:
-        ModelUnfitError: Its labels are not the three that the wire knows.
+        ModelUnfitError: Its labels are not those that the wire knows.
     """
 
     def __init__(self, network: Network) -> None:
@@ -49,11 +50,14 @@ class MaskClassifier:
         self._threshold = network.info.fraction("confidence_threshold")
         self._margin = network.info.number("crop_margin")
         self.min_face_size = network.info.number("min_face_size")
+        stretched = network.info.values.get("resize") == "stretch"
+        self._size = network.info.size() if stretched else None
         names = network.info.text("labels").split()
-        if sorted(names) != sorted(Label):
+        # A model of two classes knows no wrongly worn mask; with_mask and one other it must know.
+        if not set(names) <= set(Label) or Label.WITH_MASK not in names or len(names) < 2:
             raise ModelUnfitError(
                 f"classifier {network.info.path} knows the labels {names}; needed are"
-                f" {[str(label) for label in Label]}"
+                f" {[str(label) for label in Label]}, or with_mask and one other"
             )
         self._labels = [Label(name) for name in names]
 
@@ -64,7 +68,10 @@ class MaskClassifier:
 
     def make_ready(self) -> None:
         """Compile now, and not when the first person is there."""
-        self._network.infer(np.zeros((96, 96, 3), np.uint8))
+        width, height = self._size or (96, 96)
+        if self._size:
+            self._network.expect(height, width)
+        self._network.infer(np.zeros((height, width, 3), np.uint8))
 
     def can_judge(self, face: Face) -> bool:
         """Whether the face is large enough for a judgement that counts at a door."""
@@ -80,7 +87,10 @@ class MaskClassifier:
 
     def _judge_one(self, image: Image, face: Face) -> Judgement:
         x0, y0, x1, y1 = crop_box(face.box, self._margin, *image.shape[:2])
-        row = self._network.infer(image[y0:y1, x0:x1])["probabilities"]
+        crop = image[y0:y1, x0:x1]
+        if self._size:
+            crop = resized(crop, *self._size)
+        row = self._network.infer(crop)["probabilities"]
         # 16-bit weights leave a sum of three probabilities within a hundredth of 1.
         if row.shape != (len(self._labels),) or not abs(float(np.sum(row)) - 1.0) < 0.01:
             raise ModelUnfitError(
@@ -88,7 +98,8 @@ class MaskClassifier:
                 f" {len(self._labels)} probabilities"
             )
         clipped = np.clip(row, 0.0, 1.0)
-        probabilities = {label: float(p) for label, p in zip(self._labels, clipped, strict=True)}
+        probabilities = dict.fromkeys(Label, 0.0)
+        probabilities |= {label: float(p) for label, p in zip(self._labels, clipped, strict=True)}
         return Judgement(face, self._label(probabilities), probabilities)
 
     def _label(self, probabilities: dict[Label, float]) -> Label:

@@ -1,7 +1,7 @@
 """The loop: camera → faces → masks → sighting → outbox."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from uuid_utils.compat import uuid7
@@ -49,6 +49,7 @@ class Pipeline:
         outbox: Takes the events.
         observer: Is told of what happens.
         max_faces: Faces judged in a frame, the largest first.
+        on_verdict: Is given each verdict with the frame that settled it, before it is stored.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Pipeline:
         outbox: Outbox,
         observer: Observer,
         max_faces: int,
+        on_verdict: Callable[[Frame, Verdict], None] = lambda _frame, _verdict: None,
     ) -> None:
         self._camera = camera
         self._detector = detector
@@ -69,6 +71,7 @@ class Pipeline:
         self._outbox = outbox
         self._observer = observer
         self._max_faces = max_faces
+        self._on_verdict = on_verdict
         self._models = {"detector": detector.digest, "classifier": classifier.digest}
         self._last_size: tuple[int, int] | None = None
         self._unstored: deque[tuple[Verdict, Event]] = deque()
@@ -110,6 +113,7 @@ class Pipeline:
             self._observer.seen(frame, found, judgements)
 
         for verdict in self._sightings.update(judgements, frame.captured_at):
+            self._on_verdict(frame, verdict)
             self._unstored.append((verdict, event_of(verdict, self._models)))
         while self._unstored:
             try:

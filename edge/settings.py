@@ -33,6 +33,23 @@ class PreviewMode(StrEnum):
     """As the camera sees them."""
 
 
+class Precision(StrEnum):
+    """Which of the manifest's models to run."""
+
+    AUTO = "auto"
+    """What suits the processor."""
+
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+class Attributes(StrEnum):
+    """What is counted of people besides masks."""
+
+    NONE = "none"
+    GENDER = "gender"
+
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -76,10 +93,16 @@ class Settings(BaseSettings):
     )
 
     detector: Path | None = Field(
-        default=None, description="Face detector (.xml); by default the manifest's"
+        default=None,
+        description="Face detector (.xml, .onnx …) with its sidecar; by default the manifest's",
     )
     classifier: Path | None = Field(
-        default=None, description="Mask classifier (.xml); by default the manifest's"
+        default=None,
+        description="Mask classifier (.xml, .onnx …) with its sidecar; by default the manifest's",
+    )
+    precision: Precision = Field(
+        default=Precision.AUTO,
+        description="Weights of the embedded models: fp16, int8, or auto for what suits the CPU",
     )
     inference_device: str = Field(
         default="CPU", min_length=1, description="OpenVINO device: CPU, GPU, AUTO …"
@@ -121,6 +144,11 @@ class Settings(BaseSettings):
         description="Pictures for who watches the gate from afar: off, allowed (faces blurred) or"
         " faces (as they are)",
     )
+    attributes: Attributes = Field(
+        default=Attributes.NONE,
+        description="Attributes of unmasked people that are counted, never told of one: gender",
+    )
+
     sound: bool = Field(default=True, description="Ring the terminal's bell on a refusal")
     sound_command: str | None = Field(
         default=None, description="Command to run on a refusal, e.g. aplay /usr/share/beep.wav"

@@ -11,15 +11,13 @@ from training.commands import evaluate, train
 from training.commands.bench import bench
 from training.commands.collect import collect
 from training.commands.compare import compare_command
-from training.commands.options import ClassifierRun, Data, DetectorRun, Prepared
+from training.commands.export import export
+from training.commands.options import Data, Prepared
 from training.commands.report import report_command
 from training.commands.watch import watch_command
 from training.errors import TrainingError
-from training.layouts import Pixels, read_picture
 from training.memory import keep_freed_memory
 from training.prepare import prepare as prepare_sets
-from training.records import read_records
-from training.shipping import ship
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")
 
@@ -57,48 +55,7 @@ app.command("bench")(bench)
 app.add_typer(evaluate.app, name="evaluate")
 
 
-DETECTOR_RUN = Path("var/training/detector")
-CLASSIFIER_RUN = Path("var/training/classifier")
-
-
-@app.command()
-def export(
-    *,
-    prepared: Prepared = Path("var/training/prepared"),
-    detector: DetectorRun = DETECTOR_RUN,
-    classifier: ClassifierRun = CLASSIFIER_RUN,
-    out: Annotated[Path, typer.Option(help="Where the edge looks for its models.")] = Path(
-        "edge/models"
-    ),
-    card: Annotated[Path, typer.Option(help="Where the model card is written.")] = Path(
-        "docs/models.md"
-    ),
-    version: Annotated[str, typer.Option("--model-version", help="For people and reports.")] = "1",
-) -> None:
-    """Write both models as OpenVINO IR, compare them with the trained ones, install them at the
-    edge, write the model card. A model without a run of its own stays the one that the edge has.
-    """
-    pictures: list[Pixels] = []
-    for record in read_records(prepared / "records.jsonl"):
-        if record.split == "validation" and record.faces and len(pictures) < 6:
-            picture = read_picture(Path(record.path))
-            pictures += [picture] if picture is not None else []
-    runs = [
-        None if run == usual and other.is_dir() and not run.is_dir() else run
-        for run, usual, other in (
-            (detector, DETECTOR_RUN, classifier),
-            (classifier, CLASSIFIER_RUN, detector),
-        )
-    ]
-    ship(
-        (runs[0], runs[1]),
-        prepared,
-        out,
-        card=card,
-        version=version,
-        pictures=pictures,
-        console=console,
-    )
+app.command("export")(export)
 
 
 def main() -> None:

@@ -13,9 +13,11 @@ that `python -m training evaluate` measured on the validation split (15 % of the
 set, chosen by a hash of the source's name; near-duplicates stay together). Thresholds and the
 temperature were chosen on the same split, so expect somewhat less on pictures from elsewhere.
 
-The files are OpenVINO IR with FP16 weights. They take u8 BGR pictures of any size; resizing,
-letterboxing, normalising and decoding are in the graph. The classifier's graph judges a crop and
-its mirror image, and averages. What a file says about itself is laid down in
+The files are OpenVINO IR with FP16 weights, and where it says so below a second time in 8 bits,
+for x86 processors that multiply those themselves; the edge chooses at its start. They take u8 BGR
+pictures of any size; resizing, letterboxing, normalising and decoding are in the graph. The
+classifier's graph judges a crop and its mirror image, and averages. What a file says about itself
+is laid down in
 [decision 1](decisions/0001-model-contract.md).
 """
 
@@ -42,7 +44,7 @@ They judge single pictures; the edge decides over many of them.
     python -m training train detector --minutes 60
     python -m training train classifier --minutes 25
     python -m training evaluate all
-    python -m training export
+    python -m training export --int8
 
 `DIR` holds COCO json, VOC xml, YOLO txt (with classes.txt) or class folders (`with_mask/
 without_mask/ incorrect_mask/`). A folder whose parts carry the names of the sets below is read
@@ -50,7 +52,15 @@ as those sets. `--teacher` labels the faces of pictures without boxes. Training 
 on with `--resume`; the schedule is shaped to `--minutes`, so that a run always ends annealed.
 Each run leaves checkpoints, `curves.png`, `confusion.png` and `figures.json` under
 `var/training/`. `export` compares the exported model with the trained one before it replaces
-anything.
+anything. `--int8` adds the 8-bit models, if they cost at most 0.3 points of any figure, and
+`--gender RUN` the gender head (`python -m training train gender`, `evaluate gender`).
+"""
+
+_GENDER = """The head is optional and runs only where `EDGE_ATTRIBUTES=gender` is set. It says how
+the authors of its training set would have read a face, as one of two words; it does not say what a
+person is, and it is wrong more often for some groups than for others (the tables). It is for
+counts over many people: no event, log or picture ever carries what it said of one. It is not for
+deciding about anybody, and the door does not ask it.
 """
 
 
@@ -105,6 +115,24 @@ def _parts(title: str, parts: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _in_8_bits(figures: dict[str, Any]) -> str:
+    """Both precisions side by side, on the same pictures in one process."""
+    lines = ["## In 8 bits, beside FP16\n", "| | FP16 | INT8 | drop, points |", "|---|---|---|---|"]
+    for name, drop in figures["drop_from_fp16"].items():
+        now = figures[name]
+        lines.append(
+            f"| {name.replace('_', ' ')} | {now + drop:.4f} | {now:.4f} | {drop * 100:+.2f} |"
+        )
+    said = [f"{role}: {way}" for role, way in figures["ways"].items()]
+    lines += ["", f"Quantised by: {'; '.join(said)}.", ""]
+    lines += ["| a frame of 640×480 to its labels | median ms | least ms |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {pace['median_ms']} | {pace['least_ms']} |"
+        for name, pace in figures["milliseconds"].items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def write_card(manifest: Path, card: Path) -> None:
     """Write the card for the models of a manifest. Raises MissingDataError."""
     if not manifest.is_file():
@@ -112,19 +140,24 @@ def write_card(manifest: Path, card: Path) -> None:
     models = json.loads(manifest.read_text(encoding="utf-8"))["models"]
     parts = [_HEAD]
     sets: dict[str, dict[str, Any]] = {}
-    for model in models:
+    for model in [m for m in models if m["precision"] != "INT8"]:
         figures = model["figures"]
         parts.append(
             f"## {model['name']} {model['version']}\n\n"
             f"Input {model['input'][0]}x{model['input'][1]}, {model['precision']} weights, "
             f"labels {', '.join(model['labels'])}.\n"
         )
+        if model["role"] == "gender":
+            parts.append(_GENDER)
         parts.append(_table(figures))
         for key, title in (
             ("classes", "class"),
             ("by_set", "set"),
             ("by_size", "shorter side"),
             ("by_sharpness", "sharpness"),
+            ("by_gender", "read as"),
+            ("by_race", "group"),
+            ("by_age", "age"),
         ):
             if key in figures:
                 parts.append(_parts(title, figures[key]))
@@ -135,6 +168,9 @@ def write_card(manifest: Path, card: Path) -> None:
             parts.append(_table(figures["pipeline"]))
         for row in model["trained_on"]:
             sets[row["set"]] = row
+    eight = [m for m in models if m["precision"] == "INT8"]
+    if eight:
+        parts.append(_in_8_bits(eight[0]["figures"]))
     parts.append(_USE)
     rows = [f"| {r['set']} | {r['images']} | {r['licence']} |" for r in sets.values()]
     parts.append(

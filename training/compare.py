@@ -18,8 +18,9 @@ from training.checkpoint import write_json
 from training.classifier import CropClassifier
 from training.errors import ExportError, MissingRunError
 from training.evaluate import Trained, evaluate_classifier, open_classifier
-from training.export import Exported, classifier_graph, install, milliseconds
+from training.export import Exported, install, milliseconds
 from training.figures import draw_speed
+from training.graphs import classifier_graph
 from training.records import LABELS
 from training.tables import plain, shown
 

@@ -20,6 +20,7 @@
     ├── UnknownArchitectureError  a classifier that we do not know how to build
     ├── DeviceError               a device that is not there, or a batch that cannot be shared
     ├── ExportError               the exported model does not say what the trained one says
+    │   └── AccuracyError              8 bits cost more accuracy than is allowed
     └── ModelError                a model file that cannot be measured
         ├── MissingModelError          a file, or a manifest's entry, is not there
         └── UnfitModelError            it cannot be read or run, or is another kind of model
@@ -118,3 +119,7 @@ class MissingModelError(ModelError):
 
 class UnfitModelError(ModelError):
     """It cannot be read or run, or is another kind of model."""
+
+
+class AccuracyError(ExportError):
+    """A model in 8 bits is worse than the same in 16 by more than is allowed."""

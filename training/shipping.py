@@ -9,26 +9,34 @@ from pathlib import Path
 
 from rich.console import Console
 
+from training.adults import GENDERS
 from training.card import write_card
-from training.checkpoint import write_json
+from training.classifier import CropClassifier
+from training.detector import FaceDetector
 from training.errors import MissingDataError, MissingModelError
 from training.evaluate import OVERLAP, chosen, open_classifier, open_detector
+from training.evaluate_gender import open_gender
 from training.export import (
     Exported,
-    classifier_graph,
     describe,
-    detector_graph,
     install,
     milliseconds,
+    replace_models,
+    rows_of,
     sample_pictures,
     verify_classifier,
     verify_detector,
+    write_rows,
 )
 from training.faces import SHIPPED
+from training.graphs import classifier_graph, detector_graph
 from training.layouts import Pixels
+from training.measures import COUNTED
+from training.precision import Shipped
 from training.records import LABELS
 from training.sets import LICENCES
 from training.tasks import RUNNING_SIZE
+from training.tasks.gender import GENDER_SET
 
 SMALLEST_JUDGED = 24
 """Shorter side in pixels under which the edge does not judge a face."""
@@ -68,8 +76,7 @@ def keep(role: str, installed: Path, folder: Path) -> None:
     Raises MissingModelError where none is.
     """
     manifest = installed / "manifest.json"
-    rows = json.loads(manifest.read_text(encoding="utf-8"))["models"] if manifest.is_file() else []
-    kept = [row for row in rows if row["role"] == role]
+    kept = [row for row in rows_of(installed) if row["role"] == role]
     if not kept:
         raise MissingModelError(
             f"{manifest} names no {role} to keep; train one, or name its run with --{role}"
@@ -77,11 +84,7 @@ def keep(role: str, installed: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (name for row in kept for name in row["files"]):
         shutil.copyfile(installed / name, folder / name)
-    beside = folder / "manifest.json"
-    there = json.loads(beside.read_text(encoding="utf-8"))["models"] if beside.is_file() else []
-    others = [row for row in there if row["role"] != role]
-    models = sorted([*others, *kept], key=lambda row: str(row["role"]), reverse=True)
-    write_json({"schema": 1, "models": models}, beside)
+    write_rows([*[row for row in rows_of(folder) if row["role"] != role], *kept], folder)
 
 
 def ship(
@@ -93,20 +96,24 @@ def ship(
     version: str,
     pictures: list[Pixels],
     console: Console,
-) -> None:
+) -> Shipped | None:
     """Export the best models of `runs`, a detector's and a classifier's, into `folder` and write
     the card. None keeps the model that comes with the edge. Raises CheckpointError, ExportError,
     MissingDataError, MissingModelError.
 
     `pictures` are compared between torch and IR besides made-up ones: faces make the comparison
-    mean something.
+    mean something. Returns what was shipped, if both models are of one's own.
     """
     detector, classifier = runs
+    own_detector: tuple[FaceDetector, Exported] | None = None
+    own_classifier: tuple[CropClassifier, Exported, float, float] | None = None
     trial = folder / "trial"
     origin = trained_on(prepared)
     samples = [*sample_pictures(), *pictures]
     if detector is not None:
-        _ship_detector(detector, origin, trial, version=version, samples=samples, console=console)
+        own_detector = _ship_detector(
+            detector, origin, trial, version=version, samples=samples, console=console
+        )
     if classifier is not None:
         pipeline = detector / "pipeline.json" if detector is not None else None
         extra = (
@@ -114,7 +121,7 @@ def ship(
             if pipeline is not None and pipeline.is_file()
             else {}
         )
-        _ship_classifier(
+        own_classifier = _ship_classifier(
             classifier,
             origin,
             trial,
@@ -129,14 +136,14 @@ def ship(
             console.print(f"{role}: no run of your own; the one that comes with the edge is kept")
 
     # Only what has passed replaces what the edge has.
-    for path in trial.iterdir():
-        if path.name != "manifest.json":
-            path.replace(folder / path.name)
-    (trial / "manifest.json").replace(folder / "manifest.json")
-    trial.rmdir()
+    replace_models(trial, folder)
     write_card(folder / "manifest.json", card)
     size = sum(p.stat().st_size for p in folder.iterdir() if p.suffix in (".xml", ".bin"))
     console.print(f"{folder}: {size / 2**20:.2f} MiB; {card} written")
+    if own_detector is None or own_classifier is None:
+        return None
+    judge, judged, margin, temperature = own_classifier
+    return Shipped(*own_detector, judge, judged, margin, temperature)
 
 
 def _ship_detector(
@@ -147,7 +154,7 @@ def _ship_detector(
     version: str,
     samples: list[Pixels],
     console: Console,
-) -> None:
+) -> tuple[FaceDetector, Exported]:
     finder, found = open_detector(run), chosen(run)
     figures: dict[str, object] = dict(found)
     row = Exported(
@@ -169,6 +176,7 @@ def _ship_detector(
         f"face-detector: IR and torch differ by {worst:.4f} at most; {pace:.1f} ms for a frame "
         f"of 640x480 on this machine's CPU"
     )
+    return finder.model, row
 
 
 def _ship_classifier(
@@ -180,7 +188,7 @@ def _ship_classifier(
     extra: dict[str, object],
     samples: list[Pixels],
     console: Console,
-) -> None:
+) -> tuple[CropClassifier, Exported, float, float]:
     judge, judged = open_classifier(run), chosen(run)
     side, temperature = judge.configuration.size, float(judged["temperature"])
     other = Exported(
@@ -202,3 +210,41 @@ def _ship_classifier(
         f"mask-classifier: IR and torch differ by {worst:.4f} at most; {pace:.1f} ms for a "
         f"crop on this machine's CPU"
     )
+    return judge.model, other, judge.configuration.margin, temperature
+
+
+def ship_gender(
+    run: Path,
+    prepared: Path,
+    folder: Path,
+    *,
+    card: Path,
+    version: str,
+    pictures: list[Pixels],
+    console: Console,
+) -> None:
+    """Export the best gender head of a run into `folder`, beside what is there, and write the card.
+    Raises CheckpointError, ExportError, MissingDataError.
+    """
+    head, judged = open_gender(run), chosen(run)
+    side, temperature = head.configuration.size, float(judged["temperature"])
+    row = Exported(
+        "gender-head",
+        "gender",
+        version,
+        side,
+        GENDERS,
+        {"confidence": 0.5, "min_face_size": COUNTED},
+        trained_on(prepared, GENDER_SET),
+        dict(judged),
+    )
+    graph = classifier_graph(head.model, side, temperature)
+    describe(graph, row, head.configuration.margin)
+    trial = folder / "trial"
+    install(graph, row, trial)
+    worst = verify_classifier(
+        head.model, side, temperature, trial / f"{row.stem}.xml", [*sample_pictures(), *pictures]
+    )
+    replace_models(trial, folder)
+    write_card(folder / "manifest.json", card)
+    console.print(f"gender-head: IR and torch differ by {worst:.4f} at most; {card} written")

@@ -50,6 +50,12 @@ class Heartbeat(Wire):
     latency_ms: float = Field(ge=0, description="Median time from capture to labels")
     outbox_depth: int = Field(ge=0, description="Events not yet acknowledged")
     models: dict[str, Sha256] = Field(default_factory=dict, max_length=8)
+    attributes: dict[str, dict[str, Annotated[int, Field(ge=0)]]] = Field(
+        default_factory=dict,
+        max_length=4,
+        description="Unmasked people since the device's start, by attribute and value; grows by 20"
+        " people at least, so that none can be told from two heartbeats",
+    )
     version: str = Field(max_length=40)
     problems: list[ProblemName] = Field(
         default_factory=list,

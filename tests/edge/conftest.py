@@ -9,8 +9,8 @@ import structlog
 
 from edge import inference
 from edge.faces import FaceDetector
-from edge.inference import Role
 from edge.installation import Models
+from edge.manifest import Role, find
 from edge.masks import MaskClassifier
 from tests.edge import standins
 from tests.edge.cloud_double import CloudDouble, enrolled, serving
@@ -40,8 +40,8 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(models_dir: Path) -> Models:
     """The stand-in models, loaded."""
     return Models(
-        FaceDetector(inference.load(inference.find(Role.DETECTOR, models_dir))),
-        MaskClassifier(inference.load(inference.find(Role.CLASSIFIER, models_dir))),
+        FaceDetector(inference.load(find(Role.DETECTOR, models_dir))),
+        MaskClassifier(inference.load(find(Role.CLASSIFIER, models_dir))),
     )
 
 

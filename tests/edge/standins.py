@@ -42,7 +42,7 @@ def detector() -> ov.Model:
     image = ops.parameter([1, -1, -1, 3], ov.Type.u8, name="image")
     bright = ops.greater(
         ops.reduce_max(ops.convert(image, "f32"), ops.constant([3]), keep_dims=False),
-        ops.constant(np.float32(100)),
+        ops.constant(np.float32(120)),  # above the grey of a letterbox
     )
     seen = ops.convert(bright, "f32")
     ends = [_extent(seen, axis) for axis in (1, 2)]

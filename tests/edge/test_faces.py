@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge import inference
 from edge.errors import ModelUnfitError
 from edge.faces import FaceDetector
 from edge.inference import ModelInfo
 from edge.installation import Models
+from edge.manifest import Role, find
 from tests.edge import standins
 
 
@@ -95,3 +97,27 @@ def test_arrays_without_meaning_are_an_error_and_not_an_empty_room(
 ) -> None:
     with pytest.raises(ModelUnfitError, match=r"fake\.xml"):
         detect(boxes, scores)
+
+
+@pytest.mark.parametrize("size", [(240, 320), (480, 640), (300, 500), (90, 60)])
+def test_boxes_come_back_in_the_pixels_of_the_picture_that_was_given(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """The graph sees a smaller picture, filled up; nobody outside can tell."""
+    info = standins.INFO["detector"] | {
+        "input_size": "160 160",
+        "resize": "fit",
+        "size_multiple": "32",
+    }
+    folder = standins.write(tmp_path, detector=info)
+    detector = FaceDetector(inference.load(find(Role.DETECTOR, folder)))
+    height, width = size
+    box = (width // 4, height // 4, width // 2, height // 2)
+    # Darker than the grey that fills up is what this stand-in takes for nothing.
+    picture = standins.picture(standins.GREEN, box=box, size=size)
+    for _ in range(2):
+        face = detector.detect(picture)[0]
+        found = (face.box.x0, face.box.y0, face.box.x1, face.box.y1)
+        step = max(size) / 160
+        assert np.abs(np.array(found) - box).max() <= 2 * step + 1e-3
+        detector.expect(height, width)

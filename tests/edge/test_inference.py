@@ -1,5 +1,6 @@
 import hashlib
 import json
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from edge import inference
 from edge.errors import ModelAlteredError, ModelMissingError, ModelUnfitError
 from edge.faces import FaceDetector
-from edge.inference import Role
+from edge.manifest import Role, find
+from edge.settings import Precision
 from tests.edge import standins
 
 
@@ -21,7 +23,7 @@ def folder(models_dir: Path, tmp_path: Path) -> Path:
 
 
 def test_a_model_runs_on_pictures_of_any_size(models_dir: Path) -> None:
-    network = inference.load(inference.find(Role.DETECTOR, models_dir))
+    network = inference.load(find(Role.DETECTOR, models_dir))
     for size in ((240, 320), (480, 640)):
         found = network.infer(standins.picture(standins.RED, size=size))
         assert found["boxes"][0].tolist() == [100, 60, 180, 140]
@@ -29,7 +31,7 @@ def test_a_model_runs_on_pictures_of_any_size(models_dir: Path) -> None:
 
 
 def test_expecting_a_size_changes_no_result(models_dir: Path) -> None:
-    network = inference.load(inference.find(Role.DETECTOR, models_dir))
+    network = inference.load(find(Role.DETECTOR, models_dir))
     picture = standins.picture(standins.GREEN)
     before = network.infer(picture)
     network.expect(240, 320)
@@ -40,7 +42,7 @@ def test_expecting_a_size_changes_no_result(models_dir: Path) -> None:
 
 
 def test_an_answer_outlives_the_next_call(models_dir: Path) -> None:
-    network = inference.load(inference.find(Role.DETECTOR, models_dir))
+    network = inference.load(find(Role.DETECTOR, models_dir))
     first = network.infer(standins.picture(standins.GREEN))["boxes"]
     kept = first.copy()
     network.infer(standins.picture(standins.GREEN, box=(0, 0, 40, 40)))
@@ -48,12 +50,12 @@ def test_an_answer_outlives_the_next_call(models_dir: Path) -> None:
 
 
 def test_a_model_of_ones_own_is_found_by_its_path(models_dir: Path, tmp_path: Path) -> None:
-    files = inference.find(Role.CLASSIFIER, tmp_path, models_dir / "classifier.xml")
+    files = find(Role.CLASSIFIER, tmp_path, models_dir / "classifier.xml")
     assert files.folder == models_dir
 
 
 def test_the_digest_is_what_sha256sum_prints(models_dir: Path) -> None:
-    files = inference.find(Role.DETECTOR, models_dir)
+    files = find(Role.DETECTOR, models_dir)
     command = "sha256sum detector.bin detector.xml | sha256sum"
     printed = subprocess.run(
         command, shell=True, cwd=models_dir, capture_output=True, text=True, check=True
@@ -65,7 +67,7 @@ def test_the_digest_is_what_sha256sum_prints(models_dir: Path) -> None:
 def test_an_altered_file_is_refused_with_its_name_and_both_hashes(folder: Path, name: str) -> None:
     path = folder / name
     path.write_bytes(path.read_bytes() + b" ")
-    files = inference.find(Role.DETECTOR, folder)
+    files = find(Role.DETECTOR, folder)
     with pytest.raises(ModelAlteredError) as caught:
         inference.load(files)
     actual = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
@@ -79,17 +81,17 @@ def test_an_altered_file_is_refused_with_its_name_and_both_hashes(folder: Path, 
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelMissingError, match=name):
-        inference.load(inference.find(Role.DETECTOR, folder))
+        inference.load(find(Role.DETECTOR, folder))
 
 
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelMissingError, match=r"manifest\.json"):
-        inference.find(Role.DETECTOR, tmp_path)
+        find(Role.DETECTOR, tmp_path)
 
 
 def test_a_model_that_the_manifest_does_not_name_is_refused(folder: Path) -> None:
     with pytest.raises(ModelMissingError, match=r"other\.xml"):
-        inference.find(Role.DETECTOR, folder, folder / "other.xml")
+        find(Role.DETECTOR, folder, folder / "other.xml")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_a_model_that_the_manifest_does_not_name_is_refused(folder: Path) -> Non
 def test_a_damaged_manifest_is_refused(folder: Path, manifest: str) -> None:
     (folder / "manifest.json").write_text(manifest)
     with pytest.raises(ModelUnfitError, match=r"manifest\.json is damaged"):
-        inference.find(Role.DETECTOR, folder)
+        find(Role.DETECTOR, folder)
 
 
 def test_a_classifier_is_no_detector(folder: Path) -> None:
@@ -107,7 +109,7 @@ def test_a_classifier_is_no_detector(folder: Path) -> None:
     manifest["models"][1]["role"] = "detector"
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelUnfitError, match="is a mask_classifier, not a face_detector"):
-        inference.load(inference.find(Role.DETECTOR, folder, folder / "classifier.xml"))
+        inference.load(find(Role.DETECTOR, folder, folder / "classifier.xml"))
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -117,7 +119,7 @@ def test_every_needed_key_is_missed(tmp_path: Path, role: Role) -> None:
         info = {name: value for name, value in standins.INFO[role].items() if name != key}
         folder = standins.write(tmp_path / key, **{role.value: info})
         with pytest.raises(ModelUnfitError, match=f"model_info/{key}"):
-            inference.load(inference.find(role, folder))
+            inference.load(find(role, folder))
 
 
 def test_something_else_is_no_model(folder: Path) -> None:
@@ -127,22 +129,22 @@ def test_something_else_is_no_model(folder: Path) -> None:
     manifest["models"][0]["files"]["detector.xml"] = actual
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelUnfitError, match="not an OpenVINO IR"):
-        inference.load(inference.find(Role.DETECTOR, folder))
+        inference.load(find(Role.DETECTOR, folder))
 
 
 def test_a_device_that_is_not_here_is_named(models_dir: Path) -> None:
     with pytest.raises(ModelUnfitError, match=r"NPU9 is not here \(there is .*CPU"):
-        inference.load(inference.find(Role.DETECTOR, models_dir), device="NPU9")
+        inference.load(find(Role.DETECTOR, models_dir), device="NPU9")
 
 
 def test_a_picture_that_the_graph_cannot_take_is_an_error(models_dir: Path) -> None:
-    network = inference.load(inference.find(Role.DETECTOR, models_dir))
+    network = inference.load(find(Role.DETECTOR, models_dir))
     with pytest.raises(ModelUnfitError, match="failed on a picture"):
         network.infer(np.zeros((10, 10, 4), np.uint8))
 
 
 def test_compiled_models_are_kept_where_a_setting_says(models_dir: Path, tmp_path: Path) -> None:
-    network = inference.load(inference.find(Role.DETECTOR, models_dir), cache_dir=tmp_path / "c")
+    network = inference.load(find(Role.DETECTOR, models_dir), cache_dir=tmp_path / "c")
     network.expect(240, 320)
     assert any((tmp_path / "c").iterdir())
 
@@ -151,6 +153,75 @@ def test_compiled_models_are_kept_where_a_setting_says(models_dir: Path, tmp_pat
 def test_a_threshold_without_meaning_is_refused(tmp_path: Path, value: str) -> None:
     info = standins.INFO["detector"] | {"confidence_threshold": value}
     folder = standins.write(tmp_path, detector=info)
-    network = inference.load(inference.find(Role.DETECTOR, folder))
+    network = inference.load(find(Role.DETECTOR, folder))
     with pytest.raises(ModelUnfitError, match="confidence_threshold"):
         FaceDetector(network)
+
+
+def write_variants(folder: Path) -> Path:
+    """The stand-ins under two precisions each."""
+    standins.write(folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    doubled = []
+    for entry in manifest["models"]:
+        doubled.append(entry | {"precision": "FP16"})
+        files = {}
+        for name, digest in entry["files"].items():
+            other = name.replace(".", "-int8.")
+            shutil.copy(folder / name, folder / other)
+            files[other] = digest
+        doubled.append(entry | {"precision": "INT8", "files": files})
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"models": doubled}))
+    return folder
+
+
+def test_a_precision_is_chosen_from_the_manifest(tmp_path: Path) -> None:
+    folder = write_variants(tmp_path)
+
+    def chosen(precision: Precision, preferred: Precision) -> str:
+        return find(Role.DETECTOR, folder, precision=precision, preferred=preferred).precision
+
+    assert chosen(Precision.AUTO, Precision.INT8) == "INT8"
+    assert chosen(Precision.AUTO, Precision.FP16) == "FP16"
+    assert chosen(Precision.FP16, Precision.INT8) == "FP16"
+    assert chosen(Precision.INT8, Precision.FP16) == "INT8"
+    eight = find(Role.CLASSIFIER, folder, precision=Precision.INT8)
+    assert set(eight.sha256) == {"classifier-int8.xml", "classifier-int8.bin"}
+    assert inference.load(eight).infer(standins.picture(standins.GREEN))["probabilities"][0] > 0.5
+
+
+def test_a_file_that_is_named_is_taken_whatever_its_precision(tmp_path: Path) -> None:
+    folder = write_variants(tmp_path)
+    path = folder / "detector-int8.xml"
+    assert find(Role.DETECTOR, folder, path, precision=Precision.FP16).precision == "INT8"
+
+
+def test_what_the_manifest_lacks_is_named_when_it_was_asked_for(models_dir: Path) -> None:
+    # The stand-ins are FP32: whatever would suit the machine, they are what there is.
+    assert find(Role.DETECTOR, models_dir, preferred=Precision.INT8).precision == "FP32"
+    with pytest.raises(ModelMissingError, match=r"no detector of precision INT8, only FP32\. Set"):
+        find(Role.DETECTOR, models_dir, precision=Precision.INT8)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu avx2 avx512f avx512_vnni", Precision.INT8),
+        ("fpu avx2 avx_vnni", Precision.INT8),
+        ("fpu amx_int8", Precision.INT8),
+        ("fpu avx2 avx512f", Precision.FP16),
+        ("", Precision.FP16),
+    ],
+)
+def test_eight_bits_suit_a_processor_that_multiplies_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, expected: Precision
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t:\n")
+    assert inference.preferred_precision("CPU", cpuinfo) is expected
+    assert inference.preferred_precision("GPU", cpuinfo) is Precision.FP16
+    assert inference.preferred_precision("CPU", tmp_path / "nowhere") is Precision.FP16
+    # An ARM processor may well have such instructions under names of its own.
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert inference.preferred_precision("CPU", cpuinfo) is Precision.FP16

@@ -56,6 +56,21 @@ def test_faces_are_judged_in_the_order_given(models: Models) -> None:
     assert labels == [Label.WITHOUT_MASK, Label.WITH_MASK]
 
 
+def test_crops_are_stretched_to_the_models_size_where_it_says_so() -> None:
+    network = NetworkFake([0.9, 0.05, 0.05])
+    info = standins.INFO["classifier"] | {"resize": "stretch", "input_size": "48 32"}
+    network.info = ModelInfo(info, Path("fake.xml"))
+    classifier = MaskClassifier(network)  # type: ignore[arg-type]
+    classifier.judge(standins.picture(None), [FACE, Face(Box(0, 0, 30, 90), 0.9)])
+    assert network.seen == [(32, 48, 3), (32, 48, 3)]
+
+
+def test_a_size_without_meaning_is_refused_at_the_start() -> None:
+    for said in ("96", "96 x", "0 96", ""):
+        with pytest.raises(ModelUnfitError, match="input_size"):
+            judged([1, 0, 0], resize="stretch", input_size=said)
+
+
 def test_with_mask_needs_its_threshold() -> None:
     assert judged([0.7001, 0.2, 0.0999]) is Label.WITH_MASK
     assert judged([0.69, 0.20, 0.11]) is Label.WITHOUT_MASK
@@ -68,7 +83,19 @@ def test_the_order_of_the_columns_is_the_models_own() -> None:
     assert judged([0.05, 0.9, 0.05], labels=order) is Label.WITH_MASK
 
 
-@pytest.mark.parametrize("labels", ["with_mask without_mask", "mask no_mask wrong", ""])
+def test_a_model_of_two_classes_never_says_the_third() -> None:
+    network = NetworkFake([0.3, 0.7])
+    info = standins.INFO["classifier"] | {"labels": "with_mask without_mask"}
+    network.info = ModelInfo(info, Path("fake.xml"))
+    classifier = MaskClassifier(network)  # type: ignore[arg-type]
+    (judgement,) = classifier.judge(standins.picture(None), [FACE])
+    assert judgement.label is Label.WITHOUT_MASK
+    assert judgement.probabilities[Label.INCORRECT_MASK] == 0
+
+
+@pytest.mark.parametrize(
+    "labels", ["without_mask incorrect_mask", "with_mask", "mask no_mask wrong", ""]
+)
 def test_other_labels_are_refused_at_the_start(labels: str) -> None:
     with pytest.raises(ModelUnfitError, match="labels"):
         judged([1, 0, 0], labels=labels)

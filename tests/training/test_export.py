@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,14 +13,15 @@ from training.detector import FaceDetector
 from training.errors import ExportError
 from training.export import (
     Exported,
-    classifier_graph,
     describe,
-    detector_graph,
     install,
+    replace_models,
+    rows_of,
     sample_pictures,
     verify_classifier,
     verify_detector,
 )
+from training.graphs import classifier_graph, detector_graph, reference_detection
 from training.records import LABELS
 
 FACES = Exported(
@@ -72,9 +74,12 @@ def test_the_detector_takes_any_size_and_answers_in_its_pixels(models: Path) -> 
     assert model.inputs[0].element_type == openvino.Type.u8
     assert str(model.inputs[0].partial_shape) == "[1,?,?,3]"
     compiled = openvino.Core().compile_model(model, "CPU")
-    for height, width in ((480, 640), (61, 97), (500, 333)):
+    # 96 wide and 72 high, filled up to 96; upright; and 96 wide and 54 high, filled up to 64.
+    cells = {(480, 640): (12, 12), (500, 333): (12, 8), (61, 97): (8, 12), (360, 640): (8, 12)}
+    for (height, width), (rows, columns) in cells.items():
         found = compiled([np.zeros((1, height, width, 3), np.uint8)])
-        assert found["boxes"].shape == (1, 12 * 12 + 6 * 6 + 3 * 3, 4)
+        anchors = sum(rows * columns // 4**level for level in range(3))
+        assert found["boxes"].shape == (1, anchors, 4)
         assert found["scores"].shape == found["boxes"].shape[:2]
         assert found["boxes"][..., 0::2].max() <= width
         assert found["boxes"][..., 1::2].max() <= height
@@ -100,6 +105,20 @@ def test_exported_and_trained_agree(
     assert verify_classifier(classifier, 48, 1.7, file, sample_pictures()) < 0.03
 
 
+def test_a_picture_that_fits_is_not_resized(models: Path, detector: FaceDetector) -> None:
+    """With its shape fixed, nothing is left of the resizing: the longer side is right already."""
+    picture = np.random.default_rng(3).integers(0, 256, (64, 96, 3), np.uint8)
+    graph = openvino.Core().read_model(models / "face-detector.xml")
+    graph.reshape([1, *picture.shape])
+    compiled = openvino.Core().compile_model(graph, "CPU")
+    left = [op.get_friendly_name() for op in compiled.get_runtime_model().get_ops()]
+    assert not any("If" in name or "Pad" in name for name in left)
+    boxes, scores = reference_detection(detector, picture, 96)
+    found = compiled([picture[None]])
+    assert np.abs(found["scores"][0] - scores).max() < 0.03
+    assert np.abs(found["boxes"][0] - boxes)[scores > 0.3].max() < 2
+
+
 def test_a_model_that_says_something_else_is_refused(
     models: Path, detector: FaceDetector, classifier: MaskClassifier
 ) -> None:
@@ -123,6 +142,8 @@ def test_the_model_says_what_it_is(models: Path) -> None:
     assert info(face, "input_size") == "96 96"
     assert info(face, "iou_threshold") == "0.45"
     assert info(face, "labels") == "face"
+    assert (info(face, "resize"), info(face, "size_multiple")) == ("fit", "32")
+    assert info(mask, "resize") == "stretch"
     assert info(mask, "labels") == "with_mask without_mask incorrect_mask"
     assert info(mask, "color_order") == "BGR"
     assert info(mask, "confidence_threshold") == "0.6"
@@ -141,3 +162,34 @@ def test_the_manifest_names_every_file_by_its_hash(models: Path) -> None:
     files = {n for m in manifest["models"] for n in m["files"]}
     assert {p.name for p in models.iterdir()} == files | {"manifest.json"}
     assert len(files) == 4
+
+
+def test_a_second_precision_stands_beside_the_first_and_goes_with_it(
+    tmp_path: Path, detector: FaceDetector
+) -> None:
+    def graph() -> openvino.Model:
+        made = detector_graph(detector, 96)
+        describe(made, FACES, 0.0)
+        return made
+
+    folder, trial = tmp_path / "models", tmp_path / "models/trial"
+    gender = replace(MASKS, name="gender-head", role="gender")
+    install(graph(), gender, folder)  # whatever it holds: another role
+    install(graph(), FACES, folder)
+    install(graph(), replace(FACES, precision="INT8"), folder)
+    rows = rows_of(folder)
+    assert [(m["role"], m["precision"]) for m in rows] == [
+        ("detector", "FP16"),
+        ("detector", "INT8"),
+        ("gender", "FP16"),
+    ]
+    assert set(rows[1]["files"]) == {"face-detector-int8.xml", "face-detector-int8.bin"}
+    # A new detector makes the 8 bits of the old one worthless.
+    install(graph(), FACES, trial)
+    replace_models(trial, folder)
+    assert [(m["role"], m["precision"]) for m in rows_of(folder)] == [
+        ("detector", "FP16"),
+        ("gender", "FP16"),
+    ]
+    named = {n for m in rows_of(folder) for n in m["files"]}
+    assert {p.name for p in folder.iterdir()} == named | {"manifest.json"}
