@@ -83,20 +83,29 @@ def assign(
     return face, quality
 
 
+TAUGHT = 0.3
+"""Teacher's score from which an anchor that no known face claims learns the teacher's box too."""
+
+
 def detection_loss(
     logits: torch.Tensor,
     raw: torch.Tensor,
     anchors: torch.Tensor,
     faces: torch.Tensor,
     ignored: torch.Tensor,
+    *,
+    taught: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Quality loss (Li et al., Generalized Focal Loss, 2020, beta 2) and box loss (1 - GIoU), each
     by assigned anchor.
+
+    `taught` [B, A, 5] is what a teacher says at the same anchors, score and box: where no known
+    face claims an anchor, the teacher's score is its target instead of 0 (Hinton et al., Distilling
+    the Knowledge in a Neural Network, 2015), so that a face that nobody labelled is no background.
     """
     boxes = decode(raw, anchors)
     face, quality = assign(logits.detach(), boxes.detach(), anchors, faces)
     positive = face >= 0
-    count = positive.sum().clamp(min=1)
     x, y, _ = anchors.unbind(-1)
     doubtful = (
         (x >= ignored[..., 0:1])
@@ -104,9 +113,23 @@ def detection_loss(
         & (y >= ignored[..., 1:2])
         & (y <= ignored[..., 3:4])
     ).any(1) & ~positive
+    target = faces.gather(1, face.clamp(min=0)[..., None].expand(-1, -1, 4))
+    weight = positive.float()
+    if taught is not None:
+        score = taught[..., 0] * ~positive
+        soft = score >= TAUGHT
+        doubtful = doubtful & ~soft
+        quality = torch.where(positive, quality, score)
+        # Where the teacher means a face that is known, the known box is the better one.
+        agreed, nearest = _pairwise_iou(faces, taught[..., 1:]).max(1)
+        known = faces.gather(1, nearest[..., None].expand(-1, -1, 4))
+        theirs = torch.where((agreed > 0.4)[..., None], known, taught[..., 1:])
+        target = torch.where(soft[..., None], theirs, target)
+        weight = weight + score * soft
+    count = weight.sum().clamp(min=1)
     error = (logits.sigmoid() - quality).abs().detach() ** 2
     entropy = functional.binary_cross_entropy_with_logits(logits, quality, reduction="none")
     quality_loss = (entropy * error * ~doubtful).sum() / count
-    target = faces.gather(1, face.clamp(min=0)[..., None].expand(-1, -1, 4))[positive]
-    box_loss = (1 - generalised_iou(boxes[positive], target)).sum() / count
+    learnt = weight > 0
+    box_loss = (weight[learnt] * (1 - generalised_iou(boxes[learnt], target[learnt]))).sum() / count
     return quality_loss, box_loss

@@ -34,9 +34,9 @@ class Configuration:
 
 # Sizes and rates come from short trials on the public sets; the detector is trained smaller than it
 # runs (320), for speed.
-DETECTOR = Configuration("detector", size=256, width=64, batch=32, rate=2e-3, decay=0.02, seed=1)
+DETECTOR = Configuration("detector", size=256, width=48, batch=32, rate=2e-3, decay=0.02, seed=1)
 CLASSIFIER = Configuration(
-    "classifier", size=96, width=0.5, batch=64, rate=2e-3, decay=0.02, seed=2, margin=0.2
+    "classifier", size=96, width=1.0, batch=64, rate=2e-3, decay=0.02, seed=2, margin=0.2
 )
 
 GENDER = Configuration(

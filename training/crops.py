@@ -29,7 +29,7 @@ _SHARES = (0.41, 0.38, 0.21)
 _WEIGHTS = {
     "detection": 0.42,
     "crops": 0.3,
-    "masked_people": 0.08,
+    "masked_people": 0.2,
     "gender": 0.15,
     "keypoints": 0.08,
     "portraits_cc_by": 0.04,
@@ -151,7 +151,7 @@ class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
         elif whole:
             box = np.array([0, 0, picture.shape[1], picture.shape[0]], np.float32)
         side = float(max(box[2] - box[0], box[3] - box[1]))
-        box = box + np.tile(rng.normal(0, 0.045 * side, 2), 2).astype(np.float32)
+        box = box + np.tile(rng.normal(0, 0.05 * side, 2), 2).astype(np.float32)
         crop = cut(picture, box, self.margin + float(rng.uniform(-0.25, 0.3)))  # type: ignore[arg-type]
         out = fitted(crop, self.size)
         if rng.random() < 0.4:

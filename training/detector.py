@@ -1,7 +1,8 @@
-"""The face detector: anchor-free, depthwise, strides 8, 16 and 32, one small feature pyramid.
+"""The face detector: anchor-free, strides 8, 16 and 32, one small feature pyramid.
 
-In the line of YOLOX (Ge et al., 2021: decoupled, anchor-free head) and YuNet (Wu et al., 2023:
-depthwise all through).
+In the line of YOLOX (Ge et al., 2021: anchor-free head), but of dense 3x3 convolutions with few
+channels rather than depthwise ones: at this size they train two to three times as fast on a CPU and
+run about as fast.
 """
 
 import torch
@@ -12,29 +13,27 @@ STRIDES = (8, 16, 32)
 
 
 def _convolution(
-    inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1
+    inside: int, outside: int, kernel: int = 1, stride: int = 1, *, active: bool = True
 ) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
+    layers: list[nn.Module] = [
+        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outside, eps=1e-3, momentum=0.03),
-        nn.ReLU(inplace=True),
-    )
+    ]
+    return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if active else []))
 
 
-class DepthwiseBlock(nn.Module):
-    """Depthwise 3x3 then pointwise, with a short cut where the shape allows."""
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a short cut (He et al., 2016)."""
 
-    def __init__(self, inside: int, outside: int, stride: int = 1) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _convolution(inside, inside, 3, stride, inside), _convolution(inside, outside)
+            _convolution(width, width, 3), _convolution(width, width, 3, active=False)
         )
-        self.short = stride == 1 and inside == outside
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """[B, inside, H, W] → [B, outside, H / stride, W / stride]."""
-        out: torch.Tensor = self.body(features)
-        return features + out if self.short else out
+        """[B, width, H, W] → the same."""
+        return functional.relu(features + self.body(features))
 
 
 class FaceDetector(nn.Module):
@@ -42,38 +41,32 @@ class FaceDetector(nn.Module):
     strides.
     """
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 48) -> None:
         super().__init__()
-        w = width
-        # Full resolution is left at once: most of a small detector's time goes into its first
-        # layers.
+        w8, w16, w32 = width * 2 // 3, width * 4 // 3, width * 2
+        # Patches of 4x4 (as in ConvNeXt, Liu et al., 2022): full resolution, where most of a small
+        # detector's time goes, is left at once.
         self.stem = nn.Sequential(
-            _convolution(3, 16, 3, 2), DepthwiseBlock(16, w // 2, 2), DepthwiseBlock(w // 2, w // 2)
+            nn.Conv2d(3, w8, 4, 4, bias=False),
+            nn.BatchNorm2d(w8, eps=1e-3, momentum=0.03),
+            nn.ReLU(inplace=True),
         )
-        self.stage8 = nn.Sequential(
-            DepthwiseBlock(w // 2, w, 2), *(DepthwiseBlock(w, w) for _ in range(3))
-        )
+        self.stage8 = nn.Sequential(_convolution(w8, w8, 3, 2), ResidualBlock(w8))
         self.stage16 = nn.Sequential(
-            DepthwiseBlock(w, w * 3 // 2, 2),
-            *(DepthwiseBlock(w * 3 // 2, w * 3 // 2) for _ in range(3)),
+            _convolution(w8, w16, 3, 2), ResidualBlock(w16), ResidualBlock(w16)
         )
         self.stage32 = nn.Sequential(
-            DepthwiseBlock(w * 3 // 2, w * 2, 2), *(DepthwiseBlock(w * 2, w * 2) for _ in range(3))
+            _convolution(w16, w32, 3, 2), ResidualBlock(w32), ResidualBlock(w32)
         )
-        self.lateral = nn.ModuleList([_convolution(c, w) for c in (w, w * 3 // 2, w * 2)])
-        self.smooth = nn.ModuleList([DepthwiseBlock(w, w) for _ in STRIDES])
-        self.heads = nn.ModuleList([DepthwiseBlock(w, w) for _ in STRIDES])
-        self.quality = nn.ModuleList(
-            [nn.Sequential(DepthwiseBlock(w, w), nn.Conv2d(w, 1, 1)) for _ in STRIDES]
-        )
-        self.box = nn.ModuleList(
-            [nn.Sequential(DepthwiseBlock(w, w), nn.Conv2d(w, 4, 1)) for _ in STRIDES]
-        )
+        self.lateral = nn.ModuleList([_convolution(c, width) for c in (w8, w16, w32)])
+        self.smooth = nn.ModuleList([_convolution(width, width, 3) for _ in STRIDES])
+        self.heads = nn.ModuleList([_convolution(width, width, 3) for _ in STRIDES])
+        self.quality = nn.ModuleList([nn.Conv2d(width, 1, 1) for _ in STRIDES])
+        self.box = nn.ModuleList([nn.Conv2d(width, 4, 1) for _ in STRIDES])
         for branch in self.quality:
-            last = branch[-1]  # type: ignore[index]
             # A prior of one in a hundred (Lin et al., Focal Loss, 2017, section 4.1).
-            nn.init.constant_(last.bias, -4.6)
-            nn.init.normal_(last.weight, std=0.01)
+            nn.init.constant_(branch.bias, -4.6)  # type: ignore[arg-type]
+            nn.init.normal_(branch.weight, std=0.01)  # type: ignore[arg-type]
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """f32 [B, 3, H, W], normalised, H and W multiples of 32 → logits [B, A] and raw boxes [B,

@@ -2,7 +2,7 @@
 and ignore regions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -12,12 +12,15 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from training.augment import degrade
 from training.datasets import Album
+from training.detector import STRIDES
 from training.layouts import Pixels
 from training.records import FaceRecord
 from training.wearing import PLACEMENTS, complete, occlude, wear
 
 Boxes = NDArray[np.float32]
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Batch = tuple[torch.Tensor, ...]
+"""Pictures u8 [B, S, S, 3] BGR, faces f32 [B, 48, 4], ignored f32 [B, 24, 4], both padded with
+zeros, and, with a teacher, what it says at each anchor, f32 [B, A, 5]."""
 
 MOST_FACES = 48
 MOST_IGNORED = 24
@@ -35,13 +38,26 @@ _WEIGHTS = {
 _PASTED = ("crops", "gender")
 
 
+Scene = tuple[Pixels, Boxes, Boxes, Boxes | None]
+"""Picture, faces, regions to ignore, and the teacher's word on it."""
+
+
+Teaching = Callable[[], Callable[[Pixels], Boxes]]
+"""Makes, in the process that makes the scenes, what tells of a picture at each anchor point: score
+and box, f32 [A, 5].
+"""
+
+
 class Scenes(IterableDataset[Batch]):
-    """An endless stream of batches: pictures u8 [B, S, S, 3] BGR, faces f32 [B, 48, 4] and ignored
-    f32 [B, 24, 4], both padded with zeros.
+    """An endless stream of batches. Each scene comes twice, the second time as its mirror image
+    with a camera's faults of its own: making it costs as much as learning from it.
     """
 
-    def __init__(self, album: Album, size: int, batch: int, seed: int) -> None:
+    def __init__(
+        self, album: Album, size: int, batch: int, seed: int, teaching: Teaching | None = None
+    ) -> None:
         super().__init__()
+        self.teaching = teaching
         self.album, self.size, self.batch, self.seed = album, size, batch, seed
         self._sources: list[tuple[float, list[int]]] = []
         for name, weight in _WEIGHTS.items():
@@ -59,16 +75,28 @@ class Scenes(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        teacher = self.teaching() if self.teaching else None
+        waiting: list[Scene] = []
         while True:
-            pictures = np.empty((self.batch, self.size, self.size, 3), np.uint8)
-            faces = np.zeros((self.batch, MOST_FACES, 4), np.float32)
-            ignored = np.zeros((self.batch, MOST_IGNORED, 4), np.float32)
-            for i in range(self.batch):
-                pictures[i], found, doubtful = self.scene(rng)
-                order = np.argsort(-(found[:, 2] - found[:, 0]))[:MOST_FACES]
-                faces[i, : len(order)] = found[order]
-                ignored[i, : min(len(doubtful), MOST_IGNORED)] = doubtful[:MOST_IGNORED]
-            yield torch.from_numpy(pictures), torch.from_numpy(faces), torch.from_numpy(ignored)
+            fresh: list[Scene] = []
+            for _ in range(self.batch - min(len(waiting), self.batch // 2)):
+                picture, faces, ignored = self.composed(rng)
+                fresh.append((picture, faces, ignored, teacher(picture) if teacher else None))
+            chosen = fresh + waiting[: self.batch // 2]
+            waiting = [mirrored_scene(scene, self.size) for scene in fresh]
+            yield self._batched(chosen, rng)
+
+    def _batched(self, scenes: list[Scene], rng: np.random.Generator) -> Batch:
+        pictures = np.stack([degrade(np.ascontiguousarray(scene[0]), rng) for scene in scenes])
+        faces = np.zeros((len(scenes), MOST_FACES, 4), np.float32)
+        ignored = np.zeros((len(scenes), MOST_IGNORED, 4), np.float32)
+        for i, (_, found, doubtful, _) in enumerate(scenes):
+            order = np.argsort(-(found[:, 2] - found[:, 0]))[:MOST_FACES]
+            faces[i, : len(order)] = found[order]
+            ignored[i, : min(len(doubtful), MOST_IGNORED)] = doubtful[:MOST_IGNORED]
+        lessons = [scene[3] for scene in scenes if scene[3] is not None]
+        arrays = [pictures, faces, ignored, *([np.stack(lessons)] if lessons else [])]
+        return tuple(torch.from_numpy(a) for a in arrays)
 
     def _draw(self, rng: np.random.Generator) -> int:
         indices = self._sources[int(rng.choice(len(self._sources), p=self._chances))][1]
@@ -116,10 +144,10 @@ class Scenes(IterableDataset[Batch]):
             face = sure[int(rng.integers(len(sure)))].box
             longest = max(face[2] - face[0], face[3] - face[1])
             scale = float(np.exp(rng.uniform(np.log(10), np.log(0.9 * room)))) / longest
-            scale = min(max(scale, 0.5 * room / max(w, h)), 3.0)
+            scale = min(max(scale, 0.7 * room / max(w, h)), 3.0)
             cx, cy = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
         else:
-            scale = room / max(w, h) * float(np.exp(rng.uniform(np.log(0.8), np.log(2.4))))
+            scale = room / max(w, h) * float(np.exp(rng.uniform(np.log(0.9), np.log(2.4))))
             cx, cy = rng.uniform(0, w), rng.uniform(0, h)
         sx, sy = scale * float(np.exp(rng.uniform(-0.1, 0.1))), scale
         # The window's corner in the picture, so that (cx, cy) lands somewhere in the middle part of
@@ -180,8 +208,10 @@ class Scenes(IterableDataset[Batch]):
             -1, 4
         )
 
-    def scene(self, rng: np.random.Generator) -> tuple[Pixels, Boxes, Boxes]:
-        """One scene: picture u8 [S, S, 3], faces [n, 4], regions to ignore [m, 4]."""
+    def composed(self, rng: np.random.Generator) -> tuple[Pixels, Boxes, Boxes]:
+        """One scene, as a perfect camera would see it: picture u8 [S, S, 3], faces [n, 4], regions
+        to ignore [m, 4].
+        """
         size = self.size
         if rng.random() < 0.45:
             picture = np.empty((size, size, 3), np.uint8)
@@ -203,7 +233,7 @@ class Scenes(IterableDataset[Batch]):
             out = np.ascontiguousarray(view)
         if self._single and rng.random() < 0.5:
             boxes = self._pasted(out, boxes, doubtful, rng)
-        return degrade(out, rng), boxes, doubtful
+        return out, boxes, doubtful
 
     def _pasted(self, out: Pixels, boxes: Boxes, ignored: Boxes, rng: np.random.Generator) -> Boxes:
         """Single faces, and patches without any, laid into free places of a scene (in place)."""
@@ -275,3 +305,27 @@ def _mirrored(boxes: Boxes, width: int) -> Boxes:
         if len(boxes)
         else boxes
     )
+
+
+def mirrored_scene(scene: Scene, size: int) -> Scene:
+    """Left and right exchanged in all that a scene says."""
+    picture, faces, ignored, lesson = scene
+    return (
+        picture[:, ::-1],
+        _mirrored(faces, size),
+        _mirrored(ignored, size),
+        _mirrored_lesson(lesson, size) if lesson is not None else None,
+    )
+
+
+def _mirrored_lesson(lesson: Boxes, size: int) -> Boxes:
+    parts, start = [], 0
+    for stride in STRIDES:
+        cells = size // stride
+        level = lesson[start : start + cells * cells].reshape(cells, cells, 5)[:, ::-1]
+        start += cells * cells
+        left, right = size - level[..., 3], size - level[..., 1]
+        parts.append(
+            np.stack([level[..., 0], left, level[..., 2], right, level[..., 4]], -1).reshape(-1, 5)
+        )
+    return np.concatenate(parts)

@@ -10,6 +10,17 @@ def boxes_like(face: list[float]) -> torch.Tensor:
     return torch.tensor(face).repeat(1, len(ANCHORS), 1)
 
 
+def raw_like(face: list[float]) -> torch.Tensor:
+    """The raw boxes that decode to one face at every anchor point."""
+    x0, y0, x1, y1 = face
+    x, y, stride = ANCHORS.unbind(-1)
+    size = torch.tensor([x1 - x0, y1 - y0]) / (3 * stride[:, None])
+    centre = torch.stack([((x0 + x1) / 2 - x) / stride, ((y0 + y1) / 2 - y) / stride], -1)
+    raw = torch.cat([centre, size.log()], -1)[None]
+    assert torch.allclose(decode(raw, ANCHORS), boxes_like(face), atol=1e-3)
+    return raw
+
+
 def test_anchors_inside_the_face_answer_for_it_and_no_others() -> None:
     face = [8.0, 8.0, 40.0, 40.0]
     index, quality = assign(
@@ -58,3 +69,38 @@ def test_generalised_iou_of_the_paper() -> None:
         abs(generalised_iou(square, torch.tensor([[4.0, 0.0, 6.0, 2.0]])).item() + (12 - 8) / 12)
         < 1e-6
     )
+
+
+def test_what_a_teacher_sees_where_nobody_labelled_a_face_is_no_background() -> None:
+    face = torch.tensor([8.0, 8.0, 40.0, 40.0])
+    taught = torch.zeros(1, len(ANCHORS), 5)
+    inside = ((ANCHORS[:, :2] - 24).abs() < 8).all(1)
+    taught[0, inside] = torch.cat([torch.tensor([0.9]), face])
+    logits = torch.full((1, len(ANCHORS)), -20.0)
+    logits[0, inside] = 3.0
+    nobody, nothing = torch.zeros(1, 3, 4), torch.zeros(1, 2, 4)
+    blamed, _ = detection_loss(logits, raw_like(face.tolist()), ANCHORS, nobody, nothing)
+    praised, box = detection_loss(
+        logits, raw_like(face.tolist()), ANCHORS, nobody, nothing, taught=taught
+    )
+    assert praised < 0.05 * blamed
+    assert box < 1e-4
+    _, wrong_box = detection_loss(
+        logits, raw_like([8.0, 8.0, 24.0, 24.0]), ANCHORS, nobody, nothing, taught=taught
+    )
+    assert wrong_box > 0.5
+
+
+def test_a_known_face_stands_over_the_teachers_box_of_it() -> None:
+    known, theirs = [8.0, 8.0, 40.0, 40.0], torch.tensor([8.0, 8.0, 40.0, 52.0])
+    taught = torch.zeros(1, len(ANCHORS), 5)
+    taught[0, ((ANCHORS[:, :2] - 24).abs() < 12).all(1)] = torch.cat([torch.tensor([0.9]), theirs])
+    _, box = detection_loss(
+        torch.zeros(1, len(ANCHORS)),
+        raw_like(known),
+        ANCHORS,
+        torch.tensor([[known]]),
+        torch.zeros(1, 2, 4),
+        taught=taught,
+    )
+    assert box < 1e-4

@@ -44,8 +44,8 @@ def detector() -> FaceDetector:
     model = FaceDetector(16)
     # Scores all over the range, so that a difference would show.
     for branch in model.quality:
-        torch.nn.init.normal_(branch[-1].weight, std=3.0)  # type: ignore[index]
-        torch.nn.init.constant_(branch[-1].bias, 0.0)  # type: ignore[index]
+        torch.nn.init.normal_(branch.weight, std=3.0)  # type: ignore[arg-type]
+        torch.nn.init.constant_(branch.bias, 0.0)  # type: ignore[arg-type]
     return model.eval()
 
 

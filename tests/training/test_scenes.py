@@ -1,8 +1,9 @@
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tests.training.albums import bare_album, boxed_album
-from training.scenes import Scenes
+from training.scenes import Scenes, mirrored_scene
 
 
 def test_the_same_seed_makes_the_same_scenes_and_another_makes_others() -> None:
@@ -17,7 +18,7 @@ def test_boxes_lie_in_the_scene_and_on_faces() -> None:
     scenes = Scenes(boxed_album(), 128, 1, 0)
     seen = 0
     for _ in range(60):
-        picture, faces, ignored = scenes.scene(rng)
+        picture, faces, ignored = scenes.composed(rng)
         assert picture.shape == (128, 128, 3)
         for boxes in (faces, ignored):
             assert boxes.shape[1] == 4
@@ -57,5 +58,42 @@ def test_making_scenes_leaves_the_album_as_it_was() -> None:
     rng = np.random.default_rng(5)
     scenes = Scenes(album, 96, 1, 0)
     for _ in range(40):
-        scenes.scene(rng)
+        scenes.composed(rng)
     assert all((a == b).all() for a, b in zip(before, album.pictures, strict=True))
+
+
+def test_each_scene_comes_again_as_its_mirror_image() -> None:
+    stream = iter(Scenes(boxed_album(), 96, 4, 1))
+    first, second = next(stream), next(stream)
+    for i in range(2):
+        seen = first[1][i][first[1][i][:, 2] > 0]
+        again = second[1][2 + i][second[1][2 + i][:, 2] > 0]
+        turned = torch.stack([96 - seen[:, 2], seen[:, 1], 96 - seen[:, 0], seen[:, 3]], -1)
+        assert torch.allclose(turned, again, atol=1e-4)
+
+
+def test_a_scene_mirrored_twice_is_the_scene() -> None:
+    rng = np.random.default_rng(4)
+    picture, faces, ignored = Scenes(boxed_album(), 96, 1, 0).composed(rng)
+    cells = sum((96 // stride) ** 2 for stride in (8, 16, 32))
+    lesson = rng.uniform(0, 96, (cells, 5)).astype(np.float32)
+    once = mirrored_scene((picture, faces, ignored, lesson), 96)
+    twice = mirrored_scene(once, 96)
+    assert not (once[0] == picture).all()
+    for before, after in zip((picture, faces, ignored, lesson), twice, strict=True):
+        assert after is not None
+        np.testing.assert_allclose(np.asarray(before), np.asarray(after), atol=1e-4)
+
+
+def test_a_teacher_is_asked_about_the_scene_before_the_camera_spoils_it() -> None:
+    cells = sum((96 // stride) ** 2 for stride in (8, 16, 32))
+    asked: list[NDArray[np.uint8]] = []
+
+    def teach(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        asked.append(picture.copy())
+        return np.full((cells, 5), len(asked), np.float32)
+
+    pictures, _, _, lessons = next(iter(Scenes(boxed_album(), 96, 4, 1, lambda: teach)))
+    assert lessons.shape == (4, cells, 5)
+    assert [int(lesson[0, 0]) for lesson in lessons] == [1, 2, 3, 4]
+    assert any((a != p.numpy()).any() for a, p in zip(asked, pictures, strict=True))

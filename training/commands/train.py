@@ -85,6 +85,13 @@ def train_detector_command(
     device: Device = DeviceChoice.AUTO,
     workers: Workers = 1,
     tensorboard: TensorBoard = False,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="YuNet's ONNX file with dynamic input: what it says of each scene is learnt "
+            "beside the labels, so that a face that nobody labelled is no background."
+        ),
+    ] = None,
 ) -> None:
     """Train the face detector.
 
@@ -100,7 +107,9 @@ def train_detector_command(
         workers=workers,
         tensorboard=tensorboard,
     ) as options:
-        train_detector(prepared, data / "mask_templates", progress, options, begin_from)
+        train_detector(
+            prepared, data / "mask_templates", progress, options, begin_from, teacher=teacher
+        )
 
 
 @app.command("classifier")

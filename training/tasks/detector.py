@@ -1,5 +1,6 @@
 """The face detector's task: what a batch is, what it costs, by which figure a model is judged."""
 
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from training.detector import FaceDetector, anchor_points
 from training.errors import EmptyClassError
 from training.measures import detect, face_ap, normalised
 from training.scenes import Batch, Scenes
+from training.teacher import DenseTeacher
 from training.train import Options, Run, Task, train
 
 RUNNING_SIZE = 352
@@ -29,8 +31,12 @@ def train_detector(
     run: Run,
     options: Options,
     origin: Path | None,
+    *,
+    teacher: Path | None = None,
 ) -> Run:
-    """Train the face detector on everything that `prepare` found boxes for."""
+    """Train the face detector on everything that `prepare` found boxes for, and on what a teacher
+    (YuNet's ONNX file) says of the same scenes.
+    """
     configuration = run.configuration
     album = open_album(prepared, "train", templates)
     held = open_album(prepared, "validation", None)
@@ -44,14 +50,22 @@ def train_detector(
             f"{prepared}: no picture with boxes in the validation split; add pictures with "
             f"boxes and run prepare again"
         )
+    teaching = partial(DenseTeacher, teacher, configuration.size) if teacher else None
+    if teaching:
+        teaching()  # a file that is not there is named before the training, not by its worker
     anchors = anchor_points(configuration.size, configuration.size)
 
     def step(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-        pictures, faces, ignored = batch
+        pictures, faces, ignored, *lesson = batch
         logits, raw = model(normalised(pictures))
         with torch.autocast(logits.device.type, enabled=False):
             quality, box = detection_loss(
-                logits.float(), raw.float(), anchors.to(logits.device), faces, ignored
+                logits.float(),
+                raw.float(),
+                anchors.to(logits.device),
+                faces,
+                ignored,
+                taught=lesson[0] if lesson else None,
             )
         return {"quality_loss": quality, "box_loss": 2.0 * box}
 
@@ -60,7 +74,7 @@ def train_detector(
         return {"face_ap_50": face_ap(held, judged, found)}
 
     def stream(seed: int, batch: int) -> Scenes:
-        return Scenes(album, configuration.size, batch, seed)
+        return Scenes(album, configuration.size, batch, seed, teaching)
 
     model = FaceDetector(int(configuration.width))
     if origin:
