@@ -24,8 +24,8 @@ from rich.table import Table
 from cloud.contract import Label
 from edge import inference
 from edge.faces import FaceDetector
-from edge.inference import Role
 from edge.installation import Models
+from edge.manifest import Role, find
 from edge.masks import MaskClassifier
 from edge.settings import MODELS_DIR
 from edge.sighting import Rules, Sightings
@@ -278,7 +278,7 @@ def report(gallery: Gallery, models: Models, *, seed: int, most: int, least: flo
 def open_models(folder: Path, threads: int) -> Models:
     """The edge's own. Raises EdgeError."""
     detector, classifier = (
-        inference.load(inference.find(role, folder), threads=threads)
+        inference.load(find(role, folder), threads=threads)
         for role in (Role.DETECTOR, Role.CLASSIFIER)
     )
     return Models(FaceDetector(detector), MaskClassifier(classifier))
