@@ -1,6 +1,7 @@
 """Who is told of a decision: the visitor whose pass it is, else the subscribers of its gate."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from cloud.contract import (
@@ -11,9 +12,11 @@ from cloud.contract import (
     DeliveryStatus,
     Event,
     Gate,
+    IssuedPass,
+    Language,
     Subscriber,
 )
-from cloud.notify.texts import text_of, topic_of, visitor_text
+from cloud.notify.texts import manual_pass_text, text_of, topic_of, visitor_text
 from cloud.store import Surroundings, Visitor, first_of, subscriber_id
 
 
@@ -44,6 +47,26 @@ def of(around: Surroundings, gate: Gate, event: Event, decision: Decision) -> To
     if visitor is not None:
         told.append(_to_visitor(visitor, gate, event, decision))
     return Told(told, visitor if granted else None)
+
+
+def of_pass(
+    chat: str, gate: Gate, issued: IssuedPass, language: Language, now: datetime
+) -> Delivery:
+    """Return what sends a pass that was made by hand to the chat of who made it.
+
+    It follows from no event: in the event's stead it names the pass.
+    """
+    return Delivery(
+        id=delivery_id(issued.id, subscriber_id(Channel.TELEGRAM, chat)),
+        event_id=issued.id,
+        gate=gate.id,
+        channel=Channel.TELEGRAM,
+        address=chat,
+        text=manual_pass_text(gate, issued, language),
+        with_qr=True,
+        status=DeliveryStatus.PENDING,
+        created_at=now,
+    )
 
 
 def delivery_id(event_id: UUID, subscriber: str) -> str:

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from cloud import audience
 from cloud.contract import (
     Access,
     Decision,
     Event,
+    Gate,
     IssuedPass,
     Label,
+    Language,
     Outcome,
     Redemption,
     Refusal,
@@ -21,7 +23,16 @@ from cloud.contract import (
 )
 from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
 from cloud.errors import EventConflict, GateUnknown, StoreFault
-from cloud.store import Acceptance, Attempt, Fate, Receipt, Settlement, Store, Surroundings
+from cloud.store import (
+    Acceptance,
+    Attempt,
+    Fate,
+    Receipt,
+    Settlement,
+    Store,
+    Surroundings,
+    fields_of,
+)
 
 REFUSALS: Final = {
     Label.WITHOUT_MASK: Refusal(
@@ -54,6 +65,24 @@ class Answer:
 
     decision: Decision
     repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Who makes a pass by hand.
+
+    Args:
+        actor: as the audit trail calls them.
+        request_id: of the request that asked for it, for the audit trail.
+        pass_id: of the pass, where the same request can come twice.
+        chat: where in Telegram the code is sent; none where it is shown instead.
+    """
+
+    actor: str
+    request_id: str = ""
+    pass_id: UUID | None = None
+    chat: str = ""
+    language: Language = Language.EN
 
 
 def accept(
@@ -89,9 +118,7 @@ def offer(
     """Decide on an event, and return what is to be kept; raise GateUnknown without its gate."""
     if around.gate is None:
         raise GateUnknown(f"there is no gate {gate}")
-    if around.gate.pass_lifetime_s is not None:
-        pass_lifetime = timedelta(seconds=around.gate.pass_lifetime_s)
-    decision = decide(event, gate, pass_lifetime, now)
+    decision = decide(event, gate, lifetime_at(around.gate, pass_lifetime), now)
     told = audience.of(around, around.gate, event, decision)
     return Acceptance(event, device_id, decision, told.deliveries, around.guards, told.visitor)
 
@@ -119,6 +146,39 @@ def decide(event: Event, gate: str, pass_lifetime: timedelta, now: datetime) -> 
         else None,
         refusal=refusal,
     )
+
+
+def lifetime_at(gate: Gate, default: timedelta) -> timedelta:
+    """Return how long a gate's passes are good."""
+    own = gate.pass_lifetime_s
+    return default if own is None else timedelta(seconds=own)
+
+
+def issue_by_hand(
+    store: Store,
+    gate: Gate,
+    maker: Maker,
+    *,
+    reason: str,
+    lifetime: timedelta,
+    now: datetime,
+) -> IssuedPass | None:
+    """Make a pass without an event, and write down who did and why in the same step.
+
+    Returns None where the maker's `pass_id` is there already: the request came twice.
+    """
+    issued = IssuedPass(id=maker.pass_id or uuid4(), token=new_token(), expires_at=now + lifetime)
+    told = [audience.of_pass(maker.chat, gate, issued, maker.language, now)] if maker.chat else []
+    why = fields_of(
+        actor=maker.actor,
+        act="pass.issued",
+        subject=f"pass:{issued.id}",
+        now=now,
+        gate=gate.id,
+        reason=reason,
+        request_id=maker.request_id,
+    )
+    return issued if store.manual_passes.add(issued, gate.id, why, told, now) else None
 
 
 def new_token() -> str:

@@ -77,9 +77,10 @@ def draw_qr(pass_id: str) -> None:
     desk = _desks[0]
     held = desk.store.passes.get(UUID(pass_id))
     if held is not None and held.qr_ready_at is None:
+        event_id = held.event_id or held.id
         with (
-            structlog.contextvars.bound_contextvars(event_id=str(held.event_id)),
-            _traced(desk, "draw_qr", held.event_id),
+            structlog.contextvars.bound_contextvars(event_id=str(event_id)),
+            _traced(desk, "draw_qr", event_id),
         ):
             drawn(desk, held)
 

@@ -227,7 +227,11 @@ def _subscriber(desk: Desk, delivery: Delivery) -> Subscriber | None:
 
 def _image(desk: Desk, delivery: Delivery) -> bytes:
     event = desk.store.events.get(delivery.event_id, desk.clock())
-    record = event.pass_record if event is not None else None
+    if event is not None:
+        record = event.pass_record
+    else:
+        by_hand = desk.store.passes.get(delivery.event_id)
+        record = by_hand.record(desk.clock()) if by_hand is not None else None
     if record is None or record.status is not PassStatus.ISSUED:
         over = "gone" if record is None else record.status.value
         raise DeliveryImpossible(f"the pass was {over} before it could be sent")

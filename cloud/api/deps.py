@@ -40,6 +40,7 @@ ROLES: Final = {
     "list_gates": _SCREENS,
     "create_gate": _OPERATORS,
     "change_gate": _OPERATORS,
+    "create_pass": _OPERATORS,
     "create_enrolment_code": _OPERATORS,
     "list_subscribers": _VIEWERS,
     "create_subscriber": _OPERATORS,

@@ -4,20 +4,24 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import structlog
+from pydantic import ValidationError
 
 from cloud import gatekeeping, invitations
 from cloud.audience import delivery_id
 from cloud.bot.codes import NotAPicture, read_code
-from cloud.contract import Channel, Language, Outcome, StaffMember
+from cloud.contract import Channel, Language, NewPass, Outcome, StaffMember, StaffRole
 from cloud.errors import StoreError
 from cloud.notify.texts import bot_text
 from cloud.posting import ACKNOWLEDGE
 from cloud.store import Alert, Store, now
 
 log = structlog.get_logger("cloud.bot")
+
+_PASSES = UUID("6f0e5f0a-3a5c-4d57-8f6e-0d9e1c4f6a21")
+"""Namespace of the ids of passes that chats ask for (RFC 9562 section 5.5)."""
 
 LONGEST_MUTE = timedelta(days=7)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -58,16 +62,22 @@ class Conversation:
     """Answers chats. Safe to be called from several threads."""
 
     def __init__(
-        self, store: Store, visitor_wait: timedelta, clock: Callable[[], datetime] = now
+        self,
+        store: Store,
+        visitor_wait: timedelta,
+        pass_lifetime: timedelta,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._store = store
         self._visitor_wait = visitor_wait
+        self._pass_lifetime = pass_lifetime
         self._clock = clock
-        self._commands: dict[str, Callable[[Said, Language], str]] = {
+        self._commands: dict[str, Callable[[Said, Language], str | None]] = {
             "start": self._start,
             "status": self._status,
             "gates": self._gates,
             "mute": self._mute,
+            "pass": self._pass,
             "scan": self._scan,
             "cancel": self._cancel,
             "language": self._language,
@@ -205,6 +215,42 @@ class Conversation:
         if not said.rest.strip():
             return bot_text("scan_how", language)
         return self._redeemed(said, staff, said.rest, language)
+
+    def _pass(self, said: Said, language: Language) -> str | None:
+        """Make a pass by hand and send its code here; None where this message came before."""
+        gates = sorted(
+            member.gate
+            for member in self._store.staff.of_chat(said.chat)
+            if member.role is StaffRole.OPERATOR
+        )
+        if not gates:
+            return bot_text("not_operator", language)
+        first, _, rest = said.rest.strip().partition(" ")
+        named = first.lower() in gates
+        at = first.lower() if named else gates[0]
+        reason = rest if named else said.rest
+        try:
+            wanted = NewPass(reason=reason)
+        except ValidationError:
+            return bot_text("pass_how", language, gates=gates)
+        gate = self._store.gates.get(at)
+        if gate is None or (len(gates) > 1 and not named):
+            return bot_text("pass_how", language, gates=gates)
+        issued = gatekeeping.issue_by_hand(
+            self._store,
+            gate,
+            gatekeeping.Maker(
+                f"chat:{said.chat}",
+                # An update that Telegram sends twice is one pass.
+                pass_id=uuid5(_PASSES, f"{said.chat}/{said.message_id}"),
+                chat=said.chat,
+                language=language,
+            ),
+            reason=wanted.reason,
+            lifetime=gatekeeping.lifetime_at(gate, self._pass_lifetime),
+            now=self._clock(),
+        )
+        return bot_text("pass_made", language, gate=gate.name) if issued is not None else None
 
     def _cancel(self, said: Said, language: Language) -> str:
         gate = self._store.visitors.leave(said.chat)

@@ -38,6 +38,7 @@ COMMANDS = {
         "cancel": "Wait no more",
         "gates": "Your gates",
         "mute": "Keep alerts away for a while",
+        "pass": "Make a pass by hand (operators)",
         "scan": "Redeem a pass (guards)",
         "language": "Speak another language",
         "help": "What this bot does",
@@ -48,6 +49,7 @@ COMMANDS = {
         "cancel": "Termina la espera",
         "gates": "Tus puertas",
         "mute": "Calla las alertas un rato",
+        "pass": "Haz un pase a mano (operadores)",
         "scan": "Canjea un pase (guardias)",
         "language": "Habla otro idioma",
         "help": "Qué hace este bot",
@@ -103,7 +105,11 @@ async def _work(
 
 @asynccontextmanager
 async def _answering(settings: Settings, store: Store, token: str) -> AsyncIterator[None]:
-    conversation = Conversation(store, timedelta(seconds=settings.visitor_wait_s))
+    conversation = Conversation(
+        store,
+        timedelta(seconds=settings.visitor_wait_s),
+        timedelta(seconds=settings.pass_lifetime_s),
+    )
     application: Bot = (
         Application.builder()
         .token(token)

@@ -57,6 +57,8 @@ from cloud.contract.gates import (
 from cloud.contract.keys import IssuedKey, Key, NewKey, Role
 from cloud.contract.passes import (
     IssuedPass,
+    ManualPass,
+    NewPass,
     Outcome,
     PassRecord,
     PassStatus,
@@ -112,10 +114,12 @@ __all__ = [
     "Key",
     "Label",
     "Language",
+    "ManualPass",
     "NewAccount",
     "NewGate",
     "NewKey",
     "NewPairingCode",
+    "NewPass",
     "NewPassword",
     "NewSubscriber",
     "Outcome",

@@ -6,8 +6,8 @@ from pydantic import Field, StringConstraints
 
 from cloud.contract.base import GateId, UtcTime, Wire
 
-ActName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,40}$")]
-"""A noun and what became of it, in the past: `pass.revoked`, `key.created`."""
+ActName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}(\.[a-z_]{1,40}){1,2}$")]
+"""A noun and what became of it, in the past: `pass.revoked`, `pass.scanned.admitted`."""
 
 
 class AuditEntry(Wire):

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from cloud.contract.base import GateId, UtcTime, Wire
+from cloud.contract.base import GateId, OneLine, UtcTime, Wire
+from cloud.contract.gates import PassLifetime
 
 TOKEN_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """58 letters: no 0, O, I or l, which people confuse (base58, draft-msporny-base58-03 section 2)."""
@@ -25,6 +26,24 @@ class IssuedPass(Wire):
     id: UUID
     token: Token
     expires_at: UtcTime
+
+
+class NewPass(Wire):
+    """Asks for a pass by hand, for whom the camera cannot judge."""
+
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), OneLine
+    ] = Field(description="Why, for the audit trail")
+    lifetime_s: PassLifetime | None = Field(
+        default=None,
+        description="Seconds to its expiry; unset: as long as other passes of the gate",
+    )
+
+
+class ManualPass(IssuedPass):
+    """A pass that an operator made, in the operator's hands: it follows from no event."""
+
+    gate: GateId
 
 
 class PassStatus(StrEnum):

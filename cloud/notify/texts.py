@@ -15,6 +15,7 @@ from cloud.contract import (
     Device,
     Event,
     Gate,
+    IssuedPass,
     Label,
     Language,
     Topic,
@@ -104,6 +105,11 @@ def visitor_text(gate: Gate, event: Event, decision: Decision, language: Languag
     granted = decision.access is Access.GRANTED
     name = "pass.telegram.txt" if granted else "visitor.refusal.txt"
     return _rendered(name, language, gate=gate, event=event, decision=decision)
+
+
+def manual_pass_text(gate: Gate, issued: IssuedPass, language: Language) -> str:
+    """Return what is said below the code of a pass that was made by hand."""
+    return _rendered("pass.manual.txt", language, gate=gate, issued=issued)
 
 
 def outage_text(

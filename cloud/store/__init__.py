@@ -21,7 +21,7 @@ from cloud.store.accounts import (
     new_account_id,
 )
 from cloud.store.asynchronous import AsyncStore
-from cloud.store.audit import COMMAND, Audit
+from cloud.store.audit import COMMAND, Audit, fields_of
 from cloud.store.backup import Backup
 from cloud.store.chats import Chats
 from cloud.store.commands import Bell, Commands
@@ -35,6 +35,7 @@ from cloud.store.gates import Gates, subscriber_id
 from cloud.store.keys import Keys, MintedKey, StoredKey, mint
 from cloud.store.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.limits import Limits
+from cloud.store.manual_passes import ManualPasses
 from cloud.store.moments import now
 from cloud.store.outages import Outages
 from cloud.store.passes import Attempt, Passes, Settlement
@@ -89,6 +90,7 @@ __all__ = [
     "Tally",
     "Visitor",
     "csrf_token",
+    "fields_of",
     "first_of",
     "kept_in_quarters",
     "midnight",
@@ -118,6 +120,7 @@ class Store:
         self.clerk = Clerk(JobWriter(self.queue), retention)
         self.events = Events(client, self.clerk)
         self.passes = Passes(client)
+        self.manual_passes = ManualPasses(client, self.clerk, audit_retention)
         self.deliveries = Deliveries(client, self.queue)
         self.gates = Gates(client)
         self.keys = Keys(client)

@@ -129,6 +129,10 @@ class Clerk:
         )
         return batch
 
+    def issue(self, batch: Batch, issued: IssuedPass, gate: str, at: datetime) -> None:
+        """Add a pass that follows from no event."""
+        self._pass(batch, issued, gate, {"event": "", "issued_at": to_ms(at)})
+
     def deliver(self, batch: Batch, deliveries: Sequence[Delivery], at: datetime) -> None:
         """Add deliveries that follow from no event, with their jobs."""
         for delivery in deliveries:

@@ -1,7 +1,8 @@
 """The audit trail: one stream, written to and never changed, trimmed by age."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import chain
 
 import redis
 
@@ -11,6 +12,7 @@ from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields
 from cloud.store.streams import backwards
+from cloud.store.transaction import Command
 
 COMMAND = "command"
 """The actor of what is done by `python -m cloud …`: whoever may log in to the machine."""
@@ -44,6 +46,12 @@ def fields_of(
     }
 
 
+def entry(fields: Mapping[str, str], oldest: datetime) -> Command:
+    """Return the command that appends one entry and drops what is older than `oldest`."""
+    words = chain.from_iterable(fields.items())
+    return ("XADD", keyspace.AUDIT, "MINID", "~", max(to_ms(oldest), 0), "*", *words)
+
+
 @at_the_door
 class Audit:
     """Acts of people and of keys, in the order in which they were done."""
@@ -73,10 +81,7 @@ class Audit:
             reason=reason,
             request_id=request_id,
         )
-        oldest = max(to_ms(now - self._retention), 0)
-        # Any: redis-py's stub takes dictionaries of its own wide key type alone.
-        entry: dict[Any, Any] = {**fields}
-        self._client.xadd(keyspace.AUDIT, entry, minid=oldest, approximate=True)
+        self._client.execute_command(*entry(fields, now - self._retention))  # type: ignore[no-untyped-call]
 
     def page(
         self,

@@ -35,10 +35,13 @@ def parsed(model: type[M], document: bytes | str) -> M:
 
 @dataclass(frozen=True, slots=True)
 class StoredPass:
-    """A pass as it is kept; `status` never says `expired`, which only time tells."""
+    """A pass as it is kept; `status` never says `expired`, which only time tells.
+
+    One that was made by hand has no event.
+    """
 
     id: UUID
-    event_id: UUID
+    event_id: UUID | None
     gate: str
     status: PassStatus
     issued_at: datetime
@@ -51,9 +54,10 @@ class StoredPass:
     @classmethod
     def read(cls, pass_id: UUID, fields: Fields) -> "StoredPass":
         """Return the pass that `fields` hold."""
+        event = fields[b"event"]
         return cls(
             id=pass_id,
-            event_id=UUID(fields[b"event"].decode()),
+            event_id=UUID(event.decode()) if event else None,
             gate=fields[b"gate"].decode(),
             status=PassStatus(fields[b"status"].decode()),
             issued_at=from_ms(fields[b"issued_at"]),

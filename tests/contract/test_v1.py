@@ -35,6 +35,8 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "heartbeat": contract.Heartbeat,
     "issued_key": contract.IssuedKey,
     "issued_subscriber": contract.IssuedSubscriber,
+    "manual_pass": contract.ManualPass,
+    "new_pass": contract.NewPass,
     "pairing_code": contract.PairingCode,
     "pass_record": contract.PassRecord,
     "problem": contract.Problem,

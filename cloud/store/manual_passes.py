@@ -1,0 +1,43 @@
+"""Passes that people make by hand: written with the entry of the audit trail that says why."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import redis
+
+from cloud.contract import Delivery, IssuedPass
+from cloud.store import keyspace
+from cloud.store.acceptance import Clerk
+from cloud.store.audit import entry
+from cloud.store.connection import at_the_door
+from cloud.store.transaction import WRITE, Batch, Fate, written
+
+
+@at_the_door
+class ManualPasses:
+    """Writes passes that follow from no event; they are then like all others."""
+
+    def __init__(self, client: redis.Redis, clerk: Clerk, audit_retention: timedelta) -> None:
+        self._clerk = clerk
+        self._audit_retention = audit_retention
+        self._write = client.register_script(WRITE)
+
+    def add(
+        self,
+        issued: IssuedPass,
+        gate: str,
+        why: Mapping[str, str],
+        deliveries: Sequence[Delivery],
+        now: datetime,
+    ) -> bool:
+        """Write the pass, its entry in the audit trail and its deliveries, all or nothing.
+
+        `why` is the entry, as `cloud.store.audit.fields_of` returns it. Returns False where a pass
+        of this id is there already, and nothing was written.
+        """
+        batch = Batch()
+        self._clerk.issue(batch, issued, gate, now)
+        batch.add(*entry(why, now - self._audit_retention))
+        self._clerk.deliver(batch, deliveries, now)
+        reply = self._write(keys=[keyspace.pass_(issued.id)], args=batch.arguments)
+        return written(reply).fate is Fate.WRITTEN
