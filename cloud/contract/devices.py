@@ -5,12 +5,14 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from cloud.contract.base import GateId, Sha256, UtcTime, Wire
+from cloud.contract.base import GateId, OneLine, Sha256, UtcTime, Wire
 
 ProblemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """A word for programs and people; a reader shows those that it does not know as they are."""
 
-DeviceName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+DeviceName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), OneLine
+]
 
 
 class EnrolmentCode(Wire):

@@ -93,7 +93,7 @@ class QuietHours(Wire):
 class NewSubscriber(Wire):
     channel: Channel
     address: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), OneLine
     ] = Field(description="A Telegram chat id, an e-mail address, or the URL of a webhook")
     topics: Annotated[list[Topic], Field(min_length=1, max_length=2)] = Field(
         default=[Topic.PASS, Topic.REFUSAL],

@@ -56,6 +56,14 @@ def test_a_code_is_good_once(login: Login, operator: httpx.Client) -> None:
     assert body["code"] not in again.text
 
 
+def test_a_devices_name_is_one_line(login: Login, operator: httpx.Client) -> None:
+    # It comes to stand in the subject of a mail when the device falls silent.
+    body = {"code": new_code(operator), "name": "Camera\r\nBcc: all@example.org"}
+    answer = login(None).post("/v1/devices/enrol", json=body)
+    assert (answer.status_code, code_of(answer)) == (422, "malformed_request")
+    assert login(None).post("/v1/devices/enrol", json={**body, "name": "Cámara"}).is_success
+
+
 @pytest.mark.parametrize(
     "change",
     [{"fps": -1}, {"camera": "asleep"}, {"sent_at": "now"}, {"outbox_depth": None}],

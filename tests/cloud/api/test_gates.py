@@ -121,6 +121,8 @@ def test_a_webhooks_secret_is_shown_once(operator: httpx.Client) -> None:
         {"topics": ["weather"]},
         {"language": "xx"},
         {"cooldown_s": -1},
+        {"address": "guard@example.org\r\nBcc: all@example.org"},
+        {"address": "guard\u2028@example.org"},
     ],
 )
 def test_a_wish_that_cannot_be_met_is_refused(
