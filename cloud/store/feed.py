@@ -220,7 +220,10 @@ class Feed:
         return heard
 
     async def _read(self, cursor: str) -> None:
-        while True:
+        # redis-py swallows a cancellation that meets an answer, so the reader asks by itself
+        # whether another has taken its place: two would tell everything twice.
+        mine = asyncio.current_task()
+        while self._reader is mine:
             try:
                 entries = await self._wait(cursor)
                 told = await self._heard(entries) if entries else []
@@ -228,6 +231,8 @@ class Feed:
                 log.warning("the feed waits: the store is away", error=str(error))
                 await asyncio.sleep(RETRY_S)
                 continue
+            if self._reader is not mine:
+                return
             if entries:
                 cursor = entries[-1][0].decode()
             for heard in told:

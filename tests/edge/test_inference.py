@@ -112,7 +112,7 @@ def test_a_classifier_is_no_detector(folder: Path) -> None:
         inference.load(find(Role.DETECTOR, folder, folder / "classifier.xml"))
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", [Role.DETECTOR, Role.CLASSIFIER])
 def test_every_needed_key_is_missed(tmp_path: Path, role: Role) -> None:
     needed = set(standins.INFO[role]) - {"input_size"}
     for key in needed:
