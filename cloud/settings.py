@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     )
     queue_url: SecretStr | None = Field(
         default=None,
-        description="The Redis of the job queue; unset means the same as CLOUD_REDIS_URL, "
-        "and no other is supported yet",
+        description="The Redis of the job queue, the same for API, bot and workers; unset means "
+        "the same as CLOUD_REDIS_URL. With another, workers carry jobs over to it",
     )
     redis_dir: Path = Field(
         default=Path("var/redis"),
@@ -318,16 +318,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 "telegram_webhook_secret needs CLOUD_PUBLIC_URL, where Telegram sends updates; "
                 "unset it for long polling"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _one_instance(self) -> Self:
-        # An event and its jobs go into one MULTI, which cannot span two servers.
-        if self.queue_url not in {None, self.redis_url}:
-            raise ValueError(
-                "a separate queue instance is not supported yet: unset CLOUD_QUEUE_URL, or give "
-                "it the value of CLOUD_REDIS_URL"
             )
         return self
 

@@ -30,6 +30,7 @@ from cloud.notify.telegram import TelegramNotifier
 from cloud.notify.webhook import WebhookNotifier
 from cloud.outages import Outlook
 from cloud.posting import Desk
+from cloud.relay import Relay
 from cloud.settings import Settings
 from cloud.store import Store
 from cloud.upkeep import Upkeep
@@ -132,7 +133,7 @@ class LateJobs:
     def _work(self) -> None:
         scheduler = PromptScheduler(
             [self._store.queue],
-            connection=self._store.client,
+            connection=self._store.queue_client,
             logging_level="WARNING",
             serializer=JSONSerializer,
         )
@@ -213,12 +214,18 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     upkeep.start()
     outlook = Outlook(store, settings)
     outlook.start()
+    relay = Relay(store)
+    if burst:
+        _wait_for(store)
+        relay.drain()
+    relay.start()
     log.info("worker started", channels=sorted(usable))
     try:
         while not _worked(store, burst) and not burst:
             log.warning("worker starts again")
     finally:
         end_metrics()
+        relay.stop()
         outlook.stop()
         upkeep.stop()
         late.stop()
@@ -233,7 +240,7 @@ def _worked(store: Store, burst: bool) -> bool:
     _wait_for(store)
     worker = DeliveryWorker(
         [store.queue],
-        connection=store.client,
+        connection=store.queue_client,
         serializer=JSONSerializer,
         maintenance_interval=CLEANING_INTERVAL_S,
         # RQ waits for a job for 15 s less than this, and cleans up between two waits only.
@@ -264,3 +271,4 @@ def _wait_for(store: Store) -> None:
     ):
         with attempt:
             store.ping()
+            store.ping_queue()

@@ -38,6 +38,7 @@ from cloud.store.limits import Limits
 from cloud.store.manual_passes import ManualPasses
 from cloud.store.moments import now
 from cloud.store.outages import Outages
+from cloud.store.outbox import Outbox
 from cloud.store.passes import Attempt, Passes, Settlement
 from cloud.store.previews import Previews, Screen
 from cloud.store.queue import (
@@ -114,14 +115,17 @@ class Store:
         *,
         session_idle: timedelta = timedelta(minutes=30),
         session_lifetime: timedelta = timedelta(hours=12),
+        queue_client: redis.Redis | None = None,
     ) -> None:
         self._client = client
-        self.queue = job_queue(client)
-        self.clerk = Clerk(JobWriter(self.queue), retention)
+        self.queue = job_queue(queue_client or client)
+        jobs = JobWriter(self.queue, elsewhere=queue_client is not None)
+        self.outbox = Outbox(client, queue_client) if queue_client is not None else None
+        self.clerk = Clerk(jobs, retention)
         self.events = Events(client, self.clerk)
         self.passes = Passes(client)
         self.manual_passes = ManualPasses(client, self.clerk, audit_retention)
-        self.deliveries = Deliveries(client, self.queue)
+        self.deliveries = Deliveries(client, jobs)
         self.gates = Gates(client)
         self.keys = Keys(client)
         self.audit = Audit(client, audit_retention)
@@ -143,7 +147,8 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Return a store on the Redis that the settings name."""
+        """Return a store on the Redis that the settings name, with its queue there or elsewhere."""
+        elsewhere = settings.queue_url if settings.queue_url != settings.redis_url else None
         return cls(
             connect(settings.redis_url.get_secret_value()),
             timedelta(days=settings.retention_days),
@@ -151,20 +156,31 @@ class Store:
             settings.telegram_per_second,
             session_idle=timedelta(seconds=settings.session_idle_s),
             session_lifetime=timedelta(seconds=settings.session_lifetime_s),
+            queue_client=connect(elsewhere.get_secret_value()) if elsewhere else None,
         )
 
     @property
     def client(self) -> redis.Redis:
-        """The connection, for RQ's worker."""
+        """The connection to the data."""
         return self._client
+
+    @property
+    def queue_client(self) -> redis.Redis:
+        """The connection to the queue, for RQ's worker."""
+        connection: redis.Redis = self.queue.connection
+        return connection
 
     def ping(self) -> None:
         """Return if Redis answers; raise StoreUnavailable if not."""
         self._client.ping()
 
+    def ping_queue(self) -> None:
+        """Return if the queue's Redis answers; raise StoreUnavailable if not."""
+        self.queue_client.ping()
+
     def waiting_jobs(self) -> int:
-        """Return how many jobs wait for a worker."""
-        return self.queue.count
+        """Return how many jobs wait for a worker, those on their way to the queue included."""
+        return self.queue.count + (len(self.outbox) if self.outbox is not None else 0)
 
     def oldest_wait_s(self) -> float:
         """Return how long the job at the queue's head has waited, in seconds; 0 with none."""
@@ -173,3 +189,5 @@ class Store:
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()
+        if self.outbox is not None:
+            self.queue_client.close()

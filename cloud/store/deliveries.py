@@ -12,14 +12,13 @@ from typing import cast
 from uuid import UUID
 
 import redis
-from rq import Queue
 
 from cloud.contract import Delivery, DeliveryStatus
 from cloud.errors import DeliveryNotFailed, DeliveryUnknown
 from cloud.store import keyspace, records
 from cloud.store.connection import at_the_door
-from cloud.store.moments import from_ms, to_ms
-from cloud.store.queue import enqueue
+from cloud.store.moments import from_ms, now, to_ms
+from cloud.store.queue import JobWriter
 from cloud.store.records import Fields
 from cloud.store.scripts import AMEND, BEGIN, KEEP_IN_HAND
 from cloud.store.streams import BATCH, SCANNED_AT_MOST, backwards
@@ -50,9 +49,9 @@ ACKNOWLEDGEMENT_LIFETIME = timedelta(days=30)
 class Deliveries:
     """Deliveries by id, as a stream of all, and as a stream for each gate."""
 
-    def __init__(self, client: redis.Redis, queue: Queue) -> None:
+    def __init__(self, client: redis.Redis, jobs: JobWriter) -> None:
         self._client = client
-        self._queue = queue
+        self._jobs = jobs
         self._amend = client.register_script(AMEND)
         self._begin = client.register_script(BEGIN)
         self._keep_in_hand = client.register_script(KEEP_IN_HAND)
@@ -141,7 +140,8 @@ class Deliveries:
                     "held_until": 0,
                 },
             )
-            enqueue(self._queue, [delivery_id], None, pipe)
+            for command in self._jobs.commands([delivery_id], None, now()):
+                pipe.execute_command(*command)  # type: ignore[no-untyped-call]
             try:
                 pipe.execute()
             except redis.WatchError as error:

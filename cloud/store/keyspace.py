@@ -27,6 +27,7 @@ GATE_REVISIONS = "mg:gate-revisions"
 OUTAGES = "mg:outages"
 COMMAND_BELL = "mg:command-bell"
 LIMITS = "mg:limits"
+OUTBOX = "mg:outbox"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
 
@@ -67,6 +68,11 @@ def redemption(key_id: str, nonce: str, gate: str, token_sha256: str) -> str:
     twice by mistake is never told one person's answer for another's token.
     """
     return f"mg:redemption:{key_id}:{nonce}:{gate}:{token_sha256}"
+
+
+def relayed(cursor: str) -> str:
+    """String, on the queue's Redis: that an entry of the outbox was taken."""
+    return f"mg:relayed:{cursor}"
 
 
 def delivery(delivery_id: str) -> str:

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
+import orjson
 import redis
 from rq import Callback, Queue, Retry
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import utcformat, utcparse
 
+from cloud.store import keyspace
 from cloud.store.transaction import Batch, Command
 
 QUEUE_NAME = "deliveries"
@@ -70,9 +72,12 @@ class JobWriter:
     else that an event needs. The fields of two jobs of one function differ in the call and in two
     times, so RQ makes one job of each function here, once, and the rest are copies. A test holds
     them against RQ's own.
+
+    With the queue `elsewhere`, on another Redis, they are entries of the outbox.
     """
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, *, elsewhere: bool = False) -> None:
+        self._elsewhere = elsewhere
         self._queue_key: str = queue.key
         self._queues_key: str = queue.redis_queues_keys
         self._forms = {function: _form(queue, function) for function in (DELIVER, DRAW_QR)}
@@ -100,6 +105,8 @@ class JobWriter:
                 )
             )
         commands.append(("RPUSH", self._queue_key, *(job_id for _, _, job_id in calls)))
+        if self._elsewhere:
+            return [("XADD", keyspace.OUTBOX, "*", "commands", orjson.dumps(commands).decode())]
         return commands
 
     def write(

@@ -105,13 +105,6 @@ def test_a_bad_setting_is_named_without_its_value(env: dict[str, str]) -> None:
     assert "soon" not in done.stderr
 
 
-def test_a_separate_queue_is_refused_at_start(env: dict[str, str]) -> None:
-    for name in ("api", "worker", "bot"):
-        done = command(name, env={**env, "CLOUD_QUEUE_URL": "redis://127.0.0.1:1/0"})
-        assert done.exit_code == 2
-        assert "separate queue instance is not supported yet" in done.stderr
-
-
 def test_with_the_store_away_a_command_says_so() -> None:
     done = command("gates", "list", env=environment(f"redis://127.0.0.1:{free_port()}/0"))
     assert done.exit_code == 2

@@ -33,14 +33,6 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, vari
     assert getattr(Settings(), variable.removeprefix("CLOUD_").lower()) is None
 
 
-def test_a_queue_on_another_instance_is_refused_with_what_to_do(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("CLOUD_QUEUE_URL", "redis://queue:6379/0")
-    with pytest.raises(ValidationError, match="separate queue instance is not supported yet"):
-        Settings()
-
-
 def test_a_queue_on_the_same_instance_is_fine() -> None:
     url = SecretStr("redis://127.0.0.1:6379/0")
     assert Settings(redis_url=url, queue_url=url).queue_url == url

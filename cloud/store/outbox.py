@@ -1,0 +1,60 @@
+"""The outbox: jobs on their way to a queue on another Redis.
+
+No transaction spans two servers. So what queues a job is written down beside what the job follows
+from, by the same script, and carried over later: at least once, since it is forgotten here only
+when it is there. The queue keeps a note of each entry that it took, so that one whose relay died
+before it could forget is not queued again.
+"""
+
+from datetime import timedelta
+from typing import Any, Final, cast
+
+import redis
+
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+
+AT_A_TIME: Final = 100
+
+NOTED_FOR: Final = timedelta(days=1)
+"""A relay comes back to what it did not forget within seconds. Later than this a job is queued
+twice, and the second finds its delivery settled."""
+
+TAKE = """
+-- Run the commands of an entry, unless that was done. The note comes last: where memory is short,
+-- an entry is rather run twice than lost.
+-- KEYS: note; ARGV: how long it is kept (ms), commands (JSON)
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+for _, command in ipairs(cjson.decode(ARGV[2])) do redis.call(unpack(command)) end
+redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
+return 1
+"""
+
+
+@at_the_door
+class Outbox:
+    """Jobs that were written on the data's Redis, for the queue's."""
+
+    def __init__(self, client: redis.Redis, queue_client: redis.Redis) -> None:
+        self._client = client
+        self._take = queue_client.register_script(TAKE)
+
+    def __len__(self) -> int:
+        """Return how many entries wait."""
+        return self._client.xlen(keyspace.OUTBOX)
+
+    def relay(self, wait: timedelta = timedelta(milliseconds=1)) -> int:
+        """Carry over what is there, the oldest first, and return how many entries that were.
+
+        Waits for the first for up to `wait`. Any number may relay at once.
+        """
+        waits_ms = max(int(wait.total_seconds() * 1000), 1)
+        read = cast(Any, self._client.xread({keyspace.OUTBOX: "0-0"}, AT_A_TIME, waits_ms))
+        entries = read[0][1] if read else []
+        for cursor, fields in entries:
+            self._take(
+                keys=[keyspace.relayed(cursor.decode())],
+                args=[int(NOTED_FOR.total_seconds() * 1000), fields[b"commands"]],
+            )
+            self._client.xdel(keyspace.OUTBOX, cursor)
+        return len(entries)
