@@ -29,6 +29,12 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+def _address_of_redis(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("give an address that starts with redis://, rediss:// or unix://")
+    return value
+
+
 class Settings(BaseSettings):
     """What a process of the cloud is told from outside. A bad value stops it at start."""
 
@@ -221,9 +227,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url", mode="after")
     @classmethod
     def _address_of_redis(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("give an address that starts with redis://, rediss:// or unix://")
-        return value
+        return _address_of_redis(value)
 
     @field_validator("time_zone", mode="after")
     @classmethod
@@ -320,6 +324,11 @@ class Settings(BaseSettings):
                 "unset it for long polling"
             )
         return self
+
+    @field_validator("queue_url", mode="after")
+    @classmethod
+    def _address_of_a_queue(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is None else _address_of_redis(value)
 
     @property
     def public_over_tls(self) -> bool:

@@ -48,6 +48,9 @@ def test_a_public_address_must_be_whole(address: str) -> None:
 def test_the_store_must_be_an_address_of_redis(address: str) -> None:
     with pytest.raises(ValidationError, match="redis://"):
         Settings(redis_url=SecretStr(address))
+    if address:
+        with pytest.raises(ValidationError, match="redis://"):
+            Settings(queue_url=SecretStr(address))
 
 
 def test_secrets_are_in_no_repr_and_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
