@@ -27,11 +27,12 @@ help: ## Say what can be made
 demo: .venv/.run ## Run everything here on a bundled clip; SOURCE=0 for a webcam, ONCE=1 to play once and check
 	@$(BIN)/python -m demo $(if $(SOURCE),--source '$(SOURCE)') $(if $(ONCE),--once)
 
-# A browser's driver keeps an event loop, and PyTorch its threads, until their process ends: each gets one of its own.
+# A browser's driver keeps an event loop, PyTorch and OpenVINO their threads, until their process ends, and a
+# fork of them may crash: browser tests get a process of their own, and each file of the training tests one.
 test: .venv/.dev ## Run all tests
 	$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/training
 	$(BIN)/python -m pytest tests/browser
-	$(BIN)/python -m pytest tests/training
+	@set -e; for file in tests/training/test_*.py; do echo "$$file"; $(BIN)/python -m pytest --quiet "$$file"; done
 
 lint: .venv/.dev ## Check style, types and the laws between packages
 	$(BIN)/ruff check .

@@ -115,7 +115,7 @@ def _hits(
 
 
 def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
-    """AP, precision and recall at the threshold of the best F0.5; faces found in other sets; false
+    """AP, precision and recall at the threshold of the best F1; faces found in other sets; false
     faces on empty pictures.
     """
     trained = open_detector(run)
@@ -133,9 +133,7 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
     order = np.argsort(-scores)
     hits = np.cumsum(right[order])
     precision, recall = hits / np.arange(1, len(hits) + 1), hits / faces
-    # F0.5, which weighs precision twice: a person is seen in many frames, but a thing that is taken
-    # for a face is taken for one in all of them.
-    score = 1.25 * precision * recall / np.maximum(0.25 * precision + recall, 1e-9)
+    score = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     best = int(score.argmax())
     threshold = round(float(np.clip(scores[order][best], 0.2, 0.7)), 3)
     at = int(np.searchsorted(-scores[order], -threshold, side="right")) - 1

@@ -65,10 +65,10 @@ class Journal:
         write_json(history, self.folder / "history.json")
         draw_curves(history, goal, self.folder / "curves.png")
         row = history[-1]
-        figures = {
-            k: v for k, v in row.items() if k not in ("minutes", "samples") and "loss" not in k
-        }
-        self._plot(int(row["samples"]), _named("validation", figures))
+        values = {k: v for k, v in row.items() if k not in ("minutes", "samples")}
+        losses = {k: v for k, v in values.items() if "loss" in k}
+        figures = {k: v for k, v in values.items() if k not in losses}
+        self._plot(int(row["samples"]), _named("loss", losses) | _named("validation", figures))
 
     def close(self, state: State) -> None:
         """Say how the run ended."""
