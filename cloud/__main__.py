@@ -125,11 +125,10 @@ def api(
         create_app(settings),
         host=host if host is not None else settings.host,
         port=port if port is not None else settings.port,
+        at_end=_traces("api"),
     )
-    end_traces = _traces("api")
     with suppress(KeyboardInterrupt):
         server.run()
-    end_traces()
     if not server.started:
         raise typer.Exit(3)
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import cv2
 import httpx
 import numpy as np
+import zxingcpp
 
 from cloud.contract import Access, EventPage, EventRecord, Outcome, PassRecord, Redemption
 
@@ -65,10 +66,10 @@ def decode(png: bytes) -> str:
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     if picture is None:
         raise StoryError("the API's QR code is not a picture")
-    text, *_ = cv2.QRCodeDetector().detectAndDecode(picture)
-    if not text:
+    codes = zxingcpp.read_barcodes(picture)
+    if not codes:
         raise StoryError("the QR code could not be read back from its picture")
-    return str(text)
+    return str(codes[0].text)
 
 
 def _with_qr(api: httpx.Client, event: EventRecord) -> PassRecord:

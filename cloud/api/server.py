@@ -1,6 +1,8 @@
 """The HTTP server: uvicorn, which tells listeners that it leaves before it waits for them."""
 
+import asyncio
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -10,9 +12,15 @@ GRACE_S = 10
 
 
 class Server(uvicorn.Server):
-    """Serves the API. An event stream has no end of its own, so its listeners are sent away."""
+    """Serves the API. An event stream has no end of its own, so its listeners are sent away.
 
-    def __init__(self, app: FastAPI, *, host: str, port: int) -> None:
+    `at_end` is called when all is done: uvicorn then raises the signal that stopped it once more,
+    and nothing after `run` is sure to happen.
+    """
+
+    def __init__(
+        self, app: FastAPI, *, host: str, port: int, at_end: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -26,6 +34,7 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._at_end = at_end
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close listeners, then finish the requests in hand."""
@@ -36,3 +45,4 @@ class Server(uvicorn.Server):
         if bell is not None:
             bell.hush()
         await super().shutdown(sockets)
+        await asyncio.to_thread(self._at_end)

@@ -29,6 +29,7 @@ from cloud.contract import (
     Gate,
     GateSettings,
     Heartbeat,
+    IssuedPass,
     Label,
     Language,
     Role,
@@ -102,6 +103,17 @@ SESSION = OpenSession(
 
 CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "ping": ((), {}),
+    "ping_queue": ((), {}),
+    "manual_passes.add": (
+        (
+            IssuedPass(id=uuid4(), token="ABCDEFGHJKMNP", expires_at=NOW),
+            "main",
+            {"actor": "key:a"},
+            [],
+            NOW,
+        ),
+        {},
+    ),
     "waiting_jobs": ((), {}),
     "oldest_wait_s": ((), {}),
     "events.surroundings": (("main",), {}),
@@ -220,7 +232,15 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "devices.revoke": (("a",), {}),
 }
 
-TOUCHES_NO_REDIS = {"open", "close", "client", "clerk.batch", "clerk.deliver"}
+TOUCHES_NO_REDIS = {
+    "open",
+    "close",
+    "client",
+    "queue_client",
+    "clerk.batch",
+    "clerk.deliver",
+    "clerk.issue",
+}
 
 
 @pytest.fixture(scope="module")
