@@ -160,6 +160,17 @@ class Network:
             ) from error
         self._expected = (height, width)
 
+    def _of_any_size(self, shape: tuple[int, ...]) -> ov.CompiledModel:
+        if self._any_size is None:
+            compiled = self._core.compile_model(
+                self._graph, self._options["device"], self._options["config"]
+            )
+            # What a graph of open sizes answers first is not to be trusted: OpenVINO 2026.4 gave
+            # another row of probabilities at each start, and the right one from the second on.
+            compiled({INPUT: np.zeros((1, *shape), np.uint8)})
+            self._any_size = compiled
+        return self._any_size
+
     def infer(self, image: Image) -> dict[str, FloatArray]:
         """Run one picture through the graph.
 
@@ -175,11 +186,7 @@ class Network:
         compiled = self._one_size if image.shape[:2] == self._expected else None
         try:
             if compiled is None:
-                if self._any_size is None:
-                    self._any_size = self._core.compile_model(
-                        self._graph, self._options["device"], self._options["config"]
-                    )
-                compiled = self._any_size
+                compiled = self._of_any_size(image.shape)
             # share_outputs stays off: the arrays outlive the next call.
             answer = compiled({INPUT: np.ascontiguousarray(image)[np.newaxis]})
             if self._output is not None:

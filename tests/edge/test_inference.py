@@ -12,7 +12,7 @@ from edge import inference
 from edge.errors import ModelAlteredError, ModelMissingError, ModelUnfitError
 from edge.faces import FaceDetector
 from edge.manifest import Role, find
-from edge.settings import Precision
+from edge.settings import MODELS_DIR, Precision
 from tests.edge import standins
 
 
@@ -39,6 +39,16 @@ def test_expecting_a_size_changes_no_result(models_dir: Path) -> None:
     assert all(np.array_equal(before[name], after[name]) for name in before)
     other = network.infer(standins.picture(standins.GREEN, size=(200, 300)))
     assert other["boxes"][0].tolist() == [100, 60, 180, 140]
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
+@pytest.mark.parametrize("role", [Role.DETECTOR, Role.CLASSIFIER])
+def test_the_first_answer_is_the_answer(role: Role, precision: Precision) -> None:
+    network = inference.load(find(role, MODELS_DIR, precision=precision))
+    picture = np.random.default_rng(2).integers(0, 256, (168, 143, 3), np.uint8)
+    first, second = network.infer(picture), network.infer(picture)
+    for name, array in first.items():
+        np.testing.assert_allclose(array, second[name], atol=1e-5)
 
 
 def test_an_answer_outlives_the_next_call(models_dir: Path) -> None:

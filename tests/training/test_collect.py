@@ -119,7 +119,7 @@ def test_hints_say_what_to_do_and_not_in_every_frame(collecting: Collecting) -> 
         "much the same as before: turn your head, step back and forth",
     ]
     dark, _, notes = collecting(rules=Rules(min_sharpness=0, near=-1))
-    gloomy, night = (cv2.convertScaleAbs(face, alpha=a) for a in (0.3, 0.1))
+    gloomy, night = (cv2.convertScaleAbs(face, alpha=a) for a in (0.3, 0.02))
     dark.run(Shown([gloomy, night, night]), Order(MASK, 99))
     assert notes.hints == [
         "the face is too dark: more light from the front",
