@@ -23,7 +23,16 @@ from cloud import invitations, logs, tracing
 from cloud.contract import Gate, Key, NewAccount, NewGate, NewKey, Role, StaffRole
 from cloud.errors import CloudError
 from cloud.settings import Settings
-from cloud.store import COMMAND, Store, StoredAccount, mint, new_account_id, now
+from cloud.store import (
+    COMMAND,
+    Store,
+    StoredAccount,
+    dated,
+    mint,
+    new_account_id,
+    now,
+    thin_out,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -461,7 +470,16 @@ def purge(
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to write; an older one is replaced.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Where to write; an older one is replaced. In a folder, the file is named for "
+            "the moment."
+        ),
+    ],
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="With a folder: remove all but so many of its newest.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write everything into one file: events, passes, keys, devices, gates, pending jobs.
@@ -469,9 +487,16 @@ def backup(
     It is consistent: writers wait while it is made (1.5 s of processor time for 50,000 keys).
     Keys and codes are hashes in it, as in the store; still, keep it as you would the store itself.
     """
+    folder = file if file.is_dir() else None
+    if folder is not None:
+        file = dated(folder, now())
+    elif keep is not None:
+        _refuse(f"--keep thins out a folder of backups, and {file} is none")
     with _store() as store, _counting("backing up") as count:
         keys = store.backup.write(file, now(), count)
         store.audit.record(actor=COMMAND, act="store.backed_up", subject="store:all", now=now())
+    if folder is not None and keep is not None:
+        thin_out(folder, keep)
     if as_json:
         print(json.dumps({"file": str(file), "keys": keys, "bytes": file.stat().st_size}))
         return
@@ -498,6 +523,31 @@ def restore(
         print(json.dumps({"file": str(file), "keys": keys}))
         return
     output.print(f"restored {keys} keys from {file}", highlight=False)
+
+
+@app.command()
+def rehearse(
+    api_url: Annotated[str, typer.Option(help="Where devices and scanners reach the API.")],
+    timeout_s: Annotated[
+        float, typer.Option(min=1, max=600, help="Seconds to wait for the API, and for a worker.")
+    ] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Play one visit through, and erase it: is everything there that a visit needs?
+
+    At a gate of its own: a camera is enrolled, one person refused, one granted, a worker draws the
+    code, and the pass is used once. Nobody is told, and no other gate's figures change.
+    """
+    from cloud import rehearsal  # noqa: PLC0415
+
+    def told(step: str, seconds: float) -> None:
+        if not as_json:
+            output.print(f"[green]ok[/]  {step} ({seconds:.2f} s)", highlight=False)
+
+    with _store() as store:
+        done = rehearsal.rehearse(store, api_url.rstrip("/"), timeout_s, told)
+    if as_json:
+        print(json.dumps(asdict(done)))
 
 
 @contextmanager

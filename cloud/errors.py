@@ -4,6 +4,7 @@
     ├── CannotStart                 a process lacks what it cannot run without
     ├── BackupUnusable              a file is no backup, or not a whole one
     ├── StoreNotEmpty               a restore would put itself in the place of something
+    ├── RehearsalFailed             a visit that was played through did not go as it must
     ├── StoreError
     │   ├── StoreUnavailable        Redis is away, or too slow: try again
     │   └── StoreFault              Redis refused a command, or gave what nobody wrote
@@ -48,6 +49,10 @@ class BackupUnusable(CloudError):  # noqa: N818
 
 class StoreNotEmpty(CloudError):  # noqa: N818
     """A restore found something in the store, and was not told to replace it."""
+
+
+class RehearsalFailed(CloudError):  # noqa: N818
+    """A visit that was played through from outside did not go as it must; its text says where."""
 
 
 class StoreError(CloudError):

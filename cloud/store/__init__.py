@@ -22,13 +22,14 @@ from cloud.store.accounts import (
 )
 from cloud.store.asynchronous import AsyncStore
 from cloud.store.audit import COMMAND, Audit, fields_of
-from cloud.store.backup import Backup
+from cloud.store.backup import Backup, dated, thin_out
 from cloud.store.chats import Chats
 from cloud.store.commands import Bell, Commands
 from cloud.store.connection import at_the_door, connect
 from cloud.store.deliveries import Alert, Deliveries, InOtherHands
 from cloud.store.devices import Devices
 from cloud.store.digests import Digests
+from cloud.store.erasure import Erasure
 from cloud.store.events import Events
 from cloud.store.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
 from cloud.store.gates import Gates, subscriber_id
@@ -91,6 +92,7 @@ __all__ = [
     "Tally",
     "Visitor",
     "csrf_token",
+    "dated",
     "fields_of",
     "first_of",
     "kept_in_quarters",
@@ -99,6 +101,7 @@ __all__ = [
     "new_account_id",
     "now",
     "subscriber_id",
+    "thin_out",
 ]
 
 
@@ -138,6 +141,7 @@ class Store:
         self.limiter = Limiter(client, telegram_per_second)
         self.retention = Retention(client, self.statistics)
         self.backup = Backup(client, self.queue.connection)
+        self.erasure = Erasure(client)
         self.accounts = Accounts(client)
         self.sessions = Sessions(client, self.accounts, session_idle, session_lifetime)
         self.limits = Limits(client)

@@ -31,6 +31,8 @@ from cloud.store.moments import to_ms
 
 FORMAT: Final = "maskgate-backup"
 VERSION: Final = 1
+FILE_PREFIX: Final = "maskgate-"
+SUFFIX: Final = ".backup"
 BATCH: Final = 500
 PAUSE_MS: Final = 10_000
 """Renewed with every batch; should the backup die, writers go on after this."""
@@ -40,6 +42,19 @@ OF_LIVING_PROCESSES: Final = (b"rq:worker", b"rq:scheduler", b"rq:clean_registri
 """Registrations and locks of workers: those of another time would only be in the way."""
 
 Count = Callable[[int], None]
+
+
+def dated(folder: Path, now: datetime) -> Path:
+    """Return the file of a backup that is made at `now` into a folder of them."""
+    return folder / f"{FILE_PREFIX}{now:%Y-%m-%dT%H%M%SZ}{SUFFIX}"
+
+
+def thin_out(folder: Path, keep: int) -> list[Path]:
+    """Remove the oldest files that `dated` named, but for the `keep` newest; return them."""
+    held = sorted(folder.glob(f"{FILE_PREFIX}*{SUFFIX}"), reverse=True)
+    for file in held[keep:]:
+        file.unlink(missing_ok=True)
+    return held[keep:]
 
 
 @at_the_door

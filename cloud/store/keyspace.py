@@ -121,6 +121,11 @@ def days(gate: str, year: int) -> str:
     return f"mg:statistics:days:{gate}:{year:04}"
 
 
+def counters_of(gate: str) -> str:
+    """Pattern: `quarters` and `days` of a gate."""
+    return f"mg:statistics:*:{gate}:*"
+
+
 def telegram_chat(chat: str) -> str:
     """Hash: when a chat takes its next message, and where its line ends."""
     return f"mg:telegram:chat:{chat}"

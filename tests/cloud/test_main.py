@@ -229,3 +229,24 @@ def test_a_password_is_asked_for_twice_and_never_shown(
     assert said in done.stderr
     assert typed.split("\n", maxsplit=1)[0] not in done.output
     assert (store.accounts.named("Ana") is None) == bool(code)
+
+
+def test_backups_in_a_folder_are_named_for_their_moment_and_thinned_out(
+    env: dict[str, str], store: Store, tmp_path: Path
+) -> None:
+    strange = tmp_path / "mine.txt"
+    strange.write_text("kept")
+    for day in (1, 2, 3):
+        (tmp_path / f"maskgate-2026-01-0{day}T000000Z.backup").write_text("old")
+    done = command("backup", str(tmp_path), "--keep", "2", "--json", env=env)
+    assert done.exit_code == 0, done.stderr
+    written = Path(json.loads(done.stdout)["file"])
+    assert written.parent == tmp_path
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "mine.txt",
+        "maskgate-2026-01-03T000000Z.backup",
+        written.name,
+    }
+    done = command("backup", str(tmp_path / "one.backup"), "--keep", "2", env=env)
+    assert done.exit_code == 2
+    assert "--keep" in done.stderr

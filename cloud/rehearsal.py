@@ -1,0 +1,203 @@
+"""One visit, played through from outside at a gate of its own, which is erased afterwards.
+
+What is proved: the store takes what is written, the API answers over the network as devices and
+scanners reach it, and a worker is there. What is not: mail and Telegram, since nobody is told.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+from uuid import UUID, uuid4
+
+import httpx
+import stamina
+from pydantic import ValidationError
+
+from cloud.contract import (
+    Access,
+    Decision,
+    Enrolment,
+    EnrolmentRequest,
+    Event,
+    EventRecord,
+    Gate,
+    Label,
+    Outcome,
+    Redemption,
+    RedemptionRequest,
+    Role,
+)
+from cloud.contract.base import Wire
+from cloud.errors import RehearsalFailed
+from cloud.store import COMMAND, Store, mint, now
+
+GATE_PREFIX: Final = "rehearsal-"
+CODE_LIFETIME: Final = timedelta(minutes=5)
+VOTES: Final = 5
+
+M = TypeVar("M", bound=Wire)
+Told = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """How long each step of the visit took, in seconds, in their order."""
+
+    gate: str
+    steps: dict[str, float]
+
+
+class _Visit:
+    """The two who call the API: a camera, and a scanner with an operator's key of that gate."""
+
+    def __init__(self, store: Store, api: httpx.Client, gate: str, timeout_s: float) -> None:
+        self._store = store
+        self._api = api
+        self._gate = gate
+        self._timeout_s = timeout_s
+        self._camera = ""
+        self._scanner = ""
+        self._event: UUID = uuid4()
+        self._token = ""
+
+    def wait_for_the_api(self) -> None:
+        for attempt in stamina.retry_context(
+            on=(httpx.TransportError, RehearsalFailed),
+            attempts=None,
+            timeout=self._timeout_s,
+            wait_max=2.0,
+        ):
+            with attempt:
+                answer = self._api.get("/readyz")
+                if answer.status_code != httpx.codes.OK:
+                    raise RehearsalFailed(f"/readyz was answered {answer.status_code}")
+
+    def make_a_gate(self) -> None:
+        name = "Rehearsal, may be removed"
+        self._store.gates.add(Gate(id=self._gate, name=name, created_at=now()))
+        key = mint(name, Role.OPERATOR, self._gate)
+        self._store.keys.add(key.stored)
+        self._scanner = key.text
+
+    def enrol_a_camera(self) -> None:
+        code = self._store.devices.new_code(self._gate, CODE_LIFETIME, now())
+        request = EnrolmentRequest(code=code.code, name="rehearsal", version="0")
+        enrolment = self._call(Enrolment, "POST", "/v1/devices/enrol", "", request)
+        self._camera = enrolment.device_key
+
+    def be_refused(self) -> None:
+        decision = self._judged(Label.WITHOUT_MASK)
+        if decision.access is not Access.REFUSED:
+            raise RehearsalFailed(f"without a mask, access was {decision.access.value}")
+
+    def be_granted(self) -> None:
+        decision = self._judged(Label.WITH_MASK)
+        if decision.access is not Access.GRANTED or decision.issued_pass is None:
+            raise RehearsalFailed(f"with a mask, access was {decision.access.value}")
+        self._event, self._token = decision.event_id, decision.issued_pass.token
+
+    def get_the_code(self) -> None:
+        give_up = time.monotonic() + self._timeout_s
+        while True:
+            record = self._call(EventRecord, "GET", f"/v1/events/{self._event}", self._scanner)
+            held = record.pass_record
+            if held is not None and held.qr_ready_at is not None:
+                return
+            if time.monotonic() > give_up:
+                raise RehearsalFailed(
+                    f"no worker drew the code within {self._timeout_s:.0f} s; does one run?"
+                )
+            time.sleep(0.1)
+
+    def enter_once(self) -> None:
+        for expected in (Outcome.ADMITTED, Outcome.ALREADY_REDEEMED):
+            attempt = RedemptionRequest(token=self._token, nonce=uuid4().hex)
+            answer = self._call(Redemption, "POST", "/v1/passes/redeem", self._scanner, attempt)
+            if answer.outcome is not expected:
+                raise RehearsalFailed(
+                    f"the pass was answered {answer.outcome.value}, not {expected.value}"
+                )
+
+    def _judged(self, label: Label) -> Decision:
+        seen = datetime.now(UTC)
+        event = Event(
+            id=_uuid7(seen),
+            label=label,
+            confidence=1,
+            votes=VOTES,
+            first_seen_at=seen,
+            occurred_at=seen,
+        )
+        return self._call(Decision, "POST", "/v1/events", self._camera, event)
+
+    def _call(
+        self, answer: type[M], method: str, path: str, key: str, body: Wire | None = None
+    ) -> M:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        content: Any = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = body.model_dump_json()
+        try:
+            got = self._api.request(method, path, headers=headers, content=content)
+        except httpx.TransportError as error:
+            raise RehearsalFailed(f"{method} {path}: {error}") from error
+        if got.is_error:
+            raise RehearsalFailed(f"{method} {path} was answered {got.status_code}: {got.text}")
+        try:
+            return answer.model_validate_json(got.content)
+        except ValidationError as error:
+            raise RehearsalFailed(f"{method} {path}: not an answer of this API: {error}") from error
+
+
+def rehearse(
+    store: Store, api_url: str, timeout_s: float, told: Told = lambda *_: None
+) -> Rehearsal:
+    """Play a visit through at the API of `api_url`, and erase it again, also where it fails.
+
+    `told` is given the name of each step that is done, and the seconds that it took. Waits
+    `timeout_s` for the API, and as long for a worker.
+
+    Raises RehearsalFailed with what went wrong, and StoreError where the store is away.
+    """
+    gate = GATE_PREFIX + secrets.token_hex(4)
+    steps: dict[str, float] = {}
+    with httpx.Client(base_url=api_url, timeout=10) as api:
+        visit = _Visit(store, api, gate, timeout_s)
+        try:
+            for step in (
+                visit.wait_for_the_api,
+                visit.make_a_gate,
+                visit.enrol_a_camera,
+                visit.be_refused,
+                visit.be_granted,
+                visit.get_the_code,
+                visit.enter_once,
+            ):
+                name = step.__name__.replace("_", " ")
+                began = time.monotonic()
+                try:
+                    step()
+                except httpx.TransportError as error:
+                    raise RehearsalFailed(f"{api_url} cannot be reached: {error}") from error
+                except RehearsalFailed as error:
+                    raise RehearsalFailed(f"{name}: {error}") from error
+                steps[name] = round(time.monotonic() - began, 3)
+                told(name, steps[name])
+        finally:
+            store.erasure.gate(gate)
+    store.audit.record(
+        actor=COMMAND, act="cloud.rehearsed", subject=f"gate:{gate}", now=now(), gate=gate
+    )
+    return Rehearsal(gate, steps)
+
+
+def _uuid7(moment: datetime) -> UUID:
+    """Return a UUID of version 7 (RFC 9562 section 5.7): milliseconds, then random bits."""
+    milliseconds = int(moment.timestamp() * 1000)
+    bits = milliseconds << 80 | secrets.randbits(80)
+    bits &= ~(0xF << 76 | 0x3 << 62)
+    return UUID(int=bits | 0x7 << 76 | 0x2 << 62)

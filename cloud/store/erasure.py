@@ -1,0 +1,75 @@
+"""Erasure: a gate goes with everything that ever happened there.
+
+For gates that were made to try an installation out. A gate that people passed through is kept:
+its records go by their age, as `retention` has it.
+"""
+
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import redis
+
+from cloud.contract import Device, Key
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.records import parsed
+from cloud.store.tokens import sha256_of
+
+M = TypeVar("M", Device, Key)
+
+
+@at_the_door
+class Erasure:
+    """Removes gates. Entries of the audit trail stay."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def gate(self, gate: str) -> int:
+        """Remove a gate with its devices, keys, events, passes and counters; return the events.
+
+        Subscribers, and jobs that still wait for a worker, are not looked for: see that there are
+        none.
+        """
+        stream = self._client.xrange(keyspace.events(gate))
+        events = cast(list[tuple[bytes, dict[bytes, bytes]]], stream)
+        pipe = self._client.pipeline()
+        for cursor, entry in events:
+            pipe.xdel(keyspace.events(), cursor)
+            self._event(pipe, UUID(entry[b"id"].decode()))
+        pipe.delete(keyspace.events(gate), keyspace.deliveries(gate))
+        for key in self._client.scan_iter(match=keyspace.counters_of(gate), count=500):
+            pipe.delete(key)
+        for key in self._of(keyspace.KEYS, Key, gate):
+            pipe.hdel(keyspace.KEYS, key.id)
+        for device in self._of(keyspace.DEVICES, Device, gate):
+            pipe.hdel(keyspace.DEVICES, device.id)
+            pipe.hdel(keyspace.HEARTBEATS, device.id)
+            pipe.srem(keyspace.OUTAGES, device.id)
+            pipe.delete(keyspace.commands(device.id), keyspace.outage(device.id))
+        for name in (keyspace.GATES, keyspace.GATE_SETTINGS, keyspace.GATE_REVISIONS):
+            pipe.hdel(name, gate)
+        pipe.execute()
+        return len(events)
+
+    def _of(self, name: str, kind: type[M], gate: str) -> list[M]:
+        documents = cast(list[bytes], self._client.hvals(name))
+        held = (parsed(kind, document) for document in documents)
+        return [each for each in held if each.gate == gate]
+
+    def _event(self, pipe: Any, event_id: UUID) -> None:
+        record = keyspace.event(event_id)
+        held = cast(bytes | None, self._client.hget(record, "pass"))
+        pipe.delete(record)
+        if not held:
+            return
+        pass_id = UUID(held.decode())
+        token = cast(bytes | None, self._client.get(keyspace.pass_token(pass_id)))
+        answer = cast(bytes | None, self._client.hget(keyspace.pass_(pass_id), "redeemed_answer"))
+        pipe.delete(
+            keyspace.pass_(pass_id), keyspace.pass_token(pass_id), keyspace.pass_qr(pass_id)
+        )
+        if token:
+            pipe.delete(keyspace.token(sha256_of(token.decode())))
+        if answer:
+            pipe.delete(answer)
