@@ -21,7 +21,8 @@ from training.datasets import Album, open_album
 from training.detector import FaceDetector
 from training.errors import EmptyClassError, MissingCheckpointError
 from training.figures import draw_confusion, draw_precision_recall
-from training.layouts import read_any, read_picture
+from training.importing import read_any
+from training.layouts import read_picture
 from training.matching import hits
 from training.measures import COUNTED, Detections, detect, face_ap, overlaps
 from training.records import LABELS

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import track
 
 from training.errors import EmptyClassError, MissingDataError
-from training.layouts import Pixels, read_any, read_picture
+from training.importing import read_any
+from training.layouts import Pixels, read_picture
 from training.records import Record, read_records
 
 _MADE_BY_TEACHERS = frozenset(

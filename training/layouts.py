@@ -1,5 +1,5 @@
-"""The public layouts of face-mask data: COCO json, VOC xml, YOLO txt, class folders and
-file names that say the label → records.
+"""The public layouts of face-mask data: COCO json, VOC xml, class folders and file names that say
+the label → records. YOLO has a file of its own (training.yolo).
 
 Each reader takes a folder and gives records, and tells `problems` (a list that grows) of what it
 left out and why.
@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from training.collected import INDEX, is_index, read_index
 from training.errors import (
     EmptyClassError,
-    MissingDataError,
     UnknownLabelError,
-    UnknownLayoutError,
 )
 from training.records import LABELS, FaceRecord, Record, label_in, label_of, split_of
 
@@ -164,75 +162,6 @@ def read_voc(folder: Path, name: str, problems: list[str], lenient: bool = False
     return records
 
 
-def read_yolo(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
-    """YOLO: a txt beside each picture (or in labels/ beside images/), class names in classes.txt,
-    data.yaml's order or obj.names.
-    """
-    listing = next((p for n in ("classes.txt", "obj.names") for p in sorted(folder.rglob(n))), None)
-    if listing is None:
-        raise MissingDataError(
-            f"{folder}: YOLO labels without classes.txt; write one class name a line into "
-            f"{folder / 'classes.txt'}"
-        )
-    labels = [
-        known_label(line, listing, problems, lenient)
-        for line in listing.read_text(encoding="utf-8").splitlines()
-        if line.strip()
-    ]
-    records = []
-    for path in pictures_in(folder):
-        text = next(
-            (
-                t
-                for t in (
-                    path.with_suffix(".txt"),
-                    path.parent.parent / "labels" / f"{path.stem}.txt",
-                )
-                if t.is_file()
-            ),
-            None,
-        )
-        if text is None:
-            continue
-        picture = read_picture(path)
-        if picture is None:
-            problems.append(f"{path}: is no readable picture; left out")
-            continue
-        height, width = picture.shape[:2]
-        faces = []
-        for line in text.read_text(encoding="utf-8").splitlines():
-            if not line.strip():
-                continue
-            try:
-                index, cx, cy, w, h = int(line.split()[0]), *(float(v) for v in line.split()[1:5])
-                label = labels[index]
-            except (ValueError, IndexError):
-                problems.append(
-                    f"{text}: line {line!r} is not `class cx cy w h` with a class of "
-                    f"{listing.name}; left out"
-                )
-                continue
-            box = within(
-                (
-                    (cx - w / 2) * width,
-                    (cy - h / 2) * height,
-                    (cx + w / 2) * width,
-                    (cy + h / 2) * height,
-                ),
-                width,
-                height,
-                str(text),
-                problems,
-            )
-            if box is not None:
-                faces.append(FaceRecord(box, label, label is None))
-        group = f"{name}/{path.stem}"
-        records.append(
-            Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
-        )
-    return records
-
-
 def read_class_folders(
     folder: Path,
     name: str,
@@ -301,28 +230,3 @@ def read_named(folder: Path, name: str, problems: list[str]) -> list[Record]:
             "sort them into folders with_mask/ without_mask/ incorrect_mask/"
         )
     return records
-
-
-def read_any(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
-    """Whichever of the five layouts a folder is in. Raises MissingDataError, UnknownLayoutError,
-    UnknownLabelError, EmptyClassError; where `lenient`, the last two are lines in `problems` and
-    the rest is read.
-    """
-    if not folder.is_dir():
-        raise MissingDataError(f"{folder} is not there; name a folder of pictures with --data")
-    for candidate in sorted(folder.glob("*.json")):
-        if '"annotations"' in candidate.read_text(encoding="utf-8"):
-            return read_coco(candidate, name, problems, lenient)
-    if any(folder.rglob("*.xml")):
-        return read_voc(folder, name, problems, lenient)
-    if any(folder.rglob("classes.txt")) or any(folder.rglob("obj.names")):
-        return read_yolo(folder, name, problems, lenient)
-    if any(p.is_dir() for p in folder.iterdir()):
-        return read_class_folders(folder, name, problems, lenient=lenient)
-    if pictures_in(folder):
-        return read_named(folder, name, problems)
-    raise UnknownLayoutError(
-        f"{folder}: neither COCO (a .json with annotations), VOC (.xml), YOLO (classes.txt and "
-        f".txt), class folders (with_mask/ without_mask/) nor pictures named for their label "
-        f"(with_mask_001.jpg)"
-    )

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from training.importing import read_any
 from training.layouts import (
     pictures_in,
-    read_any,
     read_class_folders,
     read_coco,
     read_picture,

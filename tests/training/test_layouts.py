@@ -6,7 +6,7 @@ import pytest
 
 from tests.training.tiny import scene, write_classes, write_coco
 from training.errors import EmptyClassError, MissingDataError, UnknownLabelError, UnknownLayoutError
-from training.layouts import read_any
+from training.importing import read_any
 from training.records import label_in
 
 
