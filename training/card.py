@@ -46,16 +46,16 @@ They judge single pictures; the edge decides over many of them.
     python -m training evaluate all
     python -m training export --int8
 
-`DIR` holds COCO json, VOC xml, YOLO txt (with classes.txt) or class folders (`with_mask/
-without_mask/ incorrect_mask/`). A folder whose parts carry the names of the sets below is read
-as those sets. `--teacher` labels the faces of pictures without boxes, and in training it is asked
-about every scene, so that a face that nobody labelled is no background. Training stops and goes on
-with `--resume`; the schedule is shaped to `--minutes`, so that a run always ends annealed.
-Each run leaves checkpoints, `curves.png`, `confusion.png` and `figures.json` under
-`var/training/`. `export` compares the exported model with the trained one before it replaces
-anything. `--int8` adds the 8-bit models, if they cost at most 0.3 points of any figure, and
-`--gender RUN` the gender head (`python -m training train gender`, `evaluate gender`).
-"""
+`DIR` holds COCO json, VOC xml, YOLO txt (with data.yaml or classes.txt) or class folders
+(`with_mask/ without_mask/ incorrect_mask/`). A folder whose parts carry the names of the sets
+below is read as those sets. `--teacher` labels the faces of pictures without boxes, and in
+training it is asked about every scene, so that a face that nobody labelled is no background.
+Training stops and goes on with `--resume`; the schedule is shaped to `--minutes`, so that a run
+always ends annealed. Each run leaves checkpoints, `curves.png`, `confusion.png` and
+`figures.json` under `var/training/`. `export` compares the exported model with the trained one
+before it replaces anything. `--int8` adds the 8-bit models, if they cost at most 0.3 points of
+any figure, and `--gender RUN` the gender head (`python -m training train gender`, `evaluate
+gender`). """
 
 _GENDER = """The head is optional and runs only where `EDGE_ATTRIBUTES=gender` is set. It says how
 the authors of its training set would have read a face, as one of two words; it does not say what a
