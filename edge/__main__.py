@@ -23,6 +23,7 @@ from edge.camera import Camera
 from edge.client import Client
 from edge.errors import EdgeError
 from edge.settings import Pace
+from edge.state import make_folder
 
 UNDELIVERED = 3
 """Exit code of a run whose source ended while events still wait in the outbox."""
@@ -233,7 +234,7 @@ def enrol(
             flaw = error.errors(include_url=False, include_input=False)[0]
             raise EdgeError(f"--{flaw['loc'][0]}: {flaw['msg']}") from error
         # Before the code is used up: a folder that cannot be written would lose the key.
-        identity.make_folder(path)
+        make_folder(path)
         address = chosen.cloud_address()
         with Client(address, timeout_s=chosen.request_timeout_s) as client:
             enrolment = client.enrol(request)

@@ -1,14 +1,11 @@
 """Who this device is: `device.json`, written once by enrolment and readable by its owner alone."""
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_serializer
 
-from edge.errors import EdgeError, NotEnrolledError
+from edge.errors import NotEnrolledError
+from edge.state import write_private
 
 _MEND = "Enrol it: `python -m edge enrol --code CODE`, with a code from the cloud for this gate"
 
@@ -47,44 +44,10 @@ def load(path: Path) -> Identity:
         raise NotEnrolledError(f"{path} is damaged", _MEND) from None
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder of `path`, and see that files can be made in it.
-
-    Raises:
-        EdgeError: They cannot.
-    """
-    with _translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-
-
 def save(identity: Identity, path: Path) -> None:
     """Write it with mode 0600, whole or not at all.
 
     Raises:
         EdgeError: The folder cannot be written.
     """
-    make_folder(path)
-    with _translated(path):
-        # mkstemp makes the file with mode 0600 from its first moment.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(identity.model_dump_json(indent=1) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise EdgeError(
-            f"{path} cannot be written: {error.strerror}", "Check EDGE_STATE_DIR and its owner"
-        ) from error
+    write_private(identity.model_dump_json(indent=1) + "\n", path)

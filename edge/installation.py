@@ -19,7 +19,7 @@ from cloud.contract import (
     Heartbeat,
     RolledKey,
 )
-from edge import __version__, identity, inference, sidecar
+from edge import __version__, gate_settings, identity, inference, sidecar
 from edge.attributes import GenderCount, GenderHead
 from edge.camera import Camera
 from edge.client import Client, is_plain_http_elsewhere
@@ -261,6 +261,8 @@ def run(
         bus.preview = preview
 
         orders = _orders(settings, who, pipeline, preview.ask, camera.stop)
+        if kept := gate_settings.load(settings.gate_settings_path, who.gate):
+            _apply(kept, settings, pipeline)
         listener = Listener(client, orders)
         console.print(f"gate [bold]{who.gate}[/], watching {source}; Ctrl-C ends", highlight=False)
         courier.start()
@@ -298,17 +300,20 @@ def _orders(
     reload: Callable[[], None],
 ) -> Orders:
     def apply(told: DeviceSettings) -> None:
-        most = told.settings.max_faces
-        pipeline.change(
-            rules_of(settings, told.settings), settings.max_faces if most is None else most
-        )
-        _log.info("settings_applied", revision=told.revision)
+        _apply(told, settings, pipeline)
+        gate_settings.keep(told, settings.gate_settings_path)
 
     def keep_key(rolled: RolledKey) -> None:
         renewed = who.model_copy(update={"device_key": SecretStr(rolled.device_key)})
         identity.save(renewed, settings.device_path)
 
     return Orders(apply, keep_key, preview, reload)
+
+
+def _apply(told: DeviceSettings, settings: Settings, pipeline: Pipeline) -> None:
+    most = told.settings.max_faces
+    pipeline.change(rules_of(settings, told.settings), settings.max_faces if most is None else most)
+    _log.info("settings_applied", revision=told.revision)
 
 
 def rules_of(settings: Settings, told: GateSettings | None = None) -> Rules:

@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         return self.state_dir / "device.json"
 
     @property
+    def gate_settings_path(self) -> Path:
+        """The file that holds what the cloud last told this device to work by."""
+        return self.state_dir / "gate-settings.json"
+
+    @property
     def outbox_path(self) -> Path:
         """The durable queue's database."""
         return self.state_dir / "outbox.db"

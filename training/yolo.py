@@ -44,9 +44,7 @@ def class_names(listing: Path) -> list[str]:
     text = listing.read_text(encoding="utf-8")
     if listing.suffix == ".txt" or listing.name == "obj.names":
         return [line for line in text.splitlines() if line.strip()]
-    mend = (
-        f"write `names: [with_mask, without_mask]`, in the order of their numbers, in {listing}"
-    )
+    mend = f"write `names: [with_mask, without_mask]`, in the order of their numbers, in {listing}"
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from edge import identity
-from edge.errors import EdgeError, NotEnrolledError
+from edge.errors import NotEnrolledError
 from edge.identity import Identity
 
 WHO = Identity(
@@ -39,9 +39,3 @@ def test_a_damaged_file_is_named_and_its_key_is_not(tmp_path: Path, content: str
     assert str(path) in caught.value.problem
     assert "the-secret" not in str(caught.value)
     assert caught.value.__suppress_context__
-
-
-def test_a_folder_that_cannot_be_written_is_named_before_a_code_is_used(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(EdgeError, match="cannot be written"):
-        identity.make_folder(tmp_path / "file" / "device.json")

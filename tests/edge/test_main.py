@@ -11,7 +11,7 @@ import cv2
 import pytest
 from typer.testing import CliRunner, Result
 
-from cloud.contract import CameraState, Label
+from cloud.contract import CameraState, DeviceSettings, GateSettings, Label
 from edge.__main__ import UNDELIVERED, app
 from edge.outbox import inspect
 from tests.edge import standins
@@ -81,6 +81,21 @@ def test_what_the_cloud_does_not_take_waits_for_the_next_run(
     result = edge("run", "--source", clip, "--as-fast-as-possible")
     assert result.exit_code == 0, result.output
     assert [e.label for e in cloud.events] == [Label.WITHOUT_MASK, Label.WITH_MASK]
+
+
+def test_what_the_gate_was_set_to_holds_at_a_start_without_the_cloud(
+    installed: Path, cloud: CloudDouble, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = GateSettings(votes=100)  # more frames than the clip has of either
+    cloud.settings = DeviceSettings(gate="main", settings=nobody, revision=1)
+    assert edge("run", "--source", clip).exit_code == 0
+    told = len(cloud.events)
+    monkeypatch.setenv("EDGE_DRAIN_TIMEOUT_S", "0.1")
+    monkeypatch.setenv("EDGE_CLOUD_URL", "http://127.0.0.1:1")
+    result = edge("run", "--source", clip, "--as-fast-as-possible")
+    assert result.exit_code == 0, result.output
+    assert "0 verdicts" in result.output
+    assert len(cloud.events) == told
 
 
 def test_without_enrolment_it_does_not_run(installed: Path, cloud: CloudDouble, clip: Path) -> None:

@@ -1,0 +1,52 @@
+"""Files in `EDGE_STATE_DIR`: whole or not at all, and readable by their owner alone."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.errors import EdgeError
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of `path`, and see that files can be made in it.
+
+    Raises:
+        EdgeError: They cannot.
+    """
+    with _translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+
+
+def write_private(text: str, path: Path) -> None:
+    """Write a file with mode 0600, whole or not at all.
+
+    Raises:
+        EdgeError: The folder cannot be written.
+    """
+    make_folder(path)
+    with _translated(path):
+        # mkstemp makes the file with mode 0600 from its first moment.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EdgeError(
+            f"{path} cannot be written: {error.strerror}", "Check EDGE_STATE_DIR and its owner"
+        ) from error
