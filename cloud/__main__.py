@@ -28,6 +28,7 @@ from cloud.store import (
     Store,
     StoredAccount,
     dated,
+    declared,
     mint,
     new_account_id,
     now,
@@ -91,6 +92,8 @@ def _settings() -> Settings:
             field = "_".join(str(part) for part in each["loc"]).upper()
             faults.append(f"{'CLOUD_' + field + ': ' if field else ''}{each['msg']}")
         _refuse("the settings are not usable\n  " + "\n  ".join(faults))
+    except OSError as error:
+        _refuse(f"{error.filename} cannot be read: {error.strerror}; see CLOUD_SECRETS_DIR")
 
 
 @contextmanager
@@ -245,6 +248,35 @@ def create_key(
     _show(minted.issued(), as_json, f"Keep this key safe, it is not shown again:\n{minted.text}")
 
 
+@keys_app.command("add")
+def add_key(
+    name: Annotated[str, typer.Argument(help="What people call the key, such as 'Dashboard'.")],
+    role: Annotated[Role, typer.Option(help="What it may do.")],
+    file: Annotated[Path, typer.Option(help="Holds the key.", exists=True, dir_okay=False)],
+    gate: Annotated[str | None, typer.Option(help="Bind it to this gate alone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a key that was made elsewhere, so that a deployment can declare it as a secret.
+
+    It is mg_, 12 hexadecimal digits, _ and at least 43 random letters, digits, - or _. Where it is
+    kept already nothing changes; one that was revoked stays so.
+    """
+    if role is Role.DEVICE:
+        _refuse("a device's key is made by enrolling it; see `enrolment-codes create --help`")
+    new = _valid(lambda: NewKey(name=name, role=role, gate=gate))
+    with _store() as store:
+        if gate is not None and store.gates.get(gate) is None:
+            _refuse(f"there is no gate {gate}; `python -m cloud gates list` shows those there are")
+        try:
+            text = file.read_text().strip()
+        except (OSError, UnicodeError) as error:
+            _refuse(f"{file} cannot be read: {error}")
+        stored = declared(text, new.name, new.role, new.gate)
+        kept = store.keys.keep(stored)
+    public = Key(**kept.model_dump())
+    _show(public, as_json, f"key {kept.id} ({kept.name}) is kept, as {kept.role.value}")
+
+
 @keys_app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """List keys, without their secrets."""
@@ -355,15 +387,20 @@ def remove_account(name: Annotated[str, typer.Argument(help="As it signs in.")])
 def create_gate(
     gate_id: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
     name: Annotated[str | None, typer.Option(help="What people call it; else the id.")] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Leave a gate of that id as it is.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a gate."""
     new = _valid(lambda: NewGate(id=gate_id, name=name or gate_id))
     gate = Gate(id=new.id, name=new.name, created_at=now())
     with _store() as store:
-        if not store.gates.add(gate):
+        made = store.gates.add(gate)
+        if not made and not if_missing:
             _refuse(f"there is a gate {gate_id} already")
-    _show(gate, as_json, f"made gate {gate.id} ({gate.name})")
+        held = gate if made else store.gates.get(gate_id) or gate
+    _show(held, as_json, f"{'made' if made else 'there is'} gate {held.id} ({held.name})")
 
 
 @gates_app.command("list")

@@ -1,6 +1,7 @@
 """Settings of every cloud process, read from the environment once, at start."""
 
 import ipaddress
+import os
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -8,8 +9,14 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import DirectoryPath, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 
 class SmtpSecurity(StrEnum):
@@ -42,6 +49,11 @@ class Settings(BaseSettings):
         env_prefix="CLOUD_", frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
+    secrets_dir: DirectoryPath | None = Field(
+        default=None,
+        description="Folder of settings in files, each called as its variable in small letters, "
+        "such as cloud_redis_url; a variable that is set wins",
+    )
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="The Redis that keeps everything; rediss:// for TLS",
@@ -223,6 +235,26 @@ class Settings(BaseSettings):
         default="maskgate@localhost", description="Address that mails are sent from"
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (no such file is read)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (its folder is not known)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read variables, then files. A folder that is not there is refused as a bad value."""
+        folder = Path(os.environ.get("CLOUD_SECRETS_DIR") or os.devnull)
+        if not folder.is_dir():
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+    @field_validator("secrets_dir", mode="before")
+    @classmethod
+    def _no_folder(cls, value: Any) -> Any:
+        return value or None
 
     @field_validator("redis_url", mode="after")
     @classmethod

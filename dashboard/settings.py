@@ -1,7 +1,15 @@
 """Settings, read from the environment: each is DASHBOARD_ and the field's name."""
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import os
+from pathlib import Path
+
+from pydantic import AnyHttpUrl, DirectoryPath, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from dashboard.errors import SettingsInvalid
 
@@ -19,6 +27,11 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    secrets_dir: DirectoryPath | None = Field(
+        default=None,
+        description="Folder of settings in files, each called as its variable in small letters, "
+        "such as dashboard_api_key; a variable that is set wins",
+    )
     api_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:8000"),
         description="Where the cloud's API answers, without /v1",
@@ -41,6 +54,21 @@ class Settings(BaseSettings):
     rows: int = Field(
         default=50, ge=5, le=100, description="Rows of a table before 'Show more' is pressed"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (no such file is read)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (its folder is not known)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read variables, then files. A folder that is not there is refused as a bad value."""
+        folder = Path(os.environ.get(f"{PREFIX}SECRETS_DIR") or os.devnull)
+        if not folder.is_dir():
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
 
     @field_validator("api_key")
     @classmethod
@@ -66,6 +94,11 @@ def load_settings() -> Settings:
             "; ".join(faults) + ".",
             "Set the variable for the dashboard's process and start it again. "
             "A key is made by: python -m cloud keys create Dashboard --role operator",
+        ) from None
+    except OSError as error:
+        raise SettingsInvalid(
+            f"{error.filename} cannot be read: {error.strerror}.",
+            f"See who owns the files in {PREFIX}SECRETS_DIR.",
         ) from None
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import platform
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,18 +11,15 @@ from typing import Annotated, Any
 
 import structlog
 import typer
-from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from cloud.contract import EnrolmentRequest, Label
-from edge import __version__, bench, detection, doctor, identity, installation, settings
+from cloud.contract import Label
+from edge import bench, detection, doctor, enrolment, installation, settings
 from edge.camera import Camera
-from edge.client import Client
 from edge.errors import EdgeError
 from edge.settings import Pace
-from edge.state import make_folder
 
 UNDELIVERED = 3
 """Exit code of a run whose source ended while events still wait in the outbox."""
@@ -114,6 +110,8 @@ def run(
 
             before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
 
+        # The first process of a container ignores what it does not handle, and enrolment may wait.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         outcome = installation.run(chosen, _out, on_camera=stop_on_signals)
     _out.print(
         f"{outcome.verdicts} verdicts, {outcome.undelivered} events undelivered,"
@@ -216,39 +214,25 @@ def enrol(
     replace: Annotated[
         bool, typer.Option("--replace", help="Forget the enrolment that is there")
     ] = False,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing where this device is enrolled already")
+    ] = False,
 ) -> None:
     """Exchange a one-time code for this device's own key, kept in EDGE_STATE_DIR/device.json."""
     with _errors_for_people():
         chosen = settings.load(cloud_url=cloud_url)
         path = chosen.device_path
+        if path.exists() and if_missing:
+            _out.print(f"enrolled already: {path} exists", highlight=False, soft_wrap=True)
+            return
         if path.exists() and not replace:
             raise EdgeError(
                 f"this device is enrolled already: {path} exists",
                 "Add --replace to enrol it anew; the old key should then be revoked in the cloud",
             )
-        try:
-            request = EnrolmentRequest(
-                code=code.strip(), name=name or platform.node() or "edge", version=__version__
-            )
-        except ValidationError as error:
-            flaw = error.errors(include_url=False, include_input=False)[0]
-            raise EdgeError(f"--{flaw['loc'][0]}: {flaw['msg']}") from error
-        # Before the code is used up: a folder that cannot be written would lose the key.
-        make_folder(path)
-        address = chosen.cloud_address()
-        with Client(address, timeout_s=chosen.request_timeout_s) as client:
-            enrolment = client.enrol(request)
-        identity.save(
-            identity.Identity(
-                device_id=enrolment.device_id,
-                device_key=SecretStr(enrolment.device_key),
-                gate=enrolment.gate,
-                cloud_url=address,
-            ),
-            path,
-        )
+        who = enrolment.enrol(chosen, code, name)
     _out.print(
-        f"[green]enrolled[/] at gate [bold]{enrolment.gate}[/] as device {enrolment.device_id};"
+        f"[green]enrolled[/] at gate [bold]{who.gate}[/] as device {who.device_id};"
         f" key kept in {path}",
         highlight=False,
         soft_wrap=True,

@@ -1,11 +1,25 @@
 """What can be set at the edge: environment variables that begin with `EDGE_`."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, HttpUrl, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    DirectoryPath,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from edge.errors import SettingsError
 
@@ -91,6 +105,15 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default=Path("var/edge"), description="Folder of outbox.db and device.json"
     )
+    enrolment_code: SecretStr | None = Field(
+        default=None,
+        description="One-time code with which `run` enrols this device where it is not enrolled",
+    )
+    secrets_dir: DirectoryPath | None = Field(
+        default=None,
+        description="Folder of settings in files, each called as its variable in small letters, "
+        "such as edge_enrolment_code; a variable that is set wins",
+    )
 
     detector: Path | None = Field(
         default=None,
@@ -161,6 +184,26 @@ class Settings(BaseSettings):
     )
     log_json: bool = Field(default=False, description="Write the log as one JSON object a line")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (no such file is read)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (its folder is not known)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read variables, then files. A folder that is not there is refused as a bad value."""
+        folder = Path(os.environ.get("EDGE_SECRETS_DIR") or os.devnull)
+        if not folder.is_dir():
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+    @field_validator("enrolment_code", "secrets_dir", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return value or None
+
     @model_validator(mode="after")
     def _no_empty_command(self) -> Self:
         if self.sound_command is not None and not self.sound_command.strip():
@@ -209,4 +252,9 @@ def load(**overrides: Any) -> Settings:
         raise SettingsError(
             "settings are wrong: " + "; ".join(lines),
             "docs/settings/edge.md lists every setting",
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename} cannot be read: {error.strerror}",
+            "See who owns the files in EDGE_SECRETS_DIR",
         ) from error

@@ -33,7 +33,7 @@ from cloud.store.erasure import Erasure
 from cloud.store.events import Events
 from cloud.store.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
 from cloud.store.gates import Gates, subscriber_id
-from cloud.store.keys import Keys, MintedKey, StoredKey, mint
+from cloud.store.keys import Keys, MintedKey, StoredKey, declared, mint
 from cloud.store.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.limits import Limits
 from cloud.store.manual_passes import ManualPasses
@@ -93,6 +93,7 @@ __all__ = [
     "Visitor",
     "csrf_token",
     "dated",
+    "declared",
     "fields_of",
     "first_of",
     "kept_in_quarters",

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,9 @@ from cloud.store.records import parsed
 
 SECRET_BYTES = 32
 PREFIX = "mg"
+
+DECLARED = re.compile(rf"{PREFIX}_[0-9a-f]{{12}}_[A-Za-z0-9_-]{{43,128}}")
+"""43 characters of base64 hold 256 bits."""
 
 
 class StoredKey(Key):
@@ -68,6 +72,28 @@ def mint(name: str, role: Role, gate: str | None, device_id: str | None = None) 
     return MintedKey(stored, f"{PREFIX}_{key_id}_{secret}")
 
 
+def declared(text: str, name: str, role: Role, gate: str | None) -> StoredKey:
+    """Return what is kept of a key that was made elsewhere.
+
+    Raises KeyInvalid where `text` is not made as `mint` makes one, or is so short that it could be
+    guessed: a fast hash keeps it.
+    """
+    if not DECLARED.fullmatch(text):
+        raise KeyInvalid(
+            "this is not a key: give mg_, 12 hexadecimal digits, _ and at least 43 random letters, "
+            "digits, - or _"
+        )
+    key_id, secret = taken_apart(text)
+    return StoredKey(
+        id=key_id,
+        name=name,
+        role=role,
+        gate=gate,
+        created_at=now(),
+        secret_sha256=_sha256(secret),
+    )
+
+
 def taken_apart(text: str) -> tuple[str, str]:
     """Return a key's id and its secret; raise KeyInvalid where `text` is not made like a key."""
     prefix, _, rest = text.partition("_")
@@ -100,6 +126,18 @@ class Keys:
     def add(self, key: StoredKey) -> None:
         """Keep a new key."""
         self._client.hset(keyspace.KEYS, key.id, key.model_dump_json())
+
+    def keep(self, key: StoredKey) -> StoredKey:
+        """Keep a key unless it is there; return the one that is kept.
+
+        Raises KeyInvalid where another key has its id.
+        """
+        if self._client.hsetnx(keyspace.KEYS, key.id, key.model_dump_json()):
+            return key
+        held = self.get(key.id)
+        if held is None or not hmac.compare_digest(held.secret_sha256, key.secret_sha256):
+            raise KeyInvalid(f"another key has the id {key.id}; make a new one")
+        return held
 
     def authenticate(self, text: str) -> StoredKey:
         """Return whose key `text` is; raise KeyInvalid or KeyRevoked."""

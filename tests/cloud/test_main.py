@@ -66,6 +66,48 @@ def test_a_key_is_shown_to_people_with_a_word_of_care(env: dict[str, str], store
     assert store.keys.authenticate(said.split()[-1]).gate == GATE
 
 
+def test_a_key_made_elsewhere_is_kept_and_left_as_it_is(
+    env: dict[str, str], store: Store, tmp_path: Path
+) -> None:
+    text = f"mg_0123456789ab_{'s' * 43}"
+    file = tmp_path / "dashboard_api_key"
+    file.write_text(f"{text}\n")
+    add = ("keys", "add", "Dashboard", "--role", "operator", "--file", str(file))
+    for _ in range(2):
+        done = command(*add, env=env)
+        assert done.exit_code == 0, done.stderr
+        assert text not in done.output
+    assert store.keys.authenticate(text).role is Role.OPERATOR
+    store.keys.revoke("0123456789ab")
+    assert command(*add, env=env).exit_code == 0
+    with pytest.raises(KeyRevoked):
+        store.keys.authenticate(text)
+    file.write_text(f"mg_0123456789ab_{'t' * 43}")
+    assert "another key has the id" in command(*add, env=env).stderr
+
+
+@pytest.mark.parametrize("text", ["", "secret", f"mg_short_{'s' * 43}", "mg_0123456789ab_short"])
+def test_a_key_that_could_be_guessed_is_not_kept(
+    env: dict[str, str], store: Store, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "key").write_text(text)
+    done = command("keys", "add", "x", "--role", "viewer", "--file", str(tmp_path / "key"), env=env)
+    assert done.exit_code == 2
+    assert "this is not a key" in done.stderr
+    assert not store.keys.all()
+
+
+def test_a_gate_that_is_there_is_left_as_it_is_where_that_is_asked_for(
+    env: dict[str, str], store: Store
+) -> None:
+    for name in ("North door", "Another"):
+        done = command("gates", "create", "north", "--name", name, "--if-missing", env=env)
+        assert done.exit_code == 0, done.stderr
+    held = store.gates.get("north")
+    assert held is not None
+    assert held.name == "North door"
+
+
 def test_a_gate_and_a_code_are_made_and_the_code_enrols(env: dict[str, str], store: Store) -> None:
     made = command("gates", "create", "north", "--name", "North door", "--json", env=env)
     assert Gate.model_validate_json(made.stdout).name == "North door"

@@ -56,6 +56,17 @@ def test_the_key_is_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "mg_very_secret" not in repr(load_settings())
 
 
+def test_a_setting_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "dashboard_api_key").write_text("mg_filed\n")
+    monkeypatch.setenv("DASHBOARD_SECRETS_DIR", str(tmp_path))
+    assert load_settings().api_key.get_secret_value() == "mg_filed"
+    monkeypatch.setenv("DASHBOARD_API_KEY", "mg_said")
+    assert load_settings().api_key.get_secret_value() == "mg_said"
+    monkeypatch.setenv("DASHBOARD_SECRETS_DIR", str(tmp_path / "gone"))
+    with pytest.raises(SettingsInvalid, match="DASHBOARD_SECRETS_DIR"):
+        load_settings()
+
+
 def test_the_page_of_settings_names_each_with_its_default() -> None:
     documented = dict(
         re.findall(r"^\| `(DASHBOARD_\w+)` \| ([^|]+) \|", PAGE.read_text(), re.MULTILINE)
@@ -63,6 +74,8 @@ def test_the_page_of_settings_names_each_with_its_default() -> None:
     expected = {
         PREFIX + name.upper(): "none: it must be set"
         if field.is_required()
+        else "unset"
+        if field.default is None
         else f"`{_plain(field.default)}`"
         for name, field in Settings.model_fields.items()
     }

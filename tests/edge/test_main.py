@@ -220,6 +220,15 @@ def test_an_enrolled_device_is_not_enrolled_over(installed: Path, cloud: CloudDo
     assert result.exit_code == 0, result.output
 
 
+def test_an_enrolled_device_is_left_as_it_is_where_that_is_asked_for(
+    installed: Path, cloud: CloudDouble
+) -> None:
+    before = (installed / "device.json").read_text()
+    result = edge("enrol", "--code", "used", "--cloud-url", cloud.url, "--if-missing")
+    assert result.exit_code == 0, result.output
+    assert (installed / "device.json").read_text() == before
+
+
 @pytest.mark.parametrize(
     ("code", "url", "words"),
     [

@@ -1,0 +1,91 @@
+"""Enrolment: a one-time code becomes this device's own key, kept in `device.json`."""
+
+import platform
+import threading
+
+import structlog
+import tenacity
+from pydantic import SecretStr, ValidationError
+
+from cloud.contract import EnrolmentRequest
+from edge import __version__, identity
+from edge.client import Client
+from edge.errors import CloudUnreachableError, EdgeError
+from edge.settings import Settings
+from edge.state import make_folder
+
+_log = structlog.get_logger(__name__)
+
+
+def enrol(settings: Settings, code: str, name: str | None = None) -> identity.Identity:
+    """Exchange the code for a key, and keep that; an identity that is there is replaced.
+
+    Args:
+        settings: Where the cloud is, and where the key is kept.
+        code: As the cloud made it for a gate.
+        name: What people call this device; by default the host's name.
+
+    Raises:
+        EdgeError: The code or the name cannot be right, the folder cannot be written, or the cloud
+            does not answer or refuses.
+    """
+    try:
+        request = EnrolmentRequest(
+            code=code.strip(), name=name or platform.node() or "edge", version=__version__
+        )
+    except ValidationError as error:
+        flaw = error.errors(include_url=False, include_input=False)[0]
+        raise EdgeError(f"--{flaw['loc'][0]}: {flaw['msg']}") from error
+    path = settings.device_path
+    # Before the code is used up: a folder that cannot be written would lose the key.
+    make_folder(path)
+    address = settings.cloud_address()
+    with Client(address, timeout_s=settings.request_timeout_s) as client:
+        enrolment = client.enrol(request)
+    who = identity.Identity(
+        device_id=enrolment.device_id,
+        device_key=SecretStr(enrolment.device_key),
+        gate=enrolment.gate,
+        cloud_url=address,
+    )
+    identity.save(who, path)
+    return who
+
+
+def identity_of(
+    settings: Settings,
+    stop: threading.Event | None = None,
+    pause_s: tuple[float, float] = (1.0, 60.0),
+) -> identity.Identity:
+    """Who this device is. Where it is not enrolled and has a code, it enrols first.
+
+    Waits for a cloud that is away; an enrolled device needs none.
+
+    Args:
+        settings: Of this installation.
+        stop: Ends the waiting.
+        pause_s: First, and longest, pause between attempts.
+
+    Raises:
+        NotEnrolledError: It is not enrolled and has no code, or its file is damaged.
+        EdgeError: The code is refused, or the waiting was ended.
+    """
+    if settings.enrolment_code is None or settings.device_path.exists():
+        return identity.load(settings.device_path)
+    ended = stop or threading.Event()
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(CloudUnreachableError),
+        wait=tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1]),
+        stop=tenacity.stop_when_event_set(ended),
+        sleep=tenacity.sleep_using_event(ended),
+        before_sleep=_say,
+        reraise=True,
+    )
+    who = attempts(enrol, settings, settings.enrolment_code.get_secret_value())
+    _log.info("enrolled", device=who.device_id, gate=who.gate)
+    return who
+
+
+def _say(attempt: tenacity.RetryCallState) -> None:
+    failure = attempt.outcome.exception() if attempt.outcome else None
+    _log.warning("not_enrolled_yet", attempts=attempt.attempt_number, error=str(failure))
