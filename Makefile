@@ -6,8 +6,12 @@ BIN := .venv/bin
 SOURCE ?=
 ONCE ?=
 
+# Hashes of every file of a release are written down, so one lock serves all platforms.
+PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
+	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clip clean
+.PHONY: help demo test lint format bench clip clean locks images image-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +53,17 @@ bench: .venv/.dev ## Measure here, each row against something in the same run; w
 
 clip: .venv/.dev ## Make the demo's clip again
 	$(BIN)/python -m demo.clip
+
+locks: .venv/.dev ## Pin anew what each image holds (docker/locks)
+	@set -e; for extra in edge cloud dashboard; do echo "docker/locks/$$extra.txt"; \
+	  $(PIN) --extra $$extra pyproject.toml --output-file docker/locks/$$extra.txt; done
+	$(PIN) docker/locks/sbom.in --output-file docker/locks/sbom.txt
+
+images: ## Build the images of edge, cloud and dashboard, and say how large they are
+	docker/images.sh
+
+image-test: .venv/.dev images ## Run each image as it is meant to be run, and try it
+	MASKGATE_IMAGES=required $(BIN)/python -m pytest tests/deploy/test_images.py tests/deploy/test_extras.py -q
 
 clean: ## Remove what was built; keeps var/, where data lives
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info build

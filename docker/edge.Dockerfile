@@ -1,0 +1,50 @@
+# The camera at the door. Built from the repository's root: `make images`, or `docker build -f docker/edge.Dockerfile .`
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+WORKDIR /build
+# Lines of docker/prune/edge.txt that stay in: "gpu|cache" or "npu", with the driver in PACKAGES below.
+ARG KEEP=
+COPY docker/build/environment.sh docker/build/timeless.sh docker/locks/edge.txt ./
+COPY docker/prune/edge.txt prune.txt
+RUN ./environment.sh edge.txt prune.txt "$KEEP"
+COPY docker/build/bill.sh docker/locks/sbom.txt pyproject.toml ./
+RUN ./bill.sh sbom.txt pyproject.toml
+COPY docker/build/application.sh ./
+COPY docker/build/probe.py LICENSE /source/
+COPY edge/ /source/edge/
+COPY cloud/__init__.py /source/cloud/
+COPY cloud/contract/ /source/cloud/contract/
+RUN ./application.sh && mkdir -p /writable/lib/maskgate /writable/cache/maskgate && ./timeless.sh /writable
+
+FROM ${PYTHON_IMAGE}
+# Debian's packages for an accelerator, such as intel-opencl-icd.
+ARG PACKAGES=
+RUN if [ -n "$PACKAGES" ]; then apt-get update -qq && apt-get install -qq --no-install-recommends $PACKAGES && rm -rf /var/lib/apt/lists/*; fi
+COPY --from=build /image/ /
+COPY --from=build /bill/ /
+COPY --from=build /application/ /
+COPY --from=build --chown=10001:10001 /writable/lib/maskgate/ /var/lib/maskgate/
+COPY --from=build --chown=10001:10001 /writable/cache/maskgate/ /var/cache/maskgate/
+ENV PATH=/opt/maskgate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    HOME=/nonexistent PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    EDGE_STATE_DIR=/var/lib/maskgate EDGE_MODEL_CACHE_DIR=/var/cache/maskgate \
+    EDGE_METRICS_HOST=0.0.0.0 EDGE_METRICS_PORT=9100 EDGE_LOG_JSON=true
+USER 10001:10001
+WORKDIR /app
+EXPOSE 9100
+VOLUME ["/var/lib/maskgate", "/var/cache/maskgate"]
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=6s --start-period=60s --retries=3 \
+  CMD ["python", "/app/probe.py", "http://127.0.0.1:9100/metrics", "maskgate_edge_camera_stalled=0"]
+ENTRYPOINT ["python", "-m", "edge"]
+CMD ["run"]
+ARG VERSION=0
+ARG REVISION=
+ARG CREATED=
+LABEL org.opencontainers.image.title="Maskgate edge" \
+      org.opencontainers.image.description="The camera at the door: finds faces, judges masks, keeps every event until the cloud has it" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
