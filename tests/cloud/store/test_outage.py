@@ -222,6 +222,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "outages.all": ((), {}),
     "outages.begin": (("a", NOW, [], NOW), {}),
     "outages.end": (("a", [], NOW), {}),
+    "erasure.gate": (("main",), {}),
     "keys.keep": ((mint("x", Role.VIEWER, None).stored,), {}),
     "keys.roll": ((mint("x", Role.DEVICE, "main", "a").stored, timedelta(hours=1)), {}),
     "devices.roll": ((mint("x", Role.DEVICE, "main", "a").stored, timedelta(hours=1)), {}),
