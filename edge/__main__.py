@@ -112,6 +112,7 @@ def run(
 
         # The first process of a container ignores what it does not handle, and enrolment may wait.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        enrolment.ensure(chosen)
         outcome = installation.run(chosen, _out, on_camera=stop_on_signals)
     _out.print(
         f"{outcome.verdicts} verdicts, {outcome.undelivered} events undelivered,"

@@ -52,12 +52,12 @@ def enrol(settings: Settings, code: str, name: str | None = None) -> identity.Id
     return who
 
 
-def identity_of(
+def ensure(
     settings: Settings,
     stop: threading.Event | None = None,
     pause_s: tuple[float, float] = (1.0, 60.0),
-) -> identity.Identity:
-    """Who this device is. Where it is not enrolled and has a code, it enrols first.
+) -> None:
+    """Enrol this device where it is not enrolled yet and has a code; else do nothing.
 
     Waits for a cloud that is away; an enrolled device needs none.
 
@@ -67,11 +67,10 @@ def identity_of(
         pause_s: First, and longest, pause between attempts.
 
     Raises:
-        NotEnrolledError: It is not enrolled and has no code, or its file is damaged.
         EdgeError: The code is refused, or the waiting was ended.
     """
     if settings.enrolment_code is None or settings.device_path.exists():
-        return identity.load(settings.device_path)
+        return
     ended = stop or threading.Event()
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(CloudUnreachableError),
@@ -83,7 +82,6 @@ def identity_of(
     )
     who = attempts(enrol, settings, settings.enrolment_code.get_secret_value())
     _log.info("enrolled", device=who.device_id, gate=who.gate)
-    return who
 
 
 def _say(attempt: tenacity.RetryCallState) -> None:

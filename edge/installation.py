@@ -19,7 +19,7 @@ from cloud.contract import (
     Heartbeat,
     RolledKey,
 )
-from edge import __version__, enrolment, gate_settings, identity, inference, sidecar
+from edge import __version__, gate_settings, identity, inference, sidecar
 from edge.attributes import GenderCount, GenderHead
 from edge.camera import Camera
 from edge.client import Client, is_plain_http_elsewhere
@@ -199,7 +199,7 @@ def run(
     Raises:
         EdgeError: Whatever keeps it from starting, or ends it early.
     """
-    who = enrolment.identity_of(settings)
+    who = identity.load(settings.device_path)
     source = Source.parse(settings.source)
     models = load_models(settings)
     models.classifier.make_ready()

@@ -220,6 +220,17 @@ def test_an_enrolled_device_is_not_enrolled_over(installed: Path, cloud: CloudDo
     assert result.exit_code == 0, result.output
 
 
+def test_a_device_with_a_code_enrols_when_it_runs(
+    installed: Path, cloud: CloudDouble, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (installed / "device.json").unlink()
+    monkeypatch.setenv("EDGE_CLOUD_URL", cloud.url)
+    monkeypatch.setenv("EDGE_ENROLMENT_CODE", CODE)
+    result = edge("run", "--source", clip, "--as-fast-as-possible")
+    assert result.exit_code == 0, result.output
+    assert len(cloud.events) == 2
+
+
 def test_an_enrolled_device_is_left_as_it_is_where_that_is_asked_for(
     installed: Path, cloud: CloudDouble
 ) -> None:

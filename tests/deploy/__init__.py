@@ -1,0 +1,1 @@
+"""What is shipped, run as it is run by its users. Needs a container engine: see conftest."""

@@ -1,0 +1,194 @@
+"""Each image, run hardened: it starts, imports all that it holds, and does its work."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.deploy.engine import (
+    HARDENED,
+    ROOT,
+    docker,
+    health,
+    image,
+    inspected,
+    running,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.timeout(600)]
+
+CLIP = f"{ROOT / 'demo' / 'clip.mp4'}:/clip.mp4:ro"
+REDIS = "redis:7-bookworm"
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+names = []
+for top in sys.argv[1:]:
+    package = importlib.import_module(top)
+    names += [top, *(m.name for m in pkgutil.walk_packages(package.__path__, f"{top}."))]
+# An app is a script: to import it is to run it.
+for name in names:
+    if name != "dashboard.app":
+        importlib.import_module(name)
+print(len(names))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "packages", "most_mib"),
+    [
+        ("edge", ["edge", "cloud"], 450),
+        ("cloud", ["cloud"], 150),
+        ("dashboard", ["dashboard"], 350),
+    ],
+)
+def test_an_image_holds_what_it_imports_and_little_else(
+    name: str, packages: list[str], most_mib: int
+) -> None:
+    run = ("run", "--rm", *HARDENED, "--network=none", "--entrypoint=python", image(name))
+    assert int(docker(*run, "-W", "ignore", "-c", IMPORT_ALL, *packages).stdout) > 10
+    folders = docker(*run, "-c", "import os; print(*sorted(os.listdir('/app')))").stdout.split()
+    ours = {"edge", "cloud", "dashboard", "training", "tests", "demo", "benchmarks"}
+    assert ours & set(folders) == {*packages, "cloud"}
+    if name != "cloud":
+        assert docker(*run, "-c", "import cloud.store", check=False).returncode
+    found = inspected(image(name))
+    base = inspected("python:3.11-slim-bookworm")
+    assert (found["Size"] - base["Size"]) / 2**20 < most_mib
+    assert found["Config"]["User"] == "10001:10001"
+    assert found["Config"]["Healthcheck"]["Test"][0] == "CMD"
+    assert found["Config"]["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize("name", ["edge", "cloud", "dashboard"])
+def test_an_image_says_what_it_is_made_of(name: str) -> None:
+    run = ("run", "--rm", *HARDENED, "--network=none", "--entrypoint=python", image(name))
+    read = "print(open('/usr/share/maskgate/sbom.cdx.json').read())"
+    bill = json.loads(docker(*run, "-c", read).stdout)
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "maskgate"
+    listed = {f"{each['name'].lower()}=={each['version']}" for each in bill["components"]}
+    lock = (ROOT / "docker" / "locks" / f"{name}.txt").read_text().splitlines()
+    locked = {line.removesuffix(" \\") for line in lock if "==" in line}
+    assert {each.replace("_", "-") for each in listed} == locked
+
+
+def test_nothing_of_an_image_can_be_written_by_its_process() -> None:
+    find = "find / -xdev -writable -not -type l -not -path '/proc/*' -not -path '/dev/*' -print"
+    for name in ("edge", "cloud", "dashboard"):
+        run = ("run", "--rm", *HARDENED[1:], "--entrypoint=sh", image(name), "-c", find)
+        written = set(docker(*run, check=False).stdout.split())
+        ours = {each for each in written if each.startswith(("/app", "/opt", "/usr", "/etc"))}
+        assert not ours
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    name = f"maskgate-test-{uuid4().hex[:8]}"
+    docker("network", "create", name)
+    yield name
+    docker("network", "rm", name)
+
+
+@pytest.fixture
+def redis(network: str) -> Iterator[str]:
+    container = docker(
+        "run", "--detach", f"--network={network}", "--network-alias=redis", REDIS,
+        "redis-server", "--appendonly", "yes", "--protected-mode", "no",
+    ).stdout.strip()  # fmt: skip
+    yield container
+    docker("rm", "--force", "--volumes", container)
+
+
+@pytest.fixture
+def api(network: str, redis: str) -> Iterator[str]:
+    with running(
+        f"--network={network}", "--network-alias=api", "--health-interval=1s",
+        "--env=CLOUD_REDIS_URL=redis://redis:6379/0", image("cloud"),
+    ) as container:  # fmt: skip
+        wait_until(lambda: health(container) == "healthy", "the API is healthy")
+        yield container
+
+
+def _cloud(api: str, *words: str) -> str:
+    return docker("exec", api, "python", "-m", "cloud", *words).stdout
+
+
+def test_the_cloud_serves_and_works(network: str, api: str) -> None:
+    assert json.loads(_cloud(api, "gates", "create", "main", "--json"))["id"] == "main"
+    with running(
+        f"--network={network}", "--health-interval=1s",
+        "--env=CLOUD_REDIS_URL=redis://redis:6379/0", image("cloud"), "worker",
+    ) as worker:  # fmt: skip
+        wait_until(lambda: health(worker) == "healthy", "the worker is healthy")
+        docker("stop", "--time=30", worker)
+        assert inspected(worker)["State"]["ExitCode"] == 0
+
+
+def test_a_bot_without_a_token_says_so_and_ends() -> None:
+    done = docker("run", "--rm", *HARDENED, "--network=none", image("cloud"), "bot", check=False)
+    assert done.returncode == 2
+    assert "CLOUD_TELEGRAM_TOKEN" in done.stderr
+
+
+def test_the_dashboard_serves(network: str, api: str, tmp_path: Path) -> None:
+    text = f"mg_0123456789ab_{'s' * 43}"
+    (tmp_path / "dashboard_api_key").write_text(text)
+    tmp_path.chmod(0o755)
+    with running(
+        f"--network={network}", "--health-interval=1s", f"--volume={tmp_path}:/secrets:ro",
+        "--env=DASHBOARD_SECRETS_DIR=/secrets", "--env=DASHBOARD_API_URL=http://api:8000",
+        image("dashboard"),
+    ) as dashboard:  # fmt: skip
+        wait_until(lambda: health(dashboard) == "healthy", "the dashboard is healthy")
+        load = (
+            "import os; from dashboard.settings import load_settings as load;"
+            "print(load().api_url, load().api_key)"
+        )
+        said = docker("exec", dashboard, "python", "-c", load).stdout
+        assert "http://api:8000" in said
+        assert text not in said
+        docker("stop", "--time=20", dashboard)
+        assert inspected(dashboard)["State"]["ExitCode"] in {0, 143}
+
+
+def test_the_edge_judges_with_the_network_off_and_delivers_when_it_is_back(
+    network: str, api: str
+) -> None:
+    _cloud(api, "gates", "create", "main")
+    code = json.loads(_cloud(api, "enrolment-codes", "create", "main", "--json"))["code"]
+    state, cache = (docker("volume", "create").stdout.strip() for _ in range(2))
+    edge = (
+        *HARDENED, f"--volume={state}:/var/lib/maskgate", f"--volume={cache}:/var/cache/maskgate",
+        f"--volume={CLIP}", "--env=EDGE_SOURCE=/clip.mp4", "--env=EDGE_CLOUD_URL=http://api:8000",
+        "--env=EDGE_DRAIN_TIMEOUT_S=2",
+    )  # fmt: skip
+    try:
+        docker("run", "--rm", f"--network={network}", *edge, image("edge"), "enrol", "--code", code)
+        away = docker("run", "--rm", "--network=none", *edge, image("edge"), check=False)
+        assert away.returncode == 3, away.stderr
+        assert "2 verdicts, 2 events undelivered" in away.stdout
+        assert "/v1/events" not in docker("logs", api).stderr
+        back = docker(
+            "run", "--rm", f"--network={network}", *edge, "--env=EDGE_VOTES=1000",
+            "--env=EDGE_DRAIN_TIMEOUT_S=60", image("edge"),
+        )  # fmt: skip
+        assert "0 events undelivered" in back.stdout
+    finally:
+        docker("volume", "rm", state, cache)
+
+
+def test_the_edge_is_well_while_its_camera_gives_pictures(network: str, api: str) -> None:
+    _cloud(api, "gates", "create", "main")
+    code = json.loads(_cloud(api, "enrolment-codes", "create", "main", "--json"))["code"]
+    with running(
+        f"--network={network}", f"--volume={CLIP}", "--health-interval=1s",
+        "--env=EDGE_SOURCE=/clip.mp4", "--env=EDGE_LOOP=true",
+        "--env=EDGE_CLOUD_URL=http://api:8000", f"--env=EDGE_ENROLMENT_CODE={code}",
+        image("edge"),
+    ) as edge:  # fmt: skip
+        wait_until(lambda: health(edge) == "healthy", "the edge is healthy")
+        docker("stop", "--time=30", edge)
+        assert inspected(edge)["State"]["ExitCode"] == 0
