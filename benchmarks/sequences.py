@@ -137,7 +137,7 @@ def run(models: Models, truth: Label, sequence: Sequence[Shot] | Iterator[Shot])
     """Judge a sequence as the edge does: every face of a frame, then the vote. Verdicts are those
     of sightings whose box is on the face when they are settled.
     """
-    sightings = Sightings(Rules())
+    sightings = Sightings(Rules(certain=models.detector.certain))
     labels: list[Label | None] = []
     verdicts: list[Label] = []
     for n, shot in enumerate(sequence):

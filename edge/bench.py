@@ -233,7 +233,7 @@ def _through_pipeline(source: _Replay, models: Models) -> float:
                 camera=camera,
                 detector=models.detector,
                 classifier=models.classifier,
-                sightings=Sightings(Rules()),
+                sightings=Sightings(Rules(certain=models.detector.certain)),
                 outbox=outbox,
                 observer=observer,
                 max_faces=4,

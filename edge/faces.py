@@ -17,11 +17,18 @@ class FaceDetector:
 
     Args:
         network: A detector (docs/decisions/0001-model-contract.md).
+
+    Attributes:
+        threshold: Score from which a box counts as a face.
+        certain: Mean score from which a face that was followed is surely one; 0 where the file
+            does not say.
     """
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self.threshold = network.info.fraction("confidence_threshold")
+        says = "certain_threshold" in network.info.values
+        self.certain = network.info.fraction("certain_threshold") if says else 0.0
         self._iou = network.info.fraction("iou_threshold")
         self._letterbox = _letterbox(network)
 

@@ -40,7 +40,7 @@ _OUTPUTS = {
     Role.CLASSIFIER: ("probabilities",),
     Role.GENDER: ("probabilities",),
 }
-_OPTIONAL = ("input_size", "resize", "size_multiple")
+_OPTIONAL = ("input_size", "resize", "size_multiple", "certain_threshold")
 INPUT = "image"
 
 _DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}

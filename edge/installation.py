@@ -240,10 +240,7 @@ def run(
             camera=lambda: health.camera_state(camera.state),
         )
         bus.on_stored = courier.wake
-        health.gauge("outbox_depth", "Events that wait", outbox.depth)
-        health.gauge("frames_dropped", "Frames read and never judged", lambda: camera.dropped)
-        health.gauge("camera_stalled", "1 without frames for too long", lambda: health.stalled)
-        health.gauge("online", "1 when the cloud answers", lambda: courier.link is Link.ONLINE)
+        _gauges(health, outbox, camera, courier)
         if settings.metrics_port is not None:
             ends.callback(serve_metrics(health, settings.metrics_host, settings.metrics_port))
         watchdog = Watchdog(health, settings.stall_after_s / 4)
@@ -251,7 +248,7 @@ def run(
             camera=camera,
             detector=models.detector,
             classifier=models.classifier,
-            sightings=Sightings(rules_of(settings)),
+            sightings=Sightings(rules_of(settings, certain=models.detector.certain)),
             outbox=outbox,
             observer=bus,
             max_faces=settings.max_faces,
@@ -260,9 +257,15 @@ def run(
         preview = Preview(client, settings.preview)
         bus.preview = preview
 
-        orders = _orders(settings, who, pipeline, preview.ask, camera.stop)
+        def apply(told: DeviceSettings) -> None:
+            rules = rules_of(settings, told.settings, certain=models.detector.certain)
+            most = told.settings.max_faces
+            pipeline.change(rules, settings.max_faces if most is None else most)
+            _log.info("settings_applied", revision=told.revision)
+
         if kept := gate_settings.load(settings.gate_settings_path, who.gate):
-            _apply(kept, settings, pipeline)
+            apply(kept)
+        orders = _orders(settings, who, apply, preview.ask, camera.stop)
         listener = Listener(client, orders)
         console.print(f"gate [bold]{who.gate}[/], watching {source}; Ctrl-C ends", highlight=False)
         courier.start()
@@ -283,6 +286,13 @@ def run(
         return Outcome(bus.verdicts, undelivered, bus.rejections, stopped)
 
 
+def _gauges(health: Health, outbox: Outbox, camera: Camera, courier: Courier) -> None:
+    health.gauge("outbox_depth", "Events that wait", outbox.depth)
+    health.gauge("frames_dropped", "Frames read and never judged", lambda: camera.dropped)
+    health.gauge("camera_stalled", "1 without frames for too long", lambda: health.stalled)
+    health.gauge("online", "1 when the cloud answers", lambda: courier.link is Link.ONLINE)
+
+
 def _problems(settings: Settings, camera: CameraState, bus: _Bus) -> list[str]:
     found = {
         "disk_full": bus.disk_full,
@@ -295,35 +305,38 @@ def _problems(settings: Settings, camera: CameraState, bus: _Bus) -> list[str]:
 def _orders(
     settings: Settings,
     who: identity.Identity,
-    pipeline: Pipeline,
+    apply: Callable[[DeviceSettings], None],
     preview: Callable[[], None],
     reload: Callable[[], None],
 ) -> Orders:
-    def apply(told: DeviceSettings) -> None:
-        _apply(told, settings, pipeline)
+    def take_up(told: DeviceSettings) -> None:
+        apply(told)
         gate_settings.keep(told, settings.gate_settings_path)
 
     def keep_key(rolled: RolledKey) -> None:
         renewed = who.model_copy(update={"device_key": SecretStr(rolled.device_key)})
         identity.save(renewed, settings.device_path)
 
-    return Orders(apply, keep_key, preview, reload)
+    return Orders(take_up, keep_key, preview, reload)
 
 
-def _apply(told: DeviceSettings, settings: Settings, pipeline: Pipeline) -> None:
-    most = told.settings.max_faces
-    pipeline.change(rules_of(settings, told.settings), settings.max_faces if most is None else most)
-    _log.info("settings_applied", revision=told.revision)
+def rules_of(
+    settings: Settings, told: GateSettings | None = None, *, certain: float = 0.0
+) -> Rules:
+    """The rules of the vote: as the gate is set to, else as this device's own settings say.
 
-
-def rules_of(settings: Settings, told: GateSettings | None = None) -> Rules:
-    """The rules of the vote: as the gate is set to, else as this device's own settings say."""
+    Args:
+        settings: Of this installation.
+        told: Of the gate.
+        certain: Of the detector.
+    """
     told = told or GateSettings()
     return Rules(
         votes=settings.votes if told.votes is None else told.votes,
         majority=settings.majority if told.majority is None else told.majority,
         cooldown_s=settings.cooldown_s if told.cooldown_s is None else told.cooldown_s,
         lost_after_s=settings.lost_after_s if told.lost_after_s is None else told.lost_after_s,
+        certain=certain,
     )
 
 

@@ -8,6 +8,9 @@ recognised. The rules, in the order in which they apply:
 1. Each judged face is a vote for its label, weighted by that label's probability.
 2. A verdict needs `votes` votes and a label with at least `majority` of their weight. A label that
    flickers for `PATIENCE × votes` votes gets the likelier refusal: a door in doubt stays shut.
+   The boxes' mean score must reach `certain`, too: what is faintly like a face, frame after frame,
+   is part of the room. Two thresholds, a low one to go on by and a high one to be sure by, are
+   hysteresis as in Canny, A computational approach to edge detection, 1986, section 8.
 3. A sighting has one verdict. The exception is a person who was refused and then puts the mask
    right: after `cooldown_s`, when the newest `votes` votes are at least `TURN_SHARE` for
    with_mask, the sighting gets a second verdict, which is its last.
@@ -22,6 +25,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from statistics import fmean
 
 from cloud.contract import Label
 from edge.values import Box, Judgement, Verdict
@@ -46,18 +50,22 @@ MOST_VOTES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings of the vote; `edge.settings.Settings` explains each."""
+    """The settings of the vote; `edge.settings.Settings` explains each, but for `certain`, which
+    is the detector's (`edge.faces.FaceDetector`).
+    """
 
     votes: int = 5
     majority: float = 0.7
     cooldown_s: float = 3.0
     lost_after_s: float = 1.5
+    certain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Vote:
     label: Label
     weight: float
+    score: float
 
 
 @dataclass(slots=True)
@@ -125,7 +133,7 @@ class Sightings:
             sighting.box = judged.face.box
             sighting.last_seen_at = now
             sighting.votes = min(sighting.votes + 1, MOST_VOTES)
-            sighting.recent.append(_Vote(judged.label, judged.confidence))
+            sighting.recent.append(_Vote(judged.label, judged.confidence, judged.face.score))
             verdict = self._decide(sighting, now)
             if verdict is not None:
                 sighting.verdicts.append(verdict)
@@ -187,6 +195,8 @@ class Sightings:
         if sighting.verdicts:
             return self._turn(sighting, now)
         if len(sighting.recent) < self._rules.votes:
+            return None
+        if fmean(vote.score for vote in sighting.recent) < self._rules.certain:
             return None
         shares = _shares(sighting.recent)
         label = max(shares, key=lambda candidate: shares[candidate])

@@ -69,6 +69,7 @@ def describe(graph: openvino.Model, exported: Exported, margin: float) -> None:
     if exported.role == "detector":
         info["resize"], info["size_multiple"] = "fit", str(MULTIPLE)
         info["iou_threshold"] = str(exported.thresholds["iou"])
+        info["certain_threshold"] = str(exported.thresholds["certain"])
     else:
         info["resize"] = "stretch"
         info["crop_margin"] = str(margin)

@@ -163,7 +163,11 @@ def _ship_detector(
         version,
         RUNNING_SIZE,
         ("face",),
-        {"confidence": found["threshold"], "iou": OVERLAP},
+        {
+            "confidence": found["threshold"],
+            "certain": found.get("certain", found["threshold"]),
+            "iou": OVERLAP,
+        },
         origin,
         figures,
     )

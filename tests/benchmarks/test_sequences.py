@@ -61,6 +61,8 @@ def test_the_same_seed_makes_the_same_frames() -> None:
 class Fake:
     """A detector that finds the face, and a classifier that is wrong in a quarter of the frames."""
 
+    certain = 0.0
+
     def __init__(self, boxes: list[Face]) -> None:
         self.boxes, self.frame = boxes, -1
 

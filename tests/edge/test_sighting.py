@@ -20,10 +20,10 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def face(label: Label, confidence: float = 0.9, box: Box = HERE) -> Judgement:
+def face(label: Label, confidence: float = 0.9, box: Box = HERE, score: float = 0.9) -> Judgement:
     rest = (1 - confidence) / 2
     probabilities = {other: confidence if other is label else rest for other in Label}
-    return Judgement(Face(box, 0.9), label, probabilities)
+    return Judgement(Face(box, score), label, probabilities)
 
 
 def play(
@@ -55,6 +55,21 @@ def test_a_certain_vote_weighs_more_than_a_doubtful_one() -> None:
     verdicts = [v for i, f in enumerate(frames) for v in sightings.update([f], at(i / 10))]
     assert [v.label for v in verdicts] == [WITH]
     assert verdicts[0].confidence == pytest.approx(2.97 / 3.97)
+
+
+def test_what_is_faintly_like_a_face_has_no_verdict_however_long_it_lasts() -> None:
+    sightings = Sightings(Rules(votes=5, certain=0.6))
+    faint = [face(WITHOUT, score=0.5 + 0.15 * (i % 7 == 0)) for i in range(300)]
+    assert [v for i, f in enumerate(faint) for v in sightings.update([f], at(i / 10))] == []
+
+
+def test_who_comes_nearer_becomes_certain_and_was_followed_before() -> None:
+    sightings = Sightings(Rules(votes=5, certain=0.6))
+    scores = [0.45] * 10 + [0.9] * 15
+    frames = [face(WITHOUT, score=score) for score in scores]
+    (verdict,) = [v for i, f in enumerate(frames) for v in sightings.update([f], at(i / 10))]
+    assert verdict.first_seen_at == at(0)
+    assert at(1.0) < verdict.occurred_at <= at(2.0)
 
 
 def test_flickering_labels_wait_for_a_majority() -> None:

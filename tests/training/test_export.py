@@ -30,7 +30,7 @@ FACES = Exported(
     "9",
     96,
     ("face",),
-    {"confidence": 0.4, "iou": 0.45},
+    {"confidence": 0.4, "certain": 0.6, "iou": 0.45},
     [{"set": "s", "licence": "l", "images": 3}],
     {"face_ap_50": 0.5},
 )
@@ -141,6 +141,7 @@ def test_the_model_says_what_it_is(models: Path) -> None:
     assert info(face, "model_type") == "face_detector"
     assert info(face, "input_size") == "96 96"
     assert info(face, "iou_threshold") == "0.45"
+    assert info(face, "certain_threshold") == "0.6"
     assert info(face, "labels") == "face"
     assert (info(face, "resize"), info(face, "size_multiple")) == ("fit", "32")
     assert info(mask, "resize") == "stretch"

@@ -33,7 +33,7 @@ def test_own_pictures_become_own_models(
     training("train", "classifier", *small, "--size", "48")
     # Seconds of training find no face; what evaluate would choose is written by hand.
     written = {
-        "detector": {"threshold": 0.4},
+        "detector": {"threshold": 0.4, "certain": 0.6},
         "classifier": {"threshold": 0.6, "temperature": 1.1},
     }
     for kind, chosen in written.items():
@@ -41,6 +41,7 @@ def test_own_pictures_become_own_models(
     training("export", "--out", "models", "--card", "card.md")
     manifest = json.loads((tmp_path / "models/manifest.json").read_text())
     assert [m["role"] for m in manifest["models"]] == ["detector", "classifier"]
+    assert manifest["models"][0]["thresholds"] == {"confidence": 0.4, "certain": 0.6, "iou": 0.45}
     assert manifest["models"][0]["trained_on"][0]["licence"] == "a set of your own"
     assert "| mine |" in (tmp_path / "card.md").read_text()
 
