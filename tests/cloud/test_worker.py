@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zxingcpp
 from pydantic import SecretStr
+from rq.serializers import JSONSerializer
 
 from cloud import gatekeeping
 from cloud.contract import (
@@ -25,7 +26,9 @@ from cloud.contract import (
     Subscriber,
 )
 from cloud.settings import Settings
-from cloud.store import Store, now
+from cloud.store import JobQueue, Store, now
+from cloud.store.connection import SOCKET_TIMEOUT_S
+from cloud.worker import JOB_WAIT_S, DeliveryWorker
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import Process, environment, process
 from tests.doubles.bot_api import BotApiDouble
@@ -102,6 +105,19 @@ def test_a_pass_arrives_as_a_photo_whose_code_admits(
     assert str(event.id) in worker.log
     for secret in (issued.token, api.token):
         assert secret not in worker.log
+
+
+def test_an_idle_look_for_a_job_ends_before_redis_counts_as_away(store: Store) -> None:
+    worker = DeliveryWorker(
+        [store.queue],
+        connection=store.queue_client,
+        serializer=JSONSerializer,
+        queue_class=JobQueue,
+        worker_ttl=JOB_WAIT_S + 15,
+    )
+    assert worker.dequeue_timeout == JOB_WAIT_S < SOCKET_TIMEOUT_S
+    kwargs = store.queue_client.connection_pool.connection_kwargs
+    assert kwargs["socket_timeout"] == SOCKET_TIMEOUT_S
 
 
 def test_finished_jobs_leave_nothing_behind_that_stays(
