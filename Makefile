@@ -5,13 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCE ?=
 ONCE ?=
+ROUNDS ?= 1
+SEED ?= 1
 
 # Hashes of every file of a release are written down, so one lock serves all platforms.
 PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clip clean locks images image-test
+.PHONY: help demo test lint format bench chaos clip clean locks images image-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +52,9 @@ format: .venv/.dev ## Put the code into its one format
 
 bench: .venv/.dev ## Measure here, each row against something in the same run; writes var/bench.json
 	$(BIN)/python -m benchmarks --json var/bench.json
+
+chaos: .venv/.dev ## Kill and pause everything during 1,000 events, and count what is left; ROUNDS=n SEED=s
+	@$(BIN)/python -m chaos --rounds $(ROUNDS) --seed $(SEED)
 
 clip: .venv/.dev ## Make the demo's clip again
 	$(BIN)/python -m demo.clip
