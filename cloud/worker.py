@@ -145,7 +145,6 @@ class LateJobs:
             logging_level="WARNING",
             serializer=JSONSerializer,
         )
-        scheduler.register_birth()
         while not self._stop.wait(0.5):
             try:
                 scheduler.acquire_locks()

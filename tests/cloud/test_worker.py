@@ -28,7 +28,7 @@ from cloud.contract import (
 from cloud.settings import Settings
 from cloud.store import JobQueue, Store, now
 from cloud.store.connection import SOCKET_TIMEOUT_S
-from cloud.worker import JOB_WAIT_S, DeliveryWorker
+from cloud.worker import JOB_WAIT_S, DeliveryWorker, LateJobs
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import Process, environment, process
 from tests.doubles.bot_api import BotApiDouble
@@ -245,3 +245,28 @@ def test_a_worker_waits_for_a_store_that_is_away_and_comes_back(
         api.wait_for_photos(2, timeout_s=60)
         assert running.running.poll() is None
         store.close()
+
+
+def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(
+    tmp_path: Path, make_event: Make
+) -> None:
+    server = RedisServer(tmp_path)
+    store = Store.open(Settings(redis_url=SecretStr(server.url)))
+    late = LateJobs(store)
+    late.start()
+    time.sleep(1)  # it looks every half second, and finds nobody
+    with server:
+        store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
+        store.gates.subscribe(
+            Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
+        )
+        accept(store, make_event(Label.WITHOUT_MASK))
+        job = store.queue.jobs[0]
+        store.queue.remove(job)
+        store.queue.schedule_job(job, now())
+        deadline = time.monotonic() + PATIENCE_S
+        while not store.waiting_jobs():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        late.stop()
+    store.close()
