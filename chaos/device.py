@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -120,12 +119,12 @@ def _send_at_once(folder: Path, me: identity.Identity, event: Event, copies: int
     _append(folder / COPIES, json.dumps(noted))
 
 
-def _still_to_see(folder: Path, outbox: Outbox) -> Iterator[Order]:
+def _still_to_see(folder: Path, outbox: Outbox) -> list[Order]:
     """Go on where a kill broke off; what was seen last may not have reached the outbox."""
     seen = journal(folder)
     if seen:
         outbox.put(seen[-1])
-    yield from read_orders(folder)[len(seen) :]
+    return read_orders(folder)[len(seen) :]
 
 
 def main(
@@ -153,9 +152,10 @@ def main(
             )
 
         courier = Courier(outbox, client, Silent(), vitals, pause_s=PAUSE_S)
+        left = _still_to_see(folder, outbox)
         courier.start()
         due = time.monotonic()
-        for order in _still_to_see(folder, outbox):
+        for order in left:
             due = max(due + order.wait_s, time.monotonic())
             if stop.wait(max(due - time.monotonic(), 0.0)):
                 break
