@@ -31,8 +31,6 @@ class SentMessage:
     message_id: int = 0
     reply_markup: str = ""
     silent: bool = False
-    answered: bool = True
-    """Whether the sender was told that it was taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,6 @@ class SentPhoto:
     photo: bytes
     filename: str
     at: float
-    answered: bool = True
-    """Whether the sender was told that it was taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +52,6 @@ class Failure:
     description: str
     retry_after: int | None = None
     hang: bool = False
-    cut: bool = False
-    """The connection is closed in the middle of the answer."""
     taken: bool = False
     """The message is taken over all the same: what is lost is the answer."""
 
@@ -67,6 +61,7 @@ class BotApiDouble:
     """A context manager. `url` goes into CLOUD_TELEGRAM_API_URL, `token` into …_TELEGRAM_TOKEN."""
 
     token: str = TOKEN
+    host: str = "127.0.0.1"
     messages: list[SentMessage] = field(default_factory=list)
     photos: list[SentPhoto] = field(default_factory=list)
     edits: list[SentMessage] = field(default_factory=list)
@@ -79,8 +74,6 @@ class BotApiDouble:
     """What setWebhook was called with."""
     calls: list[str] = field(default_factory=list)
     """Every method called with the right token, failed calls included."""
-    before_answer: Callable[[], None] | None = None
-    """Called once: when the next photo is taken over, and its sender does not know yet."""
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -112,7 +105,7 @@ class BotApiDouble:
             def log_message(self, *_: object) -> None:
                 """Keep the test's output to itself."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((self.host, 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -145,10 +138,6 @@ class BotApiDouble:
     def swallow(self, times: int = 1) -> None:
         """Take the next sends over, and leave them without an answer until `release`."""
         self._fail(Failure(0, "", hang=True, taken=True), times)
-
-    def cut(self, times: int = 1, *, taken: bool = False) -> None:
-        """Close the connection in the middle of the next answers; `taken`: that say it is taken."""
-        self._fail(Failure(200, "", cut=True, taken=taken), times)
 
     def release(self) -> None:
         """Drop the connections that hang."""
@@ -282,13 +271,10 @@ class BotApiDouble:
                 failure = self._failures.popleft()
             self._changed.notify_all()
         if failure is not None and failure.taken:
-            self._result(method, fields, files, answered=False)
+            self._result(method, fields, files)
         if failure is not None and failure.hang:
             self._released.wait()
             request.close_connection = True
-            return
-        if failure is not None and failure.cut:
-            _cut_short(request)
             return
         if failure is not None:
             _reply(
@@ -298,23 +284,13 @@ class BotApiDouble:
             )
             return
         result = self._result(method, fields, files)
-        if method == "sendPhoto":
-            with self._changed:
-                call, self.before_answer = self.before_answer, None
-            if call is not None:
-                call()
         if result is None:
             _reply(request, 404, _error(404, "Not Found"))
         else:
             _reply(request, 200, {"ok": True, "result": result[0]})
 
     def _result(
-        self,
-        method: str,
-        fields: dict[str, str],
-        files: dict[str, tuple[str, bytes]],
-        *,
-        answered: bool = True,
+        self, method: str, fields: dict[str, str], files: dict[str, tuple[str, bytes]]
     ) -> tuple[Any] | None:
         match method:
             case "getMe":
@@ -331,18 +307,12 @@ class BotApiDouble:
                     self._next_id(),
                     fields.get("reply_markup", ""),
                     fields.get("disable_notification", "") in {"true", "True"},
-                    answered,
                 )
                 return (self._keep(self.messages, sent, {"text": sent.text}),)
             case "sendPhoto":
                 name, content = files["photo"]
                 photo = SentPhoto(
-                    fields["chat_id"],
-                    fields.get("caption", ""),
-                    content,
-                    name,
-                    time.monotonic(),
-                    answered,
+                    fields["chat_id"], fields.get("caption", ""), content, name, time.monotonic()
                 )
                 size = {"file_id": "p", "file_unique_id": "p", "width": 370, "height": 370}
                 return (self._keep(self.photos, photo, {"photo": [size]}),)
@@ -439,17 +409,6 @@ def _named(kind: str) -> dict[str, str]:
 
 def _reply(request: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
     _send(request, status, "application/json", json.dumps(body).encode())
-
-
-def _cut_short(request: BaseHTTPRequestHandler) -> None:
-    """Begin an answer of 200 bytes, and close the connection after a few of them."""
-    with contextlib.suppress(ConnectionError):
-        request.send_response(200)
-        request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", "200")
-        request.end_headers()
-        request.wfile.write(b'{"ok":true,')
-    request.close_connection = True
 
 
 def _send(request: BaseHTTPRequestHandler, status: int, kind: str, content: bytes) -> None:

@@ -1,1 +1,0 @@
-"""Faults on purpose: the real processes are killed, paused and lied to, and then counted."""

@@ -1,0 +1,104 @@
+"""Charts rendered as Helm 4 renders them, without a cluster."""
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from helm_python.chart import Chart
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOUD = ROOT / "charts" / "maskgate"
+EDGE = ROOT / "charts" / "maskgate-edge"
+RELEASE = "mg"
+NAMESPACE = "doors"
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A chart with the values of one file of its ci/ folder."""
+
+    chart: Path
+    name: str
+
+    @property
+    def file(self) -> Path:
+        return self.chart / "ci" / f"{self.name}-values.yaml"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = yaml.safe_load(self.file.read_text())
+        return loaded
+
+    def __str__(self) -> str:
+        return f"{self.chart.name}:{self.name}"
+
+
+def scenarios() -> list[Scenario]:
+    return [
+        Scenario(chart, file.name.removesuffix("-values.yaml"))
+        for chart in (CLOUD, EDGE)
+        for file in sorted((chart / "ci").glob("*-values.yaml"))
+    ]
+
+
+@functools.cache
+def loaded(chart: Path) -> Chart:
+    return Chart.load(chart)
+
+
+def texts(chart: Path, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each template gives, by its name."""
+    return loaded(chart).render(dict(values), name=RELEASE, namespace=NAMESPACE)
+
+
+def rendered(chart: Path, values: Mapping[str, Any]) -> list[Manifest]:
+    """Return the objects that the chart gives with these values."""
+    return [
+        manifest
+        for name, text in texts(chart, values).items()
+        if name.endswith(".yaml")
+        for manifest in yaml.safe_load_all(text)
+        if manifest
+    ]
+
+
+@functools.cache
+def objects(scenario: Scenario) -> tuple[Manifest, ...]:
+    """Return the objects of a scenario; nobody may change them."""
+    return tuple(rendered(scenario.chart, scenario.values))
+
+
+def of_kind(manifests: tuple[Manifest, ...] | list[Manifest], kind: str) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def named(manifests: tuple[Manifest, ...] | list[Manifest], kind: str, name: str) -> Manifest:
+    """Return the one object of this kind whose name ends so."""
+    (found,) = [
+        each for each in of_kind(manifests, kind) if each["metadata"]["name"].endswith(f"-{name}")
+    ]
+    return found
+
+
+def pods(manifests: tuple[Manifest, ...] | list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Yield every pod's metadata and spec with the name of the object that makes it."""
+    for manifest in manifests:
+        name = f"{manifest['kind']}/{manifest['metadata']['name']}"
+        match manifest["kind"]:
+            case "Pod":
+                yield name, manifest
+            case "Deployment" | "StatefulSet" | "DaemonSet" | "Job":
+                yield name, manifest["spec"]["template"]
+            case "CronJob":
+                yield name, manifest["spec"]["jobTemplate"]["spec"]["template"]
+
+
+def containers(pod: Manifest) -> list[Manifest]:
+    """Return a pod's containers, those that run before it included."""
+    spec = pod["spec"]
+    return [*spec.get("initContainers", []), *spec["containers"]]

@@ -1,0 +1,105 @@
+"""Values that cannot be meant are refused, with a sentence that names them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helm_python.errors import HelmError
+
+from tests.charts.rendering import CLOUD, EDGE, Scenario, rendered
+
+CLOUD_AT: dict[str, Any] = {"cloud": {"url": "https://gate.example.org"}}
+
+REFUSED: list[tuple[Path, dict[str, Any], list[str]]] = [
+    (CLOUD, {"wroker": {}}, ["wroker", "not allowed"]),
+    (CLOUD, {"api": {"replica": 2}}, ["/api", "replica"]),
+    (CLOUD, {"api": {"replicas": "two"}}, ["/api/replicas", "integer"]),
+    (CLOUD, {"settings": {"CLOUD_PAS_LIFETIME_S": 60}}, ["/settings", "CLOUD_PAS_LIFETIME_S"]),
+    (CLOUD, {"settings": {"CLOUD_PASS_LIFETIME_S": 5}}, ["CLOUD_PASS_LIFETIME_S", "minimum"]),
+    (CLOUD, {"settings": {"CLOUD_SMTP_SECURITY": "ssl"}}, ["CLOUD_SMTP_SECURITY", "starttls"]),
+    (CLOUD, {"settings": {"CLOUD_TELEGRAM_TOKEN": "1:x"}}, ["CLOUD_TELEGRAM_TOKEN"]),
+    (CLOUD, {"settings": {"CLOUD_PORT": 80}}, ["CLOUD_PORT"]),
+    (CLOUD, {"dashboard": {"settings": {"DASHBOARD_API_KEY": "mg_"}}}, ["DASHBOARD_API_KEY"]),
+    (CLOUD, {"image": {"tag": "latest"}}, ["/image/tag"]),
+    (CLOUD, {"image": {"digest": "sha256:1"}}, ["/image/digest"]),
+    (CLOUD, {"redis": {"mode": "cluster"}}, ["/redis/mode", "bundled"]),
+    (CLOUD, {"redis": {"mode": "external"}}, ["redis.external", "existingSecret"]),
+    (
+        CLOUD,
+        {"redis": {"mode": "external", "external": {"url": "redis://:hush@redis:6379/0"}}},
+        ["/redis/external/url"],
+    ),
+    (CLOUD, {"gates": {"Main Gate": "x"}}, ["/gates", "Main Gate"]),
+    (CLOUD, {"worker": {"autoscaling": {"kind": "cpu"}}}, ["/worker/autoscaling/kind", "keda"]),
+    (
+        CLOUD,
+        {"worker": {"autoscaling": {"kind": "hpa", "minReplicas": 0}}},
+        ["worker.autoscaling.minReplicas", "keda can go to 0"],
+    ),
+    (CLOUD, {"worker": {"terminationGracePeriodSeconds": 5}}, ["terminationGracePeriodSeconds"]),
+    (
+        CLOUD,
+        {"worker": {"autoscaling": {"kind": "keda", "keda": {"trigger": "prometheus"}}}},
+        ["prometheusAddress"],
+    ),
+    (
+        CLOUD,
+        {"telegram": {"existingSecret": "t", "webhookSecretKey": "w"}},
+        ["CLOUD_PUBLIC_URL", "polling"],
+    ),
+    (CLOUD, {"telegram": {"webhookSecretKey": "w"}}, ["telegram.existingSecret"]),
+    (CLOUD, {"bot": {"replicas": 3}}, ["/bot/replicas"]),
+    (CLOUD, {"smtp": {"existingSecret": "s"}}, ["CLOUD_SMTP_HOST"]),
+    (CLOUD, {"ingress": {"enabled": True}}, ["ingress.api.host"]),
+    (CLOUD, {"gateway": {"enabled": True}}, ["parentRefs"]),
+    (CLOUD, {"backup": {"schedule": "nightly"}}, ["/backup/schedule"]),
+    (CLOUD, {"securityContext": {"runAsUser": 0}}, ["/securityContext/runAsUser", "minimum"]),
+    (CLOUD, {"api": {"resources": {"limits": {"memory": None}}}}, ["/api/resources"]),
+    (
+        CLOUD,
+        {"networkPolicy": {"clients": [{"ipblock": {}}]}},
+        ["/networkPolicy/clients", "ipblock"],
+    ),
+    (EDGE, {}, ["cloud.url is not set"]),
+    (EDGE, CLOUD_AT, ["doors is empty"]),
+    (EDGE, {"cloud": {"url": "gate.example.org"}}, ["/cloud/url"]),
+    (EDGE, {**CLOUD_AT, "doors": {"Front": {}}}, ["/doors", "Front"]),
+    (EDGE, {**CLOUD_AT, "doors": {"a": {"camra": {}}}}, ["/doors/a", "camra"]),
+    (
+        EDGE,
+        {**CLOUD_AT, "doors": {"a": {"settings": {"EDGE_MAJORITY": 0.4}}}},
+        ["EDGE_MAJORITY", "0.5"],
+    ),
+    (EDGE, {**CLOUD_AT, "doors": {"a": {"camera": {"kind": "usb"}}}}, ["camera/kind", "network"]),
+    (EDGE, {**CLOUD_AT, "doors": {"a": {"camera": {"kind": "network"}}}}, ["camera.url"]),
+    (
+        EDGE,
+        {**CLOUD_AT, "camera": {"kind": "network", "url": "rtsp://me:hush@10.0.0.1/1"}},
+        ["/camera/url"],
+    ),
+    (EDGE, {**CLOUD_AT, "doors": {"a": {}, "b": {}}}, ["doors.a and doors.b", "nodeSelector"]),
+    (
+        EDGE,
+        {**CLOUD_AT, "doors": {"a": {"enrolment": {"nodes": ["x", "y"]}}}},
+        ["share one volume", "hostPath"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("chart", "values", "words"), REFUSED, ids=[json.dumps(each[1])[:60] for each in REFUSED]
+)
+def test_a_value_that_cannot_be_meant_is_named(
+    chart: Path, values: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(HelmError) as refused:
+        rendered(chart, values)
+    said = str(refused.value)
+    for word in words:
+        assert word in said, said
+    assert "hush" not in said.replace("redis://:hush", "").replace("me:hush", "")
+
+
+def test_a_door_may_be_named_with_nothing_of_its_own(scenario: Scenario) -> None:
+    rendered(EDGE, {**CLOUD_AT, "doors": {"main": {}}})
