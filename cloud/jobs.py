@@ -1,9 +1,10 @@
 """What workers do. RQ runs a job at least once; each looks first whether its effect is recorded.
 
 A worker takes a delivery in hand for LEASE, so that no two send it; what it sent it records at
-once. The one window that stays: a worker that dies after the other side took a message over, and
-before that is written down, leaves a job that sends it again once the lease is over. Neither
-Telegram nor SMTP takes an idempotency key that would close it. Mails and webhooks carry the same
+once, and waits for a store that is away to do so. The one window that stays: a worker that dies
+after the other side took a message over, and before that is written down, or whose answer is lost
+on the way, leaves a job that sends it again. Neither Telegram nor SMTP takes an idempotency key
+that would close it. Mails and webhooks carry the same
 id at every try, by which the other side may know a repetition.
 """
 
@@ -19,7 +20,7 @@ from rq.job import Job
 from cloud import meters, tracing
 from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
-from cloud.posting import Desk, Settled, Wait, drawn, post
+from cloud.posting import Desk, Settled, Wait, drawn, post, written_down
 from cloud.store import DELIVER, InOtherHands
 
 log = structlog.get_logger("cloud.jobs")
@@ -152,8 +153,10 @@ def _settled(desk: Desk, delivery: Delivery, settled: Settled) -> None:
 
 
 def _settle(desk: Desk, delivery_id: str, settled: Settled) -> bool:
-    now_settled = desk.store.deliveries.settle(
-        delivery_id, settled.status, desk.clock(), settled.detail, settled.message_id
+    now_settled = written_down(
+        lambda: desk.store.deliveries.settle(
+            delivery_id, settled.status, desk.clock(), settled.detail, settled.message_id
+        )
     )
     if now_settled:
         log.info("delivery settled", status=settled.status.value, detail=settled.detail)

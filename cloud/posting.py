@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
+import stamina
 import structlog
 from pydantic import SecretStr
 
@@ -24,7 +26,7 @@ from cloud.contract import (
     PassStatus,
     Subscriber,
 )
-from cloud.errors import DeliveryImpossible
+from cloud.errors import DeliveryImpossible, StoreUnavailable
 from cloud.notify.base import Message, Notifier
 from cloud.notify.quiet import quiet_until
 from cloud.notify.texts import bot_text, digest_text, mail_page
@@ -37,6 +39,12 @@ NAP_S = 0.5
 
 WRITING_LEASE = timedelta(seconds=40)
 """How long a mail may take to be written and sent before another worker may try."""
+
+WRITTEN_DOWN_WITHIN_S = 15.0
+"""How long a worker waits for a store that is away, to write down what it has sent. With the 15 s
+that sending may take it fits into the time of a job."""
+
+R = TypeVar("R")
 
 ACKNOWLEDGE = "ack:"
 """What the data of an alert's button starts with; the event's id follows."""
@@ -79,6 +87,23 @@ def post(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait |
             return _mail(desk, delivery, notifier)
         case Channel.WEBHOOK:
             return _webhook(desk, delivery, notifier)
+
+
+def written_down(write: Callable[[], R]) -> R:
+    """Write down what was sent, and wait for a store that is away: else it would be sent again.
+
+    Raises StoreUnavailable where it stays away.
+    """
+    for attempt in stamina.retry_context(
+        on=StoreUnavailable,
+        attempts=None,
+        timeout=WRITTEN_DOWN_WITHIN_S,
+        wait_initial=0.1,
+        wait_max=1.0,
+    ):
+        with attempt:
+            return write()
+    raise AssertionError("the last attempt returns or raises")
 
 
 def drawn(desk: Desk, held: StoredPass) -> bytes | None:
@@ -153,7 +178,7 @@ def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait 
         with tracing.span("send", channel=delivery.channel.value):
             notifier.send(_letter(desk, waiting, subscriber))
         detail = f"in one mail with {len(waiting) - 1} more" if len(waiting) > 1 else ""
-        digests.settle(waiting, desk.clock(), detail)
+        written_down(lambda: digests.settle(waiting, desk.clock(), detail))
     except DeliveryImpossible:
         digests.drop(delivery)
         raise

@@ -32,13 +32,17 @@ from cloud.outages import Outlook
 from cloud.posting import Desk
 from cloud.relay import Relay
 from cloud.settings import Settings
-from cloud.store import Store
+from cloud.store import JobQueue, Store
 from cloud.upkeep import Upkeep
 
 log = structlog.get_logger("cloud.worker")
 
 CLEANING_INTERVAL_S = 5
 """How often it is looked for jobs that a dead worker left behind."""
+
+JOB_WAIT_S = 2
+"""How long one look for a job waits: shorter than a connection to Redis waits for an answer, or
+each idle look would end as a Redis that does not answer."""
 
 LATE_LOCK_S = 10
 """RQ's own scheduler keeps its lock for 61 s, for which a killed worker's retries would wait."""
@@ -58,6 +62,10 @@ class DeliveryWorker(SimpleWorker):
         """Finish the job in hand, then leave; a second signal leaves at once."""
         self.told_to_stop = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def _set_connection(self, connection: redis.Redis) -> redis.Redis:
+        """Leave the store's connection as it is, where RQ would have it wait for longer."""
+        return connection
 
     def get_heartbeat_ttl(self, job: Job) -> int:  # noqa: ARG002 (RQ's signature)
         """Return how long after its last pulse a job in hand is given up on."""
@@ -137,7 +145,6 @@ class LateJobs:
             logging_level="WARNING",
             serializer=JSONSerializer,
         )
-        scheduler.register_birth()
         while not self._stop.wait(0.5):
             try:
                 scheduler.acquire_locks()
@@ -242,9 +249,10 @@ def _worked(store: Store, burst: bool) -> bool:
         [store.queue],
         connection=store.queue_client,
         serializer=JSONSerializer,
+        queue_class=JobQueue,
         maintenance_interval=CLEANING_INTERVAL_S,
         # RQ waits for a job for 15 s less than this, and cleans up between two waits only.
-        worker_ttl=CLEANING_INTERVAL_S + 15,
+        worker_ttl=JOB_WAIT_S + 15,
         log_job_description=False,
     )
     pulse = Pulse(worker)

@@ -16,6 +16,7 @@ from telegram.ext import Application
 from cloud.bot.conversation import Conversation
 from cloud.bot.handlers import Bot, Handlers
 from cloud.bot.pace import FleetPace
+from cloud.bot.updates import PatientRequest
 from cloud.errors import CannotStart, StoreError
 from cloud.settings import Settings
 from cloud.store import Store
@@ -116,6 +117,7 @@ async def _answering(settings: Settings, store: Store, token: str) -> AsyncItera
         .base_url(settings.telegram_api_url)
         .base_file_url(_files_of(settings.telegram_api_url))
         .rate_limiter(FleetPace(store))
+        .get_updates_request(PatientRequest())
         .build()
     )
     Handlers(conversation).add_to(application)

@@ -1,5 +1,6 @@
 """The job queue, as the store writes into it: jobs join the write of what they follow from."""
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
@@ -8,6 +9,7 @@ from uuid import UUID
 import orjson
 import redis
 from rq import Callback, Queue, Retry
+from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import utcformat, utcparse
@@ -31,14 +33,71 @@ FAILED_JOB_LIFETIME_S = 86_400
 CRASH_RETRIES = [1, 5, 15, 60, 300]
 """Seconds to wait after each failure that the job did not foresee (Redis lost, worker killed)."""
 
+CLEANING_LOCK_S = 15
+"""RQ's own lock on cleaning up is for 15 minutes. Where its holder was killed, or Redis was away
+when it was to be given back, nobody would take up what dead workers left behind."""
+
+ON_THE_WAY_S = 10
+"""A worker that took a job from the queue and has not begun it so long after is dead: this takes
+it milliseconds. RQ gives it a minute."""
+
+PUT_BACK = """
+-- Put a job that a worker took and never began back to the queue's head, unless it was begun now.
+-- KEYS: jobs on their way, queue, note of when it was seen there; ARGV: job
+redis.call('DEL', KEYS[3])
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[1])
+return 1
+"""
+
 _OF_ONE_JOB: Final = ("data", "created_at", "enqueued_at")
 
 
-def job_queue(client: redis.Redis) -> Queue:
+class JobsOnTheirWay(IntermediateQueue):
+    """Jobs that a worker has taken from the queue, and not begun yet.
+
+    One that stays there is put back as it was: it was not tried, so it has not failed either.
+    """
+
+    def set_first_seen(self, job_id: str) -> bool:
+        """Note that a job is here; return False where that was noted before."""
+        key = self.get_first_seen_key(job_id)
+        return bool(self.connection.set(key, time.time(), nx=True, ex=10 * ON_THE_WAY_S))
+
+    def should_be_cleaned_up(self, job_id: str) -> bool:
+        """Return whether a job has been here for so long that who took it is dead."""
+        seen = self.get_first_seen(job_id)
+        return seen is not None and time.time() - seen.timestamp() > ON_THE_WAY_S
+
+    def cleanup(self, worker: object, queue: Queue) -> None:  # noqa: ARG002 (RQ's signature)
+        """Put back what dead workers took."""
+        for job_id in self.get_job_ids():
+            if job_id in queue.started_job_registry or self.set_first_seen(job_id):
+                continue
+            if self.should_be_cleaned_up(job_id):
+                keys = [self.key, self.queue_key, self.get_first_seen_key(job_id)]
+                self.connection.eval(PUT_BACK, len(keys), *keys, job_id)
+
+
+class JobQueue(Queue):
+    """RQ's queue, of which nothing is left lying for longer than some seconds."""
+
+    @property
+    def intermediate_queue(self) -> JobsOnTheirWay:
+        """Jobs that are on their way to a worker."""
+        return JobsOnTheirWay(self.key, connection=self.connection)
+
+    def acquire_maintenance_lock(self) -> bool:
+        """Return whether this worker is the one to clean up now."""
+        key = self.registry_cleaning_key
+        return bool(self.connection.set(key, 1, nx=True, ex=CLEANING_LOCK_S))
+
+
+def job_queue(client: redis.Redis) -> JobQueue:
     """Return the one queue. Its jobs are JSON: whoever can write to Redis can still not make a
     worker unpickle, and so run, what they like.
     """
-    return Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
+    return JobQueue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
 
 
 def waited_s(queue: Queue, now: datetime) -> float:

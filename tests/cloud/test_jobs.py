@@ -1,11 +1,14 @@
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import cv2
 import numpy as np
 import pytest
 import zxingcpp
+from pydantic import SecretStr
 from rq import Retry
 from rq.job import Job
 
@@ -23,8 +26,10 @@ from cloud.contract import (
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.notify.base import Message
 from cloud.posting import Desk
+from cloud.settings import Settings
 from cloud.store import DELIVER, DRAW_QR, WHEN_FAILED, Store, now
 from tests.cloud.conftest import GATE
+from tests.doubles.redis_server import RedisServer
 
 Make = Callable[..., Event]
 
@@ -121,6 +126,39 @@ def test_a_pass_is_sent_once_with_its_code(
     delivery = only(store)
     assert delivery.status is DeliveryStatus.SENT
     assert delivery.settled_at is not None
+
+
+class Outlived:
+    """A notifier that takes the store away while it sends, and gives it back a moment later."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.sent: list[Message] = []
+        self._server = server
+
+    def send(self, message: Message) -> str:
+        self.sent.append(message)
+        self._server.stop()
+        threading.Timer(1.0, self._server.start).start()
+        return "7"
+
+    def close(self) -> None: ...
+
+
+def test_what_was_sent_is_written_down_once_the_store_is_back(
+    tmp_path: Path, make_event: Make
+) -> None:
+    with RedisServer(tmp_path) as server:
+        store = Store.open(Settings(redis_url=SecretStr(server.url)))
+        store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
+        subscribe(store)
+        notifier = Outlived(server)
+        jobs.sit_down(Desk(store, {Channel.TELEGRAM: notifier}, None))
+        accept(store, make_event(Label.WITHOUT_MASK))
+        assert jobs.deliver(only(store).id) is None
+        assert only(store).status is DeliveryStatus.SENT
+        assert jobs.deliver(only(store).id) is None
+        assert len(notifier.sent) == 1
+        store.close()
 
 
 def test_the_code_is_drawn_once_and_its_time_noted(store: Store, make_event: Make) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zxingcpp
 from pydantic import SecretStr
+from rq.serializers import JSONSerializer
 
 from cloud import gatekeeping
 from cloud.contract import (
@@ -25,7 +26,9 @@ from cloud.contract import (
     Subscriber,
 )
 from cloud.settings import Settings
-from cloud.store import Store, now
+from cloud.store import JobQueue, Store, now
+from cloud.store.connection import SOCKET_TIMEOUT_S
+from cloud.worker import JOB_WAIT_S, DeliveryWorker, LateJobs
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import Process, environment, process
 from tests.doubles.bot_api import BotApiDouble
@@ -102,6 +105,19 @@ def test_a_pass_arrives_as_a_photo_whose_code_admits(
     assert str(event.id) in worker.log
     for secret in (issued.token, api.token):
         assert secret not in worker.log
+
+
+def test_an_idle_look_for_a_job_ends_before_redis_counts_as_away(store: Store) -> None:
+    worker = DeliveryWorker(
+        [store.queue],
+        connection=store.queue_client,
+        serializer=JSONSerializer,
+        queue_class=JobQueue,
+        worker_ttl=JOB_WAIT_S + 15,
+    )
+    assert worker.dequeue_timeout == JOB_WAIT_S < SOCKET_TIMEOUT_S
+    kwargs = store.queue_client.connection_pool.connection_kwargs
+    assert kwargs["socket_timeout"] == SOCKET_TIMEOUT_S
 
 
 def test_finished_jobs_leave_nothing_behind_that_stays(
@@ -229,3 +245,28 @@ def test_a_worker_waits_for_a_store_that_is_away_and_comes_back(
         api.wait_for_photos(2, timeout_s=60)
         assert running.running.poll() is None
         store.close()
+
+
+def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(
+    tmp_path: Path, make_event: Make
+) -> None:
+    server = RedisServer(tmp_path)
+    store = Store.open(Settings(redis_url=SecretStr(server.url)))
+    late = LateJobs(store)
+    late.start()
+    time.sleep(1)  # it looks every half second, and finds nobody
+    with server:
+        store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
+        store.gates.subscribe(
+            Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
+        )
+        accept(store, make_event(Label.WITHOUT_MASK))
+        job = store.queue.jobs[0]
+        store.queue.remove(job)
+        store.queue.schedule_job(job, now())
+        deadline = time.monotonic() + PATIENCE_S
+        while not store.waiting_jobs():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        late.stop()
+    store.close()

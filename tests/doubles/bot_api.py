@@ -31,6 +31,8 @@ class SentMessage:
     message_id: int = 0
     reply_markup: str = ""
     silent: bool = False
+    answered: bool = True
+    """Whether the sender was told that it was taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class SentPhoto:
     photo: bytes
     filename: str
     at: float
+    answered: bool = True
+    """Whether the sender was told that it was taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Failure:
     description: str
     retry_after: int | None = None
     hang: bool = False
+    cut: bool = False
+    """The connection is closed in the middle of the answer."""
     taken: bool = False
     """The message is taken over all the same: what is lost is the answer."""
 
@@ -74,6 +80,8 @@ class BotApiDouble:
     """What setWebhook was called with."""
     calls: list[str] = field(default_factory=list)
     """Every method called with the right token, failed calls included."""
+    before_answer: Callable[[], None] | None = None
+    """Called once: when the next photo is taken over, and its sender does not know yet."""
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -138,6 +146,10 @@ class BotApiDouble:
     def swallow(self, times: int = 1) -> None:
         """Take the next sends over, and leave them without an answer until `release`."""
         self._fail(Failure(0, "", hang=True, taken=True), times)
+
+    def cut(self, times: int = 1, *, taken: bool = False) -> None:
+        """Close the connection in the middle of the next answers; `taken`: that say it is taken."""
+        self._fail(Failure(200, "", cut=True, taken=taken), times)
 
     def release(self) -> None:
         """Drop the connections that hang."""
@@ -271,10 +283,13 @@ class BotApiDouble:
                 failure = self._failures.popleft()
             self._changed.notify_all()
         if failure is not None and failure.taken:
-            self._result(method, fields, files)
+            self._result(method, fields, files, answered=False)
         if failure is not None and failure.hang:
             self._released.wait()
             request.close_connection = True
+            return
+        if failure is not None and failure.cut:
+            _cut_short(request)
             return
         if failure is not None:
             _reply(
@@ -284,13 +299,23 @@ class BotApiDouble:
             )
             return
         result = self._result(method, fields, files)
+        if method == "sendPhoto":
+            with self._changed:
+                call, self.before_answer = self.before_answer, None
+            if call is not None:
+                call()
         if result is None:
             _reply(request, 404, _error(404, "Not Found"))
         else:
             _reply(request, 200, {"ok": True, "result": result[0]})
 
     def _result(
-        self, method: str, fields: dict[str, str], files: dict[str, tuple[str, bytes]]
+        self,
+        method: str,
+        fields: dict[str, str],
+        files: dict[str, tuple[str, bytes]],
+        *,
+        answered: bool = True,
     ) -> tuple[Any] | None:
         match method:
             case "getMe":
@@ -307,12 +332,18 @@ class BotApiDouble:
                     self._next_id(),
                     fields.get("reply_markup", ""),
                     fields.get("disable_notification", "") in {"true", "True"},
+                    answered,
                 )
                 return (self._keep(self.messages, sent, {"text": sent.text}),)
             case "sendPhoto":
                 name, content = files["photo"]
                 photo = SentPhoto(
-                    fields["chat_id"], fields.get("caption", ""), content, name, time.monotonic()
+                    fields["chat_id"],
+                    fields.get("caption", ""),
+                    content,
+                    name,
+                    time.monotonic(),
+                    answered,
                 )
                 size = {"file_id": "p", "file_unique_id": "p", "width": 370, "height": 370}
                 return (self._keep(self.photos, photo, {"photo": [size]}),)
@@ -409,6 +440,17 @@ def _named(kind: str) -> dict[str, str]:
 
 def _reply(request: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
     _send(request, status, "application/json", json.dumps(body).encode())
+
+
+def _cut_short(request: BaseHTTPRequestHandler) -> None:
+    """Begin an answer of 200 bytes, and close the connection after a few of them."""
+    with contextlib.suppress(ConnectionError):
+        request.send_response(200)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", "200")
+        request.end_headers()
+        request.wfile.write(b'{"ok":true,')
+    request.close_connection = True
 
 
 def _send(request: BaseHTTPRequestHandler, status: int, kind: str, content: bytes) -> None:

@@ -70,6 +70,23 @@ def test_one_bot_of_two_answers_and_the_other_takes_over_from_a_killed_one(
     assert len(api.messages) == 2
 
 
+def test_an_update_that_cannot_be_read_keeps_nobody_from_an_answer(
+    api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    env = environment(
+        redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
+    )
+    api.push({"message": {"text": 7}})
+    api.receive(42, "/help")
+    with process("bot", env=env, log=tmp_path / "bot.log") as bot:
+        api.wait_for_messages(1)
+        api.push({"callback_query": "not even an object"})
+        api.receive(42, "/status")
+        api.wait_for_messages(2)
+    assert bot.running.returncode == 0
+    assert bot.log.count("an update cannot be read") == 2
+
+
 def test_updates_come_to_a_webhook_with_its_secret_and_without_it_nowhere(
     api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from cloud.store import DELIVER, DRAW_QR, Store, now
-from cloud.store.queue import JobWriter, enqueue
+from cloud.store.queue import CLEANING_LOCK_S, ON_THE_WAY_S, JobWriter, enqueue
 from tests.doubles.redis_server import RedisServer
 
 TIMES = {b"created_at", b"enqueued_at", b"data"}
@@ -57,3 +57,57 @@ def test_rq_reads_a_job_of_ours(
     assert abs((job.enqueued_at.replace(tzinfo=moment.tzinfo) - moment).total_seconds()) < 1
     assert job.retries_left == 5
     assert store.waiting_jobs() == 2
+
+
+def _taken(store: Store) -> bytes:
+    """Take a job from the queue as a worker does that is killed before it begins it."""
+    for command in JobWriter(store.queue).commands(["a", "b"], None, now()):
+        store.client.execute_command(*command)  # type: ignore[no-untyped-call]
+    taken = store.client.lmove(store.queue.key, store.queue.intermediate_queue.key)
+    assert isinstance(taken, bytes)
+    return taken
+
+
+def _seen_long_ago(store: Store, job_id: bytes) -> None:
+    key = store.queue.intermediate_queue.get_first_seen_key(job_id.decode())
+    seen = store.client.get(key)
+    assert isinstance(seen, bytes)
+    store.client.set(key, float(seen) - ON_THE_WAY_S - 1)
+
+
+def test_a_job_that_was_taken_and_never_begun_is_put_back_untried(store: Store) -> None:
+    taken = _taken(store)
+    on_the_way = store.queue.intermediate_queue
+    on_the_way.cleanup(None, store.queue)
+    on_the_way.cleanup(None, store.queue)
+    assert on_the_way.get_job_ids() == [taken.decode()]
+    _seen_long_ago(store, taken)
+    on_the_way.cleanup(None, store.queue)
+    assert on_the_way.get_job_ids() == []
+    assert store.queue.get_job_ids() == ["deliver-a", "deliver-b"]
+    assert Job.fetch(taken.decode(), store.client, JSONSerializer).retries_left == 5
+    assert not store.client.keys(f"{on_the_way.key}:*")
+
+
+def test_a_job_that_was_begun_meanwhile_is_not_queued_again(store: Store) -> None:
+    taken = _taken(store)
+    on_the_way = store.queue.intermediate_queue
+    on_the_way.cleanup(None, store.queue)
+    _seen_long_ago(store, taken)
+
+    class Begun(type(on_the_way)):  # type: ignore[misc]
+        def should_be_cleaned_up(self, job_id: str) -> bool:
+            stuck = super().should_be_cleaned_up(job_id)
+            self.remove(job_id)
+            return bool(stuck)
+
+    Begun(store.queue.key, store.client).cleanup(None, store.queue)
+    assert store.queue.get_job_ids() == ["deliver-b"]
+
+
+def test_the_lock_on_cleaning_up_outlives_its_holder_by_seconds_only(store: Store) -> None:
+    assert store.queue.acquire_maintenance_lock()
+    assert not store.queue.acquire_maintenance_lock()
+    lifetime = store.client.ttl(store.queue.registry_cleaning_key)
+    assert isinstance(lifetime, int)
+    assert 0 < lifetime <= CLEANING_LOCK_S

@@ -1,0 +1,118 @@
+"""The doors: scanners that read each code from its picture, all at once, and redeem it."""
+
+import threading
+from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import httpx
+
+from chaos.world import World, gate_of_chat
+from cloud.contract import Outcome, Redemption
+from demo.story import decode
+from tests.doubles.bot_api import SentPhoto
+
+SCANNERS = 3
+AGAIN_AFTER_S = 0.3
+LOOK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to enter, and what it came to. `nonce` is its own."""
+
+    token: str = field(repr=False)
+    nonce: str
+    outcome: Outcome
+
+
+class Doors:
+    """Redeems every code that arrives in a chat, with SCANNERS attempts at once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stop = threading.Event()
+        self._turn = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name="doors", daemon=True)
+        self._scanners = [ThreadPoolExecutor(1) for _ in range(SCANNERS)]
+        self._tried: list[Future[Attempt | None]] = []
+        self._read: dict[int, str] = {}
+        self._gates: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        for scanner in self._scanners:
+            scanner.shutdown(cancel_futures=True)
+
+    def tokens(self) -> list[str]:
+        """Return what the codes of all photos hold, in the photos' order."""
+        with self._turn:
+            return [self._read[number] for number in sorted(self._read)]
+
+    def finish(self) -> list[Attempt]:
+        """Wait for the attempts that are under way, try each token once more, and return all."""
+        with self._turn:
+            tried = list(self._tried)
+        attempts = [each.result() for each in tried]
+        for token, gate in self._gates.items():
+            attempts.append(self._redeem(token, gate))
+        return [each for each in attempts if each is not None]
+
+    def _work(self) -> None:
+        number = 0
+        while not self._stop.wait(LOOK_S):
+            for photo in self._world.bot_api.photos[number:]:
+                self._hold_up(number, photo)
+                number += 1
+
+    def _hold_up(self, number: int, photo: SentPhoto) -> None:
+        """Show one photo to all scanners."""
+        token = decode(photo.photo)
+        gate = gate_of_chat(photo.chat_id)
+        attempts = [scanner.submit(self._redeem, token, gate) for scanner in self._scanners]
+        with self._turn:
+            self._read[number] = token
+            self._gates[token] = gate
+            self._tried += attempts
+
+    def _redeem(self, token: str, gate: str) -> Attempt | None:
+        """Try until there is an answer, with one nonce; None where the run ends before."""
+        nonce = uuid4().hex
+        headers = {"Authorization": f"Bearer {self._world.scanner_key}"}
+        asked = {"token": token, "nonce": nonce, "gate": gate}
+        with httpx.Client(base_url=self._world.api_url, headers=headers, timeout=5) as api:
+            while True:
+                try:
+                    answer = api.post("/v1/passes/redeem", json=asked)
+                except httpx.TransportError:
+                    answer = None
+                if answer is not None and answer.is_success:
+                    redemption = Redemption.model_validate_json(answer.content)
+                    return Attempt(token, nonce, redemption.outcome)
+                if answer is not None and not answer.is_server_error:
+                    answer.raise_for_status()
+                if self._stop.wait(AGAIN_AFTER_S):
+                    return None
+
+
+def admissions(attempts: list[Attempt]) -> dict[str, int]:
+    """Return how many attempts each token admitted, by its token."""
+    admitted: defaultdict[str, set[str]] = defaultdict(set)
+    for each in attempts:
+        nonces = admitted[each.token]
+        if each.outcome is Outcome.ADMITTED:
+            nonces.add(each.nonce)
+    return {token: len(nonces) for token, nonces in admitted.items()}

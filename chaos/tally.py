@@ -1,0 +1,394 @@
+"""The tally: what the stores and the doubles hold at the end, counted against each other.
+
+No sender is asked what it believes to have sent. What was seen is in the devices' journals and
+outboxes, what was decided in Redis, and what arrived is with the Bot API and the mail server.
+
+The documented window (docs/operate.md): a message may come twice where whoever sends it cannot
+know, or cannot write down, that it was taken over. So each repetition has to be explained by an
+answer that was lost, or by a worker killed or a Redis gone at that time.
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Final
+from uuid import UUID
+
+from chaos import device
+from chaos.director import Blow, Director
+from chaos.doors import Attempt, admissions
+from chaos.plan import Fault
+from chaos.world import World
+from cloud.contract import Access, Channel, Delivery, EventRecord
+from cloud.store import Store, keyspace, now
+from edge import outbox
+from tests.doubles.bot_api import SentMessage
+from tests.doubles.mail_server import TakenMail
+
+WINDOW_S: Final = 20.0
+"""So long after a message was taken over its worker may still be at writing that down: it waits
+for a Redis that is away."""
+
+LISTED_AT_MOST: Final = 50
+"""Events that a digest names; of more it tells the number."""
+
+_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_REFUSALS = re.compile(r"^(\d+) people were refused", re.MULTILINE)
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that one of the doubles took over.
+
+    Args:
+        at: when, on the monotonic clock.
+        answered: whether its sender was told so.
+    """
+
+    at: float
+    answered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """One mail: what it tells, and how many more events it counts without naming them."""
+
+    address: str
+    events: frozenset[str]
+    unnamed: int
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found in the stores and at the doubles.
+
+    Args:
+        seen: ids of the events in the devices' journals.
+        undelivered: how many of them still wait in outboxes, or were rejected.
+        events: all that Redis holds.
+        deliveries: all that Redis holds.
+        passes: number of records of passes in Redis.
+        tokens: of the passes, by the id of the pass.
+        arrivals: at the Bot API, by what arrived; see `key_of`.
+        mails: at the mail server.
+        attempts: to enter.
+        disagreed: events sent many times at once that were answered with more than one pass.
+        blows: faults that struck parts.
+    """
+
+    seen: frozenset[UUID]
+    undelivered: int
+    events: tuple[EventRecord, ...]
+    deliveries: tuple[Delivery, ...]
+    passes: int
+    tokens: Mapping[UUID, str] = field(repr=False)
+    arrivals: Mapping[Key, tuple[Arrival, ...]] = field(repr=False)
+    mails: tuple[Mailed, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    disagreed: int = 0
+    blows: tuple[Blow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The line that a run ends with."""
+
+    acknowledged: int
+    stored: int
+    passes: int
+    admitted_events: int
+    redeemed_once: int
+    redeemed_twice: int
+    messages_expected: int
+    messages_lost: int
+    messages_doubled: int
+    doubled_because: Mapping[str, int]
+    doubled_outside_window: int
+    taken_up_again_s: float
+    """Longest time from a worker's death to the second sending of what it had in hand."""
+
+    slowest_pass_s: float
+    """Longest time from an accepted event to its pass's arrival, outages included."""
+
+    kills: int
+    faults: list[str] = field(default_factory=list)
+    """What is wrong, in words; empty where all is well."""
+
+
+def count(found: Evidence) -> Tally:
+    """Hold what was found against what was promised."""
+    admitted = [event for event in found.events if event.access is Access.GRANTED]
+    admissions_by_token = admissions(list(found.attempts))
+    wanted = _wanted(found)
+    lost = [key for key, number in wanted.items() if len(found.arrivals.get(key, ())) < number]
+    lost_mails = _lost_mails(found)
+    doubled = _doubled(found, wanted)
+    explained = [_explanation(first, again, found.blows) for first, again in doubled]
+    workers = [
+        again.at - blow.begin
+        for (_, again), blow in zip(doubled, explained, strict=True)
+        if isinstance(blow, Blow) and blow.target.startswith("worker")
+    ]
+    at_the_bot_api = {
+        key[1]: min(each.at for each in arrived)
+        for key, arrived in found.arrivals.items()
+        if key[0] == "photo" and arrived
+    }
+    tally = Tally(
+        acknowledged=len(found.seen) - found.undelivered,
+        stored=len(found.events),
+        passes=found.passes,
+        admitted_events=len(admitted),
+        redeemed_once=sum(number == 1 for number in admissions_by_token.values()),
+        redeemed_twice=sum(number > 1 for number in admissions_by_token.values()),
+        messages_expected=sum(wanted.values()) + _mails_wanted(found),
+        messages_lost=len(lost) + len(lost_mails),
+        messages_doubled=len(doubled),
+        doubled_because=dict(Counter(_in_words(each) for each in explained)),
+        doubled_outside_window=sum(each is None for each in explained),
+        taken_up_again_s=round(max(workers, default=0.0), 1),
+        slowest_pass_s=_slowest_pass_s(found),
+        kills=sum(blow.fault in {Fault.KILL, Fault.KILL_AT_SEND} for blow in found.blows),
+    )
+    return _judged(tally, found, admitted, len(at_the_bot_api))
+
+
+def _judged(
+    tally: Tally, found: Evidence, admitted: list[EventRecord], passes_arrived: int
+) -> Tally:
+    held = {event.pass_record.id for event in admitted if event.pass_record is not None}
+    wrong = {
+        f"{tally.acknowledged} events were acknowledged and {tally.stored} are stored": (
+            tally.acknowledged != tally.stored
+        ),
+        "Redis holds events that no device has seen": (
+            not {event.id for event in found.events} <= found.seen
+        ),
+        f"{found.undelivered} events were not delivered": found.undelivered > 0,
+        f"{tally.passes} passes for {len(admitted)} admitted events": (
+            tally.passes != len(admitted) or len(held) != len(admitted)
+        ),
+        f"{found.disagreed} events were answered with more than one pass": found.disagreed > 0,
+        f"{tally.redeemed_twice} passes admitted twice": tally.redeemed_twice > 0,
+        f"{passes_arrived - tally.redeemed_once} passes that arrived admitted nobody": (
+            passes_arrived != tally.redeemed_once + tally.redeemed_twice
+        ),
+        f"{tally.messages_lost} messages are lost": tally.messages_lost > 0,
+        f"{tally.doubled_outside_window} messages came twice for no reason": (
+            tally.doubled_outside_window > 0
+        ),
+    }
+    tally.faults.extend(words for words, is_so in wrong.items() if is_so)
+    return tally
+
+
+def key_of(
+    delivery: Delivery, tokens: Mapping[UUID, str], events: Mapping[UUID, EventRecord]
+) -> Key:
+    """Return by what a message to a chat is known at the Bot API.
+
+    A pass by its token, an alert by its button, all else by its words.
+    """
+    event = events.get(delivery.event_id)
+    if delivery.with_qr and event is not None and event.pass_record is not None:
+        return ("photo", tokens.get(event.pass_record.id, "gone"), delivery.address)
+    if delivery.subscriber_id is not None and event is not None:
+        return ("alert", str(delivery.event_id), delivery.address)
+    return ("words", delivery.text, delivery.address)
+
+
+def _wanted(found: Evidence) -> Counter[Key]:
+    """What has to have arrived in chats: by the deliveries, and at least one for each event."""
+    events = {event.id: event for event in found.events}
+    chats = [each for each in found.deliveries if each.channel is Channel.TELEGRAM]
+    wanted = Counter(key_of(each, found.tokens, events) for each in chats)
+    told = {each.event_id for each in chats}
+    wanted.update(("nobody", str(event_id)) for event_id in events.keys() - told)
+    return wanted
+
+
+def _mails(found: Evidence) -> dict[str, set[str]]:
+    """Events that are to be told by mail, by address."""
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    known = {event.id for event in found.events}
+    for each in found.deliveries:
+        if each.channel is Channel.EMAIL and each.event_id in known:
+            wanted[each.address].add(str(each.event_id))
+    return wanted
+
+
+def _mails_wanted(found: Evidence) -> int:
+    return sum(len(events) for events in _mails(found).values())
+
+
+def _lost_mails(found: Evidence) -> list[str]:
+    """Refusals that no mail tells of."""
+    lost: list[str] = []
+    for address, wanted in _mails(found).items():
+        mails = [each for each in found.mails if each.address == address]
+        missing = wanted.difference(*(each.events for each in mails))
+        # A digest of more than it can list tells their number.
+        allowed = sum(each.unnamed for each in mails)
+        lost += sorted(missing)[: max(len(missing) - allowed, 0)]
+    refused = {str(event.id) for event in found.events if event.access is Access.REFUSED}
+    return lost + sorted(refused.difference(*_mails(found).values()))
+
+
+def _doubled(found: Evidence, wanted: Mapping[Key, int]) -> list[tuple[Arrival, Arrival]]:
+    """Each repetition, with the arrival before it."""
+    doubled: list[tuple[Arrival, Arrival]] = []
+    for key, arrived in found.arrivals.items():
+        in_order = sorted(arrived, key=lambda each: each.at)
+        surplus = len(arrived) - wanted.get(key, 0)
+        if surplus <= 0:
+            continue
+        if wanted.get(key, 0) == 0:
+            doubled += [(each, each) for each in in_order]
+            continue
+        pairs = list(pairwise(in_order))
+        # Of several with the same words, the lost answers are what was repeated.
+        pairs.sort(key=lambda pair: _explanation(pair[0], pair[1], found.blows) is None)
+        doubled += pairs[:surplus]
+    for address in {each.address for each in found.mails}:
+        mails = sorted(
+            (each for each in found.mails if each.address == address),
+            key=lambda each: each.arrival.at,
+        )
+        for place, mail in enumerate(mails):
+            before = [each for each in mails[:place] if each.events & mail.events]
+            if before:
+                doubled.append((before[-1].arrival, mail.arrival))
+    return doubled
+
+
+def _explanation(first: Arrival, again: Arrival, blows: Iterable[Blow]) -> Blow | Arrival | None:
+    """What left the sender in ignorance between two arrivals; None where nothing did."""
+    if not first.answered and first is not again:
+        return first
+    possible = []
+    for blow in blows:
+        by_worker = blow.target.startswith("worker") and first.at <= blow.begin <= again.at
+        by_redis = blow.target == "redis" and blow.begin <= again.at and blow.end >= first.at
+        if (by_worker or by_redis) and blow.begin - first.at <= WINDOW_S:
+            possible.append(blow)
+    return min(possible, key=lambda blow: abs(blow.begin - first.at), default=None)
+
+
+def _in_words(cause: Blow | Arrival | None) -> str:
+    if cause is None:
+        return "no reason"
+    return f"{cause.fault} {cause.target}" if isinstance(cause, Blow) else "its answer was lost"
+
+
+def _slowest_pass_s(found: Evidence) -> float:
+    took = [
+        (each.settled_at - each.created_at).total_seconds()
+        for each in found.deliveries
+        if each.with_qr and each.settled_at is not None
+    ]
+    return round(max(took, default=0.0), 1)
+
+
+# Gathering.
+
+
+def gather(
+    world: World, director: Director, tokens: list[str], attempts: list[Attempt]
+) -> Evidence:
+    """Look into everything. The devices have been stopped; Redis runs.
+
+    Args:
+        world: whose stores and doubles are looked into.
+        director: what it did to it.
+        tokens: that the photos' codes hold, in the photos' order.
+        attempts: that were made with them.
+    """
+    seen = {event.id for folder in world.device_folders() for event in device.journal(folder)}
+    contents = [outbox.inspect(folder / device.OUTBOX) for folder in world.device_folders()]
+    with world.store() as store:
+        events = tuple(_events(store))
+        passes = [event.pass_record for event in events if event.pass_record is not None]
+        return Evidence(
+            seen=frozenset(seen),
+            undelivered=sum(each.depth + len(each.rejected) for each in contents),
+            events=events,
+            deliveries=tuple(_deliveries(store)),
+            passes=sum(1 for _ in store.client.scan_iter(f"{keyspace.PASS_PREFIX}*", count=1000)),
+            tokens={each.id: store.passes.token(each.id) or "gone" for each in passes},
+            arrivals=_arrivals(world, tokens),
+            mails=tuple(mailed(each) for each in world.mail.mails),
+            attempts=tuple(attempts),
+            disagreed=_disagreed(world),
+            blows=tuple(director.blows),
+        )
+
+
+def _events(store: Store) -> Iterable[EventRecord]:
+    cursor: str | None = None
+    while True:
+        page, cursor = store.events.page(
+            gate=None, access=None, label=None, before=cursor, limit=500, now=now()
+        )
+        yield from page
+        if cursor is None:
+            return
+
+
+def _deliveries(store: Store) -> Iterable[Delivery]:
+    cursor: str | None = None
+    while True:
+        page, cursor = store.deliveries.page(gate=None, status=None, before=cursor, limit=500)
+        yield from page
+        if cursor is None:
+            return
+
+
+def _arrivals(world: World, tokens: list[str]) -> dict[Key, tuple[Arrival, ...]]:
+    arrived: defaultdict[Key, list[Arrival]] = defaultdict(list)
+    for photo, token in zip(world.bot_api.photos, tokens, strict=True):
+        arrived["photo", token, photo.chat_id].append(Arrival(photo.at, photo.answered))
+    for message in world.bot_api.messages:
+        key = _key_of_words(message)
+        if key is not None:
+            arrived[key].append(Arrival(message.at, message.answered))
+    return {key: tuple(each) for key, each in arrived.items()}
+
+
+def _key_of_words(message: SentMessage) -> Key | None:
+    """Return None for what the bot says for itself."""
+    if message.reply_markup:
+        button = json.loads(message.reply_markup)["inline_keyboard"][0][0]
+        return ("alert", button["callback_data"].removeprefix("ack:"), message.chat_id)
+    by_worker = message.text.startswith("No pass yet") or " is offline" in message.text
+    if by_worker or " is back" in message.text:
+        return ("words", message.text, message.chat_id)
+    return None
+
+
+def mailed(taken: TakenMail) -> Mailed:
+    """Read which events a mail tells of."""
+    named = frozenset(_UUID.findall(taken.text))
+    number = _REFUSALS.search(taken.text)
+    told = int(number[1]) if number is not None else len(named)
+    unnamed = told - len(named) if told > LISTED_AT_MOST else 0
+    return Mailed(str(taken.mail["To"]), named, unnamed, Arrival(taken.at))
+
+
+def _disagreed(world: World) -> int:
+    disagreed = 0
+    for folder in world.device_folders():
+        path = folder / device.COPIES
+        lines = path.read_text().splitlines() if path.exists() else []
+        disagreed += sum(len(json.loads(line)["passes"]) > 1 for line in lines)
+    return disagreed
+
+
+def as_line(tally: Tally, **more: object) -> str:
+    """Return the one line of JSON."""
+    return json.dumps({**asdict(tally), **more})

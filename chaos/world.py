@@ -1,0 +1,227 @@
+"""The world of a run: Redis, the cloud's processes, devices, gates, and the doubles around them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from chaos.device import IDENTITY, write_orders
+from chaos.parts import Part
+from chaos.plan import Plan, Scale
+from cloud.contract import Channel, EnrolmentCode, EnrolmentRequest, Role, Topic, VisitorLink
+from cloud.settings import Settings
+from cloud.store import Store
+from demo.stage import ROOT, free_port
+from edge import __version__, identity
+from edge.client import Client
+from tests.doubles.bot_api import BotApiDouble
+from tests.doubles.mail_server import MailServer
+
+START_TIMEOUT_S = 60.0
+PASS_LIFETIME = timedelta(hours=2)
+"""Longer than a run: a pass that expires while its message waits is not sent, and rightly so."""
+
+MAIL_COOLDOWN_S = 3
+PASSES, ALERTS, VISITORS = 100, 200, 1000
+"""Chats: a gate's passes go to 100 + its number, its alerts to 200 + it. Visitors are after 1000;
+the remainder by 10 is the gate that they went to."""
+
+
+class WorldError(Exception):
+    """The world could not be made. The message says which part of it."""
+
+
+def gate_id(number: int) -> str:
+    """Return what a gate is called."""
+    return f"gate-{number}"
+
+
+def gate_of_chat(chat: str) -> str:
+    """Return the gate that a chat has to do with."""
+    return gate_id(int(chat) % 10)
+
+
+def mailbox(number: int) -> str:
+    """Return who is told of a gate's refusals by mail."""
+    return f"gate-{number}@example.org"
+
+
+@dataclass
+class World:
+    """Everything, running. Made by `running`."""
+
+    state: Path
+    scale: Scale
+    bot_api: BotApiDouble
+    mail: MailServer
+    redis_port: int
+    api_port: int
+    parts: dict[str, Part] = field(default_factory=dict)
+    scanner_key: str = ""
+    codes: list[str] = field(default_factory=list)
+    """For each gate, what a visitor sends to wait there."""
+
+    @property
+    def api_url(self) -> str:
+        """Where the API answers."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def redis_url(self) -> str:
+        """Where Redis answers."""
+        return f"redis://127.0.0.1:{self.redis_port}/0"
+
+    def device_folders(self) -> list[Path]:
+        """Where each device keeps its own."""
+        return [self.state / f"edge-{number}" for number in range(self.scale.devices)]
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The store as the cloud's own processes open it, to count in."""
+        opened = Store.open(Settings(redis_url=SecretStr(self.redis_url)))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def environment(self) -> dict[str, str]:
+        """What every process is started with; settings of this machine play no part in it."""
+        ours = {
+            "CLOUD_REDIS_URL": self.redis_url,
+            "CLOUD_REDIS_DIR": str(self.state / "redis"),
+            "CLOUD_PORT": str(self.api_port),
+            "CLOUD_TELEGRAM_TOKEN": self.bot_api.token,
+            "CLOUD_TELEGRAM_API_URL": self.bot_api.url,
+            "CLOUD_SMTP_HOST": "127.0.0.1",
+            "CLOUD_SMTP_PORT": str(self.mail.port),
+            "CLOUD_SMTP_SECURITY": "none",
+            "CLOUD_MAIL_COOLDOWN_S": str(MAIL_COOLDOWN_S),
+            "CLOUD_PASS_LIFETIME_S": str(int(PASS_LIFETIME.total_seconds())),
+            "CLOUD_VISITOR_WAIT_S": str(int(PASS_LIFETIME.total_seconds())),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+        }
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("CLOUD_", "EDGE_", "OTEL_"))
+        }
+        return {**kept, **ours}
+
+    def add(self, name: str, *command: str) -> Part:
+        """Make a part, and start it."""
+        log = self.state / f"{name.replace(' ', '-')}.log"
+        part = self.parts[name] = Part(name, command, self.environment(), log)
+        part.start()
+        return part
+
+    def wait_until_ready(self) -> None:
+        """Return once the API answers and reaches Redis; raise WorldError if it does not."""
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < give_up:
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self.api_url}/readyz", timeout=2).is_success:
+                    return
+            time.sleep(0.1)
+        raise WorldError(f"the API was not ready within {START_TIMEOUT_S:.0f} s; see {self.state}")
+
+
+@contextmanager
+def running(state: Path, plan: Plan, scale: Scale) -> Iterator[World]:
+    """Make the world, with everything running, and end it.
+
+    Args:
+        state: an empty folder.
+        plan: what the devices are to see.
+        scale: how many of everything.
+
+    Raises:
+        WorldError: some part did not start.
+    """
+    (state / "redis").mkdir(parents=True)
+    with BotApiDouble() as bot_api, MailServer() as mail:
+        world = World(state, scale, bot_api, mail, free_port(0), free_port(0))
+        try:
+            world.add("redis", "cloud", "redis")
+            world.add("api", "cloud", "api")
+            for number in range(scale.workers):
+                world.add(f"worker {number}", "cloud", "worker")
+            world.add("bot", "cloud", "bot")
+            world.wait_until_ready()
+            _furnish(world, plan)
+            bot_api.wait_for_calls("getUpdates", timeout_s=START_TIMEOUT_S)
+            for number, folder in enumerate(world.device_folders()):
+                world.add(f"edge {number}", "chaos.device", str(folder))
+            yield world
+        finally:
+            for part in reversed(world.parts.values()):
+                part.stop()
+
+
+def _furnish(world: World, plan: Plan) -> None:
+    """Make keys, gates, subscribers and devices."""
+    made = subprocess.run(
+        [sys.executable, "-m", "cloud", "keys", "create", "chaos", "--role", "admin", "--json"],
+        env=world.environment(),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    headers = {"Authorization": f"Bearer {json.loads(made.stdout)['key']}"}
+    with httpx.Client(base_url=world.api_url, headers=headers, timeout=10) as api:
+
+        def post(path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+            answer = api.post(path, json=body)
+            if answer.is_error:
+                raise WorldError(f"POST {path} was answered {answer.status_code}: {answer.text}")
+            return answer
+
+        key = post("/v1/keys", {"name": "door", "role": Role.SCANNER})
+        world.scanner_key = key.json()["key"]
+        for number, folder in enumerate(world.device_folders()):
+            gate = gate_id(number)
+            post("/v1/gates", {"id": gate, "name": f"Gate {number}"})
+            for channel, address, topic in (
+                (Channel.TELEGRAM, str(PASSES + number), Topic.PASS),
+                (Channel.TELEGRAM, str(ALERTS + number), Topic.REFUSAL),
+                (Channel.EMAIL, mailbox(number), Topic.REFUSAL),
+            ):
+                post(
+                    f"/v1/gates/{gate}/subscribers",
+                    {"channel": channel, "address": address, "topics": [topic]},
+                )
+            link = VisitorLink.model_validate_json(
+                api.get(f"/v1/gates/{gate}/visitor-link").content
+            )
+            world.codes.append(link.code)
+            code = EnrolmentCode.model_validate_json(
+                post(f"/v1/gates/{gate}/enrolment-codes").content
+            )
+            _enrol(world, folder, code.code)
+            write_orders(folder, plan.orders[number])
+
+
+def _enrol(world: World, folder: Path, code: str) -> None:
+    folder.mkdir()
+    with Client(world.api_url) as client:
+        asked = EnrolmentRequest(code=code, name=folder.name, version=__version__)
+        enrolment = client.enrol(asked)
+    identity.save(
+        identity.Identity(
+            device_id=enrolment.device_id,
+            device_key=SecretStr(enrolment.device_key),
+            gate=enrolment.gate,
+            cloud_url=world.api_url,
+        ),
+        folder / IDENTITY,
+    )

@@ -1,0 +1,77 @@
+"""A mail server that a test owns: it takes mail over SMTP, and fails when told to."""
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from typing import Self
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.doubles.redis_server import free_port
+
+
+@dataclass(frozen=True, slots=True)
+class TakenMail:
+    """A mail that was taken over; `at` is on the monotonic clock."""
+
+    mail: EmailMessage
+    at: float
+
+    @property
+    def text(self) -> str:
+        """The part for people who read no HTML."""
+        body = self.mail.get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())
+
+
+@dataclass
+class MailServer:
+    """A context manager that can also be stopped and started again on the same port."""
+
+    port: int = field(default_factory=free_port)
+    mails: list[TakenMail] = field(default_factory=list)
+    hangs: bool = False
+    """Whether it takes connections, and gives no answer to a mail."""
+
+    def __post_init__(self) -> None:
+        self._controller: Controller | None = None
+        self._turn = threading.Lock()
+
+    def start(self) -> None:
+        """Take mail."""
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()
+
+    def stop(self) -> None:
+        """Refuse connections."""
+        controller, self._controller = self._controller, None
+        if controller is not None:
+            controller.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    async def handle_DATA(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        """Keep a mail; one that came while it hung is not taken."""
+        if self.hangs:
+            while self.hangs:
+                await asyncio.sleep(0.1)
+            return "451 try again"
+        content = envelope.content
+        assert isinstance(content, bytes)
+        mail = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
+        with self._turn:
+            self.mails.append(TakenMail(mail, time.monotonic()))
+        return "250 OK"
