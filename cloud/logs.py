@@ -5,6 +5,7 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 import structlog
 
 from cloud.settings import Settings
@@ -16,6 +17,9 @@ QUIET = ("httpx", "httpcore", "telegram", "rq", "uvicorn.access")
 def start(settings: Settings) -> None:
     """Send the logs of this process, and of its libraries, to stderr as JSON.
 
+    Our own lines go there without the standard library's logging, which takes several times as
+    long; lines of libraries are brought into the same form.
+
     Secrets of the settings are blanked in every line, whoever writes it: python-telegram-bot, for
     one, quotes a token that Telegram has refused.
     """
@@ -26,9 +30,13 @@ def start(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    rendered: list[structlog.typing.Processor] = [
+        structlog.processors.JSONRenderer(orjson.dumps),
+        _Blanking(settings),
+    ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *rendered],
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         # What is not written is not put together first.
         wrapper_class=structlog.make_filtering_bound_logger(
             getattr(logging, settings.log_level.value.upper())
@@ -41,8 +49,8 @@ def start(settings: Settings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-                _Blanking(settings),
+                *rendered,
+                _as_text,
             ],
         )
     )
@@ -63,10 +71,14 @@ class _Blanking:
         held = (settings.telegram_token, settings.smtp_password)
         secrets = [secret.get_secret_value() for secret in held if secret is not None]
         password = urlsplit(settings.redis_url.get_secret_value()).password
-        self._secrets = [secret for secret in (*secrets, password) if secret]
+        self._secrets = [secret.encode() for secret in (*secrets, password) if secret]
 
-    def __call__(self, _logger: Any, _method: str, rendered: Any) -> str:
-        line = str(rendered)
+    def __call__(self, _logger: Any, _method: str, rendered: Any) -> bytes:
+        line: bytes = rendered
         for secret in self._secrets:
-            line = line.replace(secret, "[secret]")
+            line = line.replace(secret, b"[secret]")
         return line
+
+
+def _as_text(_logger: Any, _method: str, rendered: Any) -> str:
+    return bytes(rendered).decode()
