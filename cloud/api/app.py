@@ -29,6 +29,7 @@ from cloud.api import (
     stream,
 )
 from cloud.api.deps import CSRF_HEADER, ROLES
+from cloud.api.door import DoorRoute
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation, RateLimit
 from cloud.api.problems import documented, handle
@@ -60,6 +61,9 @@ TAGS = {
     "platform": "For probes, Prometheus and phones",
 }
 
+GARBAGE = 20_000
+"""Objects that may come to be, net of those that went, before the collector looks for cycles."""
+
 _ALWAYS = documented(
     ProblemCode.MALFORMED_REQUEST,
     ProblemCode.BODY_TOO_LARGE,
@@ -87,8 +91,10 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.feed = Feed(settings.redis_url.get_secret_value(), settings.stream_listeners)
         app.state.bell = Bell.open(settings)
         app.state.screen = Screen.open(settings)
-        # What was loaded to start with stays: the collector need not go through it again and again.
+        # What was loaded to start with stays: the collector need not go through it again and again,
+        # nor begin anew with every few requests, whose objects go when their last reference does.
         gc.freeze()
+        gc.set_threshold(GARBAGE)
         try:
             yield
         finally:
@@ -135,6 +141,10 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(noun.router, responses=_ALWAYS)
     app.include_router(platform.router)
+    app.router.routes[:0] = [
+        DoorRoute("/v1/events", events.post_event),
+        DoorRoute("/v1/passes/redeem", passes.redeem_pass),
+    ]
     handle(app)
     app.add_middleware(
         BodyLimit,
@@ -152,8 +162,9 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=("Retry-After", "X-Request-Id"),
         )
     app.add_middleware(Observation, metrics=metrics, over_tls=settings.public_over_tls)
-    # A forwarded address is believed from these alone: none unless they are named.
-    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    if settings.trusted_proxies:
+        # A forwarded address is believed from these alone.
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     _publish(app)
     return app
 

@@ -42,6 +42,14 @@ _PAGES = jinja2.Environment(
     lstrip_blocks=True,
 )
 
+
+def _time_of_day(moment: datetime) -> str:
+    return moment.time().isoformat("seconds")
+
+
+for _environment in (_TEXTS, _PAGES):
+    _environment.filters["time_of_day"] = _time_of_day
+
 _TEMPLATE_OF = {
     (Channel.TELEGRAM, Access.GRANTED): "pass.telegram.txt",
     (Channel.TELEGRAM, Access.REFUSED): "refusal.telegram.txt",
@@ -163,4 +171,9 @@ def _counts(events: Sequence[Event]) -> dict[str, int]:
 
 
 def _rendered(name: str, language: Language, **values: object) -> str:
-    return _TEXTS.get_template(f"{language.value}/{name}").render(**values).strip()
+    return _template(name, language).render(values).strip()
+
+
+@functools.cache
+def _template(name: str, language: Language) -> jinja2.Template:
+    return _TEXTS.get_template(f"{language.value}/{name}")

@@ -7,7 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from cloud import tracing
-from cloud.contract import Decision, Delivery, Event, IssuedPass, PassStatus
+from cloud.contract import (
+    Access,
+    Decision,
+    Delivery,
+    Event,
+    IssuedPass,
+    PassStatus,
+    Refusal,
+)
 from cloud.store import keyspace, statistics
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.queue import JobWriter
@@ -49,20 +57,25 @@ def token_key(record: Fields) -> str | None:
 
 def receipt(record: Fields, token: bytes | None) -> Receipt:
     """Return what a kept event says, with the token of its pass while there is one."""
-    decision = parsed(Decision, record[b"decision"])
+    event, gate, refusal = parsed(Event, record[b"event"]), record[b"gate"].decode(), None
+    issued = None
     if token is not None:
         issued = IssuedPass(
             id=UUID(record[b"pass"].decode()),
             token=token.decode(),
             expires_at=from_ms(record[b"pass_expires_at"]),
         )
-        decision = decision.model_copy(update={"issued_pass": issued})
-    return Receipt(
-        event=parsed(Event, record[b"event"]),
-        gate=record[b"gate"].decode(),
-        device_id=record[b"device"].decode(),
-        decision=decision,
+    if record[b"refusal"]:
+        refusal = parsed(Refusal, record[b"refusal"])
+    decision = Decision(
+        event_id=event.id,
+        gate=gate,
+        access=Access(record[b"access"].decode()),
+        decided_at=from_ms(record[b"accepted_at"]),
+        issued_pass=issued,
+        refusal=refusal,
     )
+    return Receipt(event, gate, record[b"device"].decode(), decision)
 
 
 class Clerk:
@@ -78,9 +91,10 @@ class Clerk:
         event, decision = acceptance.event, acceptance.decision
         gate, issued, at = decision.gate, decision.issued_pass, decision.decided_at
         at_ms, oldest = to_ms(at), to_ms(at - self._retention)
-        record = keyspace.event(event.id)
+        # Written out once: a UUID's text is put together anew each time.
+        event_id, pass_id = str(event.id), str(issued.id) if issued else ""
+        record = keyspace.event(event_id)
         refusal = decision.refusal
-        bare = decision if issued is None else decision.model_copy(update={"issued_pass": None})
         batch = Batch(acceptance.guards)
         batch.hash(
             record,
@@ -91,15 +105,14 @@ class Clerk:
                 "access": decision.access.value,
                 "accepted_at": at_ms,
                 "refusal": refusal.model_dump_json() if refusal else "",
-                "pass": str(issued.id) if issued else "",
+                "pass": pass_id,
                 "pass_expires_at": to_ms(issued.expires_at) if issued else "",
-                "decision": bare.model_dump_json(),
                 **({"trace": trace} if (trace := tracing.carrier()) else {}),
             },
             self._retention_s,
         )
         entry = {
-            "id": str(event.id),
+            "id": event_id,
             "gate": gate,
             "access": decision.access.value,
             "label": event.label.value,
@@ -111,11 +124,11 @@ class Clerk:
         batch.add("HINCRBY", *statistics.cell(gate, counted_at, judged), 1)
         if issued is not None:
             of_event = {
-                "event": str(event.id),
+                "event": event_id,
                 "issued_at": at_ms,
                 "seen_at": to_ms(event.first_seen_at),
             }
-            self._pass(batch, issued, gate, of_event)
+            self._pass(batch, issued, pass_id, gate, of_event)
         for delivery in acceptance.deliveries:
             self._delivery(batch, delivery, oldest)
         if acceptance.visitor is not None:
@@ -124,14 +137,14 @@ class Clerk:
         self._jobs.write(
             batch,
             [delivery.id for delivery in acceptance.deliveries],
-            issued.id if issued else None,
+            pass_id or None,
             at,
         )
         return batch
 
     def issue(self, batch: Batch, issued: IssuedPass, gate: str, at: datetime) -> None:
         """Add a pass that follows from no event."""
-        self._pass(batch, issued, gate, {"event": "", "issued_at": to_ms(at)})
+        self._pass(batch, issued, str(issued.id), gate, {"event": "", "issued_at": to_ms(at)})
 
     def deliver(self, batch: Batch, deliveries: Sequence[Delivery], at: datetime) -> None:
         """Add deliveries that follow from no event, with their jobs."""
@@ -139,10 +152,12 @@ class Clerk:
             self._delivery(batch, delivery, to_ms(at - self._retention))
         self._jobs.write(batch, [delivery.id for delivery in deliveries], None, at)
 
-    def _pass(self, batch: Batch, issued: IssuedPass, gate: str, more: dict[str, Any]) -> None:
+    def _pass(
+        self, batch: Batch, issued: IssuedPass, pass_id: str, gate: str, more: dict[str, Any]
+    ) -> None:
         expires_at = to_ms(issued.expires_at)
         batch.hash(
-            keyspace.pass_(issued.id),
+            keyspace.pass_(pass_id),
             {
                 "gate": gate,
                 "status": PassStatus.ISSUED.value,
@@ -152,9 +167,9 @@ class Clerk:
             },
             self._retention_s,
         )
-        batch.add("SET", keyspace.pass_token(issued.id), issued.token, "PXAT", expires_at)
+        batch.add("SET", keyspace.pass_token(pass_id), issued.token, "PXAT", expires_at)
         looked_up = keyspace.token(sha256_of(issued.token))
-        batch.add("SET", looked_up, str(issued.id), "EX", self._retention_s)
+        batch.add("SET", looked_up, pass_id, "EX", self._retention_s)
 
     def _delivery(self, batch: Batch, delivery: Delivery, oldest: int) -> None:
         kept = keyspace.delivery(delivery.id)

@@ -31,7 +31,7 @@ OUTBOX = "mg:outbox"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
 
-def event(event_id: UUID) -> str:
+def event(event_id: UUID | str) -> str:
     """Hash: an event, its decision and its place in the stream."""
     return f"{EVENT_PREFIX}{event_id}"
 
@@ -41,12 +41,12 @@ def events(gate: str | None = None) -> str:
     return "mg:events" if gate is None else f"mg:events:{gate}"
 
 
-def pass_(pass_id: UUID) -> str:
+def pass_(pass_id: UUID | str) -> str:
     """Hash: a pass without its token."""
     return f"{PASS_PREFIX}{pass_id}"
 
 
-def pass_token(pass_id: UUID) -> str:
+def pass_token(pass_id: UUID | str) -> str:
     """String: the token itself, gone when the pass expires."""
     return f"mg:pass-token:{pass_id}"
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 def now() -> datetime:
     """Return the present, cut to the millisecond that the store can keep."""
-    return from_ms(to_ms(datetime.now(UTC)))
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def to_ms(moment: datetime) -> int:

@@ -1,11 +1,11 @@
 """Passes: kept by id and found by the hash of their token."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
+import orjson
 import redis
 
 from cloud.contract import Outcome, PassStatus
@@ -40,7 +40,7 @@ class Settlement:
         """Return what REDEEM answered; None where its guards did not hold."""
         if reply is None:
             return None
-        answer = json.loads(reply)
+        answer = orjson.loads(reply)
         return cls(
             outcome=Outcome(answer["outcome"]),
             at=from_ms(answer["at"]),
@@ -62,13 +62,17 @@ class Attempt:
     guards: Guards = UNGUARDED
     closed: bool = False
 
+    @property
+    def _counter(self) -> tuple[str, str]:
+        return statistics.cell(self.gate, self.now, statistics.REDEEMED)
+
     def keys(self) -> list[str]:
         """Return the KEYS of REDEEM."""
         sha256 = sha256_of(self.token)
         return [
             keyspace.redemption(self.key_id, self.nonce, self.gate, sha256),
             keyspace.token(sha256),
-            statistics.cell(self.gate, self.now, statistics.REDEEMED)[0],
+            self._counter[0],
         ]
 
     def arguments(self) -> list[Any]:
@@ -78,7 +82,7 @@ class Attempt:
             self.gate,
             to_ms(self.now),
             int(ANSWER_LIFETIME.total_seconds() * 1000),
-            statistics.cell(self.gate, self.now, statistics.REDEEMED)[1],
+            self._counter[1],
             self.guards.packed,
             int(self.closed),
             self.key_id,

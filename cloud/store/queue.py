@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from rq import Callback, Queue, Retry
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
-from rq.utils import utcformat, utcparse
+from rq.utils import utcparse
 
 from cloud.store import keyspace
 from cloud.store.transaction import Batch, Command
@@ -51,6 +51,7 @@ return 1
 """
 
 _OF_ONE_JOB: Final = ("data", "created_at", "enqueued_at")
+_JOB_PREFIX: Final = Job.key_for("")
 
 
 class JobsOnTheirWay(IntermediateQueue):
@@ -142,7 +143,7 @@ class JobWriter:
         self._forms = {function: _form(queue, function) for function in (DELIVER, DRAW_QR)}
 
     def commands(
-        self, deliveries: Iterable[str], drawn_pass: UUID | None, now: datetime
+        self, deliveries: Iterable[str], drawn_pass: UUID | str | None, now: datetime
     ) -> list[Command]:
         """Return the commands that queue one job for each delivery, and one for a QR code."""
         calls = [(DELIVER, delivery_id, f"deliver-{delivery_id}") for delivery_id in deliveries]
@@ -150,26 +151,25 @@ class JobWriter:
             calls.append((DRAW_QR, str(drawn_pass), f"draw-qr-{drawn_pass}"))
         if not calls:
             return []
-        moment = utcformat(now)
+        # As rq.utils.utcformat writes it.
+        moment = f"{now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
         commands: list[Command] = [("SADD", self._queues_key, self._queue_key)]
         for function, argument, job_id in calls:
-            call = JSONSerializer.dumps((function, None, (argument,), {}))  # type: ignore[no-untyped-call]
-            commands.append(
-                (
-                    "HSET",
-                    Job.key_for(job_id),
-                    *("data", call.decode()),
-                    *("created_at", moment, "enqueued_at", moment),
-                    *self._forms[function],
-                )
-            )
+            call = orjson.dumps((function, None, (argument,), {})).decode()
+            times = ("created_at", moment, "enqueued_at", moment)
+            key = f"{_JOB_PREFIX}{job_id}"
+            commands.append(("HSET", key, "data", call, *times, *self._forms[function]))
         commands.append(("RPUSH", self._queue_key, *(job_id for _, _, job_id in calls)))
         if self._elsewhere:
             return [("XADD", keyspace.OUTBOX, "*", "commands", orjson.dumps(commands).decode())]
         return commands
 
     def write(
-        self, batch: Batch, deliveries: Iterable[str], drawn_pass: UUID | None, now: datetime
+        self,
+        batch: Batch,
+        deliveries: Iterable[str],
+        drawn_pass: UUID | str | None,
+        now: datetime,
     ) -> None:
         """Add the commands to a batch."""
         for command in self.commands(deliveries, drawn_pass, now):

@@ -4,6 +4,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from cloud.api.middleware import Counters
 from cloud.contract import Role
 from cloud.settings import Settings
 from cloud.store import Store
@@ -127,3 +128,16 @@ def test_a_gate_is_named_in_any_script(login: Login) -> None:
     assert operator.post("/v1/gates", json={"id": "u", "name": name}).status_code == 201
     assert name in [gate["name"] for gate in operator.get("/v1/gates").json()]
     assert GATE in [gate["id"] for gate in operator.get("/v1/gates").json()]
+
+
+def test_counters_of_windows_that_are_over_are_forgotten() -> None:
+    clock = [1000.0]
+    counters = Counters(lambda: clock[0])
+    assert [counters.incr("a", 60) for _ in range(3)] == [1, 2, 3]
+    clock[0] += 59
+    assert counters.incr("a", 60) == 4
+    assert counters.incr("b", 1) == 1
+    clock[0] += 11
+    assert counters.incr("c", 60) == 1
+    assert set(counters.storage) == {"c"}
+    assert counters.incr("a", 60) == 1
