@@ -7,13 +7,15 @@ SOURCE ?=
 ONCE ?=
 ROUNDS ?= 1
 SEED ?= 1
+OVERLAYS ?=
+EXTRAS ?= edge cloud dashboard demo training
 
 # Hashes of every file of a release are written down, so one lock serves all platforms.
 PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks images image-test
+.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks images images-gpu image-test extras-test up edge down compose-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,8 +83,26 @@ locks: .venv/.dev ## Pin anew what each image holds (docker/locks)
 images: ## Build the images of edge, cloud and dashboard, and say how large they are
 	docker/images.sh
 
+images-gpu: ## Build the edge's image for Intel graphics
+	SUFFIX=-gpu BUILD_OPTIONS='--build-arg KEEP=gpu|cache --build-arg PACKAGES=intel-opencl-icd' docker/images.sh edge
+
 image-test: .venv/.dev images ## Run each image as it is meant to be run, and try it
 	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_images.py
+
+extras-test: .venv/.dev ## Install each extra alone, and import all that needs it; EXTRAS="edge cloud" for some
+	MASKGATE_EXTRAS='$(EXTRAS)' $(BIN)/python -m pytest tests/deploy/test_extras.py
+
+up: ## Start everything here with Compose; OVERLAYS="tls camera gpu" adds what is in docker/compose.NAME.yaml
+	@OVERLAYS='$(OVERLAYS)' docker/compose.sh up
+
+edge: ## Start the camera at this machine too, enrolled at the first gate
+	@OVERLAYS='$(OVERLAYS)' docker/compose.sh edge
+
+down: ## Stop and remove what `make up` started; data and secrets stay
+	@OVERLAYS='$(OVERLAYS)' docker/compose.sh down
+
+compose-test: .venv/.dev images ## Tell the whole story with Compose, killing each service in turn
+	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_compose.py -s
 
 clean: ## Remove what was built; keeps var/, where data lives
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info build

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Builds images, says how large each is beyond its base, and writes its bill of materials to var/images/NAME.cdx.json:
 #   docker/images.sh [edge|cloud|dashboard …]
-# From the environment: PYTHON_IMAGE, the base; PLATFORM, such as linux/arm64; TAG, instead of the project's version;
+# From the environment: PYTHON_IMAGE, the base; PLATFORM, such as linux/arm64; SUFFIX of the tag, such as -gpu;
 # BUILD_OPTIONS, for docker build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 base=${PYTHON_IMAGE:-python:3.11-slim-bookworm}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
-tag=${TAG:-$version}
+tag=$version${SUFFIX:-}
 options=(--build-arg "PYTHON_IMAGE=$base" --build-arg "VERSION=$version")
 [ -z "${PLATFORM:-}" ] || options+=(--platform "$PLATFORM")
 if revision=$(git rev-parse HEAD 2>/dev/null); then
@@ -26,8 +26,8 @@ for name in "${names[@]}"; do
   # shellcheck disable=SC2086
   docker build --quiet --file "docker/$name.Dockerfile" --tag "maskgate/$name:$tag" "${options[@]}" ${BUILD_OPTIONS:-} . >/dev/null
   container=$(docker create "maskgate/$name:$tag")
-  docker cp --quiet "$container:/usr/share/maskgate/sbom.cdx.json" "var/images/$name.cdx.json" 2>/dev/null ||
-    docker cp "$container:/usr/share/maskgate/sbom.cdx.json" "var/images/$name.cdx.json" >/dev/null
+  docker cp --quiet "$container:/usr/share/maskgate/sbom.cdx.json" "var/images/$name${SUFFIX:-}.cdx.json" 2>/dev/null ||
+    docker cp "$container:/usr/share/maskgate/sbom.cdx.json" "var/images/$name${SUFFIX:-}.cdx.json" >/dev/null
   docker rm "$container" >/dev/null
 done
 printf '%-28s %10s %12s\n' image MiB 'beyond base'

@@ -22,18 +22,7 @@ pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.timeout(600)]
 
 CLIP = f"{ROOT / 'demo' / 'clip.mp4'}:/clip.mp4:ro"
 REDIS = "redis:7-bookworm"
-IMPORT_ALL = """
-import importlib, pkgutil, sys
-names = []
-for top in sys.argv[1:]:
-    package = importlib.import_module(top)
-    names += [top, *(m.name for m in pkgutil.walk_packages(package.__path__, f"{top}."))]
-# An app is a script: to import it is to run it.
-for name in names:
-    if name != "dashboard.app":
-        importlib.import_module(name)
-print(len(names))
-"""
+IMPORT_ALL = (ROOT / "tests" / "deploy" / "imports.py").read_text()
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ class BotApiDouble:
 
     token: str = TOKEN
     host: str = "127.0.0.1"
+    """Where it listens: 0.0.0.0 for containers."""
     messages: list[SentMessage] = field(default_factory=list)
     photos: list[SentPhoto] = field(default_factory=list)
     edits: list[SentMessage] = field(default_factory=list)
@@ -93,11 +94,15 @@ class BotApiDouble:
         self._server: ThreadingHTTPServer | None = None
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        assert self._server is not None, "use the double as a context manager"
+        return int(self._server.server_address[1])
+
+    @property
     def url(self) -> str:
         """The address up to where the token follows."""
-        assert self._server is not None, "use the double as a context manager"
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}/bot"
+        return f"http://127.0.0.1:{self.port}/bot"
 
     def __enter__(self) -> Self:
         double = self

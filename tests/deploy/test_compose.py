@@ -1,0 +1,319 @@
+"""The whole story with Compose, from nothing up to nothing left, with each service killed in turn.
+
+Prints one line of JSON at the end: seconds until everything was well, and what was lost: nothing.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+import uuid_utils
+from aiosmtpd.controller import Controller
+
+from cloud.contract import EnrolmentCode, Event, EventPage, EventRecord, Label
+from demo.story import decode, events, play_out
+from tests.cloud.notify.test_mail import Mailbox
+from tests.deploy.engine import ROOT, docker, health, inspected, wait_until
+from tests.doubles.bot_api import TOKEN, BotApiDouble
+from tests.doubles.redis_server import free_port
+
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.timeout(900)]
+
+CHAT = 7
+SERVICES = ("redis", "api", "worker", "bot", "dashboard", "edge")
+
+
+@dataclass
+class Installation:
+    """What `make up` started, under a name and at ports of its own."""
+
+    environment: dict[str, str]
+    bot_api: BotApiDouble
+    mailbox: Mailbox
+    figures: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def compose(self, *words: str, check: bool = True) -> str:
+        """Run docker/compose.sh; return what it printed."""
+        done = subprocess.run(
+            [str(ROOT / "docker" / "compose.sh"), *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert not (check and done.returncode), f"{words}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def container(self, service: str) -> str:
+        """Return the id of a service's container."""
+        name = self.environment["COMPOSE_PROJECT_NAME"]
+        found = docker(
+            "ps", "--all", "--quiet",
+            f"--filter=label=com.docker.compose.project={name}",
+            f"--filter=label=com.docker.compose.service={service}",
+            "--filter=label=com.docker.compose.oneoff=False",
+        ).stdout.split()  # fmt: skip
+        assert len(found) == 1, f"{service}: {found}"
+        return found[0]
+
+    def kill(self, service: str) -> None:
+        """End a service as a crash does."""
+        docker("kill", "--signal=KILL", self.container(service))
+
+    def start(self, service: str) -> None:
+        """Start what was killed, and wait until it is well."""
+        docker("start", self.container(service))
+        wait_until(lambda: health(self.container(service)) == "healthy", f"{service} is healthy")
+
+    def api(self, key: str) -> httpx.Client:
+        """A client with a key."""
+        port = self.environment["MASKGATE_API_PORT"]
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=10,
+        )
+
+
+@pytest.fixture(scope="module")
+def installation(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Everything up, from nothing."""
+    with ExitStack() as ends:
+        bot_api = ends.enter_context(BotApiDouble(host="0.0.0.0"))
+        mailbox = Mailbox()
+        mail = Controller(mailbox, hostname="0.0.0.0", port=free_port())
+        mail.start()
+        ends.callback(mail.stop)
+        folder = tmp_path_factory.mktemp("compose")
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            "COMPOSE_PROJECT_NAME": f"maskgate-test-{uuid4().hex[:8]}",
+            "MASKGATE_SECRETS": str(folder / "secrets"),
+            "MASKGATE_API_PORT": str(free_port()),
+            "MASKGATE_DASHBOARD_PORT": str(free_port()),
+            "MASKGATE_TELEGRAM_API_URL": f"http://doubles:{bot_api.port}/bot",
+            "MASKGATE_SMTP_HOST": "doubles",
+            "MASKGATE_SMTP_PORT": str(mail.port),
+            "MASKGATE_SMTP_SECURITY": "none",
+            "MASKGATE_COMPOSE_FILES": str(ROOT / "tests" / "deploy" / "compose.doubles.yaml"),
+        }
+        secrets = Path(environment["MASKGATE_SECRETS"])
+        secrets.mkdir()
+        (secrets / "cloud_telegram_token").write_text(TOKEN)
+        here = Installation(environment, bot_api, mailbox)
+        ends.callback(_taken_down, here)
+        began = time.monotonic()
+        print(here.compose("up"))
+        here.figures["seconds_to_ready"] = round(time.monotonic() - began, 1)
+        yield here
+        print(json.dumps(here.figures))
+
+
+def _taken_down(here: Installation) -> None:
+    here.compose("logs", "--no-color", "--tail", "30", check=False)
+    here.compose("down", "--volumes", check=False)
+
+
+@pytest.fixture(scope="module")
+def keys(installation: Installation) -> dict[str, str]:
+    """Keys for an admin, a scanner and a device, and people who are told of the gate."""
+    made = installation.compose("cloud", "keys", "create", "Ana", "--role", "admin", "--json")
+    admin = str(json.loads(made)["key"])
+    with installation.api(admin) as api:
+
+        def post(path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+            answer = api.post(path, json=body)
+            assert answer.is_success, answer.text
+            return answer
+
+        for channel, address in (("telegram", str(CHAT)), ("email", "guard@example.org")):
+            post("/v1/gates/main/subscribers", {"channel": channel, "address": address})
+        scanner = post("/v1/keys", {"name": "Door", "role": "scanner", "gate": "main"}).json()
+        code = EnrolmentCode.model_validate_json(post("/v1/gates/main/enrolment-codes").content)
+        device = post("/v1/devices/enrol", {"code": code.code, "name": "hand"}).json()
+    return {"admin": admin, "scanner": scanner["key"], "device": device["device_key"]}
+
+
+def _event(label: Label) -> Event:
+    now = datetime.now(UTC)
+    return Event(
+        id=UUID(bytes=uuid_utils.uuid7().bytes),
+        label=label,
+        confidence=0.9,
+        votes=5,
+        first_seen_at=now - timedelta(seconds=1),
+        occurred_at=now,
+        models={"detector": "a" * 64, "classifier": "b" * 64},
+    )
+
+
+def _posted(installation: Installation, device: str, event: Event) -> httpx.Response:
+    """Post an event; an API that is away answers 503 here."""
+    with installation.api(device) as api:
+        try:
+            return api.post("/v1/events", content=event.model_dump_json())
+        except httpx.TransportError:
+            return httpx.Response(httpx.codes.SERVICE_UNAVAILABLE)
+
+
+def _accepted(installation: Installation, device: str, event: Event) -> httpx.Response:
+    """Post an event as an edge does: again and again until it is acknowledged."""
+    answers: list[httpx.Response] = []
+
+    def acknowledged() -> bool:
+        answers.append(_posted(installation, device, event))
+        return answers[-1].is_success
+
+    wait_until(acknowledged, "the event is accepted")
+    return answers[-1]
+
+
+def test_all_is_hardened_and_nothing_secret_is_in_an_environment(
+    installation: Installation,
+) -> None:
+    secrets = [
+        text
+        for file in Path(installation.environment["MASKGATE_SECRETS"]).iterdir()
+        if (text := file.read_text())
+    ]
+    for service in ("redis", "api", "worker", "bot", "dashboard"):
+        found = inspected(installation.container(service))
+        assert found["HostConfig"]["ReadonlyRootfs"], service
+        assert found["HostConfig"]["CapDrop"] == ["ALL"], service
+        assert found["HostConfig"]["Memory"] > 0, service
+        assert found["HostConfig"]["PidsLimit"] > 0, service
+        assert found["Config"]["User"] not in {"", "root", "0"}, service
+        said = json.dumps([found["Config"]["Env"], found["Config"]["Cmd"], found["Args"]])
+        assert not [secret for secret in secrets if secret in said], service
+        running = docker("top", installation.container(service), "-o", "pid,args").stdout
+        assert not [secret for secret in secrets if secret in running], service
+
+
+def test_up_once_more_changes_nothing(installation: Installation, keys: dict[str, str]) -> None:
+    before = installation.container("api")
+    assert "The dashboard:" in installation.compose("up")
+    assert installation.container("api") == before
+    with installation.api(keys["admin"]) as api:
+        assert [gate["id"] for gate in api.get("/v1/gates").json()] == ["main"]
+
+
+def test_the_story_from_the_camera_to_the_door(
+    installation: Installation, keys: dict[str, str]
+) -> None:
+    began = time.monotonic()
+    installation.compose("edge")
+    with installation.api(keys["admin"]) as api:
+        wait_until(
+            lambda: {event.access.value for event in events(api)} == {"refused", "granted"},
+            "one was refused and one was granted",
+        )
+        story = play_out(api, keys["scanner"])
+    photos = installation.bot_api.wait_for_photos(1)
+    assert photos[0].chat_id == str(CHAT)
+    assert decode(photos[0].photo)
+    installation.bot_api.wait_for_messages(1)
+    wait_until(lambda: bool(installation.mailbox.mails), "a mail about the refusal")
+    assert isinstance(installation.mailbox.mails[0], EmailMessage)
+    installation.figures["story"] = {
+        "refused": story.refused >= 1,
+        "granted": story.granted >= 1,
+        "redeemed": story.redeemed.value,
+        "redeemed_again": story.redeemed_again.value,
+        "seconds_from_face_to_qr": story.seconds_from_face_to_qr,
+        "seconds_with_enrolment": round(time.monotonic() - began, 1),
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_killed_and_nothing_is_lost(
+    installation: Installation, keys: dict[str, str], service: str
+) -> None:
+    began = time.monotonic()
+    before = _accepted(installation, keys["device"], _event(Label.WITH_MASK)).json()
+    photos = len(installation.bot_api.photos)
+    installation.kill(service)
+    meanwhile = _event(Label.WITH_MASK)
+    if service in {"redis", "api"}:
+        # An edge keeps what is not acknowledged, and sends it again; so does this one, below.
+        assert not _posted(installation, keys["device"], meanwhile).is_success
+    else:
+        _accepted(installation, keys["device"], meanwhile)
+    if service == "bot":
+        installation.bot_api.receive(CHAT, "/status")
+    answered = len(installation.bot_api.messages)
+    installation.start(service)
+    decision = _accepted(installation, keys["device"], meanwhile).json()
+    assert decision["access"] == "granted"
+    with installation.api(keys["admin"]) as api:
+        wait_until(lambda: api.get("/readyz").status_code == httpx.codes.OK, "the API is ready")
+        kept = {str(event.id) for event in events(api)}
+        assert {before["event_id"], str(meanwhile.id)} <= kept
+        assert kept >= set(installation.figures.setdefault("events", []))
+        installation.figures["events"] = sorted(kept)
+        # Its pass was drawn and sent, whoever was killed meanwhile.
+        record = EventRecord.model_validate_json(api.get(f"/v1/events/{meanwhile.id}").content)
+        assert record.pass_record is not None
+    installation.bot_api.wait_for_photos(photos + 1, 90)
+    if service == "bot":
+        installation.bot_api.wait_for_messages(answered + 1, 90)
+    if service == "dashboard":
+        port = installation.environment["MASKGATE_DASHBOARD_PORT"]
+        page = httpx.get(f"http://127.0.0.1:{port}/", timeout=10)
+        assert "<title>" in page.text
+    installation.figures.setdefault("killed", {})[service] = round(time.monotonic() - began, 1)
+
+
+def test_a_door_cut_off_and_killed_delivers_what_it_saw(
+    installation: Installation, keys: dict[str, str]
+) -> None:
+    depth = ("python", "/app/probe.py", "http://127.0.0.1:9100/metrics")
+    edge = installation.container("edge")
+    installation.kill("api")
+    cut_off = datetime.now(UTC)
+    wait_until(
+        lambda: (
+            docker("exec", edge, *depth, "maskgate_edge_outbox_depth=0", check=False).returncode
+            != 0
+        ),
+        "an event waits in the outbox",
+    )
+    installation.kill("edge")
+    killed = datetime.now(UTC)
+    installation.start("api")
+    docker("start", edge)
+    with installation.api(keys["admin"]) as api:
+
+        def delivered() -> bool:
+            page = EventPage.model_validate_json(api.get("/v1/events?limit=100").content)
+            return any(cut_off < event.occurred_at < killed for event in page.items)
+
+        wait_until(delivered, "the event of the time without a cloud")
+    installation.figures["outbox_survived"] = True
+
+
+def test_down_leaves_nothing_but_what_was_asked_for(installation: Installation) -> None:
+    name = installation.environment["COMPOSE_PROJECT_NAME"]
+    label = f"--filter=label=com.docker.compose.project={name}"
+    volumes = set(docker("volume", "ls", "--quiet", label).stdout.split())
+    installation.compose("down")
+    assert not docker("ps", "--all", "--quiet", label).stdout
+    assert set(docker("volume", "ls", "--quiet", label).stdout.split()) == volumes != set()
+    installation.compose("up")
+    installation.compose("down", "--volumes")
+    assert not docker("ps", "--all", "--quiet", label).stdout
+    assert not docker("volume", "ls", "--quiet", label).stdout
+    assert not docker("network", "ls", "--quiet", label).stdout
+    installation.figures["events"] = len(installation.figures["events"])

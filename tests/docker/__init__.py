@@ -1,0 +1,1 @@
+"""What images are made of, checked without an engine; tests/deploy runs them."""

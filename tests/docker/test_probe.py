@@ -1,0 +1,67 @@
+"""The probe, as an image's health check runs it."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+PROBE = Path(__file__).parents[2] / "docker" / "build" / "probe.py"
+PAGE = b"# TYPE maskgate_edge_camera_stalled gauge\nmaskgate_edge_camera_stalled 0.0\nother 1.0\n"
+NOBODY = "http://127.0.0.1:1/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/metrics" else 503)
+        self.end_headers()
+        self.wfile.write(PAGE)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output to itself."""
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def _probe(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {"http_proxy": NOBODY}
+    return subprocess.run(
+        [sys.executable, str(PROBE), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_address_that_answers_is_well(address: str) -> None:
+    assert _probe(f"{address}/metrics").returncode == 0
+    assert _probe(NOBODY, f"{address}/metrics").returncode == 0
+    assert _probe(f"{address}/metrics", "maskgate_edge_camera_stalled=0", "other=1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["ADDRESS/readyz"], "503"),
+        ([NOBODY], "refused"),
+        ([], "no address"),
+        (["ADDRESS/metrics", "other=0"], "other is 1.0, not 0.0"),
+        (["ADDRESS/metrics", "gone=0"], "gone is None"),
+    ],
+)
+def test_what_is_wrong_is_said(address: str, arguments: list[str], says: str) -> None:
+    done = _probe(*(each.replace("ADDRESS", address) for each in arguments))
+    assert done.returncode == 1
+    assert says in done.stderr
