@@ -1,0 +1,83 @@
+"""What commands share: how they read settings, open the store, refuse and show."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+
+from cloud import tracing
+from cloud.errors import CloudError
+from cloud.settings import Settings
+from cloud.store import Store
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
+M = TypeVar("M", bound=BaseModel)
+errors = Console(stderr=True)
+output = Console()
+
+
+def refuse(reason: str) -> NoReturn:
+    """Say why, and end the command with status 2."""
+    errors.print(f"[bold red]error:[/] {reason}", highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def settings() -> Settings:
+    """Return the settings; refuse where they are not usable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = []
+        for each in error.errors():
+            field = "_".join(str(part) for part in each["loc"]).upper()
+            faults.append(f"{'CLOUD_' + field + ': ' if field else ''}{each['msg']}")
+        refuse("the settings are not usable\n  " + "\n  ".join(faults))
+    except OSError as error:
+        refuse(f"{error.filename} cannot be read: {error.strerror}; see CLOUD_SECRETS_DIR")
+
+
+@contextmanager
+def store() -> Iterator[Store]:
+    """Open the store for the length of a `with`; its errors are refusals."""
+    opened = Store.open(settings())
+    try:
+        yield opened
+    except CloudError as error:
+        refuse(str(error))
+    finally:
+        opened.close()
+
+
+def traces(process: str) -> Callable[[], None]:
+    """Send the spans of this process; return what sends the last of them."""
+    try:
+        return tracing.start(process)
+    except CloudError as error:
+        refuse(str(error))
+
+
+def show(model: BaseModel, as_json: bool, sentence: str) -> None:
+    """Print an answer: as JSON, or as a sentence."""
+    if as_json:
+        print(model.model_dump_json())
+    else:
+        output.print(sentence, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def counting(doing: str) -> Iterator[Callable[[int], None]]:
+    """Show how many keys are done, on a terminal alone."""
+    with errors.status(doing) as status:
+        yield lambda keys: status.update(f"{doing}: {keys:,} keys")
+
+
+def valid(make: Callable[[], M]) -> M:
+    """Return what `make` makes; refuse where it was given what is not valid."""
+    try:
+        return make()
+    except ValidationError as error:
+        each = error.errors()[0]
+        refuse(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}")

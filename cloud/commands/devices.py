@@ -1,0 +1,58 @@
+"""Devices: cameras that are enrolled."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cloud.commands import console
+from cloud.commands.console import AsJson
+from cloud.store import COMMAND, now
+
+app = typer.Typer(no_args_is_help=True, help="Devices: cameras that are enrolled.")
+
+
+@app.command("list")
+def list_devices(as_json: AsJson = False) -> None:
+    """List devices: their gates, and when each was last heard of."""
+    with console.store() as store:
+        held = store.devices.all()
+    if as_json:
+        print(json.dumps([device.model_dump(mode="json") for device in held]))
+        return
+    table = Table("id", "name", "gate", "last seen", "camera", "waiting", "state")
+    for device in held:
+        beat, seen = device.last_heartbeat, device.last_seen_at
+        table.add_row(
+            device.id,
+            device.name,
+            device.gate,
+            seen.strftime("%Y-%m-%d %H:%M:%S") if seen else "never",
+            beat.camera.value if beat else "",
+            str(beat.outbox_depth) if beat else "",
+            "revoked" if device.revoked else "good",
+        )
+    console.output.print(table)
+
+
+@app.command("revoke")
+def revoke_device(
+    device_id: Annotated[str, typer.Argument(help="As `devices list` shows it.")],
+) -> None:
+    """Shut a device out, at once. What it sent is kept; enrol it again to let it back in."""
+    with console.store() as store:
+        device = store.devices.get(device_id)
+        if device is None:
+            console.refuse(
+                f"there is no device {device_id}; `python -m cloud devices list` shows all"
+            )
+        store.devices.revoke(device_id)
+        store.audit.record(
+            actor=COMMAND,
+            act="device.revoked",
+            subject=f"device:{device_id}",
+            gate=device.gate,
+            now=now(),
+        )
+    console.output.print(f"revoked {device_id}", highlight=False)

@@ -1,0 +1,48 @@
+"""Gates: entrances with a camera."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cloud.commands import console
+from cloud.commands.console import AsJson
+from cloud.contract import Gate, NewGate
+from cloud.store import now
+
+app = typer.Typer(no_args_is_help=True, help="Gates: entrances with a camera.")
+
+
+@app.command("create")
+def create_gate(
+    gate_id: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
+    name: Annotated[str | None, typer.Option(help="What people call it; else the id.")] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Leave a gate of that id as it is.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a gate."""
+    new = console.valid(lambda: NewGate(id=gate_id, name=name or gate_id))
+    gate = Gate(id=new.id, name=new.name, created_at=now())
+    with console.store() as store:
+        made = store.gates.add(gate)
+        if not made and not if_missing:
+            console.refuse(f"there is a gate {gate_id} already")
+        held = gate if made else store.gates.get(gate_id) or gate
+    console.show(held, as_json, f"{'made' if made else 'there is'} gate {held.id} ({held.name})")
+
+
+@app.command("list")
+def list_gates(as_json: AsJson = False) -> None:
+    """List gates."""
+    with console.store() as store:
+        held = store.gates.all()
+    if as_json:
+        print(json.dumps([gate.model_dump(mode="json") for gate in held]))
+        return
+    table = Table("id", "name", "made")
+    for gate in held:
+        table.add_row(gate.id, gate.name, gate.created_at.strftime("%Y-%m-%d %H:%M"))
+    console.output.print(table)
