@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import api, rows, worker
+from benchmarks import api, memory, rows, worker
 from demo.stage import ROOT
 
 
@@ -25,14 +25,18 @@ def main(
     out: Annotated[Path, typer.Option("--json", help="The file for machines")] = (
         ROOT / "var" / "bench.json"
     ),
-    seconds: Annotated[float, typer.Option(help="How long each measurement lasts", min=0.2)] = 4.0,
+    seconds: Annotated[float, typer.Option(help="How long each measurement lasts", min=0.2)] = 8.0,
+    stored: Annotated[
+        int, typer.Option(help="Events that are put into memory at the most", min=memory.MARKS[0])
+    ] = memory.MARKS[-1],
 ) -> None:
-    """Measure edge, API and worker here. Machines differ: compare ratios, not figures."""
+    """Measure edge, API, worker and memory here. Machines differ: compare ratios, not figures."""
     with tempfile.TemporaryDirectory() as folder:
         measured = {
             **_edge(seconds, Path(folder)),
             **api.rows(Path(folder) / "cloud", seconds),
             **worker.rows(Path(folder) / "worker"),
+            **memory.rows(Path(folder) / "memory", stored),
         }
     rows.write(measured, out)
     Console().print(rows.as_table(measured))

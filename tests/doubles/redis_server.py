@@ -24,7 +24,8 @@ def free_port() -> int:
 class RedisServer:
     """A context manager that can also be stopped, paused and started again on the same port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._arguments = arguments
         self.port = free_port()
         self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,6 +44,7 @@ class RedisServer:
                 *("--dir", str(self.folder)),
                 *("--appendonly", "yes"),
                 *("--save", ""),
+                *self._arguments,
             ],
             stdout=subprocess.DEVNULL,
         )
