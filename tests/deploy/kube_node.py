@@ -6,12 +6,15 @@ pod's group, claims and empty volumes are folders that it owns, probes are asked
 them, and each Service is a fixed address that pods find in their hosts file. Podman 4.3 or newer.
 """
 
+import atexit
 import base64
 import copy
+import functools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +42,32 @@ class NodeError(Exception):
     """Podman did not do as told; the text has what it said."""
 
 
+@functools.cache
+def _conf() -> str:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "containers.conf").write_text(CONTAINERS_CONF)
+    return str(folder / "containers.conf")
+
+
+def podman(
+    *arguments: str, check: bool = True, timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run podman; raise NodeError with what it said where it fails and `check` is set."""
+    runtime = ["--runtime", "runc"] if shutil.which("runc") else []
+    done = subprocess.run(
+        ["podman", *runtime, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        env={**os.environ, "CONTAINERS_CONF": _conf()},
+    )
+    if check and done.returncode:
+        raise NodeError(f"podman {' '.join(arguments)}: {done.stderr or done.stdout}")
+    return done
+
+
 @dataclass
 class Pod:
     """A pod that was started, with the probes of its first container."""
@@ -55,9 +84,7 @@ class Pod:
 
     def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the pod's first container."""
-        return self.node.podman(
-            "exec", f"{self.name}-{self.container['name']}", *command, check=False
-        )
+        return podman("exec", f"{self.name}-{self.container['name']}", *command, check=False)
 
     def answers(self, probe: str) -> bool:
         """Ask a probe once, as a kubelet would: from the node, or by a command in the container."""
@@ -93,28 +120,28 @@ class Pod:
                 *self.manifest["spec"]["containers"],
             )
         ]
-        said = [self.node.podman("logs", name, check=False) for name in names]
+        said = [podman("logs", name, check=False) for name in names]
         return "\n".join(f"{each.stdout}{each.stderr}" for each in said)
 
     def exit_code(self, timeout_s: float = 180) -> int:
         """Wait for a pod that ends by itself, and return what its container ended with."""
         name = f"{self.name}-{self.container['name']}"
-        done = self.node.podman("wait", name, timeout_s=timeout_s)
+        done = podman("wait", name, timeout_s=timeout_s)
         return int(done.stdout.strip())
 
     def stop(self) -> None:
         """End it as a kubelet would: SIGTERM, and SIGKILL after its grace."""
         grace = self.manifest["spec"].get("terminationGracePeriodSeconds", 30)
-        self.node.podman("pod", "stop", "--time", str(grace), self.name, timeout_s=grace + 60)
+        podman("pod", "stop", "--time", str(grace), self.name, timeout_s=grace + 60)
 
     def start(self) -> None:
         """Start it again after a stop."""
-        self.node.podman("pod", "start", self.name)
+        podman("pod", "start", self.name)
 
     def inspected(self) -> Manifest:
         """Return what Podman knows of its first container."""
         name = f"{self.name}-{self.container['name']}"
-        found: Manifest = json.loads(self.node.podman("inspect", name).stdout)[0]
+        found: Manifest = json.loads(podman("inspect", name).stdout)[0]
         return found
 
 
@@ -135,8 +162,6 @@ class Node:
     claims: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._conf = self.folder / "containers.conf"
-        self._conf.write_text(CONTAINERS_CONF)
         services = [each for each in self.objects if each["kind"] == "Service"]
         self._addresses = {
             service["metadata"]["name"]: str(SUBNET[10 + index])
@@ -146,32 +171,15 @@ class Node:
         self._others = iter(range(100, 250))
         self._pods: list[Pod] = []
 
-    def podman(
-        self, *arguments: str, check: bool = True, timeout_s: float = 120
-    ) -> subprocess.CompletedProcess[str]:
-        """Run podman."""
-        runtime = ["--runtime", "runc"] if shutil.which("runc") else []
-        done = subprocess.run(
-            ["podman", *runtime, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-            env={**os.environ, "CONTAINERS_CONF": str(self._conf)},
-        )
-        if check and done.returncode:
-            raise NodeError(f"podman {' '.join(arguments)}: {done.stderr or done.stdout}")
-        return done
-
     def __enter__(self) -> Self:
-        self.podman("network", "rm", "--force", NETWORK, check=False)
-        self.podman(*("network", "create", "--subnet", str(SUBNET), "--gateway", GATEWAY, NETWORK))
+        podman("network", "rm", "--force", NETWORK, check=False)
+        podman(*("network", "create", "--subnet", str(SUBNET), "--gateway", GATEWAY, NETWORK))
         return self
 
     def __exit__(self, *_: object) -> None:
         for pod in reversed(self._pods):
-            self.podman("pod", "rm", "--force", "--time", "5", pod.name, check=False)
-        self.podman("network", "rm", "--force", NETWORK, check=False)
+            podman("pod", "rm", "--force", "--time", "5", pod.name, check=False)
+        podman("network", "rm", "--force", NETWORK, check=False)
 
     def play(self, kind: str, name: str) -> Pod:
         """Start one pod of the workload whose name ends so."""
@@ -184,13 +192,18 @@ class Node:
         template = workload if kind == "Pod" else workload["spec"]["template"]
         claimed = workload["spec"].get("volumeClaimTemplates", [])
         manifest = {"apiVersion": "v1", "kind": "Pod", **copy.deepcopy(template)}
-        manifest["metadata"] = {"name": full, "labels": template["metadata"]["labels"]}
+        manifest["metadata"] = {
+            "name": full,
+            "labels": template["metadata"]["labels"],
+            # Podman 4.3 may otherwise try to remove an init container before it has ended.
+            "annotations": {"io.podman.annotations.init.container.type": "always"},
+        }
         pod = Pod(full, self._address_of(manifest), copy.deepcopy(manifest), self)
         self._make_playable(manifest, claimed)
         file = self.folder / f"{full}.yaml"
         file.write_text(yaml.safe_dump(manifest))
         self._pods.append(pod)
-        self.podman("kube", "play", "--network", NETWORK, "--ip", pod.address, str(file))
+        podman("kube", "play", "--network", NETWORK, "--ip", pod.address, str(file))
         return pod
 
     def expanded(self, text: str) -> str:

@@ -1,13 +1,12 @@
 """The workloads of both charts, started for real by Podman, and the story played on them.
 
 `make kube-test` runs this, with the images that `make images` builds, on a machine with Podman;
-it needs root. Elsewhere it is skipped.
+it needs root. `make test` skips it.
 """
 
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from cloud.contract import Access
 from demo.clip import BUNDLED
 from demo.story import events, play_out
 from tests.charts.rendering import CLOUD, EDGE, Manifest, rendered
-from tests.deploy.kube_node import GATEWAY, Node, Pod, until
+from tests.deploy.kube_node import GATEWAY, Node, Pod, podman, until
 from tests.doubles.bot_api import BotApiDouble
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -32,12 +31,7 @@ def _missing() -> str | None:
         return "there is no podman on this machine"
     if os.geteuid() != 0:
         return "volumes are handed over to the pods' groups, which takes root"
-    told = subprocess.run(
-        ["podman", "images", "--format", "{{.Repository}}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    told = podman("images", "--format", "{{.Repository}}", check=False)
     known = set(told.stdout.split())
     missing = [image for image in IMAGES if f"localhost/{image}" not in known]
     if missing:
@@ -47,12 +41,13 @@ def _missing() -> str | None:
 
 @pytest.fixture(scope="module", autouse=True)
 def engine() -> None:
+    if os.environ.get("MASKGATE_ENGINE") != "required":
+        pytest.skip(
+            "it takes minutes and changes this machine's networks: `make kube-test` runs it"
+        )
     missing = _missing()
-    if missing is None:
-        return
-    if os.environ.get("MASKGATE_ENGINE") == "required":
+    if missing is not None:
         pytest.fail(missing)
-    pytest.skip(missing)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +66,8 @@ def node(tmp_path_factory: pytest.TempPathFactory, bot_api: BotApiDouble) -> Ite
     clips.chmod(0o755)
     port = urlsplit(bot_api.url).port
     # Images of Redis differ in whom it runs as.
-    asked = ("podman", "run", "--rm", "--network", "none", "localhost/redis:7-bookworm")
-    told = subprocess.run([*asked, "id", "-u", "redis"], capture_output=True, text=True, check=True)
-    redis_user = int(told.stdout)
+    asked = ("run", "--rm", "--network", "none", "localhost/redis:7-bookworm", "id", "-u", "redis")
+    redis_user = int(podman(*asked).stdout)
     cloud = {
         "image": {"registry": "localhost"},
         "gates": {"main": "Main entrance", "back": "Back door"},
@@ -160,11 +154,15 @@ def test_pods_run_as_nobody_and_may_do_nothing(cloud_up: Pod) -> None:
     assert memory == 512 * 2**20
 
 
-def test_gates_and_the_dashboards_key_are_set_up(node: Node, cloud_up: Pod) -> None:
+@pytest.fixture(scope="module")
+def set_up(node: Node, cloud_up: Pod) -> None:
     for _ in range(2):  # an upgrade does it again
         job = node.play("Job", "setup")
         assert job.exit_code() == 0, job.log()
-        node.podman("pod", "rm", "--force", job.name)
+        podman("pod", "rm", "--force", job.name)
+
+
+def test_gates_and_the_dashboards_key_are_set_up(cloud_up: Pod, set_up: None) -> None:
     gates = cloud_up.exec("python", "-m", "cloud", "gates", "list", "--json")
     assert {gate["id"] for gate in json.loads(gates.stdout)} == {"back", "main"}
     keys = json.loads(cloud_up.exec("python", "-m", "cloud", "keys", "list", "--json").stdout)
@@ -178,7 +176,7 @@ def test_what_helm_test_runs_passes(node: Node, cloud_up: Pod) -> None:
 
 
 @pytest.fixture(scope="module")
-def door(node: Node, cloud_up: Pod, operator: httpx.Client) -> Pod:
+def door(node: Node, cloud_up: Pod, set_up: None, operator: httpx.Client) -> Pod:
     """A door that was there before the cloud: it waits for it, and enrols."""
     code = cloud_up.exec(*("python", "-m", "cloud", "enrolment-codes", "create", "main", "--json"))
     assert isinstance(node.secrets, dict)
@@ -252,10 +250,10 @@ def test_a_killed_redis_has_everything_when_it_is_back(
     redis: Pod, cloud_up: Pod, operator: httpx.Client, node: Node
 ) -> None:
     known = {event.id for event in events(operator)}
-    node.podman("kill", f"{redis.name}-redis")
+    podman("kill", f"{redis.name}-redis")
     until(lambda: not cloud_up.answers("readinessProbe"), "the API says that it is not ready")
     assert cloud_up.answers("livenessProbe")
-    node.podman("pod", "restart", redis.name)
+    podman("pod", "restart", redis.name)
     redis.wait()
     cloud_up.wait()
     assert known <= {event.id for event in events(operator)}
