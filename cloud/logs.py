@@ -3,11 +3,11 @@
 import logging
 import sys
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import structlog
 
+from cloud.addresses import secrets_in
 from cloud.settings import Settings
 
 QUIET = ("httpx", "httpcore", "telegram", "rq", "uvicorn.access")
@@ -70,8 +70,10 @@ class _Blanking:
     def __init__(self, settings: Settings) -> None:
         held = (settings.telegram_token, settings.smtp_password)
         secrets = [secret.get_secret_value() for secret in held if secret is not None]
-        password = urlsplit(settings.redis_url.get_secret_value()).password
-        self._secrets = [secret.encode() for secret in (*secrets, password) if secret]
+        for address in (settings.redis_url, settings.queue_url):
+            if address is not None:
+                secrets += secrets_in(address.get_secret_value())
+        self._secrets = [secret.encode() for secret in secrets if secret]
 
     def __call__(self, _logger: Any, _method: str, rendered: Any) -> bytes:
         line: bytes = rendered

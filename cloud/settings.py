@@ -18,6 +18,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from cloud import addresses
+
 
 class SmtpSecurity(StrEnum):
     """How the connection to the mail server is kept private."""
@@ -37,8 +39,7 @@ class LogLevel(StrEnum):
 
 
 def _address_of_redis(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("give an address that starts with redis://, rediss:// or unix://")
+    addresses.checked(value.get_secret_value())
     return value
 
 
@@ -56,7 +57,8 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="The Redis that keeps everything; rediss:// for TLS",
+        description="The Redis that keeps everything; rediss:// for TLS, redis+sentinel:// for a "
+        "service with sentinels",
     )
     queue_url: SecretStr | None = Field(
         default=None,

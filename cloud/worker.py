@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
+from typing import Any
 
 import redis
 import stamina
@@ -102,6 +103,11 @@ class DeliveryWorker(SimpleWorker):
 
 class PromptScheduler(RQScheduler):
     """RQ's scheduler, whose lock another takes over soon after its holder was killed."""
+
+    def __init__(self, queues: list[Queue], connection: redis.Redis, **more: Any) -> None:
+        super().__init__(queues, connection, **more)
+        # RQ makes another of its parts, for a process of its own, and knows no sentinels.
+        self._connection = connection  # type: ignore[assignment]
 
     def acquire_locks(self, auto_start: bool = False) -> set[str]:  # noqa: ARG002
         """Take or keep the lock on each queue; return the queues whose lock is ours."""

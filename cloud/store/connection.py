@@ -8,9 +8,14 @@ from typing import Any, ParamSpec, TypeVar
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
+from cloud.addresses import Service
 from cloud.errors import StoreFault, StoreUnavailable
 
 SOCKET_TIMEOUT_S = 3.0
@@ -27,33 +32,86 @@ def connect(url: str) -> redis.Redis:
     """Return a client that connects when it is first used.
 
     One immediate second try serves the case of a pooled connection that Redis has closed since;
-    waiting any longer is left to the caller, who is told by the 503.
+    waiting any longer is left to the caller, who is told by the 503. With sentinels each new
+    connection asks them for the master.
     """
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 1),
+    options: dict[str, Any] = {
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "health_check_interval": 30,
+        "retry": Retry(NoBackoff(), 1),
+    }
+    service = Service.read(url)
+    if service is None:
+        return redis.Redis.from_url(url, **options)
+    of_data, of_sentinels = _options(service)
+    sentinels = Sentinel(service.sentinels, sentinel_kwargs=of_sentinels)  # type: ignore[no-untyped-call]
+    master: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]
+        service.name, **of_data, **options
     )
+    return master
 
 
 ASYNC_CONNECTIONS = 64
 """At most so many requests of one process are with Redis at a time; the rest wait their turn."""
 
 
-def connect_async(url: str) -> redis.asyncio.Redis:
-    """Return a client for asyncio that does as that of `connect`."""
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        url,
-        max_connections=ASYNC_CONNECTIONS,
-        timeout=SOCKET_TIMEOUT_S,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        health_check_interval=30,
-        retry=AsyncRetry(NoBackoff(), 1),
+def connect_async(
+    url: str, *, answer_within_s: float = SOCKET_TIMEOUT_S, **more: Any
+) -> redis.asyncio.Redis:
+    """Return a client for asyncio that does as that of `connect`.
+
+    Args:
+        url: as CLOUD_REDIS_URL.
+        answer_within_s: how long one answer is waited for.
+        more: keyword arguments of redis-py's connections.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": answer_within_s,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "health_check_interval": 30,
+        "retry": AsyncRetry(NoBackoff(), 1),
+        **more,
+    }
+    service = Service.read(url)
+    if service is None:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url, max_connections=ASYNC_CONNECTIONS, timeout=answer_within_s, **options
+        )
+        return redis.asyncio.Redis.from_pool(pool)
+    of_data, of_sentinels = _options(service)
+    sentinels = AsyncSentinel(  # type: ignore[no-untyped-call]
+        service.sentinels, sentinel_kwargs=of_sentinels
     )
-    return redis.asyncio.Redis.from_pool(pool)
+    master: redis.asyncio.Redis = sentinels.master_for(
+        service.name, connection_pool_class=_WatchedPool, **of_data, **options
+    )
+    return master
+
+
+class _WatchedPool(SentinelConnectionPool):
+    """Connections to a master, which takes those to its sentinels with it when it is closed."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
+def _options(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what redis-py is told of connections to a service's data, and to its sentinels."""
+    of_data: dict[str, Any] = dict(parse_url(service.example))  # type: ignore[no-untyped-call]
+    of_data.pop("host")
+    over_tls = of_data.pop("connection_class", None) is not None
+    tls = {name: value for name, value in of_data.items() if name.startswith("ssl_")}
+    of_sentinels = {
+        **service.logins,
+        **tls,
+        "ssl": over_tls,
+        "socket_timeout": CONNECT_TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+    }
+    return {**of_data, "ssl": over_tls}, of_sentinels
 
 
 _AWAY = (

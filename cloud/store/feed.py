@@ -8,14 +8,12 @@ from enum import StrEnum
 from typing import Any, Final, cast
 from uuid import UUID
 
-import redis
-import redis.asyncio
 import structlog
 
 from cloud.contract import EventRecord
 from cloud.errors import StoreError, TooManyListeners
 from cloud.store import keyspace
-from cloud.store.connection import CONNECT_TIMEOUT_S, translating_async
+from cloud.store.connection import connect_async, translating_async
 from cloud.store.moments import now
 from cloud.store.records import Fields, StoredPass, event_record
 
@@ -92,12 +90,7 @@ class Feed:
     """
 
     def __init__(self, url: str, listeners_at_most: int) -> None:
-        self._client = redis.asyncio.Redis.from_url(
-            url,
-            socket_timeout=BLOCK_S + 3,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            protocol=2,
-        )
+        self._client = connect_async(url, answer_within_s=BLOCK_S + 3, protocol=2)
         self._room = listeners_at_most
         self._listeners: set[Listener] = set()
         self._reader: asyncio.Task[None] | None = None
