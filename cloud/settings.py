@@ -29,6 +29,17 @@ class SmtpSecurity(StrEnum):
     NONE = "none"
 
 
+class RedisFsync(StrEnum):
+    """When a Redis that we start has what it answered for on its disk."""
+
+    ALWAYS = "always"
+    """Before it answers."""
+
+    EVERYSEC = "everysec"
+    """Within about two seconds. Some of it is lost with the power, and also where the process is
+    killed while the disk is busy: meanwhile Redis keeps what it has answered for in its memory."""
+
+
 class LogLevel(StrEnum):
     """The least level that is written."""
 
@@ -68,6 +79,11 @@ class Settings(BaseSettings):
     redis_dir: Path = Field(
         default=Path("var/redis"),
         description="Where `python -m cloud redis` keeps its append-only file",
+    )
+    redis_fsync: RedisFsync = Field(
+        default=RedisFsync.ALWAYS,
+        description="When `python -m cloud redis` has on its disk what it answered for: always "
+        "(before it answers) or everysec (soon; faster, and a crash may lose it)",
     )
     host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")

@@ -38,7 +38,7 @@ def serve() -> None:
             *("--port", str(address.port or 6379)),
             *("--dir", str(folder)),
             *("--appendonly", "yes"),
-            *("--appendfsync", "everysec"),
+            *("--appendfsync", settings.redis_fsync.value),
             *("--save", ""),
             *("--maxmemory-policy", "noeviction"),
             *SMALL_HASHES,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import redis
 from typer.testing import CliRunner, Result
 
 from cloud import passwords
@@ -164,6 +165,20 @@ def test_redis_is_started_here_and_keeps_what_it_is_given(tmp_path: Path) -> Non
             done = command("gates", *arguments, env=env)
             assert done.exit_code == 0, done.stderr
             assert "kept" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "policy"), [({}, "always"), ({"CLOUD_REDIS_FSYNC": "everysec"}, "everysec")]
+)
+def test_redis_answers_for_what_is_on_its_disk_unless_told_otherwise(
+    tmp_path: Path, more: dict[str, str], policy: str
+) -> None:
+    port = free_port()
+    env = environment(f"redis://127.0.0.1:{port}/0", CLOUD_REDIS_DIR=str(tmp_path), **more)
+    with process("redis", env=env, log=tmp_path / "redis.log"):
+        _wait_for_port(port)
+        with redis.Redis(port=port) as client:
+            assert client.config_get("append*")["appendfsync"] == policy
 
 
 @pytest.mark.parametrize(

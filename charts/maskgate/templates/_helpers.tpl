@@ -241,7 +241,7 @@ bind * -::*
 port 6379
 dir /data
 appendonly yes
-appendfsync everysec
+appendfsync always
 save ""
 maxmemory-policy noeviction
 {{- with .Values.redis.bundled.maxMemory }}
