@@ -187,8 +187,8 @@ def _one_of(chance: random.Random, scale: Scale, name: str) -> str:
 
 
 def _visits(chance: random.Random, scale: Scale, begin: int) -> list[Visit]:
-    """One visitor for about every twelfth event."""
-    places = sorted(chance.randrange(scale.events) for _ in range(max(scale.events // 12, 1)))
+    """One visitor for about every third event."""
+    places = sorted(chance.randrange(scale.events) for _ in range(max(scale.events // 3, 1)))
     return [Visit(begin + at, chance.randrange(scale.devices)) for at in places]
 
 

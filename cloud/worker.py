@@ -2,7 +2,8 @@
 
 RQ's default worker forks for every job, which throws away the connections to Telegram and costs
 more than the sending. Jobs here are small and bounded by timeouts of their own, so they run in
-the worker itself; it finishes the job in hand when it is told to stop.
+the worker itself; it finishes the job in hand when it is told to stop. Mail and webhooks have a
+queue and a thread of their own: servers of other people's that hang keep no pass waiting.
 """
 
 import threading
@@ -15,12 +16,14 @@ import redis
 import stamina
 import structlog
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.results import Result
 from rq.scheduler import RQScheduler
 from rq.scripts import acquire_or_refresh_lock
 from rq.serializers import JSONSerializer
+from rq.timeouts import TimerDeathPenalty
 
 from cloud import jobs, meters
 from cloud.contract import Channel
@@ -33,7 +36,7 @@ from cloud.outages import Outlook
 from cloud.posting import Desk
 from cloud.relay import Relay
 from cloud.settings import Settings
-from cloud.store import JobQueue, Store
+from cloud.store import JOB_TIMEOUT_S, JobQueue, Store
 from cloud.upkeep import Upkeep
 
 log = structlog.get_logger("cloud.worker")
@@ -101,6 +104,52 @@ class DeliveryWorker(SimpleWorker):
             Result.delete_all(job)
 
 
+class LettersWorker(DeliveryWorker):
+    """The same on a thread, which signals do not reach."""
+
+    death_penalty_class = TimerDeathPenalty
+
+    def _install_signal_handlers(self) -> None:
+        """Leave them to the worker on the main thread."""
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Leave if told to: RQ asks this before each look for a job."""
+        if self.told_to_stop:
+            raise StopRequested
+        return bool(super().should_run_maintenance_tasks)
+
+
+class Letters:
+    """Does the jobs of mail and webhooks on a thread, beside those of passes and alerts."""
+
+    def __init__(self, store: Store, *, burst: bool) -> None:
+        self._store = store
+        self._burst = burst
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="letters", daemon=True)
+        self._worker: DeliveryWorker | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the job in hand; in a burst, all there are."""
+        self._stop.set()
+        if self._worker is not None and not self._burst:
+            self._worker.told_to_stop = True
+        self._thread.join(timeout=None if self._burst else JOB_TIMEOUT_S)
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            _wait_for(self._store)
+            self._worker = _worker(LettersWorker, self._store, self._store.letters)
+            _do(self._worker, burst=self._burst)
+            if self._burst:
+                return
+
+
 class PromptScheduler(RQScheduler):
     """RQ's scheduler, whose lock another takes over soon after its holder was killed."""
 
@@ -146,7 +195,7 @@ class LateJobs:
 
     def _work(self) -> None:
         scheduler = PromptScheduler(
-            [self._store.queue],
+            [self._store.queue, self._store.letters],
             connection=self._store.queue_client,
             logging_level="WARNING",
             serializer=JSONSerializer,
@@ -221,27 +270,24 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     jobs.sit_down(Desk(store, usable, settings.public_url, mail_cooldown=cooldown))
     meters.watch_queue(lambda: _or_nan(store.waiting_jobs), lambda: _or_nan(store.oldest_wait_s))
     end_metrics = meters.serve(settings)
-    late = LateJobs(store)
-    late.start()
-    upkeep = Upkeep(store, settings)
-    upkeep.start()
-    outlook = Outlook(store, settings)
-    outlook.start()
     relay = Relay(store)
+    parts = (LateJobs(store), Upkeep(store, settings), Outlook(store, settings), relay)
     if burst:
         _wait_for(store)
         relay.drain()
-    relay.start()
+    for part in parts:
+        part.start()
+    letters = Letters(store, burst=burst)
+    letters.start()
     log.info("worker started", channels=sorted(usable))
     try:
         while not _worked(store, burst) and not burst:
             log.warning("worker starts again")
     finally:
         end_metrics()
-        relay.stop()
-        outlook.stop()
-        upkeep.stop()
-        late.stop()
+        letters.stop()
+        for part in reversed(parts):
+            part.stop()
         for notifier in usable.values():
             notifier.close()
         store.close()
@@ -249,10 +295,16 @@ def work(settings: Settings, *, burst: bool = False) -> None:
 
 
 def _worked(store: Store, burst: bool) -> bool:
-    """Run RQ's loop, which leaves when Redis does; return whether it was told to stop."""
+    """Do jobs until Redis is away; return whether the worker was told to stop."""
     _wait_for(store)
-    worker = DeliveryWorker(
-        [store.queue],
+    worker = _worker(DeliveryWorker, store, store.queue)
+    _do(worker, burst=burst)
+    return worker.told_to_stop
+
+
+def _worker(kind: type[DeliveryWorker], store: Store, queue: JobQueue) -> DeliveryWorker:
+    return kind(
+        [queue],  # RQ takes a job from one queue alone so that it is not lost on the way
         connection=store.queue_client,
         serializer=JSONSerializer,
         queue_class=JobQueue,
@@ -261,6 +313,10 @@ def _worked(store: Store, burst: bool) -> bool:
         worker_ttl=JOB_WAIT_S + 15,
         log_job_description=False,
     )
+
+
+def _do(worker: DeliveryWorker, *, burst: bool) -> None:
+    """Run RQ's loop, which leaves when Redis does."""
     pulse = Pulse(worker)
     pulse.start()
     try:
@@ -269,7 +325,6 @@ def _worked(store: Store, burst: bool) -> bool:
         log.warning("the store went away", error=str(error))
     finally:
         pulse.stop()
-    return worker.told_to_stop
 
 
 def _or_nan(measure: Callable[[], float]) -> float:

@@ -45,6 +45,8 @@ from cloud.store.previews import Previews, Screen
 from cloud.store.queue import (
     DELIVER,
     DRAW_QR,
+    JOB_TIMEOUT_S,
+    LETTERS_NAME,
     QUEUE_NAME,
     WHEN_FAILED,
     JobQueue,
@@ -64,6 +66,8 @@ __all__ = [
     "COMMAND",
     "DELIVER",
     "DRAW_QR",
+    "JOB_TIMEOUT_S",
+    "LETTERS_NAME",
     "MISSED_AT_MOST",
     "QUARTER",
     "QUEUE_NAME",
@@ -125,7 +129,8 @@ class Store:
     ) -> None:
         self._client = client
         self.queue = job_queue(queue_client or client)
-        jobs = JobWriter(self.queue, elsewhere=queue_client is not None)
+        self.letters = job_queue(queue_client or client, LETTERS_NAME)
+        jobs = JobWriter(self.queue, self.letters, elsewhere=queue_client is not None)
         self.outbox = Outbox(client, queue_client) if queue_client is not None else None
         self.clerk = Clerk(jobs, retention)
         self.events = Events(client, self.clerk)
@@ -187,11 +192,19 @@ class Store:
 
     def waiting_jobs(self) -> int:
         """Return how many jobs wait for a worker, those on their way to the queue included."""
-        return self.queue.count + (len(self.outbox) if self.outbox is not None else 0)
+        on_their_way = len(self.outbox) if self.outbox is not None else 0
+        return self.queue.count + self.letters.count + on_their_way
 
     def oldest_wait_s(self) -> float:
-        """Return how long the job at the queue's head has waited, in seconds; 0 with none."""
-        return waited_s(self.queue, now())
+        """Return how long the job that waits longest has waited, in seconds; 0 with none.
+
+        Those on their way to the queue are looked at too.
+        """
+        at = now()
+        waits = [waited_s(self.queue, at), waited_s(self.letters, at)]
+        if self.outbox is not None:
+            waits.append(self.outbox.waited_s(at))
+        return max(waits)
 
     def close(self) -> None:
         """Give the connections back."""

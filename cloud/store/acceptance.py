@@ -136,7 +136,7 @@ class Clerk:
             batch.add("DEL", keyspace.visit(acceptance.visitor.chat))
         self._jobs.write(
             batch,
-            [delivery.id for delivery in acceptance.deliveries],
+            [(delivery.id, delivery.channel) for delivery in acceptance.deliveries],
             pass_id or None,
             at,
         )
@@ -150,7 +150,8 @@ class Clerk:
         """Add deliveries that follow from no event, with their jobs."""
         for delivery in deliveries:
             self._delivery(batch, delivery, to_ms(at - self._retention))
-        self._jobs.write(batch, [delivery.id for delivery in deliveries], None, at)
+        calls = [(delivery.id, delivery.channel) for delivery in deliveries]
+        self._jobs.write(batch, calls, None, at)
 
     def _pass(
         self, batch: Batch, issued: IssuedPass, pass_id: str, gate: str, more: dict[str, Any]

@@ -124,9 +124,11 @@ class Deliveries:
         key = keyspace.delivery(delivery_id)
         with self._client.pipeline() as pipe:
             pipe.watch(key)  # type: ignore[no-untyped-call]
-            status = records.text(cast(bytes | None, pipe.hget(key, "status")))
-            if status is None:
+            fields = cast(Fields, pipe.hgetall(key))
+            if not fields:
                 raise DeliveryUnknown(f"there is no delivery {delivery_id}")
+            channel = records.delivery(fields).channel
+            status = fields[b"status"].decode()
             if status not in _AGAIN:
                 raise DeliveryNotFailed(f"this delivery is {status}")
             pipe.multi()
@@ -140,7 +142,7 @@ class Deliveries:
                     "held_until": 0,
                 },
             )
-            for command in self._jobs.commands([delivery_id], None, now()):
+            for command in self._jobs.commands([(delivery_id, channel)], None, now()):
                 pipe.execute_command(*command)  # type: ignore[no-untyped-call]
             try:
                 pipe.execute()

@@ -6,13 +6,14 @@ when it is there. The queue keeps a note of each entry that it took, so that one
 before it could forget is not queued again.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 import redis
 
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
+from cloud.store.moments import to_ms
 
 AT_A_TIME: Final = 100
 
@@ -42,6 +43,15 @@ class Outbox:
     def __len__(self) -> int:
         """Return how many entries wait."""
         return self._client.xlen(keyspace.OUTBOX)
+
+    def waited_s(self, now: datetime) -> float:
+        """Return how long the entry that waits longest has waited, in seconds; 0 with none."""
+        head = cast(Any, self._client.xrange(keyspace.OUTBOX, count=1))
+        if not head:
+            return 0.0
+        # An entry's id begins with the moment, in ms, at which it was added.
+        since = int(head[0][0].decode().partition("-")[0])
+        return max((to_ms(now) - since) / 1000, 0.0)
 
     def relay(self, wait: timedelta = timedelta(milliseconds=1)) -> int:
         """Carry over what is there, the oldest first, and return how many entries that were.

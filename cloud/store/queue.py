@@ -14,10 +14,16 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import utcparse
 
+from cloud.contract import Channel
 from cloud.store import keyspace
 from cloud.store.transaction import Batch, Command
 
 QUEUE_NAME = "deliveries"
+LETTERS_NAME = "letters"
+"""What goes to servers of other people's, mail and webhooks, has a queue of its own: one of those
+that hangs, 15 s at a time, keeps no pass waiting."""
+
+LETTERS: Final = frozenset({Channel.EMAIL, Channel.WEBHOOK})
 
 # Functions are named, not imported: jobs stand above the store.
 DELIVER = "cloud.jobs.deliver"
@@ -94,11 +100,11 @@ class JobQueue(Queue):
         return bool(self.connection.set(key, 1, nx=True, ex=CLEANING_LOCK_S))
 
 
-def job_queue(client: redis.Redis) -> JobQueue:
-    """Return the one queue. Its jobs are JSON: whoever can write to Redis can still not make a
-    worker unpickle, and so run, what they like.
+def job_queue(client: redis.Redis, name: str = QUEUE_NAME) -> JobQueue:
+    """Return a queue. Its jobs are JSON: whoever can write to Redis can still not make a worker
+    unpickle, and so run, what they like.
     """
-    return JobQueue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
+    return JobQueue(name, connection=client, serializer=JSONSerializer)
 
 
 def waited_s(queue: Queue, now: datetime) -> float:
@@ -133,33 +139,47 @@ class JobWriter:
     times, so RQ makes one job of each function here, once, and the rest are copies. A test holds
     them against RQ's own.
 
-    With the queue `elsewhere`, on another Redis, they are entries of the outbox.
+    With the queues `elsewhere`, on another Redis, they are entries of the outbox.
     """
 
-    def __init__(self, queue: Queue, *, elsewhere: bool = False) -> None:
+    def __init__(self, queue: Queue, letters: Queue, *, elsewhere: bool = False) -> None:
         self._elsewhere = elsewhere
-        self._queue_key: str = queue.key
+        self._queue_keys: dict[bool, str] = {False: queue.key, True: letters.key}
         self._queues_key: str = queue.redis_queues_keys
-        self._forms = {function: _form(queue, function) for function in (DELIVER, DRAW_QR)}
+        self._forms = {
+            (function, is_letter): _form(to, function)
+            for is_letter, to in ((False, queue), (True, letters))
+            for function in (DELIVER, DRAW_QR)
+        }
 
     def commands(
-        self, deliveries: Iterable[str], drawn_pass: UUID | str | None, now: datetime
+        self,
+        deliveries: Iterable[tuple[str, Channel]],
+        drawn_pass: UUID | str | None,
+        now: datetime,
     ) -> list[Command]:
         """Return the commands that queue one job for each delivery, and one for a QR code."""
-        calls = [(DELIVER, delivery_id, f"deliver-{delivery_id}") for delivery_id in deliveries]
+        calls = [
+            (DELIVER, delivery_id, f"deliver-{delivery_id}", channel in LETTERS)
+            for delivery_id, channel in deliveries
+        ]
         if drawn_pass is not None:
-            calls.append((DRAW_QR, str(drawn_pass), f"draw-qr-{drawn_pass}"))
+            calls.append((DRAW_QR, str(drawn_pass), f"draw-qr-{drawn_pass}", False))
         if not calls:
             return []
         # As rq.utils.utcformat writes it.
         moment = f"{now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-        commands: list[Command] = [("SADD", self._queues_key, self._queue_key)]
-        for function, argument, job_id in calls:
+        commands: list[Command] = []
+        for function, argument, job_id, is_letter in calls:
             call = orjson.dumps((function, None, (argument,), {})).decode()
             times = ("created_at", moment, "enqueued_at", moment)
-            key = f"{_JOB_PREFIX}{job_id}"
-            commands.append(("HSET", key, "data", call, *times, *self._forms[function]))
-        commands.append(("RPUSH", self._queue_key, *(job_id for _, _, job_id in calls)))
+            form = self._forms[function, is_letter]
+            commands.append(("HSET", f"{_JOB_PREFIX}{job_id}", "data", call, *times, *form))
+        for is_letter, queue_key in self._queue_keys.items():
+            ids = [job_id for *_, job_id, letter in calls if letter is is_letter]
+            if ids:
+                commands.append(("SADD", self._queues_key, queue_key))
+                commands.append(("RPUSH", queue_key, *ids))
         if self._elsewhere:
             return [("XADD", keyspace.OUTBOX, "*", "commands", orjson.dumps(commands).decode())]
         return commands
@@ -167,7 +187,7 @@ class JobWriter:
     def write(
         self,
         batch: Batch,
-        deliveries: Iterable[str],
+        deliveries: Iterable[tuple[str, Channel]],
         drawn_pass: UUID | str | None,
         now: datetime,
     ) -> None:

@@ -32,6 +32,7 @@ from cloud.worker import JOB_WAIT_S, DeliveryWorker, LateJobs
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import Process, environment, process
 from tests.doubles.bot_api import BotApiDouble
+from tests.doubles.mail_server import MailServer
 from tests.doubles.redis_server import RedisServer
 
 Make = Callable[..., Event]
@@ -245,6 +246,39 @@ def test_a_worker_waits_for_a_store_that_is_away_and_comes_back(
         api.wait_for_photos(2, timeout_s=60)
         assert running.running.poll() is None
         store.close()
+
+
+def test_a_mail_server_that_hangs_keeps_no_pass_waiting(
+    api: BotApiDouble, store: Store, make_event: Make, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    for channel, address in ((Channel.TELEGRAM, "42"), (Channel.EMAIL, "guard@example.org")):
+        store.gates.subscribe(
+            Subscriber(
+                id=channel.value, gate=GATE, channel=channel, address=address, created_at=now()
+            )
+        )
+    with MailServer(hangs=True) as mail:
+        env = environment(
+            redis_server.url,
+            CLOUD_TELEGRAM_TOKEN=api.token,
+            CLOUD_TELEGRAM_API_URL=api.url,
+            CLOUD_SMTP_HOST="127.0.0.1",
+            CLOUD_SMTP_PORT=str(mail.port),
+            CLOUD_SMTP_SECURITY="none",
+        )
+        with process("worker", env=env, log=tmp_path / "worker.log") as running:
+            accept(store, make_event(Label.WITHOUT_MASK))
+            mail.wait_for_connections(1)
+            began = time.monotonic()
+            accept(store, make_event())
+            api.wait_for_photos(1)
+            # Well before the mail server is given up on, after 15 s.
+            assert time.monotonic() - began < 10
+            assert mail.mails == []
+            mail.hangs = False
+            mail.wait_for_mails(1)
+            settled(store, 3)
+        assert running.running.returncode == 0
 
 
 def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
@@ -39,9 +40,12 @@ class MailServer:
     hangs: bool = False
     """Whether it takes connections, and gives no answer to a mail."""
 
+    connections: int = 0
+    """How many mails were begun to be sent here."""
+
     def __post_init__(self) -> None:
         self._controller: Controller | None = None
-        self._turn = threading.Lock()
+        self._changed = threading.Condition()
 
     def start(self) -> None:
         """Take mail."""
@@ -61,10 +65,27 @@ class MailServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def wait_for_mails(self, count: int, timeout_s: float = 45.0) -> list[TakenMail]:
+        """Return the mails once there are `count`; fail if they do not come in time."""
+        self._wait(lambda: len(self.mails) >= count, timeout_s, f"{count} mails")
+        return list(self.mails)
+
+    def wait_for_connections(self, count: int, timeout_s: float = 45.0) -> None:
+        """Return once `count` mails were begun to be sent, taken or not."""
+        self._wait(lambda: self.connections >= count, timeout_s, f"{count} connections")
+
+    def _wait(self, holds: Callable[[], bool], timeout_s: float, wanted: str) -> None:
+        with self._changed:
+            if not self._changed.wait_for(holds, timeout_s):
+                raise AssertionError(f"the mail server waited {timeout_s} s for {wanted}")
+
     async def handle_DATA(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         """Keep a mail; one that came while it hung is not taken."""
+        with self._changed:
+            self.connections += 1
+            self._changed.notify_all()
         if self.hangs:
             while self.hangs:
                 await asyncio.sleep(0.1)
@@ -72,6 +93,7 @@ class MailServer:
         content = envelope.content
         assert isinstance(content, bytes)
         mail = BytesParser(EmailMessage, policy=policy.default).parsebytes(content)
-        with self._turn:
+        with self._changed:
             self.mails.append(TakenMail(mail, time.monotonic()))
+            self._changed.notify_all()
         return "250 OK"

@@ -66,6 +66,18 @@ def test_jobs_reach_the_other_server_once(apart: Store, make_event: Make) -> Non
     }
 
 
+def test_what_is_on_its_way_to_the_other_server_waits_too(apart: Store, make_event: Make) -> None:
+    assert apart.oldest_wait_s() == 0
+    accept(apart, make_event())
+    at = now()
+    assert 0 <= outbox_of(apart).waited_s(at) < 10
+    assert outbox_of(apart).waited_s(at + timedelta(seconds=90)) > 89
+    assert apart.oldest_wait_s() >= outbox_of(apart).waited_s(at)
+    outbox_of(apart).relay()
+    assert outbox_of(apart).waited_s(at) == 0
+    assert apart.oldest_wait_s() > 0
+
+
 def test_a_relay_that_dies_before_it_forgets_queues_nothing_twice(
     apart: Store, make_event: Make, redis_server: RedisServer
 ) -> None:

@@ -7,9 +7,17 @@ import pytest
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from cloud.contract import Channel
 from cloud.store import DELIVER, DRAW_QR, Store, now
 from cloud.store.queue import CLEANING_LOCK_S, ON_THE_WAY_S, JobWriter, enqueue
 from tests.doubles.redis_server import RedisServer
+
+CALLS = [("a", Channel.TELEGRAM), ("b", Channel.TELEGRAM)]
+
+
+def writer(store: Store) -> JobWriter:
+    return JobWriter(store.queue, store.letters)
+
 
 TIMES = {b"created_at", b"enqueued_at", b"data"}
 
@@ -35,10 +43,22 @@ def test_a_job_is_written_as_rq_writes_it(store: Store, redis_server: RedisServe
     by_rq = kept(redis_server)
     with redis_server.client() as client:
         client.flushall()
-        for command in JobWriter(store.queue).commands(["a", "b"], drawn, now()):
+        for command in writer(store).commands(CALLS, drawn, now()):
             client.execute_command(*command)
     assert kept(redis_server) == by_rq
     assert len(by_rq) == 5
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_mail_and_webhooks_keep_no_pass_waiting(store: Store, channel: Channel) -> None:
+    for command in writer(store).commands([("a", channel)], uuid4(), now()):
+        store.client.execute_command(*command)  # type: ignore[no-untyped-call]
+    chosen = store.queue if channel is Channel.TELEGRAM else store.letters
+    assert "deliver-a" in chosen.get_job_ids()
+    assert (store.queue.count, store.letters.count) == ((2, 0) if chosen is store.queue else (1, 1))
+    assert Job.fetch("deliver-a", store.client, JSONSerializer).origin == chosen.name
+    assert store.waiting_jobs() == 2
+    assert store.client.smembers("rq:queues") >= {chosen.key.encode()}
 
 
 @pytest.mark.parametrize(("function", "argument"), [(DELIVER, "a"), (DRAW_QR, None)])
@@ -47,7 +67,7 @@ def test_rq_reads_a_job_of_ours(
 ) -> None:
     drawn, moment = uuid4(), now()
     with redis_server.client() as client:
-        for command in JobWriter(store.queue).commands(["a"], drawn, moment):
+        for command in writer(store).commands(CALLS[:1], drawn, moment):
             client.execute_command(*command)
     job_id = f"deliver-{argument}" if argument else f"draw-qr-{drawn}"
     job = Job.fetch(job_id, connection=store.client, serializer=JSONSerializer)
@@ -61,7 +81,7 @@ def test_rq_reads_a_job_of_ours(
 
 def _taken(store: Store) -> bytes:
     """Take a job from the queue as a worker does that is killed before it begins it."""
-    for command in JobWriter(store.queue).commands(["a", "b"], None, now()):
+    for command in writer(store).commands(CALLS, None, now()):
         store.client.execute_command(*command)  # type: ignore[no-untyped-call]
     taken = store.client.lmove(store.queue.key, store.queue.intermediate_queue.key)
     assert isinstance(taken, bytes)
