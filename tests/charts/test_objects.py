@@ -10,7 +10,7 @@ import cloud.settings
 import dashboard.settings
 import edge.settings
 from cloud.store.keys import SECRET_BYTES, taken_apart
-from cloud.store.queue import JOB_TIMEOUT_S, QUEUE_NAME
+from cloud.store.queue import JOB_TIMEOUT_S, LETTERS_NAME, QUEUE_NAME
 from tests.charts.rendering import (
     CLOUD,
     EDGE,
@@ -166,24 +166,25 @@ def test_what_scales_by_itself_is_not_told_how_many() -> None:
         assert "replicas" not in deployment["spec"]
 
 
-def test_keda_looks_at_the_list_that_workers_take_from() -> None:
+def test_keda_looks_at_the_lists_that_workers_take_from() -> None:
     manifests = _scenario("maskgate", "keda")
     scaled = named(manifests, "ScaledObject", "worker")["spec"]
-    (trigger,) = scaled["triggers"]
-    assert trigger["type"] == "redis"
-    assert trigger["metadata"]["listName"] == f"rq:queue:{QUEUE_NAME}"
-    assert trigger["metadata"]["address"] == "mg-maskgate-redis.doors.svc:6379"
+    lists = [trigger["metadata"]["listName"] for trigger in scaled["triggers"]]
+    assert lists == [f"rq:queue:{QUEUE_NAME}", f"rq:queue:{LETTERS_NAME}"]
+    for trigger in scaled["triggers"]:
+        assert trigger["type"] == "redis"
+        assert trigger["metadata"]["address"] == "mg-maskgate-redis.doors.svc:6379"
     assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (0, 20)
     login = named(manifests, "TriggerAuthentication", "worker")["spec"]["secretTargetRef"]
     assert login == [
         {"parameter": "password", "name": "mg-maskgate-redis", "key": "redis-password"}
     ]
 
-    (trigger,) = named(_scenario("maskgate", "keda-sentinel"), "ScaledObject", "worker")["spec"][
-        "triggers"
-    ]
-    assert trigger["type"] == "redis-sentinel"
-    assert trigger["metadata"]["sentinelMaster"] == "maskgate"
+    scaled = named(_scenario("maskgate", "keda-sentinel"), "ScaledObject", "worker")["spec"]
+    assert len(scaled["triggers"]) == 2
+    for trigger in scaled["triggers"]:
+        assert trigger["type"] == "redis-sentinel"
+        assert trigger["metadata"]["sentinelMaster"] == "maskgate"
     (trigger,) = named(_scenario("maskgate", "keda-prometheus"), "ScaledObject", "worker")["spec"][
         "triggers"
     ]
