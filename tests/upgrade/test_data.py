@@ -1,0 +1,186 @@
+"""What earlier versions left in Redis is read, and gone on with, by this one.
+
+tests/upgrade/write.py made each folder beside it, with the version that it is named for. Of 0.1.0
+there are two: what it left before records were kept in one piece each, and after.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from uuid_utils.compat import uuid7
+
+from cloud.settings import Settings
+from cloud.store import Store
+from tests.cloud.conftest import serving
+from tests.cloud.processes import ROOT, environment
+from tests.doubles.redis_server import RedisServer
+from tests.upgrade.write import HERE, PASSWORD, RETENTION
+
+VERSIONS = sorted(folder for folder in HERE.glob("v*") if folder.is_dir())
+
+
+@pytest.fixture(scope="module", params=VERSIONS, ids=lambda folder: folder.name)
+def version(request: pytest.FixtureRequest) -> Path:
+    kept: Path = request.param
+    return kept
+
+
+@pytest.fixture(scope="module")
+def told(version: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((version / "told.json").read_text())
+    return read
+
+
+@pytest.fixture(scope="module", params=["append-only file", "backup"])
+def server(
+    request: pytest.FixtureRequest, version: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
+    """A Redis with what the version left, in either of the two ways that it is kept."""
+    folder = tmp_path_factory.mktemp("redis")
+    if request.param == "append-only file":
+        shutil.copy(version / "appendonly.aof", folder)
+    with RedisServer(folder) as started:
+        if request.param == "backup":
+            _run(started, "restore", str(version / "maskgate.backup"))
+        yield started
+
+
+def _run(server: RedisServer, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cloud", *arguments],
+        env=environment(server.url, **RETENTION),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def settings(server: RedisServer) -> Settings:
+    return Settings(redis_url=SecretStr(server.url), retention_days=3650, audit_days=3650)
+
+
+@pytest.fixture(scope="module")
+def api(settings: Settings) -> Iterator[httpx.Client]:
+    with serving(settings) as address, httpx.Client(base_url=address, timeout=30) as client:
+        yield client
+
+
+def _as(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+MOVING = {"status", "last_seen_at"}
+"""What depends on the time of reading: an issued pass expires, a device goes offline."""
+
+
+def _contains(now: Any, then: Any, where: str = "") -> None:
+    """Fail unless everything of `then` is in `now`, unchanged; new fields are fine."""
+    if isinstance(then, dict):
+        assert isinstance(now, dict), where
+        for name, value in then.items():
+            if name not in MOVING:
+                assert name in now, f"{where}.{name} is gone"
+                _contains(now[name], value, f"{where}.{name}")
+    elif isinstance(then, list):
+        assert len(now) >= len(then), where
+        for at, (new, old) in enumerate(zip(now, then, strict=False)):
+            _contains(new, old, f"{where}[{at}]")
+    else:
+        assert now == then, where
+
+
+def _of_people(audit: dict[str, Any]) -> list[Any]:
+    return [entry for entry in audit["items"] if not entry["act"].startswith("store.")]
+
+
+def test_everything_is_answered_as_it_was(api: httpx.Client, told: dict[str, Any]) -> None:
+    for path, then in told["reads"].items():
+        answer = api.get(path, headers=_as(told["admin"]))
+        assert answer.status_code == 200, f"{path}: {answer.text}"
+        now = answer.json()
+        if path == "/v1/audit":  # purge, backup and restore are written into it, in their time
+            _contains(_of_people(now), _of_people(then), path)
+        else:
+            _contains(now, then, path)
+
+
+def test_keys_and_passwords_are_good_and_a_revoked_key_is_not(
+    api: httpx.Client, told: dict[str, Any]
+) -> None:
+    for key in (told["admin"], told["scanner"], told["device"]["device_key"]):
+        seen = api.get("/v1/gates", headers=_as(key))
+        assert seen.status_code in {200, 403}
+    assert api.get("/v1/gates", headers=_as(told["revoked"])).status_code == 401
+    signed_in = api.post("/v1/sessions", json={"name": "Ana", "password": PASSWORD})
+    assert signed_in.status_code == 201, signed_in.text
+    api.cookies.clear()
+
+
+def test_an_event_that_is_sent_again_gets_its_decision_again(
+    api: httpx.Client, told: dict[str, Any]
+) -> None:
+    device = _as(told["device"]["device_key"])
+    for event, then in zip(told["events"], told["decisions"], strict=True):
+        again = api.post("/v1/events", json=event, headers=device)
+        assert again.status_code == 200, again.text
+        _contains(again.json(), {**then, "pass": None} if again.json()["pass"] is None else then)
+    other = api.post("/v1/events", json={**told["events"][0], "votes": 3}, headers=device)
+    assert other.status_code == 409
+
+
+def test_a_used_pass_stays_used(api: httpx.Client, told: dict[str, Any]) -> None:
+    attempt = {"token": told["decisions"][2]["pass"]["token"], "nonce": "of-a-later-version"}
+    answer = api.post("/v1/passes/redeem", json=attempt, headers=_as(told["scanner"])).json()
+    assert answer["outcome"] == "already_redeemed"
+    _contains(answer["redeemed_at"], told["redemption"]["redeemed_at"])
+
+
+def test_statistics_still_count_what_was_counted(api: httpx.Client, told: dict[str, Any]) -> None:
+    first = datetime.fromisoformat(told["decisions"][0]["decided_at"])
+    span = {
+        "gate": "main",
+        "since": first.replace(hour=0, minute=0, second=0, microsecond=0).isoformat(),
+        "until": datetime.now(UTC).isoformat(),
+        "by": "day",
+    }
+    answer = api.get("/v1/stats", params=span, headers=_as(told["admin"]))
+    assert answer.status_code == 200, answer.text
+    assert '"granted"' in answer.text
+
+
+def test_a_worker_of_this_version_does_the_jobs_that_wait(
+    api: httpx.Client, told: dict[str, Any], server: RedisServer, settings: Settings
+) -> None:
+    store = Store.open(settings)
+    try:
+        assert store.waiting_jobs() == 2
+        _run(server, "worker", "--burst")
+        assert store.waiting_jobs() == 0
+    finally:
+        store.close()
+    newest = api.get("/v1/deliveries", headers=_as(told["admin"])).json()["items"][0]
+    assert newest["event_id"] == told["events"][3]["id"]
+    assert newest["status"] == "undelivered_by_choice"
+
+
+def test_a_device_of_then_posts_to_the_cloud_of_now(
+    api: httpx.Client, told: dict[str, Any]
+) -> None:
+    moment = datetime.now(UTC).isoformat()
+    event = {**told["events"][2], "id": str(uuid7())}
+    event |= {"first_seen_at": moment, "occurred_at": moment}
+    answer = api.post("/v1/events", json=event, headers=_as(told["device"]["device_key"]))
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["access"] == "granted"
