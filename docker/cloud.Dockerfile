@@ -11,13 +11,13 @@ RUN ./bill.sh sbom.txt pyproject.toml
 COPY docker/build/application.sh ./
 COPY docker/build/probe.py LICENSE /source/
 COPY cloud/ /source/cloud/
-RUN ./application.sh && mkdir -p /writable && ./timeless.sh /writable
+RUN ./application.sh
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /image/ /
 COPY --from=build /bill/ /
 COPY --from=build /application/ /
-COPY --from=build --chown=10001:10001 /writable/ /var/backups/maskgate/
+RUN install -d -o 10001 -g 10001 /var/backups/maskgate && touch -d @315532800 /var/backups/maskgate /var/backups
 ENV PATH=/opt/maskgate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/nonexistent PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     CLOUD_HOST=0.0.0.0 CLOUD_PORT=8000 CLOUD_METRICS_PORT=9100

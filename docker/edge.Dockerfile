@@ -15,7 +15,7 @@ COPY docker/build/probe.py LICENSE /source/
 COPY edge/ /source/edge/
 COPY cloud/__init__.py /source/cloud/
 COPY cloud/contract/ /source/cloud/contract/
-RUN ./application.sh && mkdir -p /writable/lib/maskgate /writable/cache/maskgate && ./timeless.sh /writable
+RUN ./application.sh
 
 FROM ${PYTHON_IMAGE}
 # Debian's packages for an accelerator, such as intel-opencl-icd.
@@ -24,8 +24,8 @@ RUN if [ -n "$PACKAGES" ]; then apt-get update -qq && apt-get install -qq --no-i
 COPY --from=build /image/ /
 COPY --from=build /bill/ /
 COPY --from=build /application/ /
-COPY --from=build --chown=10001:10001 /writable/lib/maskgate/ /var/lib/maskgate/
-COPY --from=build --chown=10001:10001 /writable/cache/maskgate/ /var/cache/maskgate/
+RUN install -d -o 10001 -g 10001 /var/lib/maskgate /var/cache/maskgate \
+    && touch -d @315532800 /var/lib/maskgate /var/cache/maskgate /var/lib /var/cache
 ENV PATH=/opt/maskgate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/nonexistent PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     EDGE_STATE_DIR=/var/lib/maskgate EDGE_MODEL_CACHE_DIR=/var/cache/maskgate \

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import cv2
 import pytest
 
 from tests.deploy.engine import (
@@ -17,6 +18,8 @@ from tests.deploy.engine import (
     running,
     wait_until,
 )
+from tests.edge import standins
+from tests.edge.test_sidecar import CLASSIFIER, DETECTOR, described, write_boxes, write_means
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.timeout(600)]
 
@@ -62,6 +65,26 @@ def test_an_image_says_what_it_is_made_of(name: str) -> None:
     lock = (ROOT / "docker" / "locks" / f"{name}.txt").read_text().splitlines()
     locked = {line.removesuffix(" \\") for line in lock if "==" in line}
     assert {each.replace("_", "-") for each in listed} == locked
+
+
+def test_the_edge_runs_models_of_ones_own(tmp_path: Path) -> None:
+    detector = described(write_boxes(tmp_path), DETECTOR)
+    classifier = described(write_means(tmp_path), CLASSIFIER)
+    cv2.imwrite(str(tmp_path / "red.png"), standins.picture(standins.RED))
+    tmp_path.chmod(0o755)
+    run = (
+        "run", "--rm", *HARDENED, "--network=none", f"--volume={tmp_path}:/own:ro",
+        f"--env=EDGE_DETECTOR=/own/{detector.name}",
+        f"--env=EDGE_CLASSIFIER=/own/{classifier.name}",
+    )  # fmt: skip
+    judged = json.loads(docker(*run, image("edge"), "detect", "/own/red.png", "--json").stdout)
+    assert [face["label"] for face in judged["faces"]]
+    readers = (
+        "from openvino.frontend import FrontEndManager as M;"
+        "print(*sorted(M().get_available_front_ends()))"
+    )
+    said = docker(*run, "--entrypoint=python", image("edge"), "-c", readers).stdout.split()
+    assert said == ["ir", "onnx", "tf", "tflite"]
 
 
 def test_nothing_of_an_image_can_be_written_by_its_process() -> None:
