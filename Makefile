@@ -93,9 +93,11 @@ extras-test: .venv/.dev ## Install each extra alone, and import all that needs i
 	MASKGATE_EXTRAS='$(EXTRAS)' $(BIN)/python -m pytest tests/deploy/test_extras.py
 
 up: ## Start everything here with Compose; OVERLAYS="tls camera gpu" adds what is in docker/compose.NAME.yaml
+	docker/images.sh cloud dashboard
 	@OVERLAYS='$(OVERLAYS)' docker/compose.sh up
 
 edge: ## Start the camera at this machine too, enrolled at the first gate
+	docker/images.sh edge
 	@OVERLAYS='$(OVERLAYS)' docker/compose.sh edge
 
 down: ## Stop and remove what `make up` started; data and secrets stay
