@@ -3,13 +3,13 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
-COPY docker/build/environment.sh docker/build/timeless.sh docker/locks/cloud.txt ./
+COPY docker/assembly/environment.sh docker/assembly/timeless.sh docker/locks/cloud.txt ./
 COPY docker/prune/cloud.txt prune.txt
 RUN ./environment.sh cloud.txt prune.txt
-COPY docker/build/bill.sh docker/locks/sbom.txt pyproject.toml ./
+COPY docker/assembly/bill.sh docker/locks/sbom.txt pyproject.toml ./
 RUN ./bill.sh sbom.txt pyproject.toml
-COPY docker/build/application.sh ./
-COPY docker/build/probe.py LICENSE /source/
+COPY docker/assembly/application.sh ./
+COPY docker/assembly/probe.py LICENSE /source/
 COPY cloud/ /source/cloud/
 RUN ./application.sh
 

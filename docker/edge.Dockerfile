@@ -5,13 +5,13 @@ FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 # Lines of docker/prune/edge.txt that stay in: "gpu|cache" or "npu", with the driver in PACKAGES below.
 ARG KEEP=
-COPY docker/build/environment.sh docker/build/timeless.sh docker/locks/edge.txt ./
+COPY docker/assembly/environment.sh docker/assembly/timeless.sh docker/locks/edge.txt ./
 COPY docker/prune/edge.txt prune.txt
 RUN ./environment.sh edge.txt prune.txt "$KEEP"
-COPY docker/build/bill.sh docker/locks/sbom.txt pyproject.toml ./
+COPY docker/assembly/bill.sh docker/locks/sbom.txt pyproject.toml ./
 RUN ./bill.sh sbom.txt pyproject.toml
-COPY docker/build/application.sh ./
-COPY docker/build/probe.py LICENSE /source/
+COPY docker/assembly/application.sh ./
+COPY docker/assembly/probe.py LICENSE /source/
 COPY edge/ /source/edge/
 COPY cloud/__init__.py /source/cloud/
 COPY cloud/contract/ /source/cloud/contract/

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PROBE = Path(__file__).parents[2] / "docker" / "build" / "probe.py"
+PROBE = Path(__file__).parents[2] / "docker" / "assembly" / "probe.py"
 PAGE = b"# TYPE maskgate_edge_camera_stalled gauge\nmaskgate_edge_camera_stalled 0.0\nother 1.0\n"
 NOBODY = "http://127.0.0.1:1/"
 
