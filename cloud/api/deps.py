@@ -44,6 +44,7 @@ ROLES: Final = {
     "create_enrolment_code": _OPERATORS,
     "list_subscribers": _VIEWERS,
     "create_subscriber": _OPERATORS,
+    "change_subscriber": _OPERATORS,
     "delete_subscriber": _OPERATORS,
     "get_visitor_link": _SCREENS,
     "replace_visitor_link": _OPERATORS,

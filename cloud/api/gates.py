@@ -22,6 +22,7 @@ from cloud.contract import (
     NewSubscriber,
     ProblemCode,
     Subscriber,
+    SubscriberChange,
 )
 from cloud.contract.base import GateId
 from cloud.errors import (
@@ -45,6 +46,10 @@ CHAT = re.compile(r"-?[1-9][0-9]{0,19}|@[A-Za-z][A-Za-z0-9_]{4,31}")
 
 GatePath = Annotated[GateId, Path(description="The gate's id")]
 _AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
+_OF_A_SUBSCRIBER = documented(
+    ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.SUBSCRIBER_UNKNOWN
+)
+_REMOVABLE = frozenset({"quiet_hours", "cooldown_s"})
 
 
 @router.get("")
@@ -170,6 +175,7 @@ def create_subscriber(
     caller: Caller,
     store: StoreDep,
     settings: SettingsDep,
+    trail: TrailDep,
     now: Now,
 ) -> IssuedSubscriber:
     """Tell an address of this gate's events. The same address again is the same subscriber, as it
@@ -187,23 +193,57 @@ def create_subscriber(
     secret = new_secret() if made.channel is Channel.WEBHOOK else None
     if secret is not None and not store.gates.seal(gate_id, made.id, secret):
         secret = None
+    if made.created_at == now:
+        trail.record("subscriber.created", f"subscriber:{made.id}", gate=gate_id)
     return IssuedSubscriber(**made.model_dump(), secret=secret)
 
 
+@router.patch("/{gate_id}/subscribers/{subscriber_id}", responses=_OF_A_SUBSCRIBER)
+def change_subscriber(
+    *,
+    gate_id: GatePath,
+    subscriber_id: str,
+    change: Annotated[
+        SubscriberChange,
+        Body(
+            openapi_examples={
+                "refusals alone, in Spanish": {"value": {"topics": ["refusal"], "language": "es"}},
+                "at any hour": {"value": {"quiet_hours": None}},
+            }
+        ),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+) -> Subscriber:
+    """Change what a subscriber is told of, in which language, and when.
+
+    What is left out stays as it is; `null` takes quiet hours or a cooldown away. What is on its
+    way already is sent as it was to be.
+    """
+    _existing(store, at_gate(caller, gate_id))
+    fields = {name: getattr(change, name) for name in change.model_fields_set}
+    wanted = {
+        name: value for name, value in fields.items() if value is not None or name in _REMOVABLE
+    }
+    changed = store.gates.change_subscriber(gate_id, subscriber_id, wanted)
+    if changed is None:
+        raise SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
+    trail.record("subscriber.changed", f"subscriber:{subscriber_id}", gate=gate_id)
+    return changed
+
+
 @router.delete(
-    "/{gate_id}/subscribers/{subscriber_id}",
-    status_code=204,
-    responses=documented(
-        ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.SUBSCRIBER_UNKNOWN
-    ),
+    "/{gate_id}/subscribers/{subscriber_id}", status_code=204, responses=_OF_A_SUBSCRIBER
 )
 def delete_subscriber(
-    gate_id: GatePath, subscriber_id: str, caller: Caller, store: StoreDep
+    gate_id: GatePath, subscriber_id: str, caller: Caller, store: StoreDep, trail: TrailDep
 ) -> None:
     """Tell an address no more."""
     _existing(store, at_gate(caller, gate_id))
     if not store.gates.unsubscribe(gate_id, subscriber_id):
         raise SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
+    trail.record("subscriber.deleted", f"subscriber:{subscriber_id}", gate=gate_id)
 
 
 def _existing(store: Store, gate_id: str) -> None:

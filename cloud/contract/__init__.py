@@ -52,6 +52,7 @@ from cloud.contract.gates import (
     NewSubscriber,
     QuietHours,
     Subscriber,
+    SubscriberChange,
     Topic,
 )
 from cloud.contract.keys import IssuedKey, Key, NewKey, Role
@@ -141,6 +142,7 @@ __all__ = [
     "StatisticsPage",
     "StatisticsRow",
     "Subscriber",
+    "SubscriberChange",
     "Topic",
     "UndoRequest",
     "VisitorLink",

@@ -116,6 +116,20 @@ class Subscriber(NewSubscriber):
     created_at: UtcTime
 
 
+class SubscriberChange(Wire):
+    """What is to be different about a subscriber; what is left out stays as it is.
+
+    Its channel and address are who it is: for another, make another.
+    """
+
+    topics: Annotated[list[Topic], Field(min_length=1, max_length=2)] | None = None
+    language: Language | None = None
+    quiet_hours: QuietHours | None = Field(default=None, description="null: at no time")
+    cooldown_s: int | None = Field(
+        default=None, ge=0, le=86_400, description="null: CLOUD_MAIL_COOLDOWN_S"
+    )
+
+
 class IssuedSubscriber(Subscriber):
     """The answer that shows a webhook's secret, once."""
 

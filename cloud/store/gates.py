@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import redis
 
@@ -10,6 +10,8 @@ from cloud.contract import Channel, Gate, Subscriber
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.records import parsed
+
+M = TypeVar("M", Gate, Subscriber)
 
 
 def subscriber_id(channel: Channel, address: str) -> str:
@@ -35,20 +37,7 @@ class Gates:
 
     def change(self, gate_id: str, fields: Mapping[str, Any]) -> Gate | None:
         """Change fields of a gate and return it as it is then; None where there is no such gate."""
-        with self._client.pipeline() as pipe:
-            while True:
-                pipe.watch(keyspace.GATES)  # type: ignore[no-untyped-call]
-                document = cast(bytes | None, pipe.hget(keyspace.GATES, gate_id))
-                if document is None:
-                    return None
-                gate = parsed(Gate, document).model_copy(update=dict(fields))
-                pipe.multi()
-                pipe.hset(keyspace.GATES, gate_id, gate.model_dump_json())
-                try:
-                    pipe.execute()
-                except redis.WatchError:
-                    continue
-                return gate
+        return self._changed(Gate, keyspace.GATES, gate_id, fields)
 
     def all(self) -> list[Gate]:
         """Return every gate, by id."""
@@ -71,6 +60,12 @@ class Gates:
         """Return the subscriber, or None."""
         held = cast(bytes | None, self._client.hget(keyspace.subscribers(gate_id), subscriber_id))
         return parsed(Subscriber, held) if held else None
+
+    def change_subscriber(
+        self, gate_id: str, subscriber_id: str, fields: Mapping[str, Any]
+    ) -> Subscriber | None:
+        """Change fields of a subscriber and return it as it is then; None where there is none."""
+        return self._changed(Subscriber, keyspace.subscribers(gate_id), subscriber_id, fields)
 
     def seal(self, gate_id: str, subscriber_id: str, secret: str) -> bool:
         """Keep a webhook's secret; return False if it has one, which stays."""
@@ -106,3 +101,19 @@ class Gates:
         """Return the ids of the gates that an address is told of, sorted."""
         gates = cast(set[bytes], self._client.smembers(keyspace.subscriptions(channel, address)))
         return sorted(gate.decode() for gate in gates)
+
+    def _changed(self, model: type[M], key: str, name: str, fields: Mapping[str, Any]) -> M | None:
+        with self._client.pipeline() as pipe:
+            while True:
+                pipe.watch(key)  # type: ignore[no-untyped-call]
+                document = cast(bytes | None, pipe.hget(key, name))
+                if document is None:
+                    return None
+                changed = parsed(model, document).model_copy(update=dict(fields))
+                pipe.multi()
+                pipe.hset(key, name, changed.model_dump_json())
+                try:
+                    pipe.execute()
+                except redis.WatchError:
+                    continue
+                return changed

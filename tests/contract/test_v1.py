@@ -55,6 +55,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "staff_member": contract.StaffMember,
     "statistics_page": contract.StatisticsPage,
     "subscriber": contract.Subscriber,
+    "subscriber_change": contract.SubscriberChange,
     "subscriber_in_full": contract.Subscriber,
     "undo_request": contract.UndoRequest,
     "visitor_link": contract.VisitorLink,

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from cloud.contract import Event, Gate, Role, Subscriber
+from cloud.store import Store
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
 
@@ -160,3 +161,42 @@ def test_a_name_may_be_of_any_script(operator: httpx.Client) -> None:
     name = "入口 \U0001f3ad مدخل"
     answer = operator.post("/v1/gates", json={"id": "side", "name": name})
     assert answer.json()["name"] == name
+
+
+def test_a_subscriber_is_changed_field_by_field(operator: httpx.Client, store: Store) -> None:
+    hours = {"start": "22:00", "end": "07:00", "timezone": "Europe/Madrid"}
+    wanted = {"channel": "email", "address": "guard@example.org", "quiet_hours": hours}
+    made = operator.post(SUBSCRIBERS, json={**wanted, "cooldown_s": 600}).json()
+    at = f"{SUBSCRIBERS}/{made['id']}"
+    changed = operator.patch(at, json={"topics": ["refusal"], "language": "es"})
+    assert changed.status_code == 200
+    secretless = {name: value for name, value in made.items() if name != "secret"}
+    assert changed.json() == {**secretless, "topics": ["refusal"], "language": "es"}
+    # What may not be empty stays as it is; what may be is taken away.
+    again = operator.patch(at, json={"quiet_hours": None, "language": None, "address": "x@y.zz"})
+    assert again.json() == {**changed.json(), "quiet_hours": None}
+    assert operator.get(SUBSCRIBERS).json() == [again.json()]
+    assert operator.patch(at, json={"topics": []}).status_code == 422
+    assert code_of(operator.patch(f"{SUBSCRIBERS}/none", json={})) == "subscriber_unknown"
+    unknown = operator.patch(at.replace(GATE, "nowhere"), json={})
+    assert code_of(unknown) == "gate_unknown"
+    assert operator.delete(at).status_code == 204
+    entries, _ = store.audit.page()
+    acts = [entry.act for entry in entries if entry.subject == f"subscriber:{made['id']}"]
+    assert acts == [f"subscriber.{done}" for done in ("deleted", "changed", "changed", "created")]
+
+
+def test_the_next_event_is_told_as_its_subscriber_was_changed(
+    operator: httpx.Client, device: httpx.Client, make_event: Callable[..., Event]
+) -> None:
+    made = operator.post(SUBSCRIBERS, json={"channel": "telegram", "address": "42"}).json()
+
+    def told() -> list[str]:
+        assert device.post("/v1/events", json=posted(make_event())).status_code == 201
+        return [item["text"] for item in operator.get("/v1/deliveries").json()["items"]]
+
+    assert told()[0].startswith("Your pass")
+    operator.patch(f"{SUBSCRIBERS}/{made['id']}", json={"language": "es"})
+    assert told()[0].startswith("Tu pase")
+    operator.patch(f"{SUBSCRIBERS}/{made['id']}", json={"topics": ["refusal"]})
+    assert len(told()) == 2

@@ -184,6 +184,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "gates.change": (("main", {"closed": True}), {}),
     "gates.all": ((), {}),
     "gates.subscribe": ((SUBSCRIBER,), {}),
+    "gates.change_subscriber": (("main", "a", {"language": "es"}), {}),
     "gates.subscriber": (("main", "a"), {}),
     "gates.seal": (("main", "a", "s"), {}),
     "gates.secret": (("main", "a"), {}),
