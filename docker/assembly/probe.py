@@ -52,6 +52,5 @@ if __name__ == "__main__":
         [each for each in sys.argv[1:] if "://" in each],
         {name: float(value) for name, _, value in (each.rpartition("=") for each in said)},
     )
-    if wrong is not None:
-        print(wrong, file=sys.stderr)
-        raise SystemExit(1)
+    # Nothing ends with 0, a sentence is said and ends with 1.
+    raise SystemExit(wrong)
