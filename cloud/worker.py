@@ -7,7 +7,7 @@ queue and a thread of their own: servers of other people's that hang keep no pas
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import FrameType
 from typing import Any
@@ -15,15 +15,16 @@ from typing import Any
 import redis
 import stamina
 import structlog
-from rq import Queue, SimpleWorker
+from rq import Queue, SimpleWorker, worker_registration
 from rq.exceptions import StopRequested
 from rq.job import Job
-from rq.registry import StartedJobRegistry
+from rq.registry import StartedJobRegistry, clean_registries
 from rq.results import Result
 from rq.scheduler import RQScheduler
 from rq.scripts import acquire_or_refresh_lock
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
+from rq.utils import now
 
 from cloud import jobs, meters
 from cloud.contract import Channel
@@ -36,7 +37,7 @@ from cloud.outages import Outlook
 from cloud.posting import Desk
 from cloud.relay import Relay
 from cloud.settings import Settings
-from cloud.store import JOB_TIMEOUT_S, JobQueue, Store
+from cloud.store import CRASH_RETRIES, JOB_TIMEOUT_S, JobQueue, Store
 from cloud.upkeep import Upkeep
 
 log = structlog.get_logger("cloud.worker")
@@ -61,6 +62,8 @@ class DeliveryWorker(SimpleWorker):
 
     told_to_stop = False
     in_hand: Job | None = None
+    cleans: Sequence[JobQueue] = ()
+    """The queues on which it takes up what dead workers left behind."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the job in hand, then leave; a second signal leaves at once."""
@@ -95,17 +98,39 @@ class DeliveryWorker(SimpleWorker):
             return
         jobs.keep_in_hand(job)
 
+    def clean_registries(self) -> None:
+        """Take up what dead workers left behind, unless another worker does just now."""
+        for queue in self.cleans:
+            if not queue.acquire_maintenance_lock():
+                continue
+            try:
+                clean_registries(queue, self._exc_handlers)
+                worker_registration.clean_worker_registry(queue)
+                queue.intermediate_queue.cleanup(self, queue)
+            finally:
+                queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
+        self.last_cleaned_at = now()
+
     def handle_job_success(
         self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry
     ) -> None:
-        """Forget a job that is done, and the notes that RQ keeps of its earlier tries."""
+        """Forget a job that is done, and the notes that RQ keeps of its earlier tries.
+
+        Of a try whose worker was killed RQ remembers the name for a minute longer than the rest,
+        and would take the job for failed when it does not find the rest.
+        """
+        if job.retries_left != len(CRASH_RETRIES) and self.execution is not None:
+            tries = job.execution_registry
+            dead = [each for each in tries.get_execution_ids() if each != self.execution.id]
+            if dead:
+                tries.connection.zrem(tries.key, *dead)
         super().handle_job_success(job, queue, started_job_registry)
         if job.number_of_retries:
             Result.delete_all(job)
 
 
 class LettersWorker(DeliveryWorker):
-    """The same on a thread, which signals do not reach."""
+    """The same on a thread, which signals do not reach. RQ cleans up with signals."""
 
     death_penalty_class = TimerDeathPenalty
 
@@ -298,6 +323,7 @@ def _worked(store: Store, burst: bool) -> bool:
     """Do jobs until Redis is away; return whether the worker was told to stop."""
     _wait_for(store)
     worker = _worker(DeliveryWorker, store, store.queue)
+    worker.cleans = (store.queue, store.letters)
     _do(worker, burst=burst)
     return worker.told_to_stop
 

@@ -43,6 +43,7 @@ from cloud.store.outbox import Outbox
 from cloud.store.passes import Attempt, Passes, Settlement
 from cloud.store.previews import Previews, Screen
 from cloud.store.queue import (
+    CRASH_RETRIES,
     DELIVER,
     DRAW_QR,
     JOB_TIMEOUT_S,
@@ -64,6 +65,7 @@ from cloud.store.visitors import Visitor, Visitors, first_of
 
 __all__ = [
     "COMMAND",
+    "CRASH_RETRIES",
     "DELIVER",
     "DRAW_QR",
     "JOB_TIMEOUT_S",

@@ -248,9 +248,11 @@ def test_a_worker_waits_for_a_store_that_is_away_and_comes_back(
         store.close()
 
 
-def test_a_mail_server_that_hangs_keeps_no_pass_waiting(
-    api: BotApiDouble, store: Store, make_event: Make, redis_server: RedisServer, tmp_path: Path
-) -> None:
+@pytest.fixture
+def posted(
+    api: BotApiDouble, store: Store, redis_server: RedisServer
+) -> Iterator[tuple[MailServer, dict[str, str]]]:
+    """A mail server that hangs, and the environment of a worker that sends there."""
     for channel, address in ((Channel.TELEGRAM, "42"), (Channel.EMAIL, "guard@example.org")):
         store.gates.subscribe(
             Subscriber(
@@ -258,27 +260,57 @@ def test_a_mail_server_that_hangs_keeps_no_pass_waiting(
             )
         )
     with MailServer(hangs=True) as mail:
-        env = environment(
-            redis_server.url,
-            CLOUD_TELEGRAM_TOKEN=api.token,
-            CLOUD_TELEGRAM_API_URL=api.url,
-            CLOUD_SMTP_HOST="127.0.0.1",
-            CLOUD_SMTP_PORT=str(mail.port),
-            CLOUD_SMTP_SECURITY="none",
+        yield (
+            mail,
+            environment(
+                redis_server.url,
+                CLOUD_TELEGRAM_TOKEN=api.token,
+                CLOUD_TELEGRAM_API_URL=api.url,
+                CLOUD_SMTP_HOST="127.0.0.1",
+                CLOUD_SMTP_PORT=str(mail.port),
+                CLOUD_SMTP_SECURITY="none",
+            ),
         )
-        with process("worker", env=env, log=tmp_path / "worker.log") as running:
-            accept(store, make_event(Label.WITHOUT_MASK))
-            mail.wait_for_connections(1)
-            began = time.monotonic()
-            accept(store, make_event())
-            api.wait_for_photos(1)
-            # Well before the mail server is given up on, after 15 s.
-            assert time.monotonic() - began < 10
-            assert mail.mails == []
-            mail.hangs = False
-            mail.wait_for_mails(1)
-            settled(store, 3)
-        assert running.running.returncode == 0
+
+
+def test_a_mail_server_that_hangs_keeps_no_pass_waiting(
+    posted: tuple[MailServer, dict[str, str]],
+    api: BotApiDouble,
+    store: Store,
+    make_event: Make,
+    tmp_path: Path,
+) -> None:
+    mail, env = posted
+    with process("worker", env=env, log=tmp_path / "worker.log") as running:
+        accept(store, make_event(Label.WITHOUT_MASK))
+        mail.wait_for_connections(1)
+        began = time.monotonic()
+        accept(store, make_event())
+        api.wait_for_photos(1)
+        # Well before the mail server is given up on, after 15 s.
+        assert time.monotonic() - began < 10
+        assert mail.mails == []
+        mail.hangs = False
+        mail.wait_for_mails(1)
+        settled(store, 3)
+    assert running.running.returncode == 0
+
+
+def test_a_mail_that_a_killed_worker_had_in_hand_is_sent_by_another(
+    posted: tuple[MailServer, dict[str, str]], store: Store, make_event: Make, tmp_path: Path
+) -> None:
+    mail, env = posted
+    with process("worker", env=env, log=tmp_path / "first.log") as first:
+        accept(store, make_event(Label.WITHOUT_MASK))
+        mail.wait_for_connections(1)
+        first.running.kill()
+        first.running.wait()
+    mail.hangs = False
+    with process("worker", env=env, log=tmp_path / "second.log"):
+        mail.wait_for_mails(1, timeout_s=60)
+        settled(store, 2)
+    assert len(mail.mails) == 1
+    assert "Traceback" not in (tmp_path / "second.log").read_text()
 
 
 def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(
