@@ -109,7 +109,7 @@ class DeliveryWorker(SimpleWorker):
                 queue.intermediate_queue.cleanup(self, queue)
             finally:
                 queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
-        self.last_cleaned_at = now()
+        self.last_cleaned_at = now()  # type: ignore[assignment]
 
     def handle_job_success(
         self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry
