@@ -4,7 +4,7 @@ Served at CLOUD_METRICS_PORT, on CLOUD_HOST, where that is set.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -37,6 +37,12 @@ _JOBS = Counter(
 )
 _DELIVERIES = Counter(
     "maskgate_deliveries", "Deliveries settled", ["channel", "status"], registry=REGISTRY
+)
+_MAILS = Counter(
+    "maskgate_mails",
+    "Mails sent: about one delivery (alone), or summing up several (digest)",
+    ["kind"],
+    registry=REGISTRY,
 )
 _LATENCY = Histogram(
     "maskgate_delivery_latency_seconds",
@@ -87,6 +93,13 @@ def settled(delivery: Delivery, status: DeliveryStatus, now: datetime) -> None:
     if status is DeliveryStatus.SENT:
         took = (now - delivery.created_at).total_seconds()
         _LATENCY.labels(delivery.channel.value).observe(max(took, 0))
+
+
+def mailed(deliveries: Sequence[Delivery], now: datetime) -> None:
+    """Count a mail that was sent, and the deliveries that it was about."""
+    _MAILS.labels("alone" if len(deliveries) == 1 else "digest").inc()
+    for delivery in deliveries:
+        settled(delivery, DeliveryStatus.SENT, now)
 
 
 def postponed(delivery: Delivery) -> None:

@@ -179,6 +179,7 @@ def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait 
             notifier.send(_letter(desk, waiting, subscriber))
         detail = f"in one mail with {len(waiting) - 1} more" if len(waiting) > 1 else ""
         written_down(lambda: digests.settle(waiting, desk.clock(), detail))
+        meters.mailed(waiting, desk.clock())
     except DeliveryImpossible:
         digests.drop(delivery)
         raise

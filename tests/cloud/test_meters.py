@@ -9,11 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cloud import gatekeeping
+from cloud import gatekeeping, jobs, meters
 from cloud.contract import Channel, Event, Label, Subscriber
+from cloud.posting import Desk
 from cloud.store import Store, now
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process, wait_until_it_answers
+from tests.cloud.test_jobs import Recorder
 from tests.cloud.test_main import command
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
@@ -77,3 +79,35 @@ def test_a_worker_tells_what_it_did_and_how_long_the_queue_is(
 @pytest.mark.usefixtures("store")
 def test_an_empty_queue_has_no_age(store: Store) -> None:
     assert store.oldest_wait_s() == 0
+
+
+def test_a_mail_that_sums_up_counts_once_and_with_all_that_it_is_about(
+    make_event: Callable[..., Event], store: Store
+) -> None:
+    store.gates.subscribe(
+        Subscriber(
+            id="a", gate=GATE, channel=Channel.EMAIL, address="g@example.org", created_at=now()
+        )
+    )
+    for _ in range(3):
+        accept(store, make_event(Label.WITHOUT_MASK))
+    told, _ = store.deliveries.page(gate=GATE, status=None, before=None, limit=9)
+    names = {
+        "digests": ("maskgate_mails_total", {"kind": "digest"}),
+        "alone": ("maskgate_mails_total", {"kind": "alone"}),
+        "sent": ("maskgate_deliveries_total", {"channel": "email", "status": "sent"}),
+    }
+
+    def counted() -> dict[str, float]:
+        sample = meters.REGISTRY.get_sample_value
+        return {each: sample(name, labels) or 0.0 for each, (name, labels) in names.items()}
+
+    before = counted()
+    desk = Desk(store, {Channel.EMAIL: Recorder()}, None, mail_cooldown=timedelta(0))
+    jobs.sit_down(desk)
+    store.digests.join(told[1])
+    store.digests.join(told[2])
+    for delivery in told:
+        jobs.deliver(delivery.id)
+    grown = {each: number - before[each] for each, number in counted().items()}
+    assert grown == {"digests": 1, "alone": 0, "sent": 3}
