@@ -232,6 +232,7 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
     "CLOUD_": frozenset(
         {
             "CLOUD_REDIS_DIR",
+            "CLOUD_REDIS_FSYNC",
             "CLOUD_HOST",
             "CLOUD_PORT",
             "CLOUD_METRICS_PORT",
@@ -293,6 +294,7 @@ def _cloud_chart() -> Mapping[str, Schema]:
         "gates": _by_id({"type": "string", "minLength": 1}),
         "telegram.webhookSecretKey": {**_KEY, "pattern": "^[-._a-zA-Z0-9]*$"},
         "redis.mode": {"enum": ["bundled", "external"]},
+        "redis.bundled.fsync": {"enum": ["always", "everysec"]},
         "redis.bundled.maxMemory": {"type": "string", "pattern": "^([0-9]+(kb|mb|gb))?$"},
         "redis.external.url": {
             "type": "string",
