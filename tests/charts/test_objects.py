@@ -98,7 +98,12 @@ def test_pods_restart_when_a_setting_changes_and_only_then() -> None:
 def test_the_bundled_redis_keeps_what_it_is_given() -> None:
     manifests = _scenario("maskgate", "default")
     config = named(manifests, "ConfigMap", "redis")["data"]["redis.conf"]
-    for line in ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction"):
+    for line in (
+        "appendonly yes",
+        "appendfsync always",
+        "hash-max-listpack-value 1024",
+        "maxmemory-policy noeviction",
+    ):
         assert line in config.splitlines()
     redis = named(manifests, "StatefulSet", "redis")["spec"]
     (claim,) = redis["volumeClaimTemplates"]

@@ -242,6 +242,7 @@ port 6379
 dir /data
 appendonly yes
 appendfsync always
+hash-max-listpack-value 1024
 save ""
 maxmemory-policy noeviction
 {{- with .Values.redis.bundled.maxMemory }}
