@@ -67,6 +67,9 @@ def _as_table(counted: tally.Tally) -> Table:
         "… outside the documented window": counted.doubled_outside_window,
         "a dead worker's message, taken up after": f"{counted.taken_up_again_s} s",
         "slowest pass, outages included": f"{counted.slowest_pass_s} s",
+        "visitors answered / had to ask again": (
+            f"{counted.visitors} / {counted.visitors_asked_again}"
+        ),
         "processes killed": counted.kills,
     }
     for what, number in rows.items():

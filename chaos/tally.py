@@ -80,6 +80,8 @@ class Evidence:
         attempts: to enter.
         disagreed: events sent many times at once that were answered with more than one pass.
         blows: faults that struck parts.
+        visitors: chats that asked the bot for a place, and got one.
+        asked_again: how often they had to ask once more.
     """
 
     seen: frozenset[UUID]
@@ -93,6 +95,8 @@ class Evidence:
     attempts: tuple[Attempt, ...] = ()
     disagreed: int = 0
     blows: tuple[Blow, ...] = ()
+    visitors: int = 0
+    asked_again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,10 @@ class Tally:
 
     slowest_pass_s: float
     """Longest time from an accepted event to its pass's arrival, outages included."""
+
+    visitors: int
+    visitors_asked_again: int
+    """How often somebody had to write to the bot once more."""
 
     kills: int
     faults: list[str] = field(default_factory=list)
@@ -154,6 +162,8 @@ def count(found: Evidence) -> Tally:
         doubled_outside_window=sum(each is None for each in explained),
         taken_up_again_s=round(max(workers, default=0.0), 1),
         slowest_pass_s=_slowest_pass_s(found),
+        visitors=found.visitors,
+        visitors_asked_again=found.asked_again,
         kills=sum(blow.fault in {Fault.KILL, Fault.KILL_AT_SEND} for blow in found.blows),
     )
     return _judged(tally, found, admitted, len(at_the_bot_api))
@@ -326,6 +336,8 @@ def gather(
             attempts=tuple(attempts),
             disagreed=_disagreed(world),
             blows=tuple(director.blows),
+            visitors=sum(each.served for each in director.visitors),
+            asked_again=sum(each.asked - 1 for each in director.visitors),
         )
 
 
