@@ -8,6 +8,7 @@ ONCE ?=
 ROUNDS ?= 1
 SEED ?= 1
 OVERLAYS ?=
+PLATFORM ?= linux/arm64
 EXTRAS ?= edge cloud dashboard demo training
 
 # Hashes of every file of a release are written down, so one lock serves all platforms.
@@ -15,7 +16,7 @@ PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks images images-gpu image-test extras-test up edge down compose-test
+.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks images images-gpu image-test arm64-test extras-test up edge down compose-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -88,6 +89,11 @@ images-gpu: ## Build the edge's image for Intel graphics
 
 image-test: .venv/.dev images ## Run each image as it is meant to be run, and try it
 	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_images.py
+
+arm64-test: .venv/.dev ## Build the edge for ARM64 (with qemu-user-static elsewhere), and compare what both see
+	docker/images.sh edge
+	SUFFIX=-arm64 PLATFORM='$(PLATFORM)' docker/images.sh edge
+	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_arm64.py
 
 extras-test: .venv/.dev ## Install each extra alone, and import all that needs it; EXTRAS="edge cloud" for some
 	MASKGATE_EXTRAS='$(EXTRAS)' $(BIN)/python -m pytest tests/deploy/test_extras.py

@@ -17,6 +17,8 @@ else fail "there is no Compose here; install Docker's compose plugin, or docker-
 docker version --format '{{.Server.Version}}' >/dev/null || fail "the engine does not answer (its error is above); is it started, and may you use it?"
 
 export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-maskgate}
+# Compose 1.29 gives up after a minute otherwise, which a busy machine may need.
+export COMPOSE_HTTP_TIMEOUT=${COMPOSE_HTTP_TIMEOUT:-300}
 MASKGATE_VERSION=${MASKGATE_VERSION:-$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)}
 MASKGATE_SECRETS=${MASKGATE_SECRETS:-$PWD/var/compose/secrets}
 export MASKGATE_VERSION MASKGATE_SECRETS
