@@ -16,7 +16,7 @@ PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks images images-gpu image-test arm64-test extras-test up edge down compose-test
+.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks images images-gpu image-test arm-test extras-test up edge down compose-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -90,7 +90,7 @@ images-gpu: ## Build the edge's image for Intel graphics
 image-test: .venv/.dev images ## Run each image as it is meant to be run, and try it
 	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_images.py
 
-arm64-test: .venv/.dev ## Build the edge for ARM64 (with qemu-user-static elsewhere), and compare what both see
+arm-test: .venv/.dev ## Build the edge for ARM64 (with qemu-user-static elsewhere), and compare what both see
 	docker/images.sh edge
 	SUFFIX=-arm64 PLATFORM='$(PLATFORM)' docker/images.sh edge
 	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_arm64.py

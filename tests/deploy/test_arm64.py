@@ -18,7 +18,7 @@ MOMENTS_S = (1.0, 4.0, 9.0)
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three frames of the demo's clip."""
     if docker("image", "inspect", ARM64, check=False).returncode:
-        pytest.skip(f"there is no image {ARM64}; `make arm64-test` builds it")
+        pytest.skip(f"there is no image {ARM64}; `make arm-test` builds it")
     folder = tmp_path_factory.mktemp("pictures")
     folder.chmod(0o755)
     clip = cv2.VideoCapture(str(ROOT / "demo" / "clip.mp4"))
