@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from training.commands import evaluate, train
+from training.commands.average import average_command
 from training.commands.bench import bench
 from training.commands.collect import collect
 from training.commands.compare import compare_command
@@ -48,6 +49,7 @@ def prepare(
 
 
 app.add_typer(train.app, name="train")
+app.command("average")(average_command)
 app.command("watch")(watch_command)
 app.command("report")(report_command)
 app.command("compare")(compare_command)

@@ -1,0 +1,50 @@
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from training.__main__ import app
+from training.averaging import average
+from training.checkpoint import CLASSIFIER, load, save
+from training.errors import ConfigurationMismatchError, MissingCheckpointError
+
+
+def write(path: Path, value: float, *, shape: int = 3, size: int = 96, samples: int = 0) -> Path:
+    configuration = asdict(replace(CLASSIFIER, size=size))
+    weights = {"w": torch.full((shape,), value), "steps": torch.tensor(7)}
+    save({"configuration": configuration, "average": weights, "samples": samples}, path)
+    return path
+
+
+def test_the_mean_is_a_run_of_its_own(tmp_path: Path) -> None:
+    files = [write(tmp_path / f"{v}.pt", v, samples=int(v)) for v in (1.0, 2.0, 6.0)]
+    told = CliRunner().invoke(
+        app, ["average", *map(str, files), "--run", str(tmp_path / "runs" / "mean")]
+    )
+    assert told.exit_code == 0, told.output
+    state = load(tmp_path / "runs" / "mean" / "best.pt", CLASSIFIER)
+    assert state["average"]["w"].tolist() == [3.0, 3.0, 3.0]
+    assert state["average"]["steps"].item() == 7
+    assert state["samples"] == 6
+
+
+@pytest.mark.parametrize(
+    ("other", "said"), [({"size": 64}, "size: 64 there, 96 here"), ({"shape": 4}, "another shape")]
+)
+def test_what_does_not_fit_together_is_refused(
+    tmp_path: Path, other: dict[str, int], said: str
+) -> None:
+    files = [write(tmp_path / "a.pt", 1.0), write(tmp_path / "b.pt", 2.0, **other)]
+    with pytest.raises(ConfigurationMismatchError, match=said):
+        average(files, tmp_path / "mean")
+    assert not (tmp_path / "mean").exists()
+
+
+def test_one_checkpoint_is_no_average_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.pt", 1.0)
+    with pytest.raises(ConfigurationMismatchError, match="two checkpoints or more"):
+        average([file], tmp_path / "mean")
+    with pytest.raises(MissingCheckpointError, match=r"gone\.pt"):
+        average([file, tmp_path / "gone.pt"], tmp_path / "mean")
