@@ -391,6 +391,8 @@ def test_an_enrolment_code_may_be_gone_once_it_is_used() -> None:
         for _, pod in pods(_scenario("maskgate-edge", scenario)):
             for volume in pod["spec"]["volumes"]:
                 for source in volume.get("projected", {}).get("sources", []):
+                    if "secret" not in source:
+                        continue
                     (item, *_) = source["secret"]["items"]
                     if item["path"].endswith("edge_enrolment_code"):
                         assert source["secret"]["optional"] is True
@@ -400,6 +402,11 @@ def test_nodes_of_one_door_have_a_code_each() -> None:
     door = _door(_scenario("maskgate-edge", "kubeedge"), "main")
     assert _environment(door["containers"][0])["EDGE_SECRETS_DIR"] == "/run/secrets/$(NODE_NAME)"
     assert "{'key': 'pi-2', 'path': 'pi-2/edge_enrolment_code'}" in str(door["volumes"])
+    # The edge refuses a folder of secrets that is not there, and a used code may be deleted.
+    (folder, _) = next(each for each in door["volumes"] if each["name"] == "secrets")["projected"][
+        "sources"
+    ]
+    assert [item["path"] for item in folder["downwardAPI"]["items"]] == ["pi-1/pod", "pi-2/pod"]
 
 
 def test_a_door_lives_while_its_node_is_cut_off() -> None:

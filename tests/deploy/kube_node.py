@@ -227,12 +227,8 @@ class Node:
         for foreign in ("serviceAccountName", "nodeSelector", "tolerations", "affinity"):
             spec.pop(foreign, None)
         spec.pop("topologySpreadConstraints", None)
-        # Whoever waits for an end wants to see it.
-        spec["restartPolicy"] = (
-            "Never"
-            if manifest["metadata"]["name"].endswith("-setup")
-            else (spec.get("restartPolicy", "Always"))
-        )
+        # What has ended stays so until a test starts it again.
+        spec["restartPolicy"] = "Never"
         for container in (*spec.get("initContainers", []), *spec["containers"]):
             for foreign in (
                 "ports",

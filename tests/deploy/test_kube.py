@@ -4,8 +4,11 @@
 it needs root. `make test` skips it.
 """
 
+import base64
+import copy
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -94,9 +97,9 @@ def node(tmp_path_factory: pytest.TempPathFactory, bot_api: BotApiDouble) -> Ite
     }
     (folder / "doors").mkdir()
     (folder / "doors").chmod(0o755)
-    secrets: dict[str, dict[str, str]] = {"telegram": {"telegram-token": bot_api.token}}
+    by_hand: dict[str, dict[str, str]] = {"telegram": {"telegram-token": bot_api.token}}
     objects: list[Manifest] = [*rendered(CLOUD, cloud), *rendered(EDGE, door)]
-    with Node(folder, objects, secrets, {"clips": clips}) as started:
+    with Node(folder, objects, by_hand, {"clips": clips}) as started:
         yield started
 
 
@@ -253,22 +256,64 @@ def test_a_killed_redis_has_everything_when_it_is_back(
     podman("kill", f"{redis.name}-redis")
     until(lambda: not cloud_up.answers("readinessProbe"), "the API says that it is not ready")
     assert cloud_up.answers("livenessProbe")
-    podman("pod", "restart", redis.name)
+    redis.start()
     redis.wait()
     cloud_up.wait()
     assert known <= {event.id for event in events(operator)}
 
 
-def test_the_nightly_backup_is_written(node: Node, cloud_up: Pod) -> None:
+def _job_from_the_cron_job(node: Node, name: str, *arguments: str) -> Pod:
+    """As docs/kubernetes.md has it: `kubectl create job --from=cronjob/…-backup`."""
     (cron,) = [each for each in node.objects if each["kind"] == "CronJob"]
-    job = {
-        "kind": "Job",
-        "metadata": {"name": "mg-maskgate-tonight"},
-        "spec": cron["spec"]["jobTemplate"]["spec"],
-    }
-    node.objects.append(job)
-    pod = node.play("Job", "tonight")
-    assert pod.exit_code() == 0, pod.log()
+    spec = copy.deepcopy(cron["spec"]["jobTemplate"]["spec"])
+    if arguments:
+        spec["template"]["spec"]["containers"][0]["args"] = list(arguments)
+    node.objects.append({"kind": "Job", "metadata": {"name": f"mg-{name}"}, "spec": spec})
+    return node.play("Job", name)
+
+
+def test_a_backup_is_written_and_brought_back(
+    node: Node, cloud_up: Pod, worker: Pod, operator: httpx.Client
+) -> None:
+    tonight = _job_from_the_cron_job(node, "tonight")
+    assert tonight.exit_code() == 0, tonight.log()
     (written,) = (node.folder / "volumes" / "mg-maskgate-backups").glob("maskgate-*.backup")
     assert written.stat().st_size > 100
     assert written.stat().st_mode & 0o077 == 0
+
+    kept = {gate["id"] for gate in operator.get("/v1/gates").json()}
+    operator.post("/v1/gates", json={"id": "of-later", "name": "Made after the backup"})
+    for pod in (cloud_up, worker):
+        pod.stop()
+    restore = _job_from_the_cron_job(
+        node, "restore", "restore", f"/backups/{written.name}", "--force"
+    )
+    assert restore.exit_code() == 0, restore.log()
+    for pod in (cloud_up, worker):
+        pod.start()
+        pod.wait()
+    assert {gate["id"] for gate in operator.get("/v1/gates").json()} == kept
+
+
+def test_the_password_of_redis_is_changed_as_the_docs_have_it(
+    node: Node, redis: Pod, cloud_up: Pod, operator: httpx.Client
+) -> None:
+    new = secrets.token_hex(24)
+    changed = redis.exec(
+        *("sh", "-c"),
+        f'REDISCLI_AUTH="$(cat /run/secrets/password)" redis-cli CONFIG SET requirepass {new}',
+    )
+    assert changed.stdout.strip() == "OK", changed.stderr
+    (secret,) = [
+        each
+        for each in node.objects
+        if each["kind"] == "Secret" and each["metadata"]["name"] == redis.name
+    ]
+    texts = {"redis-password": new, "redis-url": f"redis://:{new}@{redis.name}:6379/0"}
+    secret["data"] = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+    # `kubectl rollout restart deploy sts`
+    for pod in (redis, cloud_up):
+        podman("pod", "rm", "--force", "--time", "30", pod.name)
+    node.play("StatefulSet", "redis").wait()
+    node.play("Deployment", "api").wait()
+    assert operator.get("/v1/gates").status_code == 200
