@@ -15,7 +15,7 @@ from edge import outbox
 from edge.errors import OutboxError
 
 LOOK_S = 0.1
-ASK_AGAIN_S = 15.0
+ASK_AGAIN_S = 30.0
 """After so long without an answer, somebody writes to the bot again."""
 
 CRASHES_AT_MOST = 10

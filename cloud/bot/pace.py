@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from telegram.error import RetryAfter
+from telegram.error import BadRequest, NetworkError, RetryAfter, TimedOut
 from telegram.ext import BaseRateLimiter
 
 from cloud.errors import StoreError
@@ -17,13 +17,17 @@ log = structlog.get_logger("cloud.bot")
 
 LIMITED = frozenset({"sendMessage", "sendPhoto"})
 TRIES = 3
+AGAIN_AFTER_S = 0.5
 LONGEST_WAIT_S = 30.0
 
 Answer = bool | dict[str, Any] | list[dict[str, Any]]
 
 
 class FleetPace(BaseRateLimiter[None]):
-    """Waits for a message's turn before it is sent, and for as long as Telegram asks after."""
+    """Waits for a message's turn before it is sent, and for as long as Telegram asks after.
+
+    What a server's error or a broken connection kept from being answered is said again.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -56,6 +60,13 @@ class FleetPace(BaseRateLimiter[None]):
                 if last or seconds > LONGEST_WAIT_S:
                     raise
                 await asyncio.sleep(seconds)
+            except NetworkError as error:
+                # An answer twice is better than none. To the library a refusal is of this kind too;
+                # and whoever has waited for a silent server once need not do so again.
+                if last or isinstance(error, BadRequest | TimedOut):
+                    raise
+                log.warning("said again", endpoint=endpoint, reason=error.message)
+                await asyncio.sleep(AGAIN_AFTER_S)
         raise AssertionError("the last try returns or raises")
 
     async def _turn(self, chat: str) -> None:

@@ -66,6 +66,17 @@ def test_a_hostile_update_breaks_nothing(
         sent = chats.wait_for_messages(len(sent) + 1, timeout_s=60)
 
 
+@pytest.mark.parametrize("fails", [BotApiDouble.break_down, BotApiDouble.cut])
+def test_a_person_is_answered_though_a_try_at_it_fails(
+    chats: BotApiDouble, store: Store, fails: Callable[[BotApiDouble], None]
+) -> None:
+    fails(chats)
+    # A chat of its own: one chat is sent one message a second.
+    chats.receive(77, "/help")
+    (answer,) = chats.wait_for_messages(1, timeout_s=60)
+    assert answer.chat_id == "77"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
