@@ -241,7 +241,7 @@ bind * -::*
 port 6379
 dir /data
 appendonly yes
-appendfsync always
+appendfsync {{ .Values.redis.bundled.fsync }}
 hash-max-listpack-value 1024
 save ""
 maxmemory-policy noeviction
