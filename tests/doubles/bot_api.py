@@ -110,6 +110,8 @@ class BotApiDouble:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body of an answer go out one by one: with Nagle's algorithm, 40 ms apart.
+            disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 double._answer(self)
