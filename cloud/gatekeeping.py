@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from cloud import audience
 from cloud.contract import (
@@ -58,6 +58,7 @@ MESSAGES: Final = {
 TOKENS: Final = len(TOKEN_ALPHABET) ** TOKEN_LENGTH
 """How many tokens there are: about 2^76."""
 
+ID_BYTES: Final = 16
 _LETTERS: Final = frozenset(TOKEN_ALPHABET)
 
 TOKEN_BYTES: Final = 18
@@ -147,9 +148,7 @@ def decide(event: Event, gate: str, pass_lifetime: timedelta, now: datetime) -> 
         gate=gate,
         access=Access.GRANTED if refusal is None else Access.REFUSED,
         decided_at=now,
-        issued_pass=IssuedPass(id=uuid4(), token=new_token(), expires_at=now + pass_lifetime)
-        if refusal is None
-        else None,
+        issued_pass=_new_pass(now + pass_lifetime) if refusal is None else None,
         refusal=refusal,
     )
 
@@ -173,7 +172,7 @@ def issue_by_hand(
 
     Returns None where the maker's `pass_id` is there already: the request came twice.
     """
-    issued = IssuedPass(id=maker.pass_id or uuid4(), token=new_token(), expires_at=now + lifetime)
+    issued = _new_pass(now + lifetime, maker.pass_id)
     told = [audience.of_pass(maker.chat, gate, issued, maker.language, now)] if maker.chat else []
     why = fields_of(
         actor=maker.actor,
@@ -187,9 +186,19 @@ def issue_by_hand(
     return issued if store.manual_passes.add(issued, gate.id, why, told, now) else None
 
 
-def new_token() -> str:
-    """Return 13 letters drawn evenly from the alphabet by the system's secure generator."""
-    number = int.from_bytes(secrets.token_bytes(TOKEN_BYTES)) % TOKENS
+def _new_pass(expires_at: datetime, pass_id: UUID | None = None) -> IssuedPass:
+    # One call of the system's generator for both.
+    random = secrets.token_bytes(ID_BYTES + TOKEN_BYTES)
+    return IssuedPass(
+        id=pass_id or UUID(bytes=random[:ID_BYTES], version=4),
+        token=token_of(random[ID_BYTES:]),
+        expires_at=expires_at,
+    )
+
+
+def token_of(random: bytes) -> str:
+    """Return the 13 letters, evenly drawn from the alphabet, that TOKEN_BYTES random bytes make."""
+    number = int.from_bytes(random) % TOKENS
     letters = []
     for _ in range(TOKEN_LENGTH):
         number, place = divmod(number, len(TOKEN_ALPHABET))

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from cloud import tracing
 from cloud.api import (
     accounts,
     audit,
@@ -29,7 +30,7 @@ from cloud.api import (
     stream,
 )
 from cloud.api.deps import CSRF_HEADER, ROLES
-from cloud.api.door import DoorRoute
+from cloud.api.door import Door
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation, RateLimit
 from cloud.api.problems import documented, handle
@@ -59,6 +60,11 @@ TAGS = {
     "sessions": "Signing in and out",
     "audit": "Who did what, when and why",
     "platform": "For probes, Prometheus and phones",
+}
+
+AT_THE_DOOR = {
+    "/v1/events": events.post_event,
+    "/v1/passes/redeem": passes.redeem_pass,
 }
 
 GARBAGE = 20_000
@@ -112,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
         telemetry={
+            "tracing": tracing.is_on(),
             "metrics": False,
             "logs": False,
             "operation_spans": False,
@@ -141,11 +148,9 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(noun.router, responses=_ALWAYS)
     app.include_router(platform.router)
-    app.router.routes[:0] = [
-        DoorRoute("/v1/events", events.post_event),
-        DoorRoute("/v1/passes/redeem", passes.redeem_pass),
-    ]
     handle(app)
+    if not tracing.is_on():
+        app.add_middleware(Door, endpoints=AT_THE_DOOR, handlers=app.exception_handlers)
     app.add_middleware(
         BodyLimit,
         limit=settings.max_body_bytes,

@@ -5,7 +5,6 @@ the process remembers of the key and of the gate, and have that checked by the s
 """
 
 from collections.abc import Awaitable, Callable
-from itertools import chain, repeat
 from typing import Any, TypeVar
 
 import structlog
@@ -78,19 +77,20 @@ class Credentials:
 
         Nobody is refused on what the process remembers: a refusal is looked into afresh.
         """
-        for fresh in chain([False], repeat(True)):
-            around = await store.surroundings(self.key_id, gate, fresh=fresh)
+        held = store.remembered(self.key_id, gate)
+        while True:
+            around = held or await store.surroundings(self.key_id, gate)
             try:
                 caller = self.caller(around)
                 settled = await decision(caller, around)
             except (RequestRefused, RequestValidationError):
-                if fresh:
+                if held is None:
                     raise
-                continue
+                settled = None
             if settled is not None:
                 structlog.contextvars.bind_contextvars(key_id=caller.id)
                 return settled
-        raise AssertionError("unreachable")
+            held = None
 
 
 class SessionCredentials:
@@ -107,7 +107,7 @@ class SessionCredentials:
     ) -> R:
         """Return what `decision` comes to, as `Credentials.decide` does."""
         while True:
-            around = await store.surroundings(self._caller.id, gate, fresh=True)
+            around = await store.surroundings(self._caller.id, gate)
             if (settled := await decision(self._caller, around)) is not None:
                 return settled
 

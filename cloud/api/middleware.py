@@ -1,5 +1,6 @@
 """What stands around every request: limits on size and rate, headers for browsers, a log line."""
 
+import itertools
 import re
 import secrets
 import time
@@ -186,6 +187,9 @@ class Observation:
         self._app = app
         self._metrics = metrics
         self._log = log.bind()
+        # A process, and its requests one after the other.
+        process = secrets.token_hex(10)
+        self._ids = (f"{process}{number:012x}" for number in itertools.count())
         self._headers = _raw(SECURITY_HEADERS | (OVER_TLS if over_tls else {}))
         self._nothing_loaded = _raw({"Content-Security-Policy": NOTHING_LOADED})
 
@@ -196,7 +200,7 @@ class Observation:
             return
         structlog.contextvars.clear_contextvars()
         given = _header(scope, REQUEST_ID_HEADER)
-        request_id = given.decode() if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        request_id = given.decode() if REQUEST_ID.fullmatch(given) else next(self._ids)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         status = int(HTTPStatus.INTERNAL_SERVER_ERROR)

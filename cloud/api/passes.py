@@ -71,7 +71,7 @@ async def redeem_pass(request: Request) -> Response:
             )
         at_gate(caller, gate)
         if around.gate is None or around.gate.id != gate:
-            around = await store.surroundings(caller.id, gate, fresh=True)
+            around = await store.surroundings(caller.id, gate)
         if around.gate is None:
             raise GateUnknown(f"there is no gate {gate}")
         token = gatekeeping.token_in(wanted.token)

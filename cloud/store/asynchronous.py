@@ -36,17 +36,17 @@ class AsyncStore:
         """Return a store on the Redis that the settings name."""
         return cls(connect_async(settings.redis_url.get_secret_value()), clerk)
 
-    @translating_async
-    async def surroundings(
-        self, key_id: str, gate: str | None = None, *, fresh: bool
-    ) -> Surroundings:
-        """Return what is known of a key and of a gate, which is the key's own unless given.
+    def remembered(self, key_id: str, gate: str | None = None) -> Surroundings | None:
+        """Return what this process read before of a key and a gate, if anything.
 
-        Unless `fresh`, it may be what this process read before: good to decide on, since what is
-        written on it is guarded, but not to refuse somebody on.
+        It is good to decide on, since what is written on it is guarded, but not to refuse somebody
+        on.
         """
-        if not fresh and (held := self._remembered.get(key_id, gate)) is not None:
-            return held
+        return self._remembered.get(key_id, gate)
+
+    @translating_async
+    async def surroundings(self, key_id: str, gate: str | None = None) -> Surroundings:
+        """Return what is known of a key and of a gate, which is the key's own unless given."""
         self._remembered.forget(key_id, gate)
         document = await self._convoy.run("HGET", keyspace.KEYS, key_id)
         at = gate or surroundings.gate_of(document)

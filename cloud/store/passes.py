@@ -62,17 +62,13 @@ class Attempt:
     guards: Guards = UNGUARDED
     closed: bool = False
 
-    @property
-    def _counter(self) -> tuple[str, str]:
-        return statistics.cell(self.gate, self.now, statistics.REDEEMED)
-
     def keys(self) -> list[str]:
         """Return the KEYS of REDEEM."""
         sha256 = sha256_of(self.token)
         return [
             keyspace.redemption(self.key_id, self.nonce, self.gate, sha256),
             keyspace.token(sha256),
-            self._counter[0],
+            statistics.key(self.gate, self.now),
         ]
 
     def arguments(self) -> list[Any]:
@@ -82,7 +78,7 @@ class Attempt:
             self.gate,
             to_ms(self.now),
             int(ANSWER_LIFETIME.total_seconds() * 1000),
-            self._counter[1],
+            statistics.counter(self.now, statistics.REDEEMED),
             self.guards.packed,
             int(self.closed),
             self.key_id,

@@ -42,9 +42,18 @@ _FIELDS_A_MOVE: Final = 500
 
 def cell(gate: str, moment: datetime, name: str) -> tuple[str, str]:
     """Return key and field of the counter of `name` (`judged`, `drawn`, `REDEEMED`)."""
+    return key(gate, moment), counter(moment, name)
+
+
+def key(gate: str, moment: datetime) -> str:
+    """Return the key of a gate's counters at a moment."""
+    return keyspace.quarters(gate, moment.astimezone(UTC).date())
+
+
+def counter(moment: datetime, name: str) -> str:
+    """Return the field of the counter of `name` at a moment."""
     utc = moment.astimezone(UTC)
-    quarter = (utc.hour * 60 + utc.minute) // 15
-    return keyspace.quarters(gate, utc.date()), f"{quarter}:{name}"
+    return f"{(utc.hour * 60 + utc.minute) // 15}:{name}"
 
 
 def judged(access: Access, label: Label) -> str:

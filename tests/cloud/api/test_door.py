@@ -1,26 +1,39 @@
 """Routes of the door: called past FastAPI's own, and known to it all the same."""
 
 import httpx
+import pytest
 from fastapi.routing import APIRoute
 
-from cloud.api import events, passes
-from cloud.api.app import create_app
-from cloud.api.door import DoorRoute
+from cloud.api import app, events, passes
+from cloud.api.app import AT_THE_DOOR
 from cloud.contract import Role
 from cloud.settings import Settings
 from tests.cloud.api.test_events import code_of
-from tests.cloud.conftest import Login
+from tests.cloud.conftest import Login, serving
 
 
-def test_each_is_documented_by_a_route_of_fastapi_with_its_function() -> None:
-    doors = [route for route in create_app(Settings()).routes if isinstance(route, DoorRoute)]
-    documented = {
-        route.path
+def test_each_is_a_route_of_fastapi_too_with_the_same_function() -> None:
+    routes = {
+        route.path: route.endpoint
         for router in (events.router, passes.router)
         for route in router.routes
         if isinstance(route, APIRoute) and route.methods == {"POST"}
     }
-    assert {"/v1/events", "/v1/passes/redeem"} == {route.path for route in doors} <= documented
+    assert AT_THE_DOOR.items() <= routes.items()
+
+
+def test_errors_are_answered_as_by_fastapi(
+    login: Login, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = login(Role.DEVICE)
+    at_the_door = device.post("/v1/events", content=b"{")
+    monkeypatch.setattr(app, "AT_THE_DOOR", {})
+    with serving(settings) as url:
+        by_fastapi = httpx.post(f"{url}/v1/events", content=b"{", headers=device.headers)
+    assert at_the_door.status_code == by_fastapi.status_code == 422
+    assert at_the_door.json() == by_fastapi.json()
+    ours, theirs = (set(answer.headers) for answer in (at_the_door, by_fastapi))
+    assert ours == theirs
 
 
 def test_other_methods_at_their_addresses_are_answered_as_ever(login: Login) -> None:

@@ -32,7 +32,7 @@ def subscribe(store: Store, chat: str) -> None:
 
 
 async def accept(held: AsyncStore, key: StoredKey, event: Event) -> Receipt | Fate:
-    around = await held.surroundings(key.id, fresh=False)
+    around = held.remembered(key.id) or await held.surroundings(key.id)
     offered = gatekeeping.offer(event, around, "camera", LIFETIME, now(), gate=GATE)
     return await held.add(offered)
 
@@ -48,7 +48,7 @@ async def test_what_changed_since_it_was_read_is_noticed_and_nothing_is_written(
         event = make_event()
         assert await accept(held, key, event) is Fate.CHANGED
         assert store.events.get(event.id, now()) is None
-        await held.surroundings(key.id, fresh=True)
+        await held.surroundings(key.id)
         assert await accept(held, key, event) is Fate.WRITTEN
     await held.close()
 
@@ -99,5 +99,5 @@ async def test_an_outage_has_its_name_here_too(store: Store) -> None:
         Settings.model_validate({"redis_url": f"redis://127.0.0.1:{free_port()}/0"}), store.clerk
     )
     with pytest.raises(StoreUnavailable):
-        await away.surroundings("a", fresh=False)
+        await away.surroundings("a")
     await away.close()

@@ -65,7 +65,7 @@ async def test_what_was_written_is_there_and_goes_on_after_the_master_ended(
         with process("worker", env=env, log=tmp_path / "worker.log"):
             before = _granted(store, make_event(), "1")
             telegram.wait_for_photos(1, timeout_s=PATIENCE_S)
-            around = await at_the_door.surroundings(key.id, fresh=True)
+            around = await at_the_door.surroundings(key.id)
             assert around.gate is not None
 
             watched.fail_over()
