@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from chaos import director, plan, tally
+from chaos import director, gathering, plan, tally
 from chaos.doors import Doors
 from chaos.world import World, WorldError, running
 
@@ -44,7 +44,7 @@ def _play(world: World, planned: plan.Plan, timeout_s: float) -> tuple[tally.Tal
                 part.stop()
         attempts = doors.finish()
         tokens = doors.tokens()
-    counted = tally.count(tally.gather(world, directed, tokens, attempts))
+    counted = tally.count(gathering.gather(world, directed, tokens, attempts))
     wrong = [*counted.faults, *directed.crashes]
     if not ended:
         waited = ", ".join(directed.under_way())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from chaos import device
 from chaos.plan import Fault, Plan, Strike
 from chaos.world import VISITORS, World
+from cloud.errors import StoreUnavailable
 from edge import outbox
 from edge.errors import OutboxError
 
@@ -153,8 +154,17 @@ class Director:
         return done
 
     def _settled(self) -> bool:
-        """Whether no delivery is pending."""
+        """Whether no delivery is pending; while Redis is just starting again, that is not known."""
         self._progress.word = "waiting for the last messages"
+        try:
+            settled = self._none_is_pending()
+        except StoreUnavailable:
+            settled = False
+        if not settled:
+            time.sleep(1)
+        return settled
+
+    def _none_is_pending(self) -> bool:
         with self.world.store() as store:
             cursor: str | None = None
             while True:
@@ -162,7 +172,6 @@ class Director:
                     gate=None, status=None, before=cursor, limit=500
                 )
                 if any(each.settled_at is None for each in page):
-                    time.sleep(1)
                     return False
                 if cursor is None:
                     return True

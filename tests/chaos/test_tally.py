@@ -13,8 +13,9 @@ from uuid_utils.compat import uuid7
 
 from chaos.director import Blow
 from chaos.doors import Attempt
+from chaos.gathering import mailed
 from chaos.plan import Fault
-from chaos.tally import Arrival, Evidence, as_line, count, mailed
+from chaos.tally import Arrival, Evidence, as_line, count
 from cloud.contract import (
     Access,
     Channel,
