@@ -1,10 +1,12 @@
 """INT8 by post-training quantisation (NNCF), as little as accuracy allows.
 
-Only the network between preprocessing and decoding is quantised (graphs.py). Three ways are tried,
+Only the network between preprocessing and decoding is quantised (graphs.py). Four ways are tried,
 the fastest first, and the first one within the allowed drop is taken: symmetric activations; mixed
-ones, asymmetric where values are signed; and mixed with the first and the last layers left in
-floating point, which are the ones that 8 bits hurt most (Krishnamoorthi, Quantizing deep
-convolutional networks, 2018, section 3).
+ones, asymmetric where values are signed; mixed with the first and the last layers left in floating
+point, which are the ones that 8 bits hurt most (Krishnamoorthi, Quantizing deep convolutional
+networks, 2018, section 3); and the same with the shift of each layer's mean corrected by what that
+layer gives in 8 bits, and not by an estimate (Nagel et al., Data-free quantization, 2019,
+section 4.2).
 """
 
 import logging
@@ -35,6 +37,7 @@ class Way(StrEnum):
     SYMMETRIC = "symmetric"
     MIXED = "mixed"
     ENDS_KEPT = "mixed, first and last layers in floating point"
+    CORRECTED = "mixed, first and last layers in floating point, biases corrected by measurement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,9 @@ def _made(network: openvino.Model, samples: Sequence[Floats], way: Way) -> openv
                 nncf.Dataset(samples),
                 preset=presets.PERFORMANCE if way is Way.SYMMETRIC else presets.MIXED,
                 subset_size=len(samples),
+                fast_bias_correction=way is not Way.CORRECTED,
                 ignored_scope=nncf.IgnoredScope(names=ends(network))
-                if way is Way.ENDS_KEPT
+                if way in (Way.ENDS_KEPT, Way.CORRECTED)
                 else None,
             )
         except (RuntimeError, ValueError, nncf.ValidationError) as error:

@@ -84,3 +84,17 @@ def test_where_none_is_good_enough_the_best_is_kept(
     assert made.way is Way.ENDS_KEPT
     assert not rounded(made.network) & first_and_last
     assert rounded(made.network)
+
+
+def test_corrected_by_measurement_leaves_the_same_layers_alone(
+    model: CropClassifier, samples: list[np.ndarray]
+) -> None:
+    def network() -> openvino.Model:
+        return classifier_network(model, SIZE)
+
+    kept, corrected = (
+        quantised(network, samples, lambda _: 0.9, 0.8, ways=[way])
+        for way in (Way.ENDS_KEPT, Way.CORRECTED)
+    )
+    assert corrected.way is Way.CORRECTED
+    assert rounded(corrected.network) == rounded(kept.network)
