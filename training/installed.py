@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from training.crops import cut
+from training.deployed import letterboxed, resized
 from training.errors import MissingModelError, UnfitModelError
 from training.inference import Network
 from training.layouts import Pixels
@@ -82,15 +83,25 @@ class InstalledDetector:
         self.threshold = float(info["confidence_threshold"])
         self.size = info.get("input_size", "").replace(" ", "x")
         self._overlap = float(info["iou_threshold"])
+        # As at the edge: who brings the right size pays for no resizing in the graph.
+        fits = info.get("resize") == "fit" and "size_multiple" in info
+        self._fit = (
+            (int(info["input_size"].split()[0]), int(info["size_multiple"])) if fits else None
+        )
 
     def expect(self, height: int, width: int) -> None:
         """Make ready for pictures of this size, in pixels."""
-        self._network.expect((1, height, width, 3))
+        shape = (height, width, 3)
+        if self._fit:
+            shape = letterboxed(np.zeros(shape, np.uint8), *self._fit)[0].shape
+        self._network.expect((1, *shape))
 
     def find(self, picture: Pixels, least: float) -> Sight:
         """Faces from a least score on."""
-        found = self._network.infer(np.ascontiguousarray(picture)[None])
-        boxes, scores = found["boxes"][0], found["scores"][0]
+        shown, (across, down) = letterboxed(picture, *self._fit) if self._fit else (picture, (1, 1))
+        found = self._network.infer(np.ascontiguousarray(shown)[None])
+        scores = found["scores"][0]
+        boxes = found["boxes"][0] * np.array([across, down] * 2, np.float32)
         real = (boxes[:, 2:] > boxes[:, :2]).all(1) & np.isfinite(scores)
         return sight_of(boxes[real], scores[real], least=least, overlap=self._overlap)
 
@@ -113,13 +124,18 @@ class InstalledClassifier:
                 f"{path} knows the labels {', '.join(names)}; needed are {', '.join(LABELS)}"
             )
         self._columns = [names.index(label) for label in LABELS]
+        width, height = (int(side) for side in info.get("input_size", "0 0").split())
+        self._side = (width, height) if info.get("resize") == "stretch" else None
+        if self._side:
+            self._network.expect((1, height, width, 3))
         self.threshold = float(info["confidence_threshold"])
         self.margin = float(info["crop_margin"])
         self.smallest = float(info["min_face_size"])
 
     def probabilities(self, crop: Pixels) -> Floats:
         """Of one crop [H, W, 3] → [labels], in the order of LABELS."""
-        row = self._network.infer(np.ascontiguousarray(crop)[None])["probabilities"][0]
+        fitted = resized(crop, *self._side) if self._side else crop
+        row = self._network.infer(np.ascontiguousarray(fitted)[None])["probabilities"][0]
         return np.asarray(row[self._columns], np.float32)
 
     def label(self, probabilities: Floats) -> int:
