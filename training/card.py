@@ -35,8 +35,13 @@ They judge single pictures; the edge decides over many of them.
 - Several sets are for research or non-commercial use, or state no licence (below). Who ships
   these models commercially should train their own, on pictures that they may use: the five
   commands are next.
-- The detector was trained for two hours at most on two CPU cores, and most of what it misses are
-  profiles, faces in a crowd and faces cut off by the border.
+- The detector was trained on two CPU cores, with few hours in all. What it misses are heads turned
+  away or thrown back, faces in a crowd, and faces of which it boxes another part than people did;
+  what it takes for faces are mostly hands, then blurred round things. A verdict waits for a higher
+  score than a vote does, and most of these never reach it.
+- What the classifier takes for rightly worn and is not are masks just under the nose, faces looked
+  at from above, and beards in deep shadow; what it refuses and should not are masks half out of the
+  box, and patterned cloth. About a third of either are labels that one could argue with.
 
 ## Make your own
 
@@ -55,7 +60,8 @@ always ends annealed. Each run leaves checkpoints, `curves.png`, `confusion.png`
 `figures.json` under `var/training/`. `export` compares the exported model with the trained one
 before it replaces anything. `--int8` adds the 8-bit models, if they cost at most 0.3 points of
 any figure, and `--gender RUN` the gender head (`python -m training train gender`, `evaluate
-gender`). """
+gender`).
+"""
 
 _GENDER = """The head is optional and runs only where `EDGE_ATTRIBUTES=gender` is set. It says how
 the authors of its training set would have read a face, as one of two words; it does not say what a
