@@ -37,9 +37,11 @@ demo: .venv/.run ## Run everything here on a bundled clip; SOURCE=0 for a webcam
 	@$(BIN)/python -m demo $(if $(SOURCE),--source '$(SOURCE)') $(if $(ONCE),--once)
 
 # A browser's driver keeps an event loop, PyTorch and OpenVINO their threads, until their process ends, and a
-# fork of them may crash: browser tests get a process of their own, and each file of the training tests one.
+# fork of them may crash; Helm's library brings Go's runtime, which crashes beside OpenVINO. So browser tests and
+# chart tests get a process of their own, and each file of the training tests one.
 test: .venv/.dev ## Run all tests
-	$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/deploy --ignore=tests/training
+	$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/charts --ignore=tests/deploy --ignore=tests/training
+	$(BIN)/python -m pytest tests/charts
 	$(BIN)/python -m pytest tests/browser
 	@set -e; for file in tests/training/test_*.py; do echo "$$file"; $(BIN)/python -m pytest --quiet "$$file"; done
 
