@@ -55,8 +55,8 @@ format: .venv/.dev ## Put the code into its one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.dev ## Measure here, each row against something in the same run; writes var/bench.json
-	$(BIN)/python -m benchmarks --json var/bench.json
+bench: .venv/.dev ## Measure here, each row against something in the same run; writes var/bench.json; STORED=10000 for a short run
+	$(BIN)/python -m benchmarks --json var/bench.json $(if $(STORED),--stored $(STORED))
 
 chaos: .venv/.dev ## Kill and pause everything during 1,000 events, and count what is left; ROUNDS=n SEED=s
 	@$(BIN)/python -m chaos --rounds $(ROUNDS) --seed $(SEED)
