@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from helm_python.errors import HelmError
 
-from tests.charts.rendering import CLOUD, EDGE, Scenario, rendered
+from tests.charts.rendering import CLOUD, EDGE, Scenario, of_kind, rendered
 
 CLOUD_AT: dict[str, Any] = {"cloud": {"url": "https://gate.example.org"}}
 
@@ -102,4 +102,5 @@ def test_a_value_that_cannot_be_meant_is_named(
 
 
 def test_a_door_may_be_named_with_nothing_of_its_own(scenario: Scenario) -> None:
-    rendered(EDGE, {**CLOUD_AT, "doors": {"main": {}}})
+    (door,) = of_kind(rendered(EDGE, {**CLOUD_AT, "doors": {"main": {}}}), "DaemonSet")
+    assert door["metadata"]["name"].endswith("-main")

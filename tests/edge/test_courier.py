@@ -219,6 +219,7 @@ def test_heartbeats_alone_find_the_cloud_again(box: Outbox) -> None:
         told.wait_for(lambda: told.links == [Link.OFFLINE])
         with serving(CloudDouble(), port):
             told.wait_for(lambda: told.links == [Link.OFFLINE, Link.ONLINE])
+    assert box.depth() == 0
 
 
 def test_stopping_waits_for_no_pause(box: Outbox, cloud: CloudDouble) -> None:

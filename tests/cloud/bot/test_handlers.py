@@ -64,6 +64,7 @@ def test_a_hostile_update_breaks_nothing(
     sent = chats.wait_for_messages(1, timeout_s=60)
     while not any(each.chat_id == "4242" for each in sent):
         sent = chats.wait_for_messages(len(sent) + 1, timeout_s=60)
+    assert [each.chat_id for each in sent].count("4242") == 1
 
 
 @pytest.mark.parametrize("fails", [BotApiDouble.break_down, BotApiDouble.cut])
