@@ -13,6 +13,7 @@ from cloud import gatekeeping, jobs, meters
 from cloud.contract import Channel, Event, Label, Subscriber
 from cloud.posting import Desk
 from cloud.store import Store, now
+from cloud.store.queue import waited_s
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process, wait_until_it_answers
 from tests.cloud.test_jobs import Recorder
@@ -45,7 +46,7 @@ def test_a_worker_tells_what_it_did_and_how_long_the_queue_is(
         Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
     )
     accept(store, make_event(Label.WITHOUT_MASK))
-    assert store.oldest_wait_s() > 0
+    assert waited_s(store.queue, now() + timedelta(seconds=90)) > 89
     port = free_port()
     sent = 'maskgate_deliveries_total{channel="telegram",status="sent"}'
     with BotApiDouble() as telegram:
