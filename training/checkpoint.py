@@ -30,6 +30,7 @@ class Configuration:
     seed: int
     margin: float = 0.0
     architecture: str = "ours"
+    depth: int = 0
 
 
 # Sizes and rates come from short trials on the public sets; the detector is trained smaller than it
@@ -92,15 +93,20 @@ def load(path: Path, expected: Configuration | None = None) -> dict[str, Any]:
 
 
 def begin_from(model: nn.Module, run: Path) -> None:
-    """Start with the best weights of another run. Raises CheckpointError."""
+    """Start with the best weights of another run, which may be less deep: what a detector has
+    beyond it changes nothing until it is trained. Raises CheckpointError.
+    """
     state = load(run / "best.pt")
     try:
-        model.load_state_dict(state["average"])
-    except RuntimeError as error:
+        missing, unknown = model.load_state_dict(state["average"], strict=False)
+        fits = not unknown and all(k.startswith("deeper.") for k in missing)
+    except RuntimeError:
+        fits = False
+    if not fits:
         raise ConfigurationMismatchError(
             f"{run / 'best.pt'} holds a model of another shape; name a run of the same kind, "
-            "architecture and width with --begin-from, or leave it out"
-        ) from error
+            "architecture and width, and no deeper, with --begin-from, or leave it out"
+        )
 
 
 def begin_trunk_from(model: nn.Module, run: Path) -> None:

@@ -36,12 +36,37 @@ class ResidualBlock(nn.Module):
         return functional.relu(features + self.body(features))
 
 
+class Deepening(nn.Module):
+    """Convolutions with a short cut that pass their features on as they are until they are trained:
+    the last normalisation begins at nothing (Goyal et al., Accurate, Large Minibatch SGD, 2017,
+    section 5.1). Added to a trained network, they change no answer of it.
+    """
+
+    def __init__(self, width: int, convolutions: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(
+                _convolution(width, width, 3, active=i + 1 < convolutions)
+                for i in range(convolutions)
+            )
+        )
+        last = self.body[-1][-1]  # type: ignore[index]
+        nn.init.zeros_(last.weight)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """[B, width, H, W], none below nothing → the same."""
+        return functional.relu(features + self.body(features))
+
+
 class FaceDetector(nn.Module):
     """Picture → for each anchor point of the three strides: quality logit, and a box as offsets in
     strides.
+
+    `depth`: residual blocks that each stage has beyond the smallest network's; from one on, the two
+    branches of the heads have a convolution each of their own, too (YOLOX's decoupled head).
     """
 
-    def __init__(self, width: int = 48) -> None:
+    def __init__(self, width: int = 48, depth: int = 0) -> None:
         super().__init__()
         w8, w16, w32 = width * 2 // 3, width * 4 // 3, width * 2
         # Patches of 4x4 (as in ConvNeXt, Liu et al., 2022): full resolution, where most of a small
@@ -63,6 +88,12 @@ class FaceDetector(nn.Module):
         self.heads = nn.ModuleList([_convolution(width, width, 3) for _ in STRIDES])
         self.quality = nn.ModuleList([nn.Conv2d(width, 1, 1) for _ in STRIDES])
         self.box = nn.ModuleList([nn.Conv2d(width, 4, 1) for _ in STRIDES])
+        self.deeper = nn.ModuleDict()
+        if depth:
+            for name, channels in (("stage8", w8), ("stage16", w16), ("stage32", w32)):
+                self.deeper[name] = nn.Sequential(*(Deepening(channels, 2) for _ in range(depth)))
+            for name in ("quality", "box"):
+                self.deeper[name] = nn.ModuleList([Deepening(width, 1) for _ in STRIDES])
         for branch in self.quality:
             # A prior of one in a hundred (Lin et al., Focal Loss, 2017, section 4.1).
             nn.init.constant_(branch.bias, -4.6)  # type: ignore[arg-type]
@@ -72,9 +103,9 @@ class FaceDetector(nn.Module):
         """f32 [B, 3, H, W], normalised, H and W multiples of 32 → logits [B, A] and raw boxes [B,
         A, 4].
         """
-        c8 = self.stage8(self.stem(pictures))
-        c16 = self.stage16(c8)
-        c32 = self.stage32(c16)
+        c8 = self._deepened("stage8", self.stage8(self.stem(pictures)))
+        c16 = self._deepened("stage16", self.stage16(c8))
+        c32 = self._deepened("stage32", self.stage32(c16))
         p32 = self.smooth[2](self.lateral[2](c32))
         p16 = self.smooth[1](
             self.lateral[1](c16) + functional.interpolate(p32, scale_factor=2.0, mode="nearest")
@@ -85,9 +116,20 @@ class FaceDetector(nn.Module):
         logits, boxes = [], []
         for level, features in enumerate((p8, p16, p32)):
             head = self.heads[level](features)
-            logits.append(self.quality[level](head).flatten(1))
-            boxes.append(self.box[level](head).flatten(2).transpose(1, 2))
+            quality = self._deepened("quality", head, level)
+            box = self._deepened("box", head, level)
+            logits.append(self.quality[level](quality).flatten(1))
+            boxes.append(self.box[level](box).flatten(2).transpose(1, 2))
         return torch.cat(logits, 1), torch.cat(boxes, 1)
+
+    def _deepened(
+        self, part: str, features: torch.Tensor, level: int | None = None
+    ) -> torch.Tensor:
+        if part not in self.deeper:
+            return features
+        more = self.deeper[part]
+        deepened: torch.Tensor = (more if level is None else more[level])(features)  # type: ignore[index]
+        return deepened
 
 
 def anchor_points(height: int, width: int) -> torch.Tensor:

@@ -62,7 +62,7 @@ def opened(run: Path, kind: str) -> tuple[Configuration, dict[str, Any]]:
 def open_detector(run: Path) -> Trained[FaceDetector]:
     """The best detector of a run. Raises MissingCheckpointError, also where it is no detector."""
     configuration, state = opened(run, "detector")
-    model = FaceDetector(int(configuration.width))
+    model = FaceDetector(int(configuration.width), configuration.depth)
     model.load_state_dict(state["average"])
     return Trained(model.eval(), configuration, int(state["samples"]))
 

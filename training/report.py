@@ -93,6 +93,8 @@ def section_of(run: Path, prepared: Path) -> Section:
     rows = json.loads(history.read_text(encoding="utf-8")) if history.is_file() else []
     minutes = f"{rows[-1]['minutes']:.0f} minutes, " if rows else ""
     width = f"width {configuration['width']:g}, input {configuration['size']} px"
+    if configuration.get("depth"):
+        width += f", depth {configuration['depth']}"
     tables = [t for t in tables_of(figures) if t.rows]
     pipeline = run / "pipeline.json"
     if pipeline.is_file():

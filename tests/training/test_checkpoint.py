@@ -6,6 +6,7 @@ import torch
 
 from tests.training.test_storage import under_limit
 from training.checkpoint import CLASSIFIER, begin_from, load, save
+from training.detector import FaceDetector
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
 
 
@@ -40,6 +41,7 @@ import sys
 from pathlib import Path
 import torch
 from training.checkpoint import save
+from training.detector import FaceDetector
 from training.errors import StorageError
 try:
     save({"configuration": {}, "n": 2, "weights": torch.zeros(100_000)}, Path(sys.argv[1]))
@@ -64,3 +66,29 @@ def test_a_run_begins_from_the_weights_of_another_of_the_same_shape(tmp_path: Pa
     assert torch.equal(taker.weight, given.weight)
     with pytest.raises(ConfigurationMismatchError, match="another shape"):
         begin_from(torch.nn.Linear(3, 1), tmp_path)
+
+
+@torch.no_grad()
+def test_a_deeper_detector_begins_with_the_answers_of_the_one_that_it_begins_from(
+    tmp_path: Path,
+) -> None:
+    given, deeper = FaceDetector(12).eval(), FaceDetector(12, depth=2).eval()
+    pictures = torch.rand(1, 3, 64, 64)
+    save({"configuration": {}, "average": given.state_dict()}, tmp_path / "best.pt")
+    assert not torch.equal(deeper(pictures)[1], given(pictures)[1])
+    begin_from(deeper, tmp_path)
+    for here, there in zip(deeper(pictures), given(pictures), strict=True):
+        assert torch.equal(here, there)
+
+    save({"configuration": {}, "average": deeper.state_dict()}, tmp_path / "best.pt")
+    with pytest.raises(ConfigurationMismatchError, match="no deeper"):
+        begin_from(given, tmp_path)
+
+
+def test_what_deepens_a_detector_is_trained_with_it() -> None:
+    deeper = FaceDetector(12, depth=1).train()
+    logits, boxes = deeper(torch.rand(2, 3, 64, 64))
+    (logits.sum() + boxes.sum()).backward()
+    scales = [p for name, p in deeper.named_parameters() if name.startswith("deeper.")]
+    assert len(scales) == 3 * 6 + 2 * 3 * 3
+    assert sum(bool(p.grad.abs().sum() > 0) for p in scales if p.grad is not None) >= 9

@@ -81,6 +81,18 @@ def train_detector_command(
     batch: Batch = None,
     size: Size = None,
     rate: Rate = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Of the scenes; give a run that begins from another one a new seed."),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Blocks that each part has beyond the smallest network's. A deeper one may "
+            "--begin-from a less deep one.",
+        ),
+    ] = None,
     threads: Threads = None,
     device: Device = DeviceChoice.AUTO,
     workers: Workers = 1,
@@ -97,7 +109,7 @@ def train_detector_command(
 
     On several GPUs of one machine: torchrun --nproc-per-node 4 -m training train detector …
     """
-    configuration = configured(DETECTOR, batch=batch, size=size, rate=rate)
+    configuration = configured(DETECTOR, batch=batch, size=size, rate=rate, depth=depth, seed=seed)
     progress = Run(run or Path("var/training/detector"), configuration, minutes)
     with options_of(
         resume=resume,

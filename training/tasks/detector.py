@@ -82,7 +82,7 @@ def train_detector(
     def stream(seed: int, batch: int) -> Scenes:
         return Scenes(album, configuration.size, batch, seed, teaching)
 
-    model = FaceDetector(int(configuration.width))
+    model = FaceDetector(int(configuration.width), configuration.depth)
     if origin:
         begin_from(model, origin)
     if options.place.first:
