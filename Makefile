@@ -11,26 +11,28 @@ OVERLAYS ?=
 PLATFORM ?= linux/arm64
 EXTRAS ?= edge cloud dashboard demo training
 
+# The versions that everything was last tested with: a release of today breaks nothing here until it is tried.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Hashes of every file of a release are written down, so one lock serves all platforms.
 PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks images images-gpu image-test arm-test extras-test up edge down compose-test
+.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks constraints images images-gpu image-test arm-test extras-test up edge down compose-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # A virtual environment in two steps: what runs, and on top of it what trains, tests and lints.
-.venv/.run: pyproject.toml
+.venv/.run: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[edge,cloud,dashboard,demo]'
+	$(INSTALL) '.[edge,cloud,dashboard,demo]'
 	touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[edge,cloud,dashboard,demo,training]' --group dev
+	$(INSTALL) '.[edge,cloud,dashboard,demo,training]' --group dev
 	touch $@
 
 demo: .venv/.run ## Run everything here on a bundled clip; SOURCE=0 for a webcam, ONCE=1 to play once and check
@@ -82,6 +84,16 @@ locks: .venv/.dev ## Pin anew what each image holds (docker/locks)
 	@set -e; for extra in edge cloud dashboard; do echo "docker/locks/$$extra.txt"; \
 	  $(PIN) --extra $$extra pyproject.toml --output-file docker/locks/$$extra.txt; done
 	$(PIN) docker/locks/sbom.in --output-file docker/locks/sbom.txt
+
+constraints: ## Try the newest releases from now on: write their versions down (constraints.txt), then make test
+	rm -rf var/newest
+	$(PYTHON) -m venv var/newest
+	var/newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	var/newest/bin/python -m pip install --quiet --disable-pip-version-check '.[edge,cloud,dashboard,demo,training]' --group dev
+	{ sed '/^[^#]/,$$d' constraints.txt; var/newest/bin/python -m pip list --format=freeze \
+	  --exclude maskgate --exclude torch --exclude pip --exclude setuptools; } > var/constraints.txt
+	mv var/constraints.txt constraints.txt
+	rm -rf var/newest
 
 images: ## Build the images of edge, cloud and dashboard, and say how large they are
 	docker/images.sh
