@@ -84,13 +84,13 @@ class Clerk:
     def __init__(self, jobs: JobWriter, retention: timedelta) -> None:
         self._jobs = jobs
         self._retention = retention
-        self._retention_s = int(retention.total_seconds())
+        self._retention_s = str(int(retention.total_seconds()))
 
     def batch(self, acceptance: Acceptance) -> Batch:
         """Return all that accepting an event writes."""
         event, decision = acceptance.event, acceptance.decision
         gate, issued, at = decision.gate, decision.issued_pass, decision.decided_at
-        at_ms, oldest = to_ms(at), to_ms(at - self._retention)
+        at_ms, oldest = str(to_ms(at)), self._oldest(at)
         # Written out once: a UUID's text is put together anew each time.
         event_id, pass_id = str(event.id), str(issued.id) if issued else ""
         record = keyspace.event(event_id)
@@ -106,7 +106,7 @@ class Clerk:
                 "accepted_at": at_ms,
                 "refusal": refusal.model_dump_json() if refusal else "",
                 "pass": pass_id,
-                "pass_expires_at": to_ms(issued.expires_at) if issued else "",
+                "pass_expires_at": str(to_ms(issued.expires_at)) if issued else "",
                 **({"trace": trace} if (trace := tracing.carrier()) else {}),
             },
             self._retention_s,
@@ -121,12 +121,12 @@ class Clerk:
         batch.append((keyspace.events(), keyspace.events(gate)), record, oldest, entry)
         counted_at = statistics.happened(event.occurred_at, at, self._retention)
         judged = statistics.judged(decision.access, event.label)
-        batch.add("HINCRBY", *statistics.cell(gate, counted_at, judged), 1)
+        batch.add("HINCRBY", *statistics.cell(gate, counted_at, judged), "1")
         if issued is not None:
             of_event = {
                 "event": event_id,
                 "issued_at": at_ms,
-                "seen_at": to_ms(event.first_seen_at),
+                "seen_at": str(to_ms(event.first_seen_at)),
             }
             self._pass(batch, issued, pass_id, gate, of_event)
         for delivery in acceptance.deliveries:
@@ -144,19 +144,19 @@ class Clerk:
 
     def issue(self, batch: Batch, issued: IssuedPass, gate: str, at: datetime) -> None:
         """Add a pass that follows from no event."""
-        self._pass(batch, issued, str(issued.id), gate, {"event": "", "issued_at": to_ms(at)})
+        self._pass(batch, issued, str(issued.id), gate, {"event": "", "issued_at": str(to_ms(at))})
 
     def deliver(self, batch: Batch, deliveries: Sequence[Delivery], at: datetime) -> None:
         """Add deliveries that follow from no event, with their jobs."""
         for delivery in deliveries:
-            self._delivery(batch, delivery, to_ms(at - self._retention))
+            self._delivery(batch, delivery, self._oldest(at))
         calls = [(delivery.id, delivery.channel) for delivery in deliveries]
         self._jobs.write(batch, calls, None, at)
 
     def _pass(
         self, batch: Batch, issued: IssuedPass, pass_id: str, gate: str, more: dict[str, Any]
     ) -> None:
-        expires_at = to_ms(issued.expires_at)
+        expires_at = str(to_ms(issued.expires_at))
         batch.hash(
             keyspace.pass_(pass_id),
             {
@@ -172,7 +172,10 @@ class Clerk:
         looked_up = keyspace.token(sha256_of(issued.token))
         batch.add("SET", looked_up, pass_id, "EX", self._retention_s)
 
-    def _delivery(self, batch: Batch, delivery: Delivery, oldest: int) -> None:
+    def _oldest(self, at: datetime) -> str:
+        return str(max(to_ms(at - self._retention), 0))
+
+    def _delivery(self, batch: Batch, delivery: Delivery, oldest: str) -> None:
         kept = keyspace.delivery(delivery.id)
         batch.hash(
             kept,

@@ -212,11 +212,16 @@ def enqueue(
     )
 
 
-def _form(queue: Queue, function: str) -> tuple[str | int, ...]:
+def _form(queue: Queue, function: str) -> tuple[str, ...]:
     call = prepared(function, (), "form")
     job = queue.create_job(**call, status=JobStatus.QUEUED)
-    fields = {name: value for name, value in job.to_dict().items() if name not in _OF_ONE_JOB}
-    flat: list[str | int] = []
+    # RQ reads a field that is missing as it reads an empty one.
+    fields = {
+        name: value
+        for name, value in job.to_dict().items()
+        if name not in _OF_ONE_JOB and value != ""
+    }
+    flat: list[str] = []
     for name, value in fields.items():
-        flat += (name, value.value if isinstance(value, JobStatus) else value)
+        flat += (name, value.value if isinstance(value, JobStatus) else str(value))
     return tuple(flat)
