@@ -87,7 +87,15 @@ def draw_qr(pass_id: str) -> None:
 
 
 def when_failed(job: Job, _connection: object, *failure: object) -> None:
-    """Settle a delivery whose job broke for the last time, so that people see it."""
+    """Settle a delivery whose job broke for the last time, so that people see it.
+
+    Before that, let the job go ahead of all others when it is tried again: it has waited for its
+    worker's death to be found out, and those who wait for one busy chat must not keep it waiting.
+    And forget the tries that ended. Of one whose worker was killed RQ keeps the name for a minute
+    longer than the rest, and takes a job for failed where it does not find the rest.
+    """
+    job.enqueue_at_front = True
+    job.connection.delete(job.execution_registry.key)
     if job.retries_left or job.func_name != DELIVER:
         return
     kind = failure[0]

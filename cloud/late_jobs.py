@@ -1,68 +1,52 @@
 """Late jobs: those that wait for another try, put back into their queues when it is time."""
 
 import threading
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import redis
 import structlog
 from rq import Queue
-from rq.job import Job
 from rq.scheduler import RQScheduler
-from rq.scripts import acquire_or_refresh_lock
 from rq.serializers import JSONSerializer
-from rq.utils import current_timestamp
 
-from cloud.store import CRASH_RETRIES, Store
+from cloud.store import Store
 
 log = structlog.get_logger("cloud.worker")
 
 LATE_LOCK_S: Final = 10
-"""RQ's own scheduler keeps its lock for 61 s, for which a killed worker's retries would wait."""
+"""How long the lock outlives a scheduler that was killed: so long, late jobs wait for another."""
+
+RQ_ADDS_S: Final = 60
+"""RQ's lock is for its interval and a minute. Its interval is used for nothing else here."""
 
 
 class PromptScheduler(RQScheduler):
-    """RQ's scheduler, whose lock another takes over soon after its holder was killed."""
+    """RQ's scheduler on the connection that it is given, and with a lock that soon runs out.
 
-    def __init__(self, queues: list[Queue], connection: redis.Redis, **more: Any) -> None:
-        super().__init__(queues, connection, **more)
-        # RQ makes another of its parts, for a process of its own, and knows no sentinels.
-        self._connection = connection  # type: ignore[assignment]
+    RQ makes a connection of its own of that one's parts, for a process of its own, and knows no
+    Sentinels.
+    """
 
-    def acquire_locks(self, auto_start: bool = False) -> set[str]:  # noqa: ARG002
-        """Take or keep the lock on each queue; return the queues whose lock is ours."""
-        self._scheduled_job_registries = []
-        self._acquired_locks = {
-            name
-            for name in self._queue_names
-            if acquire_or_refresh_lock(
-                self.connection, self.get_locking_key(name), self.name, LATE_LOCK_S
-            )
-            != "taken"
-        }
-        return self._acquired_locks
+    def __init__(self, queues: Sequence[Queue], connection: redis.Redis) -> None:
+        self._given = connection
+        super().__init__(
+            queues,
+            connection,
+            interval=LATE_LOCK_S - RQ_ADDS_S,
+            logging_level="WARNING",
+            serializer=JSONSerializer,
+        )
 
-    def enqueue_scheduled_jobs(self) -> None:
-        """Put jobs whose time has come into their queues.
+    @property
+    def connection(self) -> redis.Redis:
+        """The connection that it was given."""
+        return self._given
 
-        One that a dead worker had in hand goes before all others: it has waited for that to be
-        found out. One that waits for its turn goes after them, or those who wait for one busy chat
-        would keep everybody else waiting.
-        """
-        if not self._scheduled_job_registries:
-            self.prepare_registries()
-        for registry in self._scheduled_job_registries:
-            ids = registry.get_jobs_to_schedule(current_timestamp())
-            if not ids:
-                continue
-            queue = Queue(registry.name, connection=self.connection, serializer=self.serializer)
-            with self.connection.pipeline() as pipe:
-                for job in Job.fetch_many(ids, self.connection, self.serializer):
-                    if job is not None:
-                        broke = job.retries_left != len(CRASH_RETRIES)
-                        queue._enqueue_job(job, pipeline=pipe, at_front=broke)
-                for each in ids:
-                    registry.remove(each, pipeline=pipe)
-                pipe.execute()
+    def turn(self) -> None:
+        """Put late jobs into their queues, where no other scheduler has the queue's lock."""
+        if self.acquire_locks():  # type: ignore[no-untyped-call]
+            self.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
 
 
 class LateJobs:
@@ -88,16 +72,11 @@ class LateJobs:
 
     def _work(self) -> None:
         scheduler = PromptScheduler(
-            [self._store.queue, self._store.letters],
-            connection=self._store.queue_client,
-            logging_level="WARNING",
-            serializer=JSONSerializer,
+            (self._store.queue, self._store.letters), self._store.queue_client
         )
         while not self._stop.wait(0.5):
             try:
-                scheduler.acquire_locks()
-                if scheduler.acquired_locks:
-                    scheduler.enqueue_scheduled_jobs()
+                scheduler.turn()
             except redis.RedisError as error:
                 log.warning("late jobs wait: the store is away", error=str(error))
         try:

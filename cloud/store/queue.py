@@ -8,7 +8,9 @@ from uuid import UUID
 
 import orjson
 import redis
+from redis.client import Pipeline
 from rq import Callback, Queue, Retry
+from rq.executions import ExecutionRegistry
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
@@ -49,9 +51,10 @@ it milliseconds. RQ gives it a minute."""
 
 PUT_BACK = """
 -- Put a job that a worker took and never began back to the queue's head, unless it was begun now.
--- KEYS: jobs on their way, queue, note of when it was seen there; ARGV: job
+-- KEYS: jobs on their way, queue, note of when it was seen there, its tries; ARGV: job
 redis.call('DEL', KEYS[3])
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+redis.call('DEL', KEYS[4])
 redis.call('LPUSH', KEYS[2], ARGV[1])
 return 1
 """
@@ -82,12 +85,30 @@ class JobsOnTheirWay(IntermediateQueue):
             if job_id in queue.started_job_registry or self.set_first_seen(job_id):
                 continue
             if self.should_be_cleaned_up(job_id):
-                keys = [self.key, self.queue_key, self.get_first_seen_key(job_id)]
+                tries = ExecutionRegistry(job_id, self.connection).key
+                keys = [self.key, self.queue_key, self.get_first_seen_key(job_id), tries]
                 self.connection.eval(PUT_BACK, len(keys), *keys, job_id)
+
+
+class WholeJob(Job):
+    """A job that is put off by one transaction, where RQ writes its status beside it first.
+
+    With that status and without the rest, RQ takes what a dead worker left behind for settled, and
+    drops it.
+    """
+
+    def set_status(self, status: JobStatus, pipeline: Pipeline | None = None) -> None:
+        """Set the status, which a transaction writes; RQ puts each into one in the end."""
+        if pipeline is None:
+            self._status = status
+        else:
+            super().set_status(status, pipeline)
 
 
 class JobQueue(Queue):
     """RQ's queue, of which nothing is left lying for longer than some seconds."""
+
+    job_class = WholeJob
 
     @property
     def intermediate_queue(self) -> JobsOnTheirWay:

@@ -3,12 +3,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
-from rq.serializers import JSONSerializer
+from rq.exceptions import AbandonedJobError
+from rq.scheduler import RQScheduler
 
-from cloud import gatekeeping
+from cloud import gatekeeping, jobs
 from cloud.contract import Channel, Event, Gate, Label, Subscriber
-from cloud.late_jobs import LateJobs, PromptScheduler
+from cloud.late_jobs import LATE_LOCK_S, LateJobs, PromptScheduler
 from cloud.settings import Settings
 from cloud.store import Store, now
 from tests.cloud.conftest import GATE
@@ -24,6 +26,13 @@ def accept(store: Store, event: Event) -> None:
     )
 
 
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_what_a_dead_worker_had_in_hand_goes_before_what_waits(
     store: Store, make_event: Make
 ) -> None:
@@ -33,28 +42,37 @@ def test_what_a_dead_worker_had_in_hand_goes_before_what_waits(
     for _ in range(3):
         accept(store, make_event(Label.WITHOUT_MASK))
     postponed, broken, fresh = store.queue.jobs
-    broken.retries_left = 4
-    broken.save()
+    jobs.when_failed(broken, None, AbandonedJobError)
     for job in (postponed, broken):
         store.queue.remove(job)
         store.queue.schedule_job(job, now())
-    scheduler = PromptScheduler(
-        [store.queue], connection=store.queue_client, serializer=JSONSerializer
-    )
-    scheduler.acquire_locks()
-    scheduler.enqueue_scheduled_jobs()
+    PromptScheduler([store.queue], store.queue_client).turn()
     assert store.queue.get_job_ids() == [broken.id, fresh.id, postponed.id]
     assert store.queue.scheduled_job_registry.count == 0
 
 
+def test_the_lock_on_late_jobs_outlives_its_holder_by_seconds_only(store: Store) -> None:
+    first, second = (PromptScheduler([store.queue], store.queue_client) for _ in range(2))
+    first.turn()
+    assert first.acquired_locks == {store.queue.name}
+    lifetime = store.client.ttl(RQScheduler.get_locking_key(store.queue.name))
+    assert isinstance(lifetime, int)
+    assert 0 < lifetime <= LATE_LOCK_S
+    second.turn()
+    assert second.acquired_locks == set()
+    first.stop()  # type: ignore[no-untyped-call]
+    second.turn()
+    assert second.acquired_locks == {store.queue.name}
+
+
 def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(
-    tmp_path: Path, make_event: Make
+    tmp_path: Path, make_event: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = RedisServer(tmp_path)
     store = Store.open(Settings(redis_url=SecretStr(server.url)))
     late = LateJobs(store)
     late.start()
-    time.sleep(1)  # it looks every half second, and finds nobody
+    wait_until(lambda: "the store is away" in caplog.text)
     with server:
         store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
         store.gates.subscribe(
@@ -64,9 +82,6 @@ def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(
         job = store.queue.jobs[0]
         store.queue.remove(job)
         store.queue.schedule_job(job, now())
-        deadline = time.monotonic() + PATIENCE_S
-        while not store.waiting_jobs():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: store.waiting_jobs() == 1)
         late.stop()
     store.close()

@@ -4,7 +4,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from rq.executions import Execution
 from rq.job import Job, JobStatus
+from rq.registry import clean_registries
 from rq.serializers import JSONSerializer
 
 from cloud.contract import Channel
@@ -137,6 +139,49 @@ def test_a_job_that_was_begun_meanwhile_is_not_queued_again(store: Store) -> Non
 
     Begun(store.queue.key, store.client).cleanup(None, store.queue)
     assert store.queue.get_job_ids() == ["deliver-b"]
+
+
+def _begun(store: Store, job_id: str) -> Job:
+    """Begin a job as a worker does that has given no sign of life for too long."""
+    job = store.queue.fetch_job(job_id)
+    assert job is not None
+    with store.client.pipeline() as pipe:
+        Execution.create(job, ttl=0, pipeline=pipe, worker_name="dead")
+        job.prepare_for_execution("dead", pipe)
+        pipe.execute()
+    return job
+
+
+def test_a_job_is_not_lost_with_a_worker_that_died_while_it_put_it_off(store: Store) -> None:
+    taken = _taken(store).decode()
+    job = _begun(store, taken)
+    store.queue.intermediate_queue.remove(taken)
+    with store.client.pipeline() as pipe:
+        job.retry(store.queue, pipe)  # and no word of it reaches Redis
+    assert store.queue.scheduled_job_registry.get_job_ids() == []
+    clean_registries(store.queue)
+    assert store.queue.started_job_registry.get_job_ids() == []
+    assert store.queue.scheduled_job_registry.get_job_ids() == [taken]
+
+
+def test_a_job_that_is_put_back_has_no_tries(store: Store) -> None:
+    taken = _taken(store)
+    job = store.queue.fetch_job(taken.decode())
+    assert job is not None
+    with store.client.pipeline() as pipe:
+        # A worker that died between RQ's note of the try and the start of the job.
+        Execution.create(job, ttl=0, pipeline=pipe, worker_name="dead")
+        pipe.execute()
+    clean_registries(store.queue)
+    on_the_way = store.queue.intermediate_queue
+    on_the_way.cleanup(None, store.queue)
+    _seen_long_ago(store, taken)
+    on_the_way.cleanup(None, store.queue)
+    assert store.queue.get_job_ids() == ["deliver-a", "deliver-b"]
+    assert job.execution_registry.get_execution_ids() == []
+    with store.client.pipeline() as pipe:
+        job.delete(pipeline=pipe)  # as at the end of a job that is done
+        pipe.execute()
 
 
 def test_the_lock_on_cleaning_up_outlives_its_holder_by_seconds_only(store: Store) -> None:
