@@ -235,9 +235,10 @@ def _asked_to_stop() -> Iterator[list[int]]:
 
 
 def _leave_signals(_: int) -> None:
-    # Ctrl-C reaches every process of the terminal: the one that trains says when a worker ends.
+    # Ctrl-C reaches every process of the terminal, systemd's SIGTERM every one of the service: the
+    # process that trains says when a worker ends, and takes it with it where it is killed.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _batches(stream: Stream, run: Run, options: Options) -> Iterator[Any]:

@@ -1,7 +1,10 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +116,28 @@ def test_a_run_that_is_told_to_stop_saves_what_it_has_and_goes_on(tmp_path: Path
     second = go(tmp_path, first.elapsed / 60 + 0.01, resume=True, workers=0)
     assert second.steps > first.steps
     assert json.loads((tmp_path / "progress.json").read_text())["state"] == "ended"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_reaches_the_workers_too_loses_nothing(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    code = (
+        "from pathlib import Path; from tests.training.test_train import go;"
+        f"go(Path({str(tmp_path)!r}), 5, resume=False, workers=2)"
+    )
+    started = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    progress = tmp_path / "progress.json"
+    deadline = time.monotonic() + 90
+    while not progress.is_file() or not json.loads(progress.read_text())["samples"]:
+        assert time.monotonic() < deadline
+        assert started.poll() is None
+        time.sleep(0.1)
+    os.killpg(started.pid, number)
+    assert started.wait(timeout=60) == 0
+    said = json.loads(progress.read_text())
+    assert said["state"] == "stopped"
+    assert load(tmp_path / "last.pt", TINY)["samples"] >= said["samples"] > 0
 
 
 def test_tensorboard_is_written_where_asked_for(tmp_path: Path) -> None:
