@@ -1,20 +1,49 @@
 #!/usr/bin/env bash
 # Builds images, says how large each is beyond its base, and writes its bill of materials to var/images/NAME.cdx.json:
 #   docker/images.sh [edge|cloud|dashboard …]
-# From the environment: PYTHON_IMAGE, the base; PLATFORM, such as linux/arm64; SUFFIX of the tag, such as -gpu;
-# BUILD_OPTIONS, for docker build.
+# From the environment: PYTHON_IMAGE, the base; PLATFORM, such as linux/arm64, whose base may lie here as PYTHON_IMAGE-arm64;
+# SUFFIX of the tag, such as -gpu; BUILD_OPTIONS, for docker build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 base=${PYTHON_IMAGE:-python:3.11-slim-bookworm}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 tag=$version${SUFFIX:-}
-options=(--build-arg "PYTHON_IMAGE=$base" --build-arg "VERSION=$version")
-[ -z "${PLATFORM:-}" ] || options+=(--platform "$PLATFORM")
+options=(--build-arg "VERSION=$version")
 if revision=$(git rev-parse HEAD 2>/dev/null); then
   options+=(--build-arg "REVISION=$revision" --build-arg "CREATED=$(git log -1 --format=%cI)")
 fi
 command -v docker >/dev/null || { echo "images: there is no docker here; install Docker Engine 20.10 or newer" >&2; exit 1; }
 docker version --format '{{.Server.Version}}' >/dev/null || { echo "images: the engine does not answer (its error is above); is it started, and may you use it?" >&2; exit 1; }
+
+here() { docker image inspect --format '{{.Os}}/{{.Architecture}}' "$1" 2>/dev/null; } # here IMAGE: its platform, as its label says
+fetch() { # fetch IMAGE PLATFORM TAG: as TAG, while IMAGE goes on being what it was here
+  local was
+  was=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null) || was=
+  docker pull --quiet --platform "$2" "$1" >/dev/null ||
+    { echo "images: no base for $2 (its error is above); give one as $3: docker load or pull it, and docker tag" >&2; exit 1; }
+  docker tag "$1" "$3"
+  if [ -n "$was" ]; then docker tag "$was" "$1"; else docker rmi "$1" >/dev/null; fi
+}
+measured=$base
+if [ -n "${PLATFORM:-}" ]; then
+  if docker buildx version >/dev/null 2>&1; then export DOCKER_BUILDKIT=${DOCKER_BUILDKIT:-1}; fi
+  own=$base-${PLATFORM##*/}
+  if [ "$(here "$base")" = "$PLATFORM" ]; then
+    options+=(--platform "$PLATFORM")
+  elif ! here "$own" >/dev/null && [ "${DOCKER_BUILDKIT:-0}" = 1 ]; then
+    options+=(--platform "$PLATFORM") # BuildKit finds the base by itself,
+    measured=                         # and keeps no image of it.
+  else
+    here "$own" >/dev/null || fetch "$base" "$PLATFORM" "$own"
+    # What the base's label says, which `docker import` may have got wrong: the builder before BuildKit finds its own
+    # stages by that alone.
+    options+=(--platform "$(here "$own")")
+    base=$own measured=$own
+  fi
+elif ! here "$base" >/dev/null; then
+  docker pull --quiet "$base" >/dev/null # to be measured: BuildKit would keep no image of it
+fi
+options+=(--build-arg "PYTHON_IMAGE=$base")
 
 size() { docker image inspect --format '{{.Size}}' "$1"; }
 mib() { echo $((($1 + 524288) / 1048576)); }
@@ -33,5 +62,7 @@ done
 printf '%-28s %10s %12s\n' image MiB 'beyond base'
 for name in "${names[@]}"; do
   whole=$(size "maskgate/$name:$tag")
-  printf '%-28s %10s %12s\n' "maskgate/$name:$tag" "$(mib "$whole")" "$(mib $((whole - $(size "$base"))))"
+  beyond='?'
+  [ -z "$measured" ] || beyond=$(mib $((whole - $(size "$measured"))))
+  printf '%-28s %10s %12s\n' "maskgate/$name:$tag" "$(mib "$whole")" "$beyond"
 done
