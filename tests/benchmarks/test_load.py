@@ -44,8 +44,8 @@ def _target(url: str, **more: object) -> Target:
 
 def test_it_measures_rate_latency_and_processor_time(door: str) -> None:
     target = _target(f"{door}/open", watched=psutil.Process())
-    load = drive(target, callers=2, seconds=0.3)
-    assert load.rate > 10
+    load = drive(target, callers=2, seconds=1)
+    assert load.rate > 0
     assert 0 < load.p50_ms <= load.p99_ms
     assert load.processor_us > 0
 

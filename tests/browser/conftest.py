@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.dashboard.cloud_double import KEY, CloudDouble
+from tests.doubles.redis_server import free_port
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "var" / "screenshots"
@@ -86,10 +86,10 @@ def start_dashboard(cloud: CloudDouble, **environment: str) -> Dashboard:
         stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/_stcore/health", timeout=2).is_success:
+            if httpx.get(f"{url}/_stcore/health", timeout=10).is_success:
                 return Dashboard(url, cloud, process)
         except httpx.TransportError:
             time.sleep(0.1)
@@ -101,10 +101,10 @@ def start_dashboard(cloud: CloudDouble, **environment: str) -> Dashboard:
 @pytest.fixture(scope="session")
 def _dashboard(browser: Browser) -> Iterator[Dashboard]:  # no Chromium: nothing is started
     with CloudDouble() as cloud:
-        running = start_dashboard(cloud, DASHBOARD_VERDICT_SHOWN_S="20")
+        running = start_dashboard(cloud, DASHBOARD_VERDICT_SHOWN_S="120")
         yield running
         running.process.terminate()
-        running.process.wait(timeout=20)
+        running.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(autouse=True)
 def _expect_within() -> None:
     """Streamlit's first drawing on a busy machine takes longer than Playwright's five seconds."""
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=45_000)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def open_page(
     def open_one(path: str = "/", *, width: int = 1280, height: int = 900) -> Page:
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": height})
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(45_000)
         page.goto(f"{dashboard.url}{path}")
         pages.append(page)
         return page
@@ -159,22 +159,16 @@ def lonely_page(context: BrowserContext) -> Iterator[tuple[Page, Dashboard]]:
         cloud.grant()
         lonely = start_dashboard(cloud)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(45_000)
         page.goto(lonely.url)
         yield page, lonely
         keep_picture(page, "lost-server")
         page.close()
         lonely.process.kill()
-        lonely.process.wait(timeout=20)
+        lonely.process.wait(timeout=60)
 
 
 def keep_picture(page: Page, name: str) -> None:
     """Write what the page looks like to var/screenshots, for people."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", timeout=20_000)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", timeout=45_000)

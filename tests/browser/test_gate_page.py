@@ -1,5 +1,6 @@
 """The page Gate in each of its states, as a person in front of it sees it."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -32,6 +33,14 @@ def code_in(page: Page) -> str:
     assert picture is not None
     text, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
     return text
+
+
+def expect_code(page: Page, token: str) -> None:
+    """Look until the screen holds the code: a picture may come a moment after its element."""
+    deadline = time.monotonic() + 45
+    while code_in(page) != token:
+        assert time.monotonic() < deadline, "no phone could read the code"
+        page.wait_for_timeout(200)
 
 
 def let_it_refresh(page: Page, times: int = 3) -> None:
@@ -73,7 +82,7 @@ def test_a_pass_is_shown_as_a_code_that_a_phone_reads_until_it_is_used(
     expect_state(page, "granted")
     expect(page.get_by_test_id("qr")).to_be_visible()
     expect(page.get_by_test_id("event")).to_have_count(2)
-    assert code_in(page) == TOKEN
+    expect_code(page, TOKEN)
     keep_picture(page, "granted")
     dashboard.cloud.settle_pass(event, PassStatus.REDEEMED)
     expect_state(page, "admitted")
@@ -84,9 +93,11 @@ def test_a_pass_is_shown_as_a_code_that_a_phone_reads_until_it_is_used(
 def test_an_expired_pass_is_said_to_be_so_and_loses_its_code(
     dashboard: Dashboard, open_page: OpenPage
 ) -> None:
-    dashboard.cloud.grant(lifetime=timedelta(seconds=8))
+    lifetime = timedelta(minutes=5)
+    dashboard.cloud.grant(lifetime=lifetime)
     page = open_page()
     expect_state(page, "granted")
+    dashboard.cloud.ahead = lifetime
     expect_state(page, "over")
     expect(page.get_by_test_id("banner")).to_contain_text("Pass expired")
     expect(page.get_by_test_id("qr")).to_have_count(0)
@@ -106,7 +117,7 @@ def test_on_a_phone(dashboard: Dashboard, open_page: OpenPage) -> None:
     page = open_page(width=390, height=844)
     expect(page.get_by_test_id("qr")).to_be_visible()
     expect(page.get_by_test_id("deliveries")).to_be_visible()
-    assert code_in(page) == TOKEN
+    expect_code(page, TOKEN)
     wide = page.evaluate(
         "[...document.querySelectorAll('*')].filter(e => e.checkVisibility() &&"
         " e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
@@ -205,7 +216,7 @@ def test_a_door_screen_shows_the_banner_alone(
     expect(page.get_by_role("heading", name="Messages")).to_have_count(0)
     expect(page.get_by_role("combobox")).to_have_count(0)
     expect(page.get_by_test_id("qr")).to_be_in_viewport(ratio=1)
-    assert code_in(page) == TOKEN
+    expect_code(page, TOKEN)
 
 
 def test_a_camera_that_is_lost_is_said_to_be(dashboard: Dashboard, open_page: OpenPage) -> None:
@@ -300,7 +311,9 @@ def test_another_sites_name_for_this_server_gets_no_page(dashboard: Dashboard) -
 
     def status(host: str) -> int:
         headers = {**upgrade, "Host": f"{host}:{port}", "Origin": f"http://{host}:{port}"}
-        with httpx.stream("GET", f"{dashboard.url}/_stcore/stream", headers=headers) as answer:
+        with httpx.stream(
+            "GET", f"{dashboard.url}/_stcore/stream", headers=headers, timeout=30
+        ) as answer:
             return answer.status_code
 
     assert status("127.0.0.1") == 101
@@ -314,6 +327,6 @@ def test_a_lost_server_takes_the_colour_off_the_banner(
     expect_state(page, "granted")
     expect(page.get_by_test_id("live")).to_contain_text("Live")
     lonely.process.kill()
-    expect(page.get_by_test_id("live")).to_contain_text("Not live", timeout=30_000)
+    expect(page.get_by_test_id("live")).to_contain_text("Not live", timeout=60_000)
     expect(page.get_by_test_id("qr")).to_be_hidden()
     expect(page.get_by_role("heading", name="Granted")).to_be_hidden()

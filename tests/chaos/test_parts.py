@@ -7,7 +7,7 @@ import pytest
 
 from chaos.parts import Part
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import argon2
 import httpx
-import hypothesis
 import pytest
 import structlog
 from pydantic import SecretStr
@@ -23,10 +22,6 @@ from cloud.settings import Settings
 from cloud.store import Store, StoredAccount, csrf_token, mint, new_account_id, now
 from tests.cloud.processes import wait_until_it_answers
 from tests.doubles.redis_server import RedisServer, free_port
-
-# A busy machine is no fault of the code.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
 
 GATE = "main"
 OTHER_GATE = "back"
@@ -107,7 +102,7 @@ def serving(settings: Settings) -> Iterator[str]:
         yield address
     finally:
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +135,7 @@ def login(api_url: str, store: Store) -> Iterator[Login]:
             minted = mint(f"a {role.value}", role, gate)
             store.keys.add(minted.stored)
             headers["Authorization"] = f"Bearer {minted.text}"
-        client = httpx.Client(base_url=api_url, headers=headers, timeout=20)
+        client = httpx.Client(base_url=api_url, headers=headers, timeout=60)
         clients.append(client)
         return client
 

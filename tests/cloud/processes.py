@@ -13,6 +13,9 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 60.0
+
 
 def environment(redis_url: str, **more: str) -> dict[str, str]:
     """The environment of a process, without any setting that this machine may have."""
@@ -44,7 +47,7 @@ def process(*arguments: str, env: Mapping[str, str], log: Path) -> Iterator[Proc
         finally:
             running.terminate()
             try:
-                running.wait(timeout=20)
+                running.wait(timeout=STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 running.kill()
                 running.wait()
@@ -52,7 +55,7 @@ def process(*arguments: str, env: Mapping[str, str], log: Path) -> Iterator[Proc
 
 def wait_until_it_answers(address: str, path: str = "/healthz") -> None:
     """Return once an API answers 200; fail after a while."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + START_TIMEOUT_S
     with httpx.Client(base_url=address, timeout=5) as client:
         while True:
             with contextlib.suppress(httpx.TransportError):

@@ -17,7 +17,7 @@ from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
 Make = Callable[..., Event]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def accept(store: Store, event: Event) -> None:

@@ -15,7 +15,7 @@ from cloud.contract import EnrolmentCode, EnrolmentRequest, Gate, IssuedKey, Rol
 from cloud.errors import KeyRevoked
 from cloud.store import Store, now
 from tests.cloud.conftest import GATE
-from tests.cloud.processes import environment, process
+from tests.cloud.processes import START_TIMEOUT_S, environment, process
 from tests.doubles.redis_server import RedisServer, free_port
 
 
@@ -191,7 +191,7 @@ def test_redis_is_not_started_for_an_address_that_is_not_plainly_here(url: str) 
 
 
 def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -1,5 +1,6 @@
 """A double of the cloud, and an environment in which the dashboard finds it."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,11 +12,20 @@ from tests.dashboard.cloud_double import KEY, CloudDouble
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudDouble]:
+def in_utc() -> Iterator[None]:
+    """This process in one zone wherever it runs: a page without a browser shows that one's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, in_utc: None) -> Iterator[CloudDouble]:
     with CloudDouble() as double:
         monkeypatch.setenv("DASHBOARD_API_URL", double.url)
         monkeypatch.setenv("DASHBOARD_API_KEY", KEY)
-        monkeypatch.setenv("TZ", "UTC")
         yield double
         st.cache_resource.clear()
 

@@ -114,4 +114,4 @@ def test_an_unforeseen_problem_still_says_what_the_cloud_said(
 def test_now_is_by_the_clouds_clock(cloud: CloudDouble, client: Client, ahead: timedelta) -> None:
     cloud.ahead = ahead
     client.gates()
-    assert abs(client.now() - (datetime.now(UTC) + ahead)) < timedelta(seconds=3)
+    assert abs(client.now() - (datetime.now(UTC) + ahead)) < timedelta(minutes=1)

@@ -13,7 +13,7 @@ from typing import Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.doubles.redis_server import free_port
+from tests.doubles.redis_server import START_TIMEOUT_S, free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class MailServer:
 
     def start(self) -> None:
         """Take mail."""
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller = Controller(
+            self, ready_timeout=START_TIMEOUT_S, hostname="127.0.0.1", port=self.port
+        )
         self._controller.start()
 
     def stop(self) -> None:

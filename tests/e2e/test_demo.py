@@ -80,4 +80,4 @@ def test_it_ends_with_all_its_parts_when_told_to(tmp_path: Path) -> None:
     running.terminate()
     running.communicate(timeout=60)
     assert running.returncode == 0
-    assert psutil.wait_procs(parts, timeout=10)[1] == []
+    assert psutil.wait_procs(parts, timeout=30)[1] == []

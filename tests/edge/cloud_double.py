@@ -29,6 +29,7 @@ from cloud.contract import (
     RefusalReason,
     RolledKey,
 )
+from tests.doubles.redis_server import free_port
 
 KEY = "device-key-of-the-test"
 CODE = "ABCD-2345"
@@ -71,13 +72,13 @@ class CloudDouble:
         self.changed = threading.Condition()
         self.url = ""
 
-    def wait_for(self, count: int, timeout: float = 20.0) -> list[Event]:
+    def wait_for(self, count: int, timeout: float = 60.0) -> list[Event]:
         """Wait until so many events have come."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.events) >= count, timeout), self.events
             return list(self.events)
 
-    def wait_for_attempts(self, count: int, timeout: float = 20.0) -> None:
+    def wait_for_attempts(self, count: int, timeout: float = 60.0) -> None:
         """Wait until so many events were posted, accepted or not."""
         with self.changed:
             assert self.changed.wait_for(lambda: self.attempts >= count, timeout), self.attempts
@@ -160,7 +161,7 @@ def decide(event: Event) -> Decision:
 
 
 @contextmanager
-def serving(double: CloudDouble, port: int = 0) -> Iterator[CloudDouble]:
+def serving(double: CloudDouble, port: int | None = None) -> Iterator[CloudDouble]:
     """The double on a port of this machine; `double.url` says where."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -181,7 +182,7 @@ def serving(double: CloudDouble, port: int = 0) -> Iterator[CloudDouble]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port or free_port()), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -68,5 +68,5 @@ def installed(
     monkeypatch.setenv("EDGE_STATE_DIR", str(state))
     monkeypatch.setenv("EDGE_DETECTOR", str(models_dir / "detector.xml"))
     monkeypatch.setenv("EDGE_CLASSIFIER", str(models_dir / "classifier.xml"))
-    monkeypatch.setenv("EDGE_DRAIN_TIMEOUT_S", "20")
+    monkeypatch.setenv("EDGE_DRAIN_TIMEOUT_S", "60")
     return state

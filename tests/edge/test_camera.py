@@ -208,10 +208,10 @@ def test_the_newest_frame_of_a_live_camera_wins() -> None:
         for frame in camera.frames():
             numbers.append(frame.number)
             time.sleep(0.01)
-            if len(numbers) == 4:
+            if len(numbers) >= 4 and camera.dropped:
                 break
-    assert numbers != list(range(numbers[0], numbers[0] + 4))
-    assert camera.dropped > 0
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] >= len(numbers)
 
 
 @pytest.mark.parametrize("result", [AWAY, CaptureFake(0)])

@@ -111,6 +111,6 @@ def test_the_thread_does_what_comes_and_ends(cloud: CloudDouble, client: Client)
     listener = Listener(client, hand.orders(), wait_s=0, pause_s=(0.01, 0.05))
     listener.start()
     with cloud.changed:
-        assert cloud.changed.wait_for(lambda: "1-0" in cloud.polls, timeout=20)
+        assert cloud.changed.wait_for(lambda: "1-0" in cloud.polls, timeout=60)
     listener.stop()
     assert hand.done == ["reload"]

@@ -41,7 +41,7 @@ def test_it_waits_for_a_cloud_that_is_away(tmp_path: Path) -> None:
     waiting.start()
     port = int(address.rpartition(":")[2])
     with serving(double, port=port):
-        waiting.join(30)
+        waiting.join(60)
     assert identity.load(chosen.device_path).gate == "main"
 
 

@@ -1,4 +1,3 @@
-import socket
 from datetime import UTC, datetime
 from urllib.request import urlopen
 
@@ -9,6 +8,7 @@ from cloud.contract import CameraState, Label
 from edge.errors import SettingsError, SourceUnreadableError
 from edge.health import Health, Watchdog, serve_metrics
 from edge.values import Box, Face, Frame, Judgement, Verdict
+from tests.doubles.redis_server import free_port
 from tests.edge import standins
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -102,9 +102,7 @@ def test_the_watchdog_looks_by_itself(clock: Clock) -> None:
 
 
 def test_metrics_are_served_until_the_end(health: Health) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     health.gauge("outbox_depth", "Events that wait", lambda: 7)
     stop = serve_metrics(health, "127.0.0.1", port)
     try:

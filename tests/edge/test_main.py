@@ -76,7 +76,7 @@ def test_what_the_cloud_does_not_take_waits_for_the_next_run(
     assert "2 events undelivered" in result.output
     assert "offline" in result.output
     monkeypatch.delenv("EDGE_CLOUD_URL")
-    monkeypatch.setenv("EDGE_DRAIN_TIMEOUT_S", "20")
+    monkeypatch.setenv("EDGE_DRAIN_TIMEOUT_S", "60")
     monkeypatch.setenv("EDGE_VOTES", "1000")  # nobody new
     result = edge("run", "--source", clip, "--as-fast-as-possible")
     assert result.exit_code == 0, result.output
@@ -148,7 +148,8 @@ def test_an_interrupt_ends_a_loop_in_order(installed: Path, cloud: CloudDouble, 
     finally:
         process.kill()
     assert process.returncode == 0, output
-    assert "1 verdicts, 0 events undelivered" in output
+    # Of the clip's two people the second may have been judged meanwhile.
+    assert f"{len(cloud.events)} verdicts, 0 events undelivered" in output
     assert cloud.heartbeats[-1].camera is CameraState.ENDED
 
 

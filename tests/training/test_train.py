@@ -1,11 +1,11 @@
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,11 @@ class Points(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
             yield x, 2 * x[:, :1] - x[:, 1:]
 
 
-def step(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
+Batch = tuple[torch.Tensor, torch.Tensor]
+Step = Callable[[nn.Module, Batch], dict[str, torch.Tensor]]
+
+
+def step(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
     return {"square_loss": ((model(batch[0]) - batch[1]) ** 2).mean()}
 
 
@@ -61,6 +65,7 @@ def go(
     minutes: float,
     resume: bool,
     configuration: Configuration = TINY,
+    step: Step = step,
     **options: Any,
 ) -> Run:
     run = Run(folder, configuration, minutes)
@@ -83,7 +88,6 @@ def test_training_learns_ends_on_time_and_goes_on_where_it_stopped(tmp_path: Pat
     assert second.steps * TINY.batch == second.samples
     assert second.elapsed >= weights["elapsed"] + 0.02 * 60
     assert len(second.history) == 2
-    assert second.best > 0.8
     assert {p.name for p in tmp_path.iterdir()} == {
         "best.pt",
         "last.pt",
@@ -94,6 +98,9 @@ def test_training_learns_ends_on_time_and_goes_on_where_it_stopped(tmp_path: Pat
     progress = json.loads((tmp_path / "progress.json").read_text())
     assert progress["state"] == "ended"
     assert progress["samples"] <= second.samples
+    # However few steps a busy machine takes in a second, they lead there.
+    while second.best <= 0.8:
+        second = go(tmp_path, second.elapsed / 60 + 0.02, resume=True, workers=0)
 
 
 def test_resume_refuses_nothing_and_another_configuration(tmp_path: Path) -> None:
@@ -106,10 +113,15 @@ def test_resume_refuses_nothing_and_another_configuration(tmp_path: Path) -> Non
 
 
 def test_a_run_that_is_told_to_stop_saves_what_it_has_and_goes_on(tmp_path: Path) -> None:
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    first = go(tmp_path, 5, resume=False, workers=0)
-    assert first.elapsed < 60
+    steps = itertools.count(1)
+
+    def told_at_the_twentieth(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        if next(steps) == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(model, batch)
+
+    first = go(tmp_path, 5, resume=False, step=told_at_the_twentieth, workers=0)
+    assert first.steps == 20
     assert first.history == []
     assert json.loads((tmp_path / "progress.json").read_text())["state"] == "stopped"
     assert load(tmp_path / "last.pt", TINY)["steps"] == first.steps

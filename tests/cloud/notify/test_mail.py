@@ -13,7 +13,7 @@ from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.notify.base import Message
 from cloud.notify.mail import MailNotifier, translated
 from cloud.settings import SmtpSecurity
-from tests.doubles.redis_server import free_port
+from tests.doubles.redis_server import START_TIMEOUT_S, free_port
 
 
 class Mailbox:
@@ -42,7 +42,9 @@ class Mailbox:
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
     handler = Mailbox()
-    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
+    controller = Controller(
+        handler, ready_timeout=START_TIMEOUT_S, hostname="127.0.0.1", port=free_port()
+    )
     controller.start()
     yield handler, controller.port
     controller.stop()

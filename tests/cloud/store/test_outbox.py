@@ -121,7 +121,7 @@ def test_workers_relay_by_themselves(apart: Store, make_event: Make) -> None:
         relay.start()
     for _ in range(5):
         accept(apart, make_event())
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while apart.waiting_jobs() != 10 or len(outbox_of(apart)) > 0:
         assert time.monotonic() < deadline
         time.sleep(0.02)
