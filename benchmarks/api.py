@@ -21,8 +21,8 @@ from cloud.contract import Event, Label, Outcome, Redemption
 from demo.stage import Stage, free_port
 
 CALLERS = 64
-"""So many that the server is never out of work, on either side: with 32 it waits for the disk, whose
-word Redis answers for, a quarter of the time."""
+"""So many that the server is never out of work, on either side: with 32 it waits for the disk,
+whose word Redis answers for, a quarter of the time."""
 
 TURNS = 8
 """Each side is measured in so many turns, one after the other's: what else this machine does then
