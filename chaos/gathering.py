@@ -14,7 +14,7 @@ from chaos.world import World
 from cloud.contract import Delivery, EventRecord
 from cloud.store import Store, keyspace, now
 from edge import outbox
-from tests.doubles.bot_api import SentMessage
+from tests.doubles.bot_api_wire import SentMessage
 from tests.doubles.mail_server import TakenMail
 
 LISTED_AT_MOST: Final = 50

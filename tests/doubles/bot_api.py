@@ -5,62 +5,28 @@ polling), sendMessage, sendPhoto (multipart/form-data), editMessageText, answerC
 getFile with its download, setMyCommands, setWebhook and deleteWebhook.
 """
 
-import contextlib
-import json
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from email import policy
-from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.doubles.bot_api_wire import (
+    Failure,
+    SentMessage,
+    SentPhoto,
+    Server,
+    cut_short,
+    error,
+    parameters,
+    reply,
+    send,
+)
+
 TOKEN = "123456:double-of-the-bot-api"
-
-
-@dataclass(frozen=True, slots=True)
-class SentMessage:
-    """What sendMessage was called with; `at` is on the monotonic clock."""
-
-    chat_id: str
-    text: str
-    at: float
-    message_id: int = 0
-    reply_markup: str = ""
-    silent: bool = False
-    answered: bool = True
-    """Whether the sender was told that it was taken over."""
-
-
-@dataclass(frozen=True, slots=True)
-class SentPhoto:
-    """What sendPhoto was called with; `at` is on the monotonic clock."""
-
-    chat_id: str
-    caption: str
-    photo: bytes
-    filename: str
-    at: float
-    answered: bool = True
-    """Whether the sender was told that it was taken over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """How one of the next sends goes wrong."""
-
-    status: int
-    description: str
-    retry_after: int | None = None
-    hang: bool = False
-    cut: bool = False
-    """The connection is closed in the middle of the answer."""
-    taken: bool = False
-    """The message is taken over all the same: what is lost is the answer."""
 
 
 @dataclass
@@ -92,7 +58,7 @@ class BotApiDouble:
         self._released = threading.Event()
         self._message_id = 0
         self._update_id = 0
-        self._server: ThreadingHTTPServer | None = None
+        self._server: Server | None = None
 
     @property
     def port(self) -> int:
@@ -121,7 +87,7 @@ class BotApiDouble:
             def log_message(self, *_: object) -> None:
                 """Keep the test's output to itself."""
 
-        self._server = _Server((self.host, 0), Handler)
+        self._server = Server((self.host, 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -274,15 +240,17 @@ class BotApiDouble:
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         length = int(request.headers.get("Content-Length", 0))
-        fields, files = _fields(request.headers.get("Content-Type", ""), request.rfile.read(length))
+        fields, files = parameters(
+            request.headers.get("Content-Type", ""), request.rfile.read(length)
+        )
         fields.update(parse_qsl(urlsplit(request.path).query))
         path = unquote(urlsplit(request.path).path)
         if path.startswith(f"/file/bot{self.token}/"):
-            _send(request, 200, "image/png", self.files[path.rpartition("/")[2]])
+            send(request, 200, "image/png", self.files[path.rpartition("/")[2]])
             return
         prefix, _, method = urlsplit(request.path).path.rpartition("/")
         if prefix != f"/bot{self.token}":
-            _reply(request, 401, _error(401, "Unauthorized"))
+            reply(request, 401, error(401, "Unauthorized"))
             return
         failure = None
         with self._changed:
@@ -297,13 +265,13 @@ class BotApiDouble:
             request.close_connection = True
             return
         if failure is not None and failure.cut:
-            _cut_short(request)
+            cut_short(request)
             return
         if failure is not None:
-            _reply(
+            reply(
                 request,
                 failure.status,
-                _error(failure.status, failure.description, failure.retry_after),
+                error(failure.status, failure.description, failure.retry_after),
             )
             return
         result = self._result(method, fields, files)
@@ -313,9 +281,9 @@ class BotApiDouble:
             if call is not None:
                 call()
         if result is None:
-            _reply(request, 404, _error(404, "Not Found"))
+            reply(request, 404, error(404, "Not Found"))
         else:
-            _reply(request, 200, {"ok": True, "result": result[0]})
+            reply(request, 200, {"ok": True, "result": result[0]})
 
     def _result(
         self,
@@ -409,69 +377,9 @@ class BotApiDouble:
             return due()
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Take no notice of a bot that was killed while it was answered."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-def _fields(kind: str, body: bytes) -> tuple[dict[str, str], dict[str, tuple[str, bytes]]]:
-    """Return the parameters and the files of a request, whichever way they were sent."""
-    if kind.startswith("application/json"):
-        return {name: str(value) for name, value in json.loads(body).items()}, {}
-    if not kind.startswith("multipart/form-data"):
-        return dict(parse_qsl(body.decode())), {}
-    whole = BytesParser(policy=policy.HTTP).parsebytes(
-        b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body
-    )
-    fields: dict[str, str] = {}
-    files: dict[str, tuple[str, bytes]] = {}
-    for part in whole.iter_parts():
-        name = str(part.get_param("name", header="content-disposition"))
-        content = part.get_payload(decode=True)
-        assert isinstance(content, bytes)
-        if part.get_filename() is None:
-            fields[name] = content.decode()
-        else:
-            files[name] = (str(part.get_filename()), content)
-    return fields, files
-
-
-def _error(code: int, description: str, retry_after: int | None = None) -> dict[str, Any]:
-    error: dict[str, Any] = {"ok": False, "error_code": code, "description": description}
-    if retry_after is not None:
-        error["parameters"] = {"retry_after": retry_after}
-    return error
-
-
 def _person(identity: int, language: str) -> dict[str, Any]:
     return {"id": identity, "is_bot": False, "first_name": "Ada", "language_code": language}
 
 
 def _named(kind: str) -> dict[str, str]:
     return {"first_name": "Ada"} if kind == "private" else {"title": "The door"}
-
-
-def _reply(request: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
-    _send(request, status, "application/json", json.dumps(body).encode())
-
-
-def _cut_short(request: BaseHTTPRequestHandler) -> None:
-    """Begin an answer of 200 bytes, and close the connection after a few of them."""
-    with contextlib.suppress(ConnectionError):
-        request.send_response(200)
-        request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", "200")
-        request.end_headers()
-        request.wfile.write(b'{"ok":true,')
-    request.close_connection = True
-
-
-def _send(request: BaseHTTPRequestHandler, status: int, kind: str, content: bytes) -> None:
-    with contextlib.suppress(ConnectionError):
-        request.send_response(status)
-        request.send_header("Content-Type", kind)
-        request.send_header("Content-Length", str(len(content)))
-        request.end_headers()
-        request.wfile.write(content)
