@@ -15,6 +15,7 @@ from telegram.ext import Application
 
 from cloud.bot.conversation import Conversation
 from cloud.bot.handlers import Bot, Handlers
+from cloud.bot.handover import Handover, OnceEach
 from cloud.bot.pace import FleetPace
 from cloud.bot.updates import PatientRequest
 from cloud.errors import CannotStart, StoreError
@@ -118,6 +119,8 @@ async def _answering(settings: Settings, store: Store, token: str) -> AsyncItera
         .base_file_url(_files_of(settings.telegram_api_url))
         .rate_limiter(FleetPace(store))
         .get_updates_request(PatientRequest())
+        .update_queue(Handover())
+        .concurrent_updates(OnceEach(store))
         .build()
     )
     Handlers(conversation).add_to(application)

@@ -70,6 +70,11 @@ def redemption(key_id: str, nonce: str, gate: str, token_sha256: str) -> str:
     return f"mg:redemption:{key_id}:{nonce}:{gate}:{token_sha256}"
 
 
+def update(bot_id: int, update_id: int) -> str:
+    """String: a note that an update of Telegram's was dealt with."""
+    return f"mg:bot:update:{bot_id}:{update_id}"
+
+
 def relayed(cursor: str) -> str:
     """String, on the queue's Redis: that an entry of the outbox was taken."""
     return f"mg:relayed:{cursor}"

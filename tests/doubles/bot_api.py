@@ -53,7 +53,7 @@ class BotApiDouble:
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
-        self._failures: deque[Failure] = deque()
+        self._failures: deque[Failure | None] = deque()
         self._updates: list[dict[str, Any]] = []
         self._released = threading.Event()
         self._message_id = 0
@@ -113,8 +113,10 @@ class BotApiDouble:
         """Answer the next sends with a refusal such as 403 `Forbidden: bot was blocked …`."""
         self._fail(Failure(status, description), times)
 
-    def hang(self, times: int = 1) -> None:
-        """Leave the next sends without an answer until `release`."""
+    def hang(self, times: int = 1, *, after: int = 0) -> None:
+        """Leave the next sends without an answer until `release`; `after` so many that go well."""
+        with self._changed:
+            self._failures.extend([None] * after)
         self._fail(Failure(0, "", hang=True), times)
 
     def swallow(self, times: int = 1) -> None:
