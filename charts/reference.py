@@ -2,11 +2,10 @@
 
     values.yaml, with a comment above each value
     ├── README.md            its table of values, from the comments
-    └── values.schema.json   closed: types from the defaults, and what is said below
+    └── values.schema.json   closed: types from the defaults, and what schemas.py says
 
-Values that are settings of a process are taken from its `Settings` class, so that a chart refuses
-a variable that nothing reads, and a number that the process would refuse. With `--check` nothing
-is written; the exit code is 1 where something would be.
+What a default does not tell is said in charts/schemas.py. With `--check` nothing is written; the
+exit code is 1 where something would be.
 """
 
 import copy
@@ -19,18 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
 
-import cloud.settings
-import dashboard.settings
-import edge.settings
+from charts.schemas import EVERYWHERE, Schema, closed, cloud_chart, edge_chart
 
 CHARTS: Final = Path(__file__).parent
 BEGIN: Final = "<!-- values: written by `python -m charts.reference` -->"
 END: Final = "<!-- end of values -->"
-
-Schema = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,319 +64,9 @@ def _at(defaults: Any, path: tuple[str, ...]) -> Any:
     return defaults
 
 
-# What a default alone does not tell. A star stands for any one name.
-
-_NAME: Final[Schema] = {"type": "string", "maxLength": 253, "pattern": "^[a-z0-9.-]*$"}
-_KEY: Final[Schema] = {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$"}
-_TEXTS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
-_POLICY: Final[Schema] = {"enum": ["Always", "IfNotPresent", "Never"]}
-_DIGEST: Final[Schema] = {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}
-_TAG: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_.-]*$", "not": {"const": "latest"}}
-_SIZE: Final[Schema] = {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(Mi|Gi|Ti)$"}
-_PORTS: Final[Schema] = {
-    "type": "array",
-    "items": {"type": "integer", "minimum": 1, "maximum": 65535},
-}
-_NAMES: Final[Schema] = {"type": "array", "items": {"type": "string", "minLength": 1}}
-_HOSTS: Final[Schema] = {
-    "type": "array",
-    "items": {"type": "string", "pattern": "^[A-Za-z0-9.*-]+$"},
-}
-_CRON: Final[Schema] = {"type": "string", "pattern": "^(@[a-z]+|(\\S+ ){4}\\S+)$"}
-_URL: Final[Schema] = {"type": "string", "pattern": "^(https?://\\S+)?$"}
-_DURATION: Final[Schema] = {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"}
-_SERVICE: Final[Schema] = {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}
-_USER: Final[Schema] = {"type": ["integer", "null"], "minimum": 1}
-
-
-def _closed(**properties: Schema) -> Schema:
-    return {"type": "object", "additionalProperties": False, "properties": properties}
-
-
-_QUANTITY: Final[Schema] = {"type": ["string", "number"]}
-_AMOUNTS: Final[Schema] = {
-    "type": "object",
-    "required": ["cpu", "memory"],
-    "additionalProperties": _QUANTITY,
-}
-_RESOURCES: Final[Schema] = {
-    **_closed(requests=_AMOUNTS, limits={**_AMOUNTS, "required": ["memory"]}),
-    "required": ["requests", "limits"],
-}
-_TOLERATIONS: Final[Schema] = {
-    "type": "array",
-    "items": _closed(
-        key={"type": "string"},
-        operator={"enum": ["Exists", "Equal"]},
-        value={"type": "string"},
-        effect={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
-        tolerationSeconds={"type": "integer"},
-    ),
-}
-_OBJECT: Final[Schema] = {"type": "object"}
-_AFFINITY: Final[Schema] = _closed(
-    nodeAffinity=_OBJECT, podAffinity=_OBJECT, podAntiAffinity=_OBJECT
-)
-_SELECTOR: Final[Schema] = _closed(
-    matchLabels=_TEXTS,
-    matchExpressions={
-        "type": "array",
-        "items": _closed(
-            key={"type": "string"},
-            operator={"enum": ["In", "NotIn", "Exists", "DoesNotExist"]},
-            values={"type": "array", "items": {"type": "string"}},
-        ),
-    },
-)
-_CIDR: Final[Schema] = {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
-_CIDRS: Final[Schema] = {"type": "array", "items": _CIDR}
-_PEERS: Final[Schema] = {
-    "type": "array",
-    "items": _closed(
-        namespaceSelector=_SELECTOR,
-        podSelector=_SELECTOR,
-        ipBlock=_closed(cidr=_CIDR, **{"except": _CIDRS}),
-    ),
-}
-_RULES: Final[Schema] = {
-    "type": "array",
-    "items": _closed(
-        to=_PEERS,
-        ports={
-            "type": "array",
-            "items": _closed(
-                port={"type": ["integer", "string"]},
-                endPort={"type": "integer"},
-                protocol={"enum": ["TCP", "UDP", "SCTP"]},
-            ),
-        },
-    ),
-}
-_VARIABLES: Final[Schema] = {
-    "type": "array",
-    "items": {
-        **_closed(
-            name={"type": "string", "pattern": "^[A-Z_][A-Z0-9_]*$"}, value={"type": "string"}
-        ),
-        "required": ["name", "value"],
-    },
-}
-_POSITIVE: Final[Schema] = {"type": "integer", "minimum": 1}
-
-_EVERYWHERE: Final[Mapping[str, Schema]] = {
-    "registry": {"type": "string", "pattern": "^[^/\\s]*(/[^\\s]*)?$"},
-    "repository": {"type": "string", "minLength": 1},
-    "tag": _TAG,
-    "digest": _DIGEST,
-    "pullPolicy": _POLICY,
-    "imagePullSecrets": _NAMES,
-    "existingSecret": _NAME,
-    "existingClaim": _NAME,
-    "caSecret": _NAME,
-    "tlsSecret": _NAME,
-    "storageClass": _NAME,
-    "key": _KEY,
-    "tokenKey": _KEY,
-    "passwordKey": _KEY,
-    "urlKey": _KEY,
-    "caKey": _KEY,
-    "size": _SIZE,
-    "resources": _RESOURCES,
-    "nodeSelector": _TEXTS,
-    "tolerations": _TOLERATIONS,
-    "affinity": _AFFINITY,
-    "annotations": _TEXTS,
-    "podAnnotations": _TEXTS,
-    "labels": _TEXTS,
-    "schedule": _CRON,
-    "interval": _DURATION,
-    "keep": _POSITIVE,
-    "maxReplicas": _POSITIVE,
-    "port": {"type": "integer", "minimum": 1, "maximum": 65535},
-    "targetCPU": {"type": "integer", "minimum": 1, "maximum": 100},
-    "hosts": _HOSTS,
-    "clients": _PEERS,
-    "monitoring": _PEERS,
-    "dns": _PEERS,
-    "mail": _PEERS,
-    "redis": _PEERS,
-    "cidr": _CIDR,
-    "except": _CIDRS,
-    "ports": _PORTS,
-    "redisPorts": _PORTS,
-    "extraEgress": _RULES,
-    "extraEnv": _VARIABLES,
-    "runAsUser": _USER,
-    "runAsGroup": _USER,
-    "sentinels": _NAMES,
-    "priorityClassName": _NAME,
-}
-
-_GATE_ID: Final = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
-
-
-def _by_id(schema: Schema) -> Schema:
-    """Return the schema of things under names such as gates have."""
-    return {**_closed(), "patternProperties": {_GATE_ID: schema}}
-
-
-# Variables that a chart sets itself, or that come from a Secret.
-_OWN: Final[Mapping[str, frozenset[str]]] = {
-    "CLOUD_": frozenset(
-        {
-            "CLOUD_REDIS_DIR",
-            "CLOUD_REDIS_FSYNC",
-            "CLOUD_HOST",
-            "CLOUD_PORT",
-            "CLOUD_METRICS_PORT",
-            "CLOUD_TELEGRAM_WEBHOOK_PORT",
-        }
-    ),
-    "DASHBOARD_": frozenset({"DASHBOARD_API_URL"}),
-    "EDGE_": frozenset(
-        {
-            "EDGE_SOURCE",
-            "EDGE_CLOUD_URL",
-            "EDGE_STATE_DIR",
-            "EDGE_MODEL_CACHE_DIR",
-            "EDGE_METRICS_PORT",
-            "EDGE_METRICS_HOST",
-            "EDGE_LOG_JSON",
-        }
-    ),
-}
-
-_KEPT: Final = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-
-
-def settings_schema(settings: type[BaseSettings]) -> Schema:
-    """Return the closed schema of a process's variables that are no secrets."""
-    prefix = str(settings.model_config["env_prefix"])
-    whole = settings.model_json_schema()
-    properties: Schema = {}
-    for name, field in settings.model_fields.items():
-        variable = f"{prefix}{name.upper()}"
-        if variable in _OWN[prefix] or SecretStr in _types_of(field.annotation):
-            continue
-        said = _resolved(whole["properties"][name], whole)
-        kept = {word: said[word] for word in _KEPT if word in said}
-        if kept.get("type") in (None, "array"):
-            kept = {"type": "string"}
-        properties[variable] = {**kept, "description": field.description or ""}
-    return {"type": "object", "additionalProperties": False, "properties": properties}
-
-
-def _types_of(annotation: Any) -> set[Any]:
-    return {annotation, *getattr(annotation, "__args__", ())}
-
-
-def _resolved(said: Schema, whole: Schema) -> Schema:
-    """Return a property without references, and without the null that means unset."""
-    choices = [each for each in said.get("anyOf", []) if each.get("type") != "null"]
-    if len(choices) == 1:
-        said = {**said, **choices[0]}
-    if "$ref" in said:
-        said = {**said, **whole["$defs"][said["$ref"].rpartition("/")[2]]}
-    return said
-
-
-def _cloud_chart() -> Mapping[str, Schema]:
-    return {
-        "settings": settings_schema(cloud.settings.Settings),
-        "dashboard.settings": settings_schema(dashboard.settings.Settings),
-        "gates": _by_id({"type": "string", "minLength": 1}),
-        "telegram.webhookSecretKey": {**_KEY, "pattern": "^[-._a-zA-Z0-9]*$"},
-        "redis.mode": {"enum": ["bundled", "external"]},
-        "redis.bundled.fsync": {"enum": ["always", "everysec"]},
-        "redis.bundled.maxMemory": {"type": "string", "pattern": "^([0-9]+(kb|mb|gb))?$"},
-        "redis.external.url": {
-            "type": "string",
-            "pattern": "^((redis|rediss|redis\\+sentinel)://[^@\\s]+)?$",
-        },
-        "redis.external.queueUrlKey": {"type": "string", "pattern": "^[-._a-zA-Z0-9]*$"},
-        "api.service.type": _SERVICE,
-        "dashboard.service.type": _SERVICE,
-        "worker.autoscaling.kind": {"enum": ["none", "hpa", "keda"]},
-        "worker.autoscaling.keda.trigger": {"enum": ["redis", "prometheus"]},
-        "worker.autoscaling.keda.prometheusAddress": _URL,
-        "worker.autoscaling.keda.redis": {},
-        "worker.terminationGracePeriodSeconds": {"type": "integer", "minimum": 30},
-        "bot.replicas": {"type": "integer", "minimum": 1, "maximum": 2},
-        "gateway.parentRefs": {
-            "type": "array",
-            "items": {
-                **_closed(
-                    name={"type": "string", "minLength": 1},
-                    namespace={"type": "string"},
-                    sectionName={"type": "string"},
-                    group={"type": "string"},
-                    kind={"type": "string"},
-                    port={"type": "integer"},
-                ),
-                "required": ["name"],
-            },
-        },
-        "gateway.apiHostnames": _HOSTS,
-        "gateway.dashboardHostnames": _HOSTS,
-        "redis": {},
-        "monitoring": {},
-        "monitoring.rules.lateAfterSeconds": {"type": "number", "exclusiveMinimum": 0},
-        "monitoring.rules.slowAfterSeconds": {"type": "number", "exclusiveMinimum": 0},
-    }
-
-
-_CAMERA: Final[Mapping[str, Schema]] = {
-    "kind": {"enum": ["resource", "device", "network", "file"]},
-    "path": {"type": "string", "pattern": "^(/\\S*)?$"},
-    "resource": {"type": "string", "pattern": "^([a-z0-9.-]+/[A-Za-z0-9._-]+)?$"},
-    "group": {"type": ["integer", "null"], "minimum": 1},
-    "url": {"type": "string", "pattern": "^((rtsps?|https?)://[^@\\s]+)?$"},
-    "existingSecret": _NAME,
-    "urlKey": _KEY,
-    "claim": _NAME,
-}
-_ENROLMENT: Final[Mapping[str, Schema]] = {
-    "existingSecret": _NAME,
-    "key": _KEY,
-    "nodes": {"type": "array", "items": {**_NAME, "minLength": 1}, "uniqueItems": True},
-}
-
-
-def _edge_chart() -> Mapping[str, Schema]:
-    settings = settings_schema(edge.settings.Settings)
-    door = _closed(
-        nodeSelector=_TEXTS,
-        camera=_closed(**_CAMERA),
-        enrolment=_closed(**_ENROLMENT),
-        settings=settings,
-        resources=_RESOURCES,
-        tolerations=_TOLERATIONS,
-    )
-    return {
-        "cloud.url": {"type": "string", "pattern": "^(https?://[^\\s/]+(/\\S*)?)?$"},
-        "settings": settings,
-        "doors": _by_id(door),
-        **{f"camera.{name}": schema for name, schema in _CAMERA.items()},
-        **{f"enrolment.{name}": schema for name, schema in _ENROLMENT.items()},
-        "state.kind": {"enum": ["claim", "hostPath", "emptyDir"]},
-        "state.hostPath.path": {"type": "string", "pattern": "^/\\S+$"},
-        "hostAliases": {
-            "type": "array",
-            "items": _closed(ip={"type": "string"}, hostnames=_HOSTS),
-        },
-        "monitoring": {},
-        "networkPolicy.cloud": _PEERS,
-        "networkPolicy.cloudPorts": _PORTS,
-        "networkPolicy.cameras": _PEERS,
-        "networkPolicy.cameraPorts": _PORTS,
-        "securityContext.runAsUser": {"type": "integer", "minimum": 1},
-        "securityContext.runAsGroup": {"type": "integer", "minimum": 1},
-    }
-
-
 def schema_of(chart: Path) -> Schema:
     """Return the whole schema of a chart's values."""
-    special = _cloud_chart() if chart.name == "maskgate" else _edge_chart()
+    special = cloud_chart() if chart.name == "maskgate" else edge_chart()
     texts = {".".join(value.path): value.text for value in values_of(chart)}
     defaults = yaml.safe_load((chart / "values.yaml").read_text())
     schema = _schema(defaults, (), special, texts)
@@ -396,11 +79,11 @@ def _schema(
     default: Any, path: tuple[str, ...], special: Mapping[str, Schema], texts: Mapping[str, str]
 ) -> Schema:
     name = ".".join(path)
-    said = special.get(name, _EVERYWHERE.get(path[-1], {}) if path else {})
+    said = special.get(name, EVERYWHERE.get(path[-1], {}) if path else {})
     if said:
         schema = copy.deepcopy(said)
     elif isinstance(default, dict):
-        schema = _closed(
+        schema = closed(
             **{key: _schema(value, (*path, key), special, texts) for key, value in default.items()}
         )
     elif isinstance(default, bool):
@@ -410,7 +93,7 @@ def _schema(
     elif isinstance(default, str):
         schema = {"type": "string"}
     else:
-        raise SystemExit(f"{name}: say in charts/reference.py what may stand here")
+        raise SystemExit(f"{name}: say in charts/schemas.py what may stand here")
     if name in texts:
         schema["description"] = texts[name]
     return schema
