@@ -10,7 +10,7 @@ import pytest
 
 from tests.deploy.engine import HARDENED, ROOT, docker, image
 
-pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.timeout(1800)]
 
 ARM64 = f"{image('edge')}-arm64"
 MOMENTS_S = (1.0, 4.0, 9.0)
