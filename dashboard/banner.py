@@ -27,6 +27,7 @@ class Tone(StrEnum):
     GRANTED = "granted"
     ADMITTED = "admitted"
     OVER = "over"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,18 @@ def banner_for(event: EventRecord | None, clock: LocalClock, shown: timedelta) -
             refusal=event.id,
         )
     return _granted(event, event.pass_record, clock, shown)
+
+
+def closed_banner(event: EventRecord | None, clock: LocalClock) -> Banner:
+    """The banner of a gate that is closed, whatever its newest event was.
+
+    A pass that is made meanwhile admits nobody, so its code is not shown, and nobody is sent back
+    to the camera.
+    """
+    last = f"Last verdict: {event.access}, at {clock.at(event.occurred_at)}." if event else ""
+    return Banner(
+        Tone.CLOSED, "Closed", "This entrance is closed just now. Please speak to the staff.", last
+    )
 
 
 def _granted(

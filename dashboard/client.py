@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import httpx
@@ -16,6 +16,7 @@ from cloud.contract import (
     EventPage,
     EventRecord,
     Gate,
+    GateChange,
     Label,
     Problem,
     ProblemCode,
@@ -38,6 +39,7 @@ PAGE_LIMIT = 100
 
 T = TypeVar("T")
 
+_GATE = TypeAdapter(Gate)
 _GATES = TypeAdapter(list[Gate])
 _DEVICES = TypeAdapter(list[Device])
 _EVENTS = TypeAdapter(EventPage)
@@ -45,7 +47,7 @@ _DELIVERIES = TypeAdapter(DeliveryPage)
 
 
 class Client:
-    """Reads gates, events, deliveries and passes. Every failure is a DashboardError.
+    """Reads gates, events, deliveries and passes; closes gates. Every failure is a DashboardError.
 
     Safe to share between threads, as httpx.Client is.
     """
@@ -84,6 +86,24 @@ class Client:
     def gates(self) -> list[Gate]:
         """All the gates that the key may read."""
         return self._read("/v1/gates", _GATES)
+
+    def gate(self, gate_id: str) -> Gate:
+        """One gate, as it is now. Raises GateUnknown where the key sees none of this id."""
+        for gate in self.gates():
+            if gate.id == gate_id:
+                return gate
+        raise GateUnknown(
+            f"The gate '{gate_id}' is gone, or not this key's any more.",
+            "Load this page again, and choose another gate.",
+        )
+
+    def close_gate(self, gate_id: str, *, closed: bool, reason: str) -> Gate:
+        """Close or open a gate; `reason` goes into the cloud's audit trail."""
+        change = GateChange(closed=closed, reason=reason)
+        answer = self._ask(
+            "PATCH", f"/v1/gates/{gate_id}", json=change.model_dump(exclude_unset=True)
+        )
+        return self._understood(answer, _GATE)
 
     def devices(self) -> list[Device]:
         """All the devices that the key may read."""
@@ -132,6 +152,9 @@ class Client:
 
     def _read(self, path: str, shape: TypeAdapter[T], **query: str | int | None) -> T:
         answer = self._get(path, {name: value for name, value in query.items() if value})
+        return self._understood(answer, shape)
+
+    def _understood(self, answer: httpx.Response, shape: TypeAdapter[T]) -> T:
         try:
             return shape.validate_json(answer.content)
         except ValidationError as error:
@@ -140,8 +163,11 @@ class Client:
             ) from error
 
     def _get(self, path: str, query: dict[str, str | int]) -> httpx.Response:
+        return self._ask("GET", path, params=query)
+
+    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
-            answer = self._http.get(path, params=query)
+            answer = self._http.request(method, path, **content)
         except httpx.TimeoutException as error:
             raise ApiUnreachable(
                 f"No answer from {self._address} within {self._timeout_s:g} s.", _START_IT

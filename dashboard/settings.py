@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         le=3600,
         description="How long a refusal, or the end of a pass, stays on the banner, in seconds",
     )
+    gate_control: bool = Field(
+        default=False,
+        description="Whether whoever sees the page may close and open its gate; the key's role "
+        "has to be operator",
+    )
     rows: int = Field(
         default=50, ge=5, le=100, description="Rows of a table before 'Show more' is pressed"
     )

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from cloud.contract import Access, DeliveryStatus, EventRecord, Gate, Label
-from dashboard.banner import LABELS, Banner, banner_for
+from dashboard.banner import LABELS, Banner, banner_for, closed_banner
 from dashboard.bell import show_bell
 from dashboard.client import PAGE_LIMIT, Client
 from dashboard.clock import LocalClock
@@ -64,6 +64,8 @@ def show_gate() -> None:
     st.fragment(_show_devices, run_every=max(every_s, DEVICES_EVERY_S))(connection, gate, at_door)
     if at_door:
         return
+    if connection.settings.gate_control:
+        st.fragment(_show_control, run_every=max(every_s, TABLES_EVERY_S))(connection, gate)
     tables_every_s = max(every_s, TABLES_EVERY_S)
     st.subheader("Events", anchor=False)
     wanted = _ask_for_events(gate, _clock(connection))
@@ -151,10 +153,14 @@ def _show_banner(connection: Connection, gate: Gate, at_door: bool) -> None:
     settings, client = connection.settings, connection.client
     banner = None
     try:
+        closed = client.gate(gate.id).closed
         newest = client.newest_event(gate.id)
         clock = _clock(connection)
         st.session_state["answered_at"] = clock.at(client.now())
-        banner = banner_for(newest, clock, timedelta(seconds=settings.verdict_shown_s))
+        if closed:
+            banner = closed_banner(newest, clock)
+        else:
+            banner = banner_for(newest, clock, timedelta(seconds=settings.verdict_shown_s))
         qr, qr_missing = _qr(client, banner)
         st.html(
             render(
@@ -189,6 +195,33 @@ def _show_devices(connection: Connection, gate: Gate, at_door: bool) -> None:
         return
     for kind, words in remarks_on_devices(devices, gate, _clock(connection)):
         _remark("devices", words, kind)
+
+
+def _show_control(connection: Connection, gate: Gate) -> None:
+    """What closes the gate, and opens it again. What the cloud refuses is said beneath."""
+    try:
+        closed = connection.client.gate(gate.id).closed
+    except DashboardError as error:
+        words = f"Whether the gate is closed is not known. {error.title}: {error.what}"
+        _remark("control-unknown", words, "bad")
+        return
+    why, act = st.columns([3, 1], vertical_alignment="bottom")
+    reason = why.text_input(
+        "Reason",
+        max_chars=500,
+        key=f"reason, closed: {closed}",
+        placeholder="For the audit trail, such as fire drill",
+    )
+    pressed = act.button(
+        "Open this gate" if closed else "Close this gate", key="control", width="stretch"
+    )
+    if pressed:
+        try:
+            connection.client.close_gate(gate.id, closed=not closed, reason=reason)
+        except DashboardError as error:
+            _remark("control-failed", f"{error.title}: {error.what} {error.mend}", "bad")
+            return
+        st.rerun()
 
 
 def _qr(client: Client, banner: Banner) -> tuple[str | None, DashboardError | None]:

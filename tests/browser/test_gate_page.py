@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from cloud.contract import CameraState, Channel, DeliveryStatus, Label, PassStatus
-from tests.browser.conftest import Dashboard, keep_picture
+from tests.browser.conftest import Dashboard, keep_picture, start_dashboard
 from tests.dashboard.cloud_double import KEY, Mood
 
 pytestmark = pytest.mark.browser
@@ -101,6 +101,33 @@ def test_an_expired_pass_is_said_to_be_so_and_loses_its_code(
     expect_state(page, "over")
     expect(page.get_by_test_id("banner")).to_contain_text("Pass expired")
     expect(page.get_by_test_id("qr")).to_have_count(0)
+
+
+def test_a_gate_is_closed_and_opened_from_its_page(
+    context: BrowserContext, dashboard: Dashboard, open_page: OpenPage
+) -> None:
+    dashboard.cloud.grant(token=TOKEN)
+    door = open_page("/?gate=main&screen=door")
+    expect_state(door, "granted")
+    controlled = start_dashboard(dashboard.cloud, DASHBOARD_GATE_CONTROL="true")
+    try:
+        page = context.new_page()
+        page.goto(f"{controlled.url}/?gate=main")
+        page.get_by_role("textbox", name="Reason").fill("fire drill")
+        page.get_by_role("button", name="Close this gate").click()
+        expect_state(page, "closed")
+        expect(page.get_by_test_id("banner")).to_contain_text("speak to the staff")
+        assert dashboard.cloud.reasons == ["fire drill"]
+        keep_picture(page, "closed")
+        expect_state(door, "closed")
+        expect(door.get_by_test_id("qr")).to_have_count(0)
+        page.get_by_role("button", name="Open this gate").click()
+        expect_state(page, "granted")
+        expect_state(door, "granted")
+        page.close()
+    finally:
+        controlled.process.kill()
+        controlled.process.wait()
 
 
 def test_on_a_phone(dashboard: Dashboard, open_page: OpenPage) -> None:

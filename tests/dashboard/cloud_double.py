@@ -29,6 +29,7 @@ from cloud.contract import (
     EventPage,
     EventRecord,
     Gate,
+    GateChange,
     Heartbeat,
     Label,
     PassRecord,
@@ -38,6 +39,7 @@ from cloud.contract import (
     Refusal,
     RefusalReason,
 )
+from tests.doubles.redis_server import free_port
 
 KEY = "mgk_a-good-key"
 
@@ -65,7 +67,7 @@ class CloudDouble:
 
     def __init__(self) -> None:
         self._server: _Server | None = None
-        self._port = 0
+        self._port = free_port()
         self.closing = threading.Event()
         self.forget()
 
@@ -80,6 +82,7 @@ class CloudDouble:
         self.tokens: dict[UUID, str] = {}
         self.devices: list[Device] = []
         self.asked: list[str] = []
+        self.reasons: list[str] = []
         self.looks_at_most = 5_000
         self.enrol()
         self._cursors = count(1)
@@ -100,7 +103,6 @@ class CloudDouble:
         self.closing.clear()
         handler = type("Handler", (_Handler,), {"double": self})
         self._server = _Server(("127.0.0.1", self._port), handler)
-        self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
@@ -113,6 +115,16 @@ class CloudDouble:
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
+
+    def close_gate(self, change: GateChange, gate: str = "main") -> Gate | None:
+        """Close or open a gate, as somebody does elsewhere; None where there is no such gate."""
+        for place, each in enumerate(self.gates):
+            if each.id == gate:
+                changed = each.model_copy(update={"closed": bool(change.closed)})
+                self.gates[place] = changed
+                self.reasons.append(change.reason)
+                return changed
+        return None
 
     def add_gate(self, gate: str, name: str) -> None:
         self.gates.append(_gate(gate, name))
@@ -315,6 +327,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self._problem(403, ProblemCode.ROLE_FORBIDDEN, "a kiosk may not do this")
             case _:
                 self._problem(404, ProblemCode.NOT_FOUND, f"Nothing is at {address.path}.")
+
+    def do_PATCH(self) -> None:
+        double = self.double
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        gate = self.path.removeprefix("/v1/gates/")
+        if double.mood is Mood.KIOSK:
+            return self._problem(403, ProblemCode.ROLE_FORBIDDEN, "a kiosk may not do this")
+        changed = double.close_gate(GateChange.model_validate_json(body), gate)
+        if changed is None:
+            return self._problem(404, ProblemCode.GATE_UNKNOWN, f"there is no gate {gate}")
+        return self._send_json(changed.model_dump(mode="json"))
 
     def _send_page(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cloud.contract import Channel, DeliveryStatus, Label, PassStatus
+from cloud.contract import Channel, DeliveryStatus, GateChange, Label, PassStatus
 from tests.dashboard.cloud_double import KEY, CloudDouble, Mood
 
 FOLDER = Path(__file__).parents[2] / "dashboard"
@@ -171,6 +171,56 @@ def test_the_table_is_filtered(cloud: CloudDouble) -> None:
     page.datetime_input[0].set_value(since.replace(tzinfo=None))
     page.datetime_input[1].set_value((since + timedelta(hours=20)).replace(tzinfo=None)).run()
     assert shown() == [str(old.id)]
+
+
+def test_a_closed_gate_says_so_and_shows_no_code_until_it_is_open(cloud: CloudDouble) -> None:
+    cloud.grant()
+    page = open_page(gate="main", screen="door")
+    assert 'data-state="granted"' in html_of(page)
+    cloud.close_gate(GateChange(closed=True))
+    said = html_of(page.run())
+    assert 'data-state="closed"' in said
+    assert "Please speak to the staff" in said
+    assert "Last verdict: granted" in said
+    assert 'data-testid="qr"' not in said
+    cloud.close_gate(GateChange(closed=False))
+    assert 'data-testid="qr"' in html_of(page.run())
+
+
+def controls(page: AppTest) -> list[str]:
+    return [button.label for button in page.button if button.key == "control"]
+
+
+def test_nobody_closes_a_gate_from_a_page_that_was_not_allowed_to(cloud: CloudDouble) -> None:
+    assert controls(open_page()) == []
+
+
+def test_a_gate_is_closed_with_a_reason_and_opened(
+    cloud: CloudDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASHBOARD_GATE_CONTROL", "true")
+    assert controls(open_page(gate="main", screen="door")) == []
+    page = open_page()
+    page.text_input[0].set_value("fire drill")
+    page.button(key="control").click().run()
+    assert cloud.gates[0].closed
+    assert cloud.reasons == ["fire drill"]
+    assert 'data-state="closed"' in html_of(page.run())
+    assert controls(page) == ["Open this gate"]
+    page.button(key="control").click().run()
+    assert not cloud.gates[0].closed
+    assert 'data-state="waiting"' in html_of(page.run())
+
+
+def test_what_the_key_may_not_do_is_said_beside_the_button(
+    cloud: CloudDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASHBOARD_GATE_CONTROL", "true")
+    page = open_page()
+    cloud.mood = Mood.KIOSK
+    page.button(key="control").click().run()
+    assert 'data-testid="control-failed"' in html_of(page)
+    assert not cloud.gates[0].closed
 
 
 def test_more_rows_on_demand(cloud: CloudDouble, monkeypatch: pytest.MonkeyPatch) -> None:

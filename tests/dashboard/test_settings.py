@@ -83,4 +83,6 @@ def test_the_page_of_settings_names_each_with_its_default() -> None:
 
 
 def _plain(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
     return f"{default:g}" if isinstance(default, float) else str(default).rstrip("/")
