@@ -40,7 +40,14 @@ _OUTPUTS = {
     Role.CLASSIFIER: ("probabilities",),
     Role.GENDER: ("probabilities",),
 }
-_OPTIONAL = ("input_size", "resize", "size_multiple", "certain_threshold")
+_OPTIONAL = (
+    "input_size",
+    "resize",
+    "size_multiple",
+    "certain_threshold",
+    "blend_iou_threshold",
+    "blend_score_threshold",
+)
 INPUT = "image"
 
 _DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}

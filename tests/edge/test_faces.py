@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from edge import inference
 from edge.errors import ModelUnfitError
-from edge.faces import FaceDetector
+from edge.faces import FaceDetector, blended
 from edge.inference import ModelInfo
 from edge.installation import Models
 from edge.manifest import Role, find
@@ -81,6 +84,47 @@ def test_boxes_outside_and_inside_out_are_no_faces(detect: Detect) -> None:
 
 def test_no_candidates_are_no_faces(detect: Detect) -> None:
     assert detect(np.zeros((0, 4)), np.zeros(0)) == []
+
+
+def blending(boxes: Any, scores: Any, **options: Any) -> list[tuple[list[float], float]]:
+    says = {"blend_iou_threshold": "0.5", "blend_score_threshold": "0.1"}
+    info = ModelInfo(standins.INFO["detector"] | says, Path("fake.xml"))
+    detector = FaceDetector(NetworkFake(boxes, scores, info))  # type: ignore[arg-type]
+    faces = detector.detect(standins.picture(None), **options)
+    return [([f.box.x0, f.box.y0, f.box.x1, f.box.y1], round(f.score, 3)) for f in faces]
+
+
+def test_boxes_around_a_face_have_a_say_in_where_it_is() -> None:
+    boxes = [[10, 10, 110, 110], [20, 10, 120, 110], [200, 0, 300, 100], [10, 10, 60, 60]]
+    (left, first), (right, second) = blending(boxes, [0.8, 0.2, 0.6, 0.3])
+    assert left == pytest.approx([12, 10, 112, 110])  # a fifth of the way; a quarter is too small
+    assert (first, second) == (0.8, 0.6)
+    assert right == pytest.approx([200, 0, 300, 100])
+
+
+def test_a_box_that_has_a_say_is_still_no_face_of_its_own() -> None:
+    boxes = [[10, 10, 110, 110], [200, 0, 300, 100]]
+    assert blending(boxes, [0.4, 0.2]) == []
+    assert len(blending(boxes, [0.4, 0.2], min_score=0.05)) == 2
+    # Too unsure to have a say.
+    assert blending([[0, 0, 99, 99], [9, 0, 108, 99]], [0.8, 0.09])[0][0] == pytest.approx(
+        [0, 0, 99, 99]
+    )
+
+
+@given(
+    arrays(np.float32, (9, 4), elements=st.floats(0, 300, width=32)),
+    arrays(np.float32, 9, elements=st.floats(0.125, 1, width=32)),
+    st.floats(0, 1),
+)
+def test_a_blended_box_lies_within_those_that_it_was_made_of(
+    corners: Any, scores: Any, iou: float
+) -> None:
+    boxes = np.concatenate([corners[:, :2], corners[:, :2] + 1 + corners[:, 2:]], axis=1)
+    moved = blended(boxes[:3], boxes, scores, iou)
+    assert (moved >= boxes.min(axis=0) - 1e-3).all()
+    assert (moved <= boxes.max(axis=0) + 1e-3).all()
+    assert (moved[:, 2:] > moved[:, :2]).all()
 
 
 @pytest.mark.parametrize(
