@@ -10,7 +10,9 @@ import pytest
 import zxingcpp
 from pydantic import SecretStr
 from rq import Retry
+from rq.executions import Execution
 from rq.job import Job
+from rq.registry import clean_registries
 
 from cloud import gatekeeping, jobs
 from cloud.contract import (
@@ -245,6 +247,30 @@ def test_a_job_that_broke_for_good_fails_its_delivery(store: Store, make_event: 
         [only(store)],
         None,
     )
+
+
+def test_a_dead_workers_job_is_tried_again_ahead_of_others_and_its_first_try_forgotten(
+    store: Store, make_event: Make
+) -> None:
+    subscribe(store)
+    accept(store, make_event(Label.WITHOUT_MASK))
+    (job,) = store.queue.jobs
+    store.queue.remove(job)
+    with store.queue_client.pipeline() as pipe:
+        Execution.create(job, ttl=0, pipeline=pipe, worker_name="dead")
+        job.prepare_for_execution("dead", pipe)
+        pipe.execute()
+    assert job.execution_registry.get_execution_ids() != []
+    clean_registries(store.queue)
+    again = store.queue.fetch_job(job.id)
+    assert again is not None
+    assert store.queue.scheduled_job_registry.get_job_ids() == [job.id]
+    assert again.retries_left == 4
+    assert again.should_enqueue_at_front()
+    with store.queue_client.pipeline() as pipe:
+        again.delete(pipeline=pipe)  # as RQ does when it is done: it would miss the first try
+        pipe.execute()
+    assert only(store).status is DeliveryStatus.PENDING
 
 
 def test_jobs_of_what_is_gone_do_nothing(store: Store) -> None:
