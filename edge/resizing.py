@@ -10,13 +10,18 @@ from edge.values import Image
 FILL = 114
 """Grey of a letterbox's empty part."""
 
+UNALIASED = 1.25
+"""Times that a picture may be larger than wanted and still be taken bilinearly as it is."""
+
 
 def resized(image: Image, width: int, height: int) -> Image:
     """A picture of another size, without aliasing.
 
-    Shrinks by the mean over whole blocks of pixels first, where both sides can be divided so, and
-    goes the rest of the way bilinearly; by pixel area where the rest is more than a half. From
-    640×480 that takes a sixth of the time of pixel area alone.
+    Shrinks by the mean over whole blocks of pixels first, where both sides can be divided so. What
+    is left goes bilinearly: as it is up to `UNALIASED`; up to a half blurred by weights of 1, 2, 1
+    before, which are as blurred (0.71 pixels) as a picture must be that is to be shrunk 1.74 times,
+    if it has 0.5 of its own (Lowe, Distinctive Image Features, 2004, section 3.3); by pixel area
+    from there on. From 640×480 that takes under a third of the time of pixel area alone.
 
     Args:
         image: Any size.
@@ -31,8 +36,10 @@ def resized(image: Image, width: int, height: int) -> Image:
             smaller = (image.shape[1] // factor, image.shape[0] // factor)
             image = np.asarray(cv2.resize(image, smaller, interpolation=cv2.INTER_AREA), np.uint8)
             break
-    far = image.shape[1] > 2 * width or image.shape[0] > 2 * height
-    how = cv2.INTER_AREA if far else cv2.INTER_LINEAR
+    left = max(image.shape[1] / width, image.shape[0] / height)
+    if UNALIASED < left <= 2:
+        image = np.asarray(cv2.GaussianBlur(image, (3, 3), 0), np.uint8)
+    how = cv2.INTER_AREA if left > 2 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
 
 

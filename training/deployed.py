@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import openvino
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from training.datasets import Album
 from training.layouts import Pixels
 from training.measures import COUNTED, Detections, face_ap, overlaps, suppress
 from training.records import LABELS
+from training.resizing import letterboxed, resized
 from training.tasks import macro_f1
 from training.verdicts import verdicts
 
@@ -24,37 +24,6 @@ Floats = NDArray[np.float32]
 
 _LEAST = 0.02
 """Score from which a detection counts towards the average precision."""
-
-
-def resized(picture: Pixels, width: int, height: int) -> Pixels:
-    """A picture of another size, as docs/decisions/0001-model-contract.md lays it down: by the mean
-    over whole blocks of pixels first, the rest bilinearly.
-    """
-    if picture.shape[:2] == (height, width):
-        return picture
-    most = min(picture.shape[1] // width, picture.shape[0] // height)
-    for factor in range(most, 1, -1):
-        if picture.shape[0] % factor == 0 and picture.shape[1] % factor == 0:
-            smaller = (picture.shape[1] // factor, picture.shape[0] // factor)
-            picture = np.asarray(
-                cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA), np.uint8
-            )
-            break
-    far = picture.shape[1] > 2 * width or picture.shape[0] > 2 * height
-    how = cv2.INTER_AREA if far else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
-
-
-def letterboxed(picture: Pixels, size: int, multiple: int) -> tuple[Pixels, tuple[float, float]]:
-    """The picture with its longer side `size`, its sides filled up to `multiple` with grey, and the
-    factors (across, down) back to its own pixels.
-    """
-    scale = np.float32(size) / np.float32(max(picture.shape[:2]))
-    height, width = (max(1, int(np.rint(np.float32(s) * scale))) for s in picture.shape[:2])
-    small = resized(picture, width, height)
-    room = (0, -height % multiple, 0, -width % multiple)
-    filled = cv2.copyMakeBorder(small, *room, cv2.BORDER_CONSTANT, value=(114, 114, 114))
-    return np.asarray(filled, np.uint8), (picture.shape[1] / width, picture.shape[0] / height)
 
 
 class Deployed:

@@ -11,6 +11,9 @@ from torch.nn import functional
 
 STRIDES = (8, 16, 32)
 
+MULTIPLE = max(STRIDES)
+"""Both sides of what the network sees are multiples of its coarsest stride."""
+
 
 def _convolution(
     inside: int, outside: int, kernel: int = 1, stride: int = 1, *, active: bool = True

@@ -18,9 +18,9 @@ import openvino
 
 from training.checkpoint import write_json
 from training.classifier import CropClassifier
-from training.detector import FaceDetector
+from training.detector import MULTIPLE, FaceDetector
 from training.errors import ExportError
-from training.graphs import MULTIPLE, reference_detection, reference_probabilities
+from training.graphs import reference_detection, reference_probabilities
 from training.layouts import Pixels
 from training.measures import MEAN, SCALE
 

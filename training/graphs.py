@@ -18,15 +18,10 @@ from torch import nn
 from torch.nn import functional
 
 from training.classifier import CropClassifier
-from training.detector import STRIDES, FaceDetector, anchor_points, decode
+from training.detector import MULTIPLE, FaceDetector, anchor_points, decode
 from training.layouts import Pixels
 from training.measures import MEAN, SCALE
-
-FILL = 114.0
-"""Grey of the letterbox's empty part, 0…255."""
-
-MULTIPLE = max(STRIDES)
-"""Both sides of what the detector's network sees are multiples of its coarsest stride."""
+from training.resizing import FILL
 
 Floats = NDArray[np.float32]
 
@@ -196,7 +191,7 @@ def detector_graph(
     missing = ops.floor_mod(ops.negative(inner), ops.constant([MULTIPLE, MULTIPLE], dtype=np.int64))
     ends = ops.concat([ops.constant([0, 0], dtype=np.int64), missing], 0)
     begins = ops.constant([0, 0, 0, 0], dtype=np.int64)
-    filled = ops.pad(planes, begins, ends, "constant", ops.constant(FILL, dtype=np.float32))
+    filled = ops.pad(planes, begins, ends, "constant", ops.constant(float(FILL), dtype=np.float32))
     normal = _normalised(filled.output(0))
 
     said = _join(network, normal)
@@ -269,7 +264,7 @@ def _shown(picture: Pixels, height: int, width: int, multiple: int) -> torch.Ten
         planes, (height, width), mode="bilinear", antialias=True, align_corners=False
     )
     room = (0, -width % multiple, 0, -height % multiple)
-    return (functional.pad(small, room, value=FILL) - MEAN) / SCALE
+    return (functional.pad(small, room, value=float(FILL)) - MEAN) / SCALE
 
 
 @torch.no_grad()

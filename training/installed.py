@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from training.crops import cut
-from training.deployed import letterboxed, resized
 from training.errors import MissingModelError, UnfitModelError
 from training.inference import Network
 from training.layouts import Pixels
 from training.records import LABELS
+from training.resizing import letterboxed, resized
 from training.scenes import Boxes
-from training.systems import UNSAID, Floats, Integers, Sight, System, sight_of
+from training.systems import UNSAID, Floats, Integers, Sight, System, extent, sight_of
 
 MODELS = Path("edge/models")
 _MEND = "export the model with `python -m training export`"
@@ -101,7 +101,9 @@ class InstalledDetector:
         shown, (across, down) = letterboxed(picture, *self._fit) if self._fit else (picture, (1, 1))
         found = self._network.infer(np.ascontiguousarray(shown)[None])
         scores = found["scores"][0]
-        boxes = found["boxes"][0] * np.array([across, down] * 2, np.float32)
+        # Cut off at the border, as the edge does: the graph knows only that of what it was given.
+        limits = extent(picture)
+        boxes = np.clip(found["boxes"][0] * np.array([across, down] * 2, np.float32), 0, limits)
         real = (boxes[:, 2:] > boxes[:, :2]).all(1) & np.isfinite(scores)
         return sight_of(boxes[real], scores[real], least=least, overlap=self._overlap)
 

@@ -15,9 +15,10 @@ from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
 from training.datasets import Album
-from training.detector import FaceDetector, anchor_points, decode
+from training.detector import MULTIPLE, FaceDetector, anchor_points, decode
 from training.layouts import Pixels
 from training.records import Record
+from training.resizing import canvas, letterboxed
 from training.scenes import Boxes
 
 MEAN, SCALE = 127.5, 127.5
@@ -25,6 +26,9 @@ MEAN, SCALE = 127.5, 127.5
 
 COUNTED = 32.0
 """Shorter side in pixels from which a face counts in the measures."""
+
+_TOGETHER = 16
+"""Pictures of one shape that are judged at once."""
 
 
 def normalised(pictures: torch.Tensor) -> torch.Tensor:
@@ -61,42 +65,40 @@ def suppress(
     return Detections(boxes[kept], scores[kept])
 
 
-def letterbox(picture: Pixels, size: int) -> tuple[Pixels, float]:
-    """The picture in the top left corner of a square of 114s, and the factor by which it was
-    scaled.
-    """
-    scale = size / max(picture.shape[:2])
-    width, height = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    out = np.full((size, size, 3), 114, np.uint8)
-    out[:height, :width] = cv2.resize(
-        picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    )
-    return out, scale
-
-
 @torch.no_grad()
 def detect(
     model: FaceDetector,
-    pictures: list[Pixels],
+    pictures: Sequence[Pixels],
     size: int,
     least: float = 0.02,
     overlap: float = 0.45,
 ) -> list[Detections]:
-    """Faces of each picture at the input size that the exported model has."""
+    """Faces of each picture, seen as the edge shows it to the exported model: longer side `size`,
+    the shorter one filled up to a multiple of 32. Pictures of one shape go together.
+    """
     model.eval()
     device = next(model.parameters()).device
-    anchors = anchor_points(size, size)
-    found = []
-    for start in range(0, len(pictures), 16):
-        boxed = [letterbox(p, size) for p in pictures[start : start + 16]]
-        logits, raw = model(
-            normalised(torch.from_numpy(np.stack([b[0] for b in boxed])).to(device))
-        )
-        scores, boxes = logits.cpu().sigmoid().numpy(), decode(raw.cpu(), anchors).numpy()
-        for (_, scale), s, b in zip(boxed, scores, boxes, strict=True):
-            sure = s >= least
-            found.append(suppress(b[sure] / scale, s[sure], least, overlap))
-    return found
+    of_shape: dict[tuple[int, int], list[int]] = {}
+    for place, picture in enumerate(pictures):
+        shape = canvas(picture.shape[0], picture.shape[1], size, MULTIPLE)
+        of_shape.setdefault(shape, []).append(place)
+    found: dict[int, Detections] = {}
+    for shape, places in of_shape.items():
+        anchors = anchor_points(*shape)
+        for start in range(0, len(places), _TOGETHER):
+            batch = places[start : start + _TOGETHER]
+            boxed = [letterboxed(pictures[place], size, MULTIPLE) for place in batch]
+            seen = torch.from_numpy(np.stack([filled for filled, _ in boxed]))
+            logits, raw = model(normalised(seen.to(device)))
+            scores, boxes = logits.cpu().sigmoid().numpy(), decode(raw.cpu(), anchors).numpy()
+            for place, (_, factors), s, b in zip(batch, boxed, scores, boxes, strict=True):
+                height, width = pictures[place].shape[:2]
+                # Cut off at the border, as the exported graph does.
+                pixels = np.clip(b * np.tile(factors, 2), 0, (width, height) * 2)
+                real = (s >= least) & (pixels[:, 2:] > pixels[:, :2]).all(1)
+                sure = pixels[real].astype(np.float32)
+                found[place] = suppress(sure, s[real], least, overlap)
+    return [found[place] for place in range(len(pictures))]
 
 
 def overlaps(boxes: Boxes, others: Boxes) -> Boxes:

@@ -21,16 +21,14 @@ from training.deployed import (
     Pace,
     classifier_figure,
     detector_figure,
-    letterboxed,
     paces,
     pipeline_figure,
 )
-from training.detector import FaceDetector
+from training.detector import MULTIPLE, FaceDetector
 from training.errors import AccuracyError
 from training.evaluate import boxed_pictures
 from training.export import Exported, describe, install
 from training.graphs import (
-    MULTIPLE,
     classifier_graph,
     classifier_network,
     detector_graph,
@@ -38,6 +36,7 @@ from training.graphs import (
 )
 from training.layouts import Pixels
 from training.quantise import MOST_DROP, Floats, planes, quantised
+from training.resizing import letterboxed
 
 CALIBRATED_ON = 200
 """Pictures, and crops, by which the ranges of activations are found; NNCF asks for 100 to 300."""

@@ -22,7 +22,10 @@ from training.export import (
     verify_detector,
 )
 from training.graphs import classifier_graph, detector_graph, reference_detection
+from training.installed import InstalledDetector
+from training.measures import detect, overlaps
 from training.records import LABELS
+from training.resizing import letterboxed
 
 FACES = Exported(
     "face-detector",
@@ -117,6 +120,43 @@ def test_a_picture_that_fits_is_not_resized(models: Path, detector: FaceDetector
     found = compiled([picture[None]])
     assert np.abs(found["scores"][0] - scores).max() < 0.03
     assert np.abs(found["boxes"][0] - boxes)[scores > 0.3].max() < 2
+
+
+def fed_to_network(graph: openvino.Model) -> openvino.CompiledModel:
+    """The graph up to what it feeds its network, a normalised picture."""
+    (normalised,) = (
+        op.output(0)
+        for op in graph.get_ordered_ops()
+        if op.get_type_name() == "Divide" and op.output(0).partial_shape.rank.get_length() == 4
+    )
+    inside = openvino.Model([openvino.opset13.result(normalised)], graph.get_parameters(), "inside")
+    return openvino.Core().compile_model(inside, "CPU")
+
+
+def test_evaluate_shows_the_model_what_the_edge_does(models: Path, detector: FaceDetector) -> None:
+    """Pictures of several shapes, small and large, high and wide: the tensor and the faces."""
+    shown: list[np.ndarray] = []
+    hook = detector.register_forward_pre_hook(lambda _, given: shown.extend(given[0].numpy()))
+    pictures = [*sample_pictures(), np.ascontiguousarray(sample_pictures()[0].transpose(1, 0, 2))]
+    with hook:
+        # Suppression is one of many near ties here: without it, the same boxes are there.
+        found = detect(detector, pictures, 96, least=0.25, overlap=1.0)
+    inside = fed_to_network(openvino.Core().read_model(models / "face-detector.xml"))
+    edge = InstalledDetector(models / "face-detector.xml")
+    # Two that are filled up to one shape go together.
+    assert sorted(s.shape[1:] for s in shown) == [(64, 96), (96, 64), (96, 96), (96, 96)]
+    for picture, faces in zip(pictures, found, strict=True):
+        fed = inside([letterboxed(picture, 96, 32)[0][None]])[0][0]
+        (tensor,) = (s for s in shown if s.shape == fed.shape and np.abs(s - fed).max() < 1e-5)
+        assert np.ptp(tensor) > 1
+        theirs = edge.find(picture, 0.3).faces
+        assert theirs.scores[0] == pytest.approx(faces.scores[0], abs=0.01)
+        # What the border cuts to a sliver may be cut a hundredth of a pixel elsewhere.
+        large = theirs.boxes[(theirs.boxes[:, 2:] - theirs.boxes[:, :2]).min(1) > 5]
+        assert len(large) > 3
+        assert overlaps(large, faces.boxes).max(1).min() > 0.9
+        assert faces.boxes.min() >= 0
+        assert (faces.boxes <= np.tile(picture.shape[1::-1], 2)).all()
 
 
 def test_a_model_that_says_something_else_is_refused(

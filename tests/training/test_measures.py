@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.training.albums import boxed_album
-from training.measures import Detections, face_ap, letterbox, overlaps, suppress
+from training.measures import Detections, face_ap, overlaps, suppress
 from training.verdicts import admission_figures, temperature_of, threshold_of, verdicts
 
 
@@ -49,13 +49,6 @@ def test_suppression_keeps_the_surest_of_overlapping_boxes() -> None:
     kept = suppress(boxes, np.array([0.6, 0.9, 0.5, 0.1], np.float32), 0.3, 0.45)
     assert kept.scores.tolist() == pytest.approx([0.9, 0.5])
     assert overlaps(kept.boxes, kept.boxes)[0, 1] == 0
-
-
-def test_letterbox_keeps_the_ratio_and_says_its_scale() -> None:
-    square, scale = letterbox(np.full((100, 200, 3), 255, np.uint8), 64)
-    assert scale == pytest.approx(0.32)
-    assert (square[:32] == 255).all()
-    assert (square[32:] == 114).all()
 
 
 def test_with_mask_needs_its_threshold_and_otherwise_the_likelier_of_the_rest_is_said() -> None:

@@ -167,7 +167,8 @@ def evaluate_detector_command(
     run: RunFolder = None,
     data: Elsewhere = None,
 ) -> None:
-    """A run's detector: average precision, and the threshold of the best F0.5."""
+    """A run's detector, on pictures as the edge shows them: average precision, and the thresholds
+    that export writes."""
     console.print_json(data=evaluate_detector(run or Path("var/training/detector"), prepared, data))
 
 
