@@ -40,7 +40,7 @@ def _play(world: World, planned: plan.Plan, timeout_s: float) -> tuple[tally.Tal
         directed = director.Director(world, planned, show)
         ended = directed.play(timeout_s)
         for name, part in world.parts.items():
-            if name.startswith("edge"):
+            if name.startswith(("edge", plan.CAMERA)):
                 part.stop()
         attempts = doors.finish()
         tokens = doors.tokens()
@@ -60,6 +60,7 @@ def _as_table(counted: tally.Tally) -> Table:
     table = Table("what", "counted", title="What is left")
     rows: dict[str, object] = {
         "events acknowledged / stored": f"{counted.acknowledged} / {counted.stored}",
+        "… of them by a real edge": counted.by_edge,
         "events admitted / passes": f"{counted.admitted_events} / {counted.passes}",
         "passes redeemed once / twice": f"{counted.redeemed_once} / {counted.redeemed_twice}",
         "messages lost": f"{counted.messages_lost} of {counted.messages_expected}",
@@ -83,15 +84,18 @@ def main(
     rounds: Annotated[int, typer.Option(help="How often all faults are gone through", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="The same seed makes the same plan")] = 1,
     events: Annotated[int, typer.Option(help="Events in a round, from all devices", min=20)] = 1000,
-    devices: Annotated[int, typer.Option(help="Each at a gate of its own", min=1, max=10)] = 5,
+    devices: Annotated[int, typer.Option(help="Each at a gate of its own", min=1, max=9)] = 5,
     workers: Annotated[int, typer.Option(help="Processes that do jobs", min=1)] = 2,
     kills: Annotated[
-        int, typer.Option(help="How often each of the five is killed in a round", min=0)
+        int, typer.Option(help="How often each of the six is killed in a round", min=0)
     ] = 2,
     pause: Annotated[float, typer.Option(help="Seconds that Redis is paused", min=0.1)] = 10.0,
     wait: Annotated[
         float, typer.Option(help="Mean seconds between two events of a device", min=0.01)
     ] = 0.7,
+    camera: Annotated[
+        bool, typer.Option(help="Have a real edge on the demo's clip among them, killed as well")
+    ] = True,
     timeout: Annotated[
         float, typer.Option(help="Seconds after which what is under way counts as lost", min=10)
     ] = 1800.0,
@@ -102,10 +106,11 @@ def main(
 ) -> None:
     """Kill, pause and mislead Maskgate's processes while devices deliver events; count the rest.
 
-    API, workers, bot, Redis and devices are real processes and are killed with kill -9, in an
-    order that the seed draws. Redis is paused. The Bot API answers 429 and 500, hangs, and closes
-    in mid-answer; the mail server is down, and hangs; one device's clock is an hour off; some
-    events are sent 20 times at once; three scanners redeem every code that arrives at once.
+    API, workers, bot, Redis, devices and an edge that watches the demo's clip are real processes
+    and are killed with kill -9, in an order that the seed draws. Redis is paused. The Bot API
+    answers 429 and 500, hangs, and closes in mid-answer; the mail server is down, and hangs; one
+    device's clock is an hour off; some events are sent 20 times at once; three scanners redeem
+    every code that arrives at once.
 
     It ends with one line of JSON on standard output, counted in the stores and at the doubles.
     The exit code is 0 only if every acknowledged event is stored, every admitted one has one
@@ -115,7 +120,7 @@ def main(
     A first look, in about a minute: `python -m chaos --events 60 --kills 1 --pause 3 --wait 0.3`
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    scale = plan.Scale(rounds, events, devices, workers, kills, pause, wait)
+    scale = plan.Scale(rounds, events, devices, workers, kills, pause, wait, camera)
     planned = plan.make(seed, scale)
     folder = state.absolute() if state is not None else Path(tempfile.mkdtemp(prefix="chaos-"))
     began = time.monotonic()

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chaos import device
-from chaos.plan import Fault, Plan, Strike
+from chaos import camera, device
+from chaos.plan import CAMERA, Fault, Plan, Strike
 from chaos.world import VISITORS, World
 from cloud.errors import StoreUnavailable
 from edge import outbox
@@ -85,6 +85,8 @@ class Director:
         self._order = itertools.count()
         self._progress = Progress(self.plan.events, strikes=len(self._strikes))
         self._heard = 0
+        self._blind = False
+        self._made_at_kill = 0
 
     def play(self, timeout_s: float) -> bool:
         """Let everything happen, and wait until nothing is under way any more.
@@ -106,7 +108,7 @@ class Director:
             self._visit()
             self._progress.kills = self.kills
             self.show(self._progress)
-            if self._played and self._settled():
+            if self._played and self._camera_rests() and self._settled():
                 return True
             time.sleep(LOOK_S)
         return False
@@ -115,6 +117,7 @@ class Director:
         """What a run that did not end in time still waits for, in words."""
         unserved = sum(not each.served for each in self.visitors)
         waits = {
+            "events of the real edge": not self._camera_rests(),
             f"{self.plan.events - self._progress.delivered} events": (
                 self._progress.delivered < self.plan.events
             ),
@@ -139,6 +142,25 @@ class Director:
             and all(each.served for each in self.visitors)
             and self._progress.delivered >= self.plan.events
         )
+
+    def _camera_rests(self) -> bool:
+        """Whether the real edge has taken part, makes no more events, and has delivered all."""
+        part, folder = self.world.parts.get(CAMERA), self.world.camera_folder
+        if part is None:
+            return True
+        if not self._blind:
+            if camera.made(folder) < max(camera.AT_LEAST, self._made_at_kill + 1):
+                self._progress.word = "waiting for the real edge"
+                return False
+            part.stop()
+            self._blind = True
+        if camera.left(folder) == 0:
+            part.stop()
+            return True
+        if not part.running:
+            settings = {**camera.environment(folder), **camera.BLIND}
+            self.world.add(CAMERA, *camera.COMMAND, **settings)
+        return False
 
     def _delivered(self) -> int:
         """Count what the outboxes hold no more of what the devices have seen."""
@@ -227,9 +249,13 @@ class Director:
             self._note(strike, time.monotonic(), strike.seconds)
             self._later(strike.seconds, part.resume)
             return True
+        made = camera.made(self.world.camera_folder) if strike.target == CAMERA else 0
+        if strike.target == CAMERA and made <= self._made_at_kill:
+            return False  # It is still starting: let it have something to lose.
         at = part.kill()
         if at is None:
             return False
+        self._made_at_kill = max(made, self._made_at_kill)
         self._note(strike, at, strike.seconds)
         self._later(strike.seconds, part.start)
         return True

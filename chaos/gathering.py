@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from chaos import device
+from chaos import camera, device
 from chaos.director import Director
 from chaos.doors import Attempt
 from chaos.tally import Arrival, Evidence, Key, Mailed
@@ -37,12 +37,15 @@ def gather(
     """
     seen = {event.id for folder in world.device_folders() for event in device.journal(folder)}
     contents = [outbox.inspect(folder / device.OUTBOX) for folder in world.device_folders()]
+    by_edge = {world.camera_gate: camera.made(world.camera_folder)} if world.scale.camera else {}
     with world.store() as store:
         events = tuple(_events(store))
         passes = [event.pass_record for event in events if event.pass_record is not None]
         return Evidence(
             seen=frozenset(seen),
-            undelivered=sum(each.depth + len(each.rejected) for each in contents),
+            undelivered=sum(each.depth + len(each.rejected) for each in contents)
+            + camera.left(world.camera_folder),
+            by_edge=by_edge,
             events=events,
             deliveries=tuple(_deliveries(store)),
             passes=sum(1 for _ in store.client.scan_iter(f"{keyspace.PASS_PREFIX}*", count=1000)),

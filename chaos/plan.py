@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from cloud.contract import Label
 
+CAMERA = "camera"
 WITH_MASK_SHARE = 0.7
 COPIES = 20
 """How often an event is sent at once."""
@@ -107,6 +108,7 @@ class Scale:
         kills: how often each of the parts is killed in a round.
         pause_s: how long Redis is paused.
         wait_s: mean seconds between two events of a device.
+        camera: whether there is a real edge besides, at a gate of its own.
     """
 
     rounds: int = 1
@@ -116,6 +118,7 @@ class Scale:
     kills: int = 2
     pause_s: float = 10.0
     wait_s: float = 0.7
+    camera: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,8 @@ def make(seed: int, scale: Scale) -> Plan:
 
 def _strikes(chance: random.Random, scale: Scale, begin: int) -> list[Strike]:
     """All faults of one round, in random order, spread over its events."""
-    killed = ("api", "worker", "bot", "redis", "edge") * scale.kills
+    kinds = ("api", "worker", "bot", "redis", "edge", *([CAMERA] if scale.camera else []))
+    killed = kinds * scale.kills
     faults = [
         Strike(0, Fault.KILL, _one_of(chance, scale, name), chance.uniform(0.2, 3.0))
         for name in killed

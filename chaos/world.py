@@ -15,9 +15,10 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from chaos import camera
 from chaos.device import IDENTITY, write_orders
 from chaos.parts import Part
-from chaos.plan import Plan, Scale
+from chaos.plan import CAMERA, Plan, Scale
 from cloud.contract import Channel, EnrolmentCode, EnrolmentRequest, Role, Topic, VisitorLink
 from cloud.settings import Settings
 from cloud.store import Store
@@ -85,6 +86,16 @@ class World:
         """Where each device keeps its own."""
         return [self.state / f"edge-{number}" for number in range(self.scale.devices)]
 
+    @property
+    def camera_gate(self) -> str:
+        """The gate that the real edge is at, after those of the stand-ins."""
+        return gate_id(self.scale.devices)
+
+    @property
+    def camera_folder(self) -> Path:
+        """Where the real edge keeps its own."""
+        return self.state / CAMERA
+
     @contextmanager
     def store(self) -> Iterator[Store]:
         """The store as the cloud's own processes open it, to count in."""
@@ -118,10 +129,10 @@ class World:
         }
         return {**kept, **ours}
 
-    def add(self, name: str, *command: str) -> Part:
+    def add(self, name: str, *command: str, **settings: str) -> Part:
         """Make a part, and start it."""
         log = self.state / f"{name.replace(' ', '-')}.log"
-        part = self.parts[name] = Part(name, command, self.environment(), log)
+        part = self.parts[name] = Part(name, command, {**self.environment(), **settings}, log)
         part.start()
         return part
 
@@ -150,7 +161,7 @@ def running(state: Path, plan: Plan, scale: Scale) -> Iterator[World]:
     """
     (state / "redis").mkdir(parents=True)
     with BotApiDouble() as bot_api, MailServer() as mail:
-        world = World(state, scale, bot_api, mail, free_port(0), free_port(0))
+        world = World(state, scale, bot_api, mail, free_port(16_379), free_port(18_000))
         try:
             world.add("redis", "cloud", "redis")
             world.add("api", "cloud", "api")
@@ -162,6 +173,8 @@ def running(state: Path, plan: Plan, scale: Scale) -> Iterator[World]:
             bot_api.wait_for_calls("getUpdates", timeout_s=START_TIMEOUT_S)
             for number, folder in enumerate(world.device_folders()):
                 world.add(f"edge {number}", "chaos.device", str(folder))
+            if scale.camera:
+                world.add(CAMERA, *camera.COMMAND, **camera.environment(world.camera_folder))
             yield world
         finally:
             for part in reversed(world.parts.values()):
@@ -188,7 +201,10 @@ def _furnish(world: World, plan: Plan) -> None:
 
         key = post("/v1/keys", {"name": "door", "role": Role.SCANNER})
         world.scanner_key = key.json()["key"]
-        for number, folder in enumerate(world.device_folders()):
+        folders = world.device_folders()
+        if world.scale.camera:
+            folders.append(world.camera_folder)
+        for number, folder in enumerate(folders):
             gate = gate_id(number)
             post("/v1/gates", {"id": gate, "name": f"Gate {number}"})
             for channel, address, topic in (
@@ -208,7 +224,8 @@ def _furnish(world: World, plan: Plan) -> None:
                 post(f"/v1/gates/{gate}/enrolment-codes").content
             )
             _enrol(world, folder, code.code)
-            write_orders(folder, plan.orders[number])
+            if number < len(plan.orders):
+                write_orders(folder, plan.orders[number])
 
 
 def _enrol(world: World, folder: Path, code: str) -> None:

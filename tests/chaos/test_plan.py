@@ -20,7 +20,12 @@ def test_every_round_goes_through_every_fault(rounds: int) -> None:
     killed = Counter(
         each.target.partition(" ")[0] for each in made.strikes if each.fault is Fault.KILL
     )
-    assert killed == dict.fromkeys(("api", "worker", "bot", "redis", "edge"), 2 * rounds)
+    assert killed == dict.fromkeys(("api", "worker", "bot", "redis", "edge", "camera"), 2 * rounds)
+
+
+def test_no_camera_is_killed_where_there_is_none() -> None:
+    made = plan.make(1, Scale(camera=False))
+    assert "camera" not in {each.target for each in made.strikes}
 
 
 def test_faults_strike_in_order_while_events_are_delivered() -> None:
@@ -50,7 +55,14 @@ def test_some_events_are_sent_twenty_times_at_once() -> None:
 
 def test_targets_are_parts_of_the_world() -> None:
     scale = Scale(rounds=4, workers=2, devices=3)
-    parts = {"api", "bot", "redis", *("worker 0", "worker 1"), *("edge 0", "edge 1", "edge 2")}
+    parts = {
+        "api",
+        "bot",
+        "redis",
+        "camera",
+        *("worker 0", "worker 1"),
+        *("edge 0", "edge 1", "edge 2"),
+    }
     aimed = {
         each.target
         for each in plan.make(2, scale).strikes

@@ -116,6 +116,16 @@ def test_a_run_that_went_well() -> None:
     assert tally.slowest_pass_s == 1.5
 
 
+def test_a_real_edges_events_count_with_the_others() -> None:
+    found = _all_well()
+    one_of_them = replace(found, seen=found.seen - {REFUSED.id}, by_edge={"gate-0": 2})
+    assert "3 events were acknowledged and 2 are stored" in count(one_of_them).faults
+    elsewhere = replace(found, by_edge={"gate-9": 0})
+    assert count(elsewhere).faults == []
+    unheard_of = replace(found, seen=frozenset({REFUSED.id}), by_edge={"gate-0": 1})
+    assert "Redis holds events that no edge has made" in count(unheard_of).faults
+
+
 def _without(*names: Any) -> Callable[[Evidence], Evidence]:
     return lambda found: replace(
         found, arrivals={key: each for key, each in found.arrivals.items() if key not in names}

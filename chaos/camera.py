@@ -1,0 +1,56 @@
+"""A real edge in the fleet: `python -m edge run` on the demo's clip, with the models that it ships.
+
+It keeps no journal, as the stand-ins do. How many events it has made is in its own outbox, whose
+numbers rise with each and are never used twice (SQLite, AUTOINCREMENT): that outlives a kill -9 as
+the events themselves do.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from chaos.device import OUTBOX
+from demo.clip import BUNDLED
+from edge import outbox
+from edge.errors import OutboxError
+
+COMMAND = ("edge", "run", "--loop", "--source", str(BUNDLED))
+
+BLIND = {"EDGE_VOTES": "1000"}
+"""More than the clip has of anybody: it makes no event any more, and delivers those that wait."""
+
+AT_LEAST = 2
+"""Events of its own: the clip's person without the mask, and with it."""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The settings of an edge whose state is in `folder`."""
+    return {
+        "EDGE_STATE_DIR": str(folder),
+        "EDGE_MODEL_CACHE_DIR": str(folder / "models"),
+        "EDGE_INFERENCE_THREADS": "1",
+        "EDGE_SOUND": "false",
+        "EDGE_LOG_JSON": "true",
+    }
+
+
+def made(folder: Path) -> int:
+    """Return how many events it has ever put into its outbox."""
+    path = folder / OUTBOX
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'waiting'").fetchone()
+        except sqlite3.OperationalError:  # it is just making its tables
+            return 0
+    return int(row[0]) if row else 0
+
+
+def left(folder: Path) -> int:
+    """Return how many of them the cloud has not acknowledged."""
+    try:
+        contents = outbox.inspect(folder / OUTBOX)
+    except OutboxError:
+        return 0
+    return contents.depth + len(contents.rejected)
