@@ -176,6 +176,8 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "chats.muted_until": (("42", NOW), {}),
     "chats.lead": (("bot", timedelta(seconds=1)), {}),
     "chats.resign": (("bot",), {}),
+    "chats.is_dealt_with": ((1, 7), {}),
+    "chats.deal_with": ((1, 7), {}),
     "chats.introduce": (("gate_bot",), {}),
     "chats.bot_name": ((), {}),
     "deliveries.page": ((), {"gate": None, "status": None, "before": None, "limit": 5}),
