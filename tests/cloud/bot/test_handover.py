@@ -41,6 +41,28 @@ def test_updates_that_a_killed_bot_had_are_answered_by_the_next_and_once_each(
 
 
 @pytest.mark.usefixtures("store")
+def test_a_bot_that_is_told_to_stop_ends_the_answer_in_hand_and_leaves_the_rest_to_the_next(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    with BotApiDouble() as api:
+        env = environment(
+            redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
+        )
+        for _ in range(6):  # a chat is told one thing a second
+            api.receive(1, "/help")
+        with process("bot", env=env, log=tmp_path / "first.log") as first:
+            api.wait_for_messages(1)
+            first.running.terminate()
+            assert first.running.wait(timeout=60) == 0
+        assert len(api.messages) < 6
+        with process("bot", env=env, log=tmp_path / "second.log"):
+            api.wait_for_messages(6)
+            api.receive(2, "/help")
+            api.wait_for_messages(7)
+        assert [message.chat_id for message in api.messages] == [*["1"] * 6, "2"]
+
+
+@pytest.mark.usefixtures("store")
 def test_a_webhooks_update_is_confirmed_when_it_is_answered_and_answered_once(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
