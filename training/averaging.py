@@ -6,7 +6,7 @@ mean of their weights errs less than each, at the cost of one model (Wortsman et
 apart from their first step on do not, and their mean is of no use: judge it before it is shipped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,19 @@ import torch
 from training.checkpoint import Configuration, load, save
 from training.errors import ConfigurationMismatchError
 
+Weights = dict[str, torch.Tensor]
+Renew = Callable[[Weights, Configuration], Weights]
+"""Weights, and what they are of → the same with statistics of their own (training.renewal)."""
 
-def average(checkpoints: Sequence[Path], run: Path) -> int:
+
+def average(checkpoints: Sequence[Path], run: Path, renew: Renew | None = None) -> int:
     """Write the mean of some checkpoints as the best one of a new run; the number of weights.
 
     Args:
         checkpoints: Two or more files, `best.pt` or `last.pt`, of one configuration. Of each, the
             weights that training averaged are taken.
         run: Folder of the new run; made when missing.
+        renew: Takes the statistics of batch normalisation anew; None averages them, too.
 
     Raises:
         MissingCheckpointError: A file is not there, or is none.
@@ -38,7 +43,7 @@ def average(checkpoints: Sequence[Path], run: Path) -> int:
     first = load(checkpoints[0])
     expected = Configuration(**first["configuration"])
     states = [first, *(load(path, expected) for path in checkpoints[1:])]
-    weights: dict[str, torch.Tensor] = {}
+    weights: Weights = {}
     for name, tensor in first["average"].items():
         others = [state["average"].get(name) for state in states]
         if any(other is None or other.shape != tensor.shape for other in others):
@@ -51,6 +56,8 @@ def average(checkpoints: Sequence[Path], run: Path) -> int:
             if tensor.is_floating_point()
             else tensor
         )
+    if renew is not None:
+        weights = renew(weights, expected)
     state: dict[str, Any] = {
         "configuration": asdict(expected),
         "average": weights,

@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.averaging import average
+from training.averaging import Weights, average
+from training.checkpoint import Configuration
+from training.commands.options import Data, Prepared
+from training.renewal import renewed, samples_of
 
 console = Console()
 
@@ -17,12 +20,30 @@ def average_command(
         typer.Argument(help="best.pt or last.pt of runs that began from one another."),
     ],
     run: Annotated[Path, typer.Option(help="Folder of the new run, for evaluate and export.")],
+    *,
+    renew_statistics: Annotated[
+        bool,
+        typer.Option(
+            help="Take the statistics of batch normalisation anew on training samples (--prepared) "
+            "instead of averaging them."
+        ),
+    ] = False,
+    batches: Annotated[
+        int, typer.Option(min=1, help="Batches of training samples for the statistics.")
+    ] = 100,
+    prepared: Prepared = Path("var/training/prepared"),
+    data: Data = Path("../shared/data"),
 ) -> None:
     """Average the weights of checkpoints that began from one another: one model that errs less.
 
     Evaluate it before it is shipped: checkpoints that were trained apart have no useful mean.
     """
-    count = average(checkpoints, run)
+
+    def renew(weights: Weights, configuration: Configuration) -> Weights:
+        samples = samples_of(configuration, prepared, data / "mask_templates")
+        return renewed(weights, configuration, samples, batches, console)
+
+    count = average(checkpoints, run, renew if renew_statistics else None)
     console.print(
         f"{run / 'best.pt'}: {count} weights, the mean of {len(checkpoints)}; next: python -m "
         f"training evaluate detector --run {run}",
