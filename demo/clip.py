@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from skimage import data
 
 Picture = NDArray[np.uint8]
 Reals = NDArray[np.float32]
@@ -57,6 +56,8 @@ def _person() -> tuple[Picture, Reals]:
         The portrait, u8 [512, 512, 3] BGR, and how much of each pixel is person, f32 [512, 512]
         from 0 to 1.
     """
+    from skimage import data  # noqa: PLC0415 (of the development environment alone)
+
     portrait = np.ascontiguousarray(data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
     trimap: Picture = np.full(portrait.shape[:2], cv2.GC_BGD, np.uint8)
     left, top, width, height = PERSON_BOX
