@@ -11,10 +11,11 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from training.blending import blend_of, overlaps
 from training.crops import Held, cut
 from training.datasets import Album
 from training.layouts import Pixels
-from training.measures import COUNTED, Detections, face_ap, overlaps, suppress
+from training.measures import COUNTED, Detections, face_ap, suppress
 from training.records import LABELS
 from training.resizing import letterboxed, resized
 from training.tasks import macro_f1
@@ -50,6 +51,8 @@ class Deployed:
         self._said = {k: _info(self._graph, k) for k in ("input_size", "size_multiple")}
         self._least = float(_info(self._graph, "confidence_threshold"))
         self._overlap = float(_info(self._graph, "iou_threshold"))
+        said = self._graph.get_rt_info(["model_info"]).value
+        self._blend = blend_of({key: str(said[key]) for key in said})
         self._finders: dict[tuple[int, ...], openvino.CompiledModel] = {}
         # Fixing the shape changes a graph, and the caller's is not ours.
         judge = core.read_model(classifier) if isinstance(classifier, Path) else classifier.clone()
@@ -73,9 +76,8 @@ class Deployed:
         shown, (across, down) = letterboxed(picture, size, multiple)
         found = self._finder(shown.shape)([shown[None]])
         boxes, scores = found["boxes"][0], found["scores"][0]
-        sure = scores >= least
-        pixels = boxes[sure] * np.array([across, down, across, down], np.float32)
-        return suppress(pixels, scores[sure], least, self._overlap)
+        pixels = boxes * np.array([across, down, across, down], np.float32)
+        return suppress(pixels, scores, least, self._overlap, self._blend)
 
     def probabilities(self, crops: Sequence[Pixels]) -> Floats:
         """Of each crop, whatever its size: f32 [N, labels]."""

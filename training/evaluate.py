@@ -14,6 +14,7 @@ from rich.console import Console
 from sklearn.metrics import classification_report, confusion_matrix, precision_recall_curve
 
 from training.architectures import built
+from training.blending import overlaps
 from training.checkpoint import Configuration, load, write_json
 from training.classifier import CropClassifier
 from training.crops import Held, cut, fitted, held_crops
@@ -24,7 +25,7 @@ from training.figures import draw_confusion, draw_precision_recall
 from training.importing import read_any
 from training.layouts import read_picture
 from training.matching import hits
-from training.measures import COUNTED, Detections, detect, face_ap, overlaps
+from training.measures import COUNTED, Detections, detect, face_ap
 from training.records import LABELS
 from training.tasks import RUNNING_SIZE, logits_of, macro_f1, real
 from training.verdicts import admission_figures, calibrated, temperature_of, threshold_of, verdicts

@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from training.adults import GENDERS, adults_of, held_adults
+from training.blending import overlaps
 from training.checkpoint import load
 from training.crops import cut, fitted, held_crops
 from training.datasets import Album, open_album
@@ -22,7 +23,7 @@ from training.evaluate import OVERLAP, boxed_pictures, chosen, open_classifier, 
 from training.evaluate_gender import open_gender
 from training.figures import draw_precision_recall, draw_roc
 from training.layouts import Pixels
-from training.measures import COUNTED, Detections, detect, overlaps
+from training.measures import COUNTED, Detections, detect
 from training.records import LABELS, FaceRecord
 from training.tasks import RUNNING_SIZE, logits_of, real
 from training.tasks.gender import GENDER_SET

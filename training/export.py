@@ -69,6 +69,8 @@ def describe(graph: openvino.Model, exported: Exported, margin: float) -> None:
     if exported.role == "detector":
         info["resize"], info["size_multiple"] = "fit", str(MULTIPLE)
         info["iou_threshold"] = str(exported.thresholds["iou"])
+        info["blend_iou_threshold"] = str(exported.thresholds["blend_iou"])
+        info["blend_score_threshold"] = str(exported.thresholds["blend_score"])
         info["certain_threshold"] = str(exported.thresholds["certain"])
     else:
         info["resize"] = "stretch"

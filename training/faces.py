@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.blending import blend_of
 from training.errors import UnfitModelError
 from training.inference import Network
 from training.layouts import Pixels
@@ -39,6 +40,7 @@ class FaceFinder:
         try:
             self._least = float(info["confidence_threshold"])
             self._overlap = float(info["iou_threshold"])
+            self._blend = blend_of(info)
         except (KeyError, ValueError) as error:
             raise UnfitModelError(
                 f"{path} is no face detector of ours: model_info says nothing of {error}; name "
@@ -56,10 +58,10 @@ class FaceFinder:
         height, width = picture.shape[:2]
         limits = np.array([width, height, width, height], np.float32)
         boxes = np.clip(found["boxes"], 0, limits).astype(np.float32)
-        real = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1) & (found["scores"] >= self._least)
+        real = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1)
         if not real.any():
             return []
-        kept = suppress(boxes[real], found["scores"][real], self._least, self._overlap)
+        kept = suppress(boxes[real], found["scores"][real], self._least, self._overlap, self._blend)
         faces = [
             Face((float(b[0]), float(b[1]), float(b[2]), float(b[3])), float(s))
             for b, s in zip(kept.boxes, kept.scores, strict=True)

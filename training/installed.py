@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from training.blending import blend_of
 from training.crops import cut
 from training.errors import MissingModelError, UnfitModelError
 from training.inference import Network
 from training.layouts import Pixels
+from training.measures import suppress
 from training.records import LABELS
 from training.resizing import letterboxed, resized
 from training.scenes import Boxes
-from training.systems import UNSAID, Floats, Integers, Sight, System, extent, sight_of
+from training.systems import UNSAID, Floats, Integers, Sight, System, extent
 
 MODELS = Path("edge/models")
 _MEND = "export the model with `python -m training export`"
@@ -83,6 +85,7 @@ class InstalledDetector:
         self.threshold = float(info["confidence_threshold"])
         self.size = info.get("input_size", "").replace(" ", "x")
         self._overlap = float(info["iou_threshold"])
+        self._blend = blend_of(info)
         # As at the edge: who brings the right size pays for no resizing in the graph.
         fits = info.get("resize") == "fit" and "size_multiple" in info
         self._fit = (
@@ -105,7 +108,7 @@ class InstalledDetector:
         limits = extent(picture)
         boxes = np.clip(found["boxes"][0] * np.array([across, down] * 2, np.float32), 0, limits)
         real = (boxes[:, 2:] > boxes[:, :2]).all(1) & np.isfinite(scores)
-        return sight_of(boxes[real], scores[real], least=least, overlap=self._overlap)
+        return Sight(suppress(boxes[real], scores[real], least, self._overlap, self._blend))
 
 
 class InstalledClassifier:

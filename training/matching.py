@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.blending import overlaps
 from training.layouts import Pixels
 from training.light import brightness, sharpness
-from training.measures import COUNTED, Detections, overlaps
+from training.measures import COUNTED, Detections
 from training.records import LABELS, FaceRecord, Record
 from training.scenes import Boxes
 from training.systems import UNSAID, Floats, Sight

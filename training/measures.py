@@ -14,6 +14,7 @@ import torch
 from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
+from training.blending import BLEND, Blend, blended, overlaps
 from training.datasets import Album
 from training.detector import MULTIPLE, FaceDetector, anchor_points, decode
 from training.layouts import Pixels
@@ -58,11 +59,19 @@ def survivors(
 
 
 def suppress(
-    boxes: Boxes, scores: np.ndarray[tuple[int], np.dtype[np.float32]], least: float, overlap: float
+    boxes: Boxes,
+    scores: np.ndarray[tuple[int], np.dtype[np.float32]],
+    least: float,
+    overlap: float,
+    blend: Blend | None = None,
 ) -> Detections:
-    """What `survivors` leaves of boxes and scores."""
-    kept = survivors(boxes, scores, least, overlap)
-    return Detections(boxes[kept], scores[kept])
+    """What `survivors` leaves of boxes and scores, blended with those around where that is asked
+    for: boxes that score less than `least` have a say, too.
+    """
+    sure = np.flatnonzero(scores >= least)
+    kept = sure[survivors(boxes[sure], scores[sure], 0.0, overlap)]
+    shown_at = blended(boxes[kept], boxes, scores, blend) if blend else boxes[kept]
+    return Detections(shown_at, scores[kept])
 
 
 @torch.no_grad()
@@ -72,6 +81,8 @@ def detect(
     size: int,
     least: float = 0.02,
     overlap: float = 0.45,
+    *,
+    blend: Blend | None = BLEND,
 ) -> list[Detections]:
     """Faces of each picture, seen as the edge shows it to the exported model: longer side `size`,
     the shorter one filled up to a multiple of 32. Pictures of one shape go together.
@@ -95,21 +106,12 @@ def detect(
                 height, width = pictures[place].shape[:2]
                 # Cut off at the border, as the exported graph does.
                 pixels = np.clip(b * np.tile(factors, 2), 0, (width, height) * 2)
-                real = (s >= least) & (pixels[:, 2:] > pixels[:, :2]).all(1)
+                # Of the thousands of anchor points, those that anything is made of.
+                floor = min(least, blend.score) if blend else least
+                real = (s >= floor) & (pixels[:, 2:] > pixels[:, :2]).all(1)
                 sure = pixels[real].astype(np.float32)
-                found[place] = suppress(sure, s[real], least, overlap)
+                found[place] = suppress(sure, s[real], least, overlap, blend)
     return [found[place] for place in range(len(pictures))]
-
-
-def overlaps(boxes: Boxes, others: Boxes) -> Boxes:
-    """IoU of each of boxes [N, 4] with each of others [M, 4] → [N, M]."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(-1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(-1)[:, None] + (others[:, 2:] - others[:, :2]).prod(
-        -1
-    )[None]
-    return np.asarray(shared / np.maximum(areas - shared, 1e-6), np.float32)
 
 
 def face_ap(

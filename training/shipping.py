@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from training.adults import GENDERS
+from training.blending import BLEND
 from training.card import write_card
 from training.classifier import CropClassifier
 from training.detector import FaceDetector
@@ -167,6 +168,8 @@ def _ship_detector(
             "confidence": found["threshold"],
             "certain": found.get("certain", found["threshold"]),
             "iou": OVERLAP,
+            "blend_iou": BLEND.iou,
+            "blend_score": BLEND.score,
         },
         origin,
         figures,

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tests.training.albums import boxed_album
-from training.measures import Detections, face_ap, overlaps, suppress
+from training.blending import Blend, overlaps
+from training.measures import Detections, face_ap, suppress
 from training.verdicts import admission_figures, temperature_of, threshold_of, verdicts
 
 
@@ -49,6 +50,15 @@ def test_suppression_keeps_the_surest_of_overlapping_boxes() -> None:
     kept = suppress(boxes, np.array([0.6, 0.9, 0.5, 0.1], np.float32), 0.3, 0.45)
     assert kept.scores.tolist() == pytest.approx([0.9, 0.5])
     assert overlaps(kept.boxes, kept.boxes)[0, 1] == 0
+    assert kept.boxes[0].tolist() == [1, 1, 11, 11]
+
+
+def test_suppression_blends_what_it_keeps_with_what_it_drops() -> None:
+    boxes = np.array([[0, 0, 10, 10], [2, 0, 12, 10], [40, 40, 50, 50]], np.float32)
+    scores = np.array([0.1, 0.3, 0.5], np.float32)
+    kept = suppress(boxes, scores, 0.3, 0.45, Blend(score=0.05, iou=0.5))
+    assert kept.scores.tolist() == pytest.approx([0.5, 0.3])
+    assert kept.boxes.tolist() == [[40, 40, 50, 50], pytest.approx([1.5, 0, 11.5, 10])]
 
 
 def test_with_mask_needs_its_threshold_and_otherwise_the_likelier_of_the_rest_is_said() -> None:

@@ -41,7 +41,13 @@ def test_own_pictures_become_own_models(
     training("export", "--out", "models", "--card", "card.md")
     manifest = json.loads((tmp_path / "models/manifest.json").read_text())
     assert [m["role"] for m in manifest["models"]] == ["detector", "classifier"]
-    assert manifest["models"][0]["thresholds"] == {"confidence": 0.4, "certain": 0.6, "iou": 0.45}
+    assert manifest["models"][0]["thresholds"] == {
+        "confidence": 0.4,
+        "certain": 0.6,
+        "iou": 0.45,
+        "blend_iou": 0.5,
+        "blend_score": 0.05,
+    }
     assert manifest["models"][0]["trained_on"][0]["licence"] == "a set of your own"
     assert "| mine |" in (tmp_path / "card.md").read_text()
 
