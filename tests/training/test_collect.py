@@ -174,7 +174,7 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment | {"PYTHONPATH": str(ROOT), "COLUMNS": "300"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
 

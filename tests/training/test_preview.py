@@ -69,7 +69,7 @@ def said(screen: str, code: str) -> list[str]:
         env=os.environ | {"DISPLAY": screen, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ def under_limit(code: str, limit: int, *arguments: str) -> subprocess.CompletedP
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
         check=False,
     )
 

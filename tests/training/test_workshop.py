@@ -90,7 +90,7 @@ def test_an_error_of_ours_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
         env={"PYTHONPATH": str(ROOT), "COLUMNS": "200", "MPLCONFIGDIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 1
