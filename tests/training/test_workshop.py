@@ -45,7 +45,7 @@ def test_own_pictures_become_own_models(
         "confidence": 0.4,
         "certain": 0.6,
         "iou": 0.45,
-        "blend_iou": 0.5,
+        "blend_iou": 0.45,
         "blend_score": 0.05,
     }
     assert manifest["models"][0]["trained_on"][0]["licence"] == "a set of your own"
