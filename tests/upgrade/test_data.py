@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,16 +42,35 @@ def told(version: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", params=["append-only file", "backup"])
-def server(
-    request: pytest.FixtureRequest, version: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RedisServer]:
-    """A Redis with what the version left, in either of the two ways that it is kept."""
-    folder = tmp_path_factory.mktemp("redis")
-    if request.param == "append-only file":
+def kept_as(request: pytest.FixtureRequest) -> str:
+    """Either of the two ways in which it is kept."""
+    return str(request.param)
+
+
+@contextmanager
+def _left(version: Path, kept_as: str, folder: Path) -> Iterator[RedisServer]:
+    """A Redis with what the version left."""
+    if kept_as == "append-only file":
         shutil.copy(version / "appendonly.aof", folder)
     with RedisServer(folder) as started:
-        if request.param == "backup":
+        if kept_as == "backup":
             _run(started, "restore", str(version / "maskgate.backup"))
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(
+    version: Path, kept_as: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
+    """For tests that leave it as it is."""
+    with _left(version, kept_as, tmp_path_factory.mktemp("redis")) as started:
+        yield started
+
+
+@pytest.fixture
+def own_server(version: Path, kept_as: str, tmp_path: Path) -> Iterator[RedisServer]:
+    """For a test that goes on with it."""
+    with _left(version, kept_as, tmp_path) as started:
         yield started
 
 
@@ -66,14 +86,22 @@ def _run(server: RedisServer, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
-def settings(server: RedisServer) -> Settings:
+def _settings(server: RedisServer) -> Settings:
     return Settings(redis_url=SecretStr(server.url), retention_days=3650, audit_days=3650)
 
 
+@contextmanager
+def _api(server: RedisServer) -> Iterator[httpx.Client]:
+    with (
+        serving(_settings(server)) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield client
+
+
 @pytest.fixture(scope="module")
-def api(settings: Settings) -> Iterator[httpx.Client]:
-    with serving(settings) as address, httpx.Client(base_url=address, timeout=30) as client:
+def api(server: RedisServer) -> Iterator[httpx.Client]:
+    with _api(server) as client:
         yield client
 
 
@@ -116,16 +144,17 @@ def test_everything_is_answered_as_it_was(api: httpx.Client, told: dict[str, Any
             _contains(now, then, path)
 
 
-def test_keys_and_passwords_are_good_and_a_revoked_key_is_not(
-    api: httpx.Client, told: dict[str, Any]
-) -> None:
+def test_keys_are_good_and_a_revoked_one_is_not(api: httpx.Client, told: dict[str, Any]) -> None:
     for key in (told["admin"], told["scanner"], told["device"]["device_key"]):
         seen = api.get("/v1/gates", headers=_as(key))
         assert seen.status_code in {200, 403}
     assert api.get("/v1/gates", headers=_as(told["revoked"])).status_code == 401
-    signed_in = api.post("/v1/sessions", json={"name": "Ana", "password": PASSWORD})
+
+
+def test_a_password_is_good(own_server: RedisServer) -> None:
+    with _api(own_server) as api:  # signing in is written into the audit trail
+        signed_in = api.post("/v1/sessions", json={"name": "Ana", "password": PASSWORD})
     assert signed_in.status_code == 201, signed_in.text
-    api.cookies.clear()
 
 
 def test_an_event_that_is_sent_again_gets_its_decision_again(
@@ -158,26 +187,28 @@ def test_statistics_still_count_what_was_counted(api: httpx.Client, told: dict[s
 
 
 def test_a_worker_of_this_version_does_the_jobs_that_wait(
-    api: httpx.Client, told: dict[str, Any], server: RedisServer, settings: Settings
+    own_server: RedisServer, told: dict[str, Any]
 ) -> None:
-    store = Store.open(settings)
+    store = Store.open(_settings(own_server))
     try:
         assert store.waiting_jobs() == 2
-        _run(server, "worker", "--burst")
+        _run(own_server, "worker", "--burst")
         assert store.waiting_jobs() == 0
     finally:
         store.close()
-    newest = api.get("/v1/deliveries", headers=_as(told["admin"])).json()["items"][0]
+    with _api(own_server) as api:
+        newest = api.get("/v1/deliveries", headers=_as(told["admin"])).json()["items"][0]
     assert newest["event_id"] == told["events"][3]["id"]
     assert newest["status"] == "undelivered_by_choice"
 
 
 def test_a_device_of_then_posts_to_the_cloud_of_now(
-    api: httpx.Client, told: dict[str, Any]
+    own_server: RedisServer, told: dict[str, Any]
 ) -> None:
     moment = datetime.now(UTC).isoformat()
     event = {**told["events"][2], "id": str(uuid7())}
     event |= {"first_seen_at": moment, "occurred_at": moment}
-    answer = api.post("/v1/events", json=event, headers=_as(told["device"]["device_key"]))
+    with _api(own_server) as api:
+        answer = api.post("/v1/events", json=event, headers=_as(told["device"]["device_key"]))
     assert answer.status_code == 201, answer.text
     assert answer.json()["access"] == "granted"
