@@ -1,4 +1,5 @@
-"""Model files, run through OpenVINO: ours as they are installed at the edge, and the peers'.
+"""Models, run through OpenVINO: ours as they are installed at the edge or about to be, and the
+peers'.
 
 With `training.export` the workshop's door to openvino (docs/decisions/0007-workshop-inference.md).
 It reads IR, ONNX, TensorFlow's frozen graphs and TensorFlow Lite alike, so that every model of a
@@ -7,7 +8,7 @@ comparison has the same runtime, the same precision hint and the same number of 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import openvino
@@ -19,11 +20,15 @@ _FOREIGN = (RuntimeError, TypeError, ValueError, KeyError)
 """What OpenVINO raises; it has no error tree of its own."""
 
 
+Graph: TypeAlias = openvino.Model
+"""A model that is in memory, and in no file yet."""
+
+
 class Network:
     """One compiled model on this machine's CPU, of one input.
 
     Args:
-        path: An .xml with its .bin, .onnx, .pb or .tflite file.
+        source: An .xml with its .bin, .onnx, .pb or .tflite file; or a graph, which stays as it is.
         threads: For inference; None leaves it to OpenVINO.
         shape: Of the input, where the file leaves a dimension open and the caller does not.
 
@@ -33,24 +38,32 @@ class Network:
     """
 
     def __init__(
-        self, path: Path, *, threads: int | None = None, shape: Sequence[int] | None = None
+        self,
+        source: Path | Graph,
+        *,
+        threads: int | None = None,
+        shape: Sequence[int] | None = None,
     ) -> None:
-        if not path.is_file():
-            raise MissingModelError(f"model file {path} is not there; name another, or put it back")
-        self.path = path
+        if isinstance(source, Path) and not source.is_file():
+            raise MissingModelError(
+                f"model file {source} is not there; name another, or put it back"
+            )
+        self.path = source if isinstance(source, Path) else Path(source.get_friendly_name())
         self._core = openvino.Core()
         self._options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
             self._options["INFERENCE_NUM_THREADS"] = threads
         try:
-            self._graph = self._core.read_model(path)
+            self._graph = (
+                self._core.read_model(source) if isinstance(source, Path) else source.clone()
+            )
             if shape is not None:
                 self._graph.reshape(list(shape))
             self._any = self._compiled(self._graph)
             self._fresh = self._graph.is_dynamic()
         except _FOREIGN as error:
             raise UnfitModelError(
-                f"model {path} cannot be used: {brief(error)}; export or download it again"
+                f"model {self.path} cannot be used: {brief(error)}; export or download it again"
             ) from error
         self._expected: tuple[int, ...] | None = None
         self._one = self._any

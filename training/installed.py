@@ -1,4 +1,5 @@
-"""The models as they are installed at the edge: found by their manifest, run as the edge runs them.
+"""Our models, run as the edge runs them: those that are installed, found by their manifest, and
+graphs that are about to be.
 
 The rules are those of docs/decisions/0001-model-contract.md: the crop's square, the thresholds and
 the smallest face come from the model files.
@@ -14,7 +15,7 @@ import numpy as np
 from training.blending import blend_of
 from training.crops import cut
 from training.errors import MissingModelError, UnfitModelError
-from training.inference import Network
+from training.inference import Graph, Network
 from training.layouts import Pixels
 from training.measures import suppress
 from training.records import LABELS
@@ -28,10 +29,12 @@ _MEND = "export the model with `python -m training export`"
 
 @dataclass(frozen=True, slots=True)
 class ModelPair:
-    """The two files of one installation, and what they are called together."""
+    """The two files of one installation, or graphs that may become one, and what they are called
+    together.
+    """
 
-    detector: Path
-    classifier: Path
+    detector: Path | Graph
+    classifier: Path | Graph
     name: str
 
 
@@ -73,14 +76,14 @@ def pairs_in(folder: Path) -> list[ModelPair]:
 
 
 class InstalledDetector:
-    """A face detector's file.
+    """A face detector: its file, or a graph.
 
     Raises:
         ModelError: It is not there, cannot be run, or is none.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        self._network = Network(path, threads=threads)
+    def __init__(self, source: Path | Graph, threads: int | None = None) -> None:
+        self._network = Network(source, threads=threads)
         info = _said(self._network, "face_detector", ("confidence_threshold", "iou_threshold"))
         self.threshold = float(info["confidence_threshold"])
         self.size = info.get("input_size", "").replace(" ", "x")
@@ -112,21 +115,21 @@ class InstalledDetector:
 
 
 class InstalledClassifier:
-    """A mask classifier's file.
+    """A mask classifier: its file, or a graph.
 
     Raises:
         ModelError: It is not there, cannot be run, or is none.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        self.path = path
-        self._network = Network(path, threads=threads)
+    def __init__(self, source: Path | Graph, threads: int | None = None) -> None:
+        self._network = Network(source, threads=threads)
+        self.path = self._network.path
         keys = ("labels", "confidence_threshold", "crop_margin", "min_face_size")
         info = _said(self._network, "mask_classifier", keys)
         names = info["labels"].split()
         if sorted(names) != sorted(LABELS):
             raise UnfitModelError(
-                f"{path} knows the labels {', '.join(names)}; needed are {', '.join(LABELS)}"
+                f"{self.path} knows the labels {', '.join(names)}; needed are {', '.join(LABELS)}"
             )
         self._columns = [names.index(label) for label in LABELS]
         width, height = (int(side) for side in info.get("input_size", "0 0").split())

@@ -2,31 +2,19 @@
 accuracy and saves in time.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
-import openvino
 from rich.console import Console
 from rich.table import Table
 
 from training.checkpoint import write_json
 from training.classifier import CropClassifier
 from training.crops import Held, held_crops
-from training.datasets import Album, open_album
-from training.deployed import (
-    Deployed,
-    Pace,
-    classifier_figure,
-    detector_figure,
-    paces,
-    pipeline_figure,
-)
+from training.datasets import open_album
 from training.detector import MULTIPLE, FaceDetector
 from training.errors import AccuracyError
-from training.evaluate import boxed_pictures
 from training.export import Exported, describe, install
 from training.graphs import (
     classifier_graph,
@@ -34,9 +22,12 @@ from training.graphs import (
     detector_graph,
     detector_network,
 )
-from training.layouts import Pixels
+from training.inference import Graph
+from training.installed import InstalledClassifier, InstalledDetector, ModelPair
 from training.quantise import MOST_DROP, Floats, planes, quantised
 from training.resizing import letterboxed
+from training.speed import Pace
+from training.worth import Ground, Worth, paces, timed_as
 
 CALIBRATED_ON = 200
 """Pictures, and crops, by which the ranges of activations are found; NNCF asks for 100 to 300."""
@@ -57,20 +48,6 @@ class Shipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
-    """Figures of a pair of models, 0…1."""
-
-    face_ap_50: float
-    macro_f1: float
-    right_verdict: float
-
-    def drops(self, other: "Worth") -> dict[str, float]:
-        """By how much the other is worse, each figure; negative where it is better."""
-        mine, theirs = asdict(self), asdict(other)
-        return {name: round(mine[name] - theirs[name], 4) for name in mine}
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """FP16 and INT8 side by side, on the same pictures in the same process."""
 
@@ -85,43 +62,25 @@ class Comparison:
             **asdict(self.int8),
             "drop_from_fp16": self.fp16.drops(self.int8),
             "ways": self.ways,
-            "milliseconds": {name: asdict(pace) for name, pace in self.paces.items()},
+            "milliseconds": {name: pace.as_json() for name, pace in self.paces.items()},
         }
 
 
-class Bench:
-    """What both precisions are measured on.
+def seen_by_detector(ground: Ground, size: int) -> list[Floats]:
+    """Pictures with and without faces, letterboxed as in use."""
+    pictures = ground.album.pictures
+    rng = np.random.default_rng(0)
+    boxed = [int(i) for i in rng.permutation(ground.boxed)[: CALIBRATED_ON * 3 // 4]]
+    others = [int(i) for i in rng.permutation(len(pictures))]
+    chosen = [*boxed, *others[: CALIBRATED_ON - len(boxed)]]
+    return [planes([letterboxed(pictures[i], size, MULTIPLE)[0]]) for i in chosen]
 
-    Args:
-        album: The validation split.
-        held: Its face crops.
-    """
 
-    def __init__(self, album: Album, held: Held) -> None:
-        self.album, self.held = album, held
-        self.boxed = boxed_pictures(album)
-
-    def worth(self, models: Deployed) -> Worth:
-        """All three figures of a pair of models."""
-        return Worth(
-            round(detector_figure(models, self.album, self.boxed), 4),
-            round(classifier_figure(models, self.held), 4),
-            round(pipeline_figure(models, self.album, self.boxed), 4),
-        )
-
-    def seen_by_detector(self, size: int) -> list[Floats]:
-        """Pictures with and without faces, letterboxed as in use."""
-        rng = np.random.default_rng(0)
-        boxed = [int(i) for i in rng.permutation(self.boxed)[: CALIBRATED_ON * 3 // 4]]
-        others = [int(i) for i in rng.permutation(len(self.album.pictures))]
-        chosen = [*boxed, *others[: CALIBRATED_ON - len(boxed)]]
-        return [planes([letterboxed(self.album.pictures[i], size, MULTIPLE)[0]]) for i in chosen]
-
-    def seen_by_classifier(self) -> list[Floats]:
-        """Crops, each with its mirror image, as in use."""
-        chosen = np.random.default_rng(0).permutation(len(self.held.crops))[:CALIBRATED_ON]
-        crops = [self.held.crops[int(i)] for i in chosen]
-        return [planes([c, np.ascontiguousarray(c[:, ::-1])]) for c in crops]
+def seen_by_classifier(held: Held) -> list[Floats]:
+    """Crops, each with its mirror image, as in use."""
+    chosen = np.random.default_rng(0).permutation(len(held.crops))[:CALIBRATED_ON]
+    crops = [held.crops[int(i)] for i in chosen]
+    return [planes([c, np.ascontiguousarray(c[:, ::-1])]) for c in crops]
 
 
 def add_int8(
@@ -151,36 +110,37 @@ def add_int8(
     """
     found, judged = shipped.detector_row, shipped.classifier_row
     album = open_album(prepared, "validation", templates)
-    bench = Bench(album, held_crops(album, judged.size, shipped.margin))
-    fp16 = _pair(shipped, None, None)
-    before = bench.worth(Deployed(*fp16))
+    ground = Ground(album, held_crops(album, judged.size, shipped.margin))
+    fp16 = ModelPair(*_graphs(shipped), "FP16")
+    before = ground.worth(fp16)
 
-    def value_of_detector(network: openvino.Model) -> float:
-        eight = _pair(shipped, network.clone(), None)
-        return detector_figure(Deployed(*eight), album, bench.boxed)
+    def value_of_detector(network: Graph) -> float:
+        eight, _ = _graphs(shipped, finder=network.clone())
+        return ground.of_detector(InstalledDetector(eight))
 
-    def value_of_classifier(network: openvino.Model) -> float:
-        eight = _pair(shipped, None, network.clone())
-        return classifier_figure(Deployed(*eight), bench.held)
+    def value_of_classifier(network: Graph) -> float:
+        _, eight = _graphs(shipped, judge=network.clone())
+        return ground.of_classifier(InstalledClassifier(eight))
 
     finder = quantised(
         lambda: detector_network(shipped.detector),
-        bench.seen_by_detector(found.size),
+        seen_by_detector(ground, found.size),
         value_of_detector,
         before.face_ap_50 - MOST_DROP,
     )
     judge = quantised(
         lambda: classifier_network(shipped.classifier, judged.size),
-        bench.seen_by_classifier(),
+        seen_by_classifier(ground.held),
         value_of_classifier,
         before.macro_f1 - MOST_DROP,
     )
-    int8 = _pair(shipped, finder.network.clone(), judge.network.clone())
+    graphs = _graphs(shipped, finder.network.clone(), judge.network.clone())
+    int8 = ModelPair(*graphs, "INT8")
     comparison = Comparison(
         before,
-        bench.worth(Deployed(*int8)),
+        ground.worth(int8),
         {"detector": str(finder.way), "classifier": str(judge.way)},
-        _paces({"FP16": fp16, "INT8": int8}, _frame(bench)),
+        paces(ground, (fp16, int8), THREADS),
     )
     write_json(
         {"fp16": asdict(before), "int8": comparison.as_figures(), "most_drop": MOST_DROP}, report
@@ -193,14 +153,14 @@ def add_int8(
             f"INT8 costs {said}, more than {MOST_DROP * 100:.1f}; FP16 alone was installed. Train"
             " longer, or ship it all the same with --force-int8"
         )
-    for row, graph in zip((found, judged), int8, strict=True):
+    for row, graph in zip((found, judged), graphs, strict=True):
         install(graph, replace(row, figures=comparison.as_figures(), precision="INT8"), folder)
     return comparison
 
 
-def _pair(
-    shipped: Shipped, finder: openvino.Model | None, judge: openvino.Model | None
-) -> tuple[openvino.Model, openvino.Model]:
+def _graphs(
+    shipped: Shipped, finder: Graph | None = None, judge: Graph | None = None
+) -> tuple[Graph, Graph]:
     """Both graphs, described, around the networks that are given."""
     found, judged = shipped.detector_row, shipped.classifier_row
     first = detector_graph(shipped.detector, found.size, finder)
@@ -210,40 +170,17 @@ def _pair(
     return first, second
 
 
-def _frame(bench: Bench) -> Pixels:
-    """A camera's frame with a face in it."""
-    picture = bench.album.pictures[bench.boxed[0]]
-    return np.asarray(cv2.resize(picture, (640, 480), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _paces(
-    pairs: dict[str, tuple[openvino.Model, openvino.Model]], frame: Pixels
-) -> dict[str, Pace]:
-    """From a frame of 640×480 to its labels with one face, by precision and threads."""
-    calls: dict[str, Callable[[], object]] = {}
-    for threads in THREADS:
-        for name, pair in pairs.items():
-            models = Deployed(*pair, threads)
-            calls[f"{name}, {threads} thread{'s' if threads > 1 else ''}"] = _seeing(models, frame)
-    return paces(calls)
-
-
-def _seeing(models: Deployed, frame: Pixels) -> Callable[[], object]:
-    return lambda: models.see(frame)
-
-
 def _show(comparison: Comparison, console: Console) -> None:
     table = Table("", "FP16", "INT8", "drop, points")
     for name, drop in comparison.fp16.drops(comparison.int8).items():
         figures = (asdict(w)[name] for w in (comparison.fp16, comparison.int8))
         table.add_row(name.replace("_", " "), *(f"{f:.4f}" for f in figures), f"{drop * 100:+.2f}")
     for threads in THREADS:
-        said = f"{threads} thread{'s' if threads > 1 else ''}"
-        times = [comparison.paces[f"{p}, {said}"] for p in ("FP16", "INT8")]
-        ratio = times[1].least_ms / times[0].least_ms
+        times = [comparison.paces[timed_as(p, threads)] for p in ("FP16", "INT8")]
+        ratio = times[1].least / times[0].least
         table.add_row(
-            f"640×480 to labels, {said}: median (least) ms",
-            *(f"{t.median_ms:.2f} ({t.least_ms:.2f})" for t in times),
+            timed_as("640×480 to labels", threads) + ": median (least) ms",
+            *(f"{t.median:.2f} ({t.least:.2f})" for t in times),
             f"{ratio:.2f} of the time",
         )
     console.print(table)
