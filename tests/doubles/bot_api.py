@@ -242,9 +242,11 @@ class BotApiDouble:
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         length = int(request.headers.get("Content-Length", 0))
-        fields, files = parameters(
-            request.headers.get("Content-Type", ""), request.rfile.read(length)
-        )
+        body = request.rfile.read(length)
+        if len(body) < length:  # the caller was killed while it wrote
+            request.close_connection = True
+            return
+        fields, files = parameters(request.headers.get("Content-Type", ""), body)
         fields.update(parse_qsl(urlsplit(request.path).query))
         path = unquote(urlsplit(request.path).path)
         if path.startswith(f"/file/bot{self.token}/"):
