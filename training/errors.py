@@ -15,6 +15,7 @@
     │   ├── MissingCheckpointError     none is there
     │   ├── ConfigurationMismatchError it was written under another configuration
     │   └── BudgetSpentError      it has used up the minutes that it is to go on for
+    ├── DivergedError             a loss that is no number any more
     ├── ReportError               a comparison that a report cannot read
     ├── MissingRunError           a folder that holds no run
     ├── UnknownArchitectureError  a classifier that we do not know how to build
@@ -87,6 +88,10 @@ class ConfigurationMismatchError(CheckpointError):
 
 class BudgetSpentError(CheckpointError):
     """It has used up the minutes that it is to go on for."""
+
+
+class DivergedError(TrainingError):
+    """A loss that is no number any more."""
 
 
 class ReportError(TrainingError):

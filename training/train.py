@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from training.checkpoint import Configuration, load, save
 from training.device import HERE, Place
-from training.errors import BudgetSpentError
+from training.errors import BudgetSpentError, DivergedError
 from training.journal import Journal, State
 
 Step = Callable[[nn.Module, Any], dict[str, torch.Tensor]]
@@ -134,8 +134,19 @@ class Trainer:
 
     @property
     def losses(self) -> dict[str, float]:
-        """Running means of the losses; asking for them waits for the device."""
-        return {k: v.item() for k, v in self._losses.items()}
+        """Running means of the losses; asking for them waits for the device. Raises DivergedError
+        where one is no number.
+        """
+        means = {k: v.item() for k, v in self._losses.items()}
+        for name, mean in means.items():
+            if not math.isfinite(mean):
+                run = self.run
+                raise DivergedError(
+                    f"{name} is {mean} after {run.steps} steps, and what was learnt since the last "
+                    f"checkpoint in {run.folder} is lost; train again with a --rate lower than "
+                    f"{run.configuration.rate:g}, and look for pictures that are not what they seem"
+                )
+        return means
 
     def restore(self) -> None:
         """Go on where `last.pt` ended. Raises CheckpointError."""
@@ -176,8 +187,8 @@ class Trainer:
         run.samples += run.configuration.batch
 
     def save(self, figures: dict[str, float]) -> None:
-        """Write last.pt, to go on from."""
-        run = self.run
+        """Write last.pt, to go on from. Raises DivergedError, and leaves the earlier one."""
+        run, _ = self.run, self.losses
         rest = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -190,19 +201,19 @@ class Trainer:
 
     def judge(self) -> str:
         """Measure the averaged model; write last.pt, curves and, where it is the best, best.pt.
-        What there is to say of it.
+        What there is to say of it. Raises DivergedError, and leaves what was written.
         """
-        run, goal = self.run, self.task.goal
+        run, goal, losses = self.run, self.task.goal, self.losses
         figures = self.task.judge(self.average.model)
         now = {"minutes": run.elapsed / 60, "samples": float(run.samples)}
-        run.history.append({**now, **self.losses, **figures})
+        run.history.append({**now, **losses, **figures})
         if figures[goal] > run.best:
             run.best = figures[goal]
             save(self._weights(figures), run.folder / "best.pt")
         self.save(figures)
         if self.journal:
             self.journal.judged(run.history, goal)
-        shown = ", ".join(f"{k} {v:.4f}" for k, v in (self.losses | figures).items())
+        shown = ", ".join(f"{k} {v:.4f}" for k, v in (losses | figures).items())
         return f"{run.elapsed / 60:6.1f} min {run.samples:8d} samples: {shown}"
 
     def _weights(self, figures: dict[str, float]) -> dict[str, object]:
@@ -269,7 +280,8 @@ def train(model: nn.Module, stream: Stream, task: Task, run: Run, options: Optio
     weights), `last.pt` (to resume), and what a Journal holds. With several processes each learns
     from its share of every batch, and the first judges and writes. SIGINT or SIGTERM ends the run
     early, with a last.pt. Raises MissingCheckpointError, ConfigurationMismatchError where a run is
-    to be resumed and there is no checkpoint of this configuration, BudgetSpentError, DeviceError.
+    to be resumed and there is no checkpoint of this configuration, BudgetSpentError, DeviceError,
+    DivergedError where a loss is no number any more: what was written before stays.
     """
     place = options.place
     console = options.console if place.first else Console(quiet=True)

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.training.albums import boxed_album
 from training.blending import Blend, overlaps
 from training.measures import Detections, face_ap, suppress
-from training.verdicts import admission_figures, temperature_of, threshold_of, verdicts
+from training.verdicts import admission_figures, calibrated, temperature_of, threshold_of, verdicts
 
 
 def exact(count: int = 4) -> tuple[list[Detections], list[int]]:
@@ -86,3 +88,30 @@ def test_an_overconfident_model_is_cooled() -> None:
     said = np.where(rng.random(2000) < 0.7, labels, rng.integers(0, 3, 2000))
     logits = (np.eye(3)[said] * 20).astype(np.float32)
     assert temperature_of(logits, labels) > 2
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    faces=st.integers(1, 60),
+    spread=st.floats(1e-3, 1e3),
+    lead=st.floats(0, 5),
+)
+def test_any_split_however_small_or_well_parted_has_a_temperature(
+    seed: int, faces: int, spread: float, lead: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, faces)
+    logits = (rng.normal(0, spread, (faces, 3)) + lead * spread * np.eye(3)[labels]).astype(
+        np.float32
+    )
+    temperature = temperature_of(logits, labels)
+    assert 0.2 <= temperature <= 5
+    assert np.allclose(calibrated(logits, temperature).sum(1), 1, atol=1e-5)
+
+
+def test_the_temperature_by_which_logits_were_raised_is_found_again() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20_000, 3)).astype(np.float32)
+    labels = (logits + rng.gumbel(size=logits.shape)).argmax(1)  # drawn from their own softmax
+    for raised in (0.5, 1.0, 3.0):
+        assert abs(temperature_of(logits * np.float32(raised), labels) / raised - 1) < 0.05

@@ -20,6 +20,7 @@ from training.checkpoint import Configuration, load
 from training.errors import (
     BudgetSpentError,
     ConfigurationMismatchError,
+    DivergedError,
     MissingCheckpointError,
 )
 from training.train import Average, Options, Run, Task, rate_at, train
@@ -110,6 +111,21 @@ def test_resume_refuses_nothing_and_another_configuration(tmp_path: Path) -> Non
     other = Configuration("tiny", size=4, width=1, batch=16, rate=0.05, decay=0.0, seed=3)
     with pytest.raises(ConfigurationMismatchError, match="batch: 8 there, 16 here"):
         go(tmp_path, 0.01, resume=True, configuration=other)
+
+
+def test_a_loss_that_is_no_number_any_more_ends_the_run_and_spoils_no_checkpoint(
+    tmp_path: Path,
+) -> None:
+    first = go(tmp_path, 0.01, resume=False, workers=0)
+    whole = {name: (tmp_path / name).read_bytes() for name in ("best.pt", "last.pt")}
+
+    def diverging(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        return {name: loss * float("nan") for name, loss in step(model, batch).items()}
+
+    with pytest.raises(DivergedError, match=r"square_loss is nan after \d+ steps.*lower than 0.05"):
+        go(tmp_path, first.elapsed / 60 + 5, resume=True, step=diverging, workers=0)
+    assert {name: (tmp_path / name).read_bytes() for name in whole} == whole
+    assert json.loads((tmp_path / "progress.json").read_text())["state"] == "stopped"
 
 
 def test_a_run_that_is_told_to_stop_saves_what_it_has_and_goes_on(tmp_path: Path) -> None:
