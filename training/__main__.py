@@ -15,6 +15,7 @@ from training.commands.compare import compare_command
 from training.commands.export import export
 from training.commands.options import Data, Prepared
 from training.commands.report import report_command
+from training.commands.suspects import suspects_command
 from training.commands.watch import watch_command
 from training.errors import TrainingError
 from training.memory import keep_freed_memory
@@ -49,6 +50,7 @@ def prepare(
 
 
 app.add_typer(train.app, name="train")
+app.command("suspects")(suspects_command)
 app.command("average")(average_command)
 app.command("watch")(watch_command)
 app.command("report")(report_command)

@@ -13,6 +13,7 @@ from training.architectures import ARCHITECTURES, configuration_of
 from training.checkpoint import DETECTOR, GENDER, configured
 from training.commands.options import Data, Prepared, RunFolder
 from training.device import DeviceChoice, place_of
+from training.suspects import read_suspects
 from training.tasks import train_classifier, train_detector, train_gender
 from training.train import Options, Run
 
@@ -142,6 +143,12 @@ def train_classifier_command(
     device: Device = DeviceChoice.AUTO,
     workers: Workers = 1,
     tensorboard: TensorBoard = False,
+    without: Annotated[
+        Path | None,
+        typer.Option(
+            help="A suspects.jsonl (`python -m training suspects`): faces not to learn from."
+        ),
+    ] = None,
 ) -> None:
     """Train the mask classifier: ours, or one to compare it with."""
     configuration = configured(configuration_of(architecture), batch=batch, size=size, rate=rate)
@@ -155,7 +162,14 @@ def train_classifier_command(
         workers=workers,
         tensorboard=tensorboard,
     ) as options:
-        train_classifier(prepared, data / "mask_templates", progress, options, begin_from)
+        train_classifier(
+            prepared,
+            data / "mask_templates",
+            progress,
+            options,
+            begin_from,
+            suspects=list(read_suspects(without)) if without else (),
+        )
 
 
 @app.command("gender")

@@ -1,5 +1,6 @@
 """The mask classifier's task: what a batch is, what it costs, by which figure a model is judged."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +17,7 @@ from training.classifier import CropClassifier
 from training.crops import Crops, Held, held_crops
 from training.datasets import open_album
 from training.measures import normalised
+from training.suspects import Suspect, without
 from training.train import Options, Run, Task, train
 
 
@@ -54,12 +56,14 @@ def train_classifier(
     run: Run,
     options: Options,
     origin: Path | None,
+    *,
+    suspects: Sequence[Suspect] = (),
 ) -> Run:
     """Train the mask classifier on labelled boxes, crops, and bare faces that are dressed on the
-    way.
+    way, but for the suspects among them.
     """
     configuration = run.configuration
-    album = open_album(prepared, "train", templates)
+    album = without(open_album(prepared, "train", templates), suspects)
     held = held_crops(
         open_album(prepared, "validation", templates), configuration.size, configuration.margin
     )

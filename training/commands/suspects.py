@@ -1,0 +1,45 @@
+"""`python -m training suspects`: labels that a trained classifier firmly contradicts."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from training.commands.options import ClassifierRun, Prepared
+from training.suspects import write_suspects
+from training.suspicion import FIRMLY, find_suspects
+
+console = Console()
+
+
+def suspects_command(
+    *,
+    run: ClassifierRun = Path("var/training/classifier"),
+    prepared: Prepared = Path("var/training/prepared"),
+    firmly: Annotated[
+        float,
+        typer.Option(
+            help="Probability of its own label under which a face is suspected.", min=0, max=1
+        ),
+    ] = FIRMLY,
+) -> None:
+    """Find labels of the training split that a trained classifier firmly contradicts.
+
+    Look at suspects.png, delete the lines of suspects.jsonl whose labels are right after all, and
+    train without the others: python -m training train classifier --without RUN/suspects.jsonl
+    """
+    found, crops = find_suspects(run, prepared, firmly)
+    lines, sheet = write_suspects(found, crops, run)
+    table = Table("labelled", "said", "faces", title=f"{len(found)} suspects")
+    for (label, said), count in Counter((s.label, s.said) for s in found).most_common():
+        table.add_row(label, said, str(count))
+    console.print(table)
+    console.print(
+        f"look: {sheet}; every one: {lines}; then: python -m training train classifier --without "
+        f"{lines}",
+        soft_wrap=True,
+        highlight=False,
+    )
