@@ -102,3 +102,13 @@ def containers(pod: Manifest) -> list[Manifest]:
     """Return a pod's containers, those that run before it included."""
     spec = pod["spec"]
     return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def objects_of(chart: str, scenario: str) -> tuple[Manifest, ...]:
+    """The objects of a scenario in a chart's `ci/`, both by name."""
+    return objects(Scenario({"maskgate": CLOUD, "maskgate-edge": EDGE}[chart], scenario))
+
+
+def environment(container: Manifest) -> dict[str, str]:
+    """A container's variables; those from elsewhere are empty."""
+    return {each["name"]: each.get("value", "") for each in container.get("env", [])}

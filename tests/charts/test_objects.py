@@ -13,12 +13,13 @@ from cloud.store.keys import SECRET_BYTES, taken_apart
 from cloud.store.queue import JOB_TIMEOUT_S, LETTERS_NAME, QUEUE_NAME
 from tests.charts.rendering import (
     CLOUD,
-    EDGE,
     Manifest,
     Scenario,
     containers,
+    environment,
     named,
     objects,
+    objects_of,
     of_kind,
     pods,
     rendered,
@@ -40,20 +41,12 @@ KNOWN = (
 )
 
 
-def _scenario(chart: str, name: str) -> tuple[Manifest, ...]:
-    return objects(Scenario({"maskgate": CLOUD, "maskgate-edge": EDGE}[chart], name))
-
-
-def _environment(container: Manifest) -> dict[str, str]:
-    return {each["name"]: each.get("value", "") for each in container.get("env", [])}
-
-
 def test_every_variable_and_every_secret_file_is_a_setting_that_is_read(
     scenario: Scenario,
 ) -> None:
     for name, pod in pods(objects(scenario)):
         for container in containers(pod):
-            for variable in _environment(container):
+            for variable in environment(container):
                 told = variable in KNOWN | FOLDERS | OTHERS
                 assert told or variable.startswith(("STREAMLIT_SERVER_", "OTEL_")), (
                     f"{name}: nothing reads {variable}"
@@ -96,7 +89,7 @@ def test_pods_restart_when_a_setting_changes_and_only_then() -> None:
 
 
 def test_the_bundled_redis_keeps_what_it_is_given() -> None:
-    manifests = _scenario("maskgate", "default")
+    manifests = objects_of("maskgate", "default")
     config = named(manifests, "ConfigMap", "redis")["data"]["redis.conf"]
     for line in (
         "appendonly yes",
@@ -130,10 +123,10 @@ def test_made_secrets_are_long_fit_together_and_are_kept() -> None:
 
 
 def test_with_existing_secrets_none_is_made() -> None:
-    assert of_kind(_scenario("maskgate", "gitops"), "Secret") == []
-    assert of_kind(_scenario("maskgate", "production"), "Secret") == []
+    assert of_kind(objects_of("maskgate", "gitops"), "Secret") == []
+    assert of_kind(objects_of("maskgate", "production"), "Secret") == []
     for name in ("default", "several-doors", "kubeedge"):
-        assert of_kind(_scenario("maskgate-edge", name), "Secret") == []
+        assert of_kind(objects_of("maskgate-edge", name), "Secret") == []
 
 
 def test_each_process_gets_the_secrets_that_it_needs_and_no_more() -> None:
@@ -144,7 +137,7 @@ def test_each_process_gets_the_secrets_that_it_needs_and_no_more() -> None:
             for source in volume.get("projected", {}).get("sources") or [volume]
             for item in source.get("secret", {}).get("items", [])
         }
-        for name, pod in pods(_scenario("maskgate", "production"))
+        for name, pod in pods(objects_of("maskgate", "production"))
     }
     store = {"cloud_redis_url", "cloud_queue_url", "ca.crt"}
     assert held == {
@@ -160,19 +153,19 @@ def test_each_process_gets_the_secrets_that_it_needs_and_no_more() -> None:
 
 def test_a_worker_has_time_for_the_job_in_hand() -> None:
     for name in ("default", "production", "keda"):
-        worker = named(_scenario("maskgate", name), "Deployment", "worker")
+        worker = named(objects_of("maskgate", name), "Deployment", "worker")
         grace = worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
         assert grace > JOB_TIMEOUT_S
 
 
 def test_what_scales_by_itself_is_not_told_how_many() -> None:
     for name, component in (("production", "api"), ("production", "worker"), ("keda", "worker")):
-        deployment = named(_scenario("maskgate", name), "Deployment", component)
+        deployment = named(objects_of("maskgate", name), "Deployment", component)
         assert "replicas" not in deployment["spec"]
 
 
 def test_keda_looks_at_the_lists_that_workers_take_from() -> None:
-    manifests = _scenario("maskgate", "keda")
+    manifests = objects_of("maskgate", "keda")
     scaled = named(manifests, "ScaledObject", "worker")["spec"]
     lists = [trigger["metadata"]["listName"] for trigger in scaled["triggers"]]
     assert lists == [f"rq:queue:{QUEUE_NAME}", f"rq:queue:{LETTERS_NAME}"]
@@ -185,12 +178,12 @@ def test_keda_looks_at_the_lists_that_workers_take_from() -> None:
         {"parameter": "password", "name": "mg-maskgate-redis", "key": "redis-password"}
     ]
 
-    scaled = named(_scenario("maskgate", "keda-sentinel"), "ScaledObject", "worker")["spec"]
+    scaled = named(objects_of("maskgate", "keda-sentinel"), "ScaledObject", "worker")["spec"]
     assert len(scaled["triggers"]) == 2
     for trigger in scaled["triggers"]:
         assert trigger["type"] == "redis-sentinel"
         assert trigger["metadata"]["sentinelMaster"] == "maskgate"
-    (trigger,) = named(_scenario("maskgate", "keda-prometheus"), "ScaledObject", "worker")["spec"][
+    (trigger,) = named(objects_of("maskgate", "keda-prometheus"), "ScaledObject", "worker")["spec"][
         "triggers"
     ]
     assert trigger["metadata"]["query"] == (
@@ -200,7 +193,7 @@ def test_keda_looks_at_the_lists_that_workers_take_from() -> None:
 
 def test_metrics_are_never_led_outside() -> None:
     for name in ("production", "gateway"):
-        manifests = _scenario("maskgate", name)
+        manifests = objects_of("maskgate", name)
         paths = re.findall(
             r"'(?:path|value)': '(/[^']*)'",
             str([*of_kind(manifests, "Ingress"), *of_kind(manifests, "HTTPRoute")]),
@@ -210,16 +203,16 @@ def test_metrics_are_never_led_outside() -> None:
 
 
 def test_without_a_token_there_is_no_bot_and_with_a_webhook_one_alone() -> None:
-    assert "mg-maskgate-bot" not in str(_scenario("maskgate", "default"))
-    bot = named(_scenario("maskgate", "production"), "Deployment", "bot")["spec"]
+    assert "mg-maskgate-bot" not in str(objects_of("maskgate", "default"))
+    bot = named(objects_of("maskgate", "production"), "Deployment", "bot")["spec"]
     assert (bot["replicas"], bot["strategy"]["type"]) == (1, "Recreate")
-    polling = named(_scenario("maskgate", "keda-prometheus"), "Deployment", "bot")["spec"]
+    polling = named(objects_of("maskgate", "keda-prometheus"), "Deployment", "bot")["spec"]
     assert polling["replicas"] == 2
 
 
 def test_budgets_are_for_what_there_are_two_of() -> None:
     def budgets(name: str) -> set[str]:
-        found = of_kind(_scenario("maskgate", name), "PodDisruptionBudget")
+        found = of_kind(objects_of("maskgate", name), "PodDisruptionBudget")
         return {each["metadata"]["name"].removeprefix("mg-maskgate-") for each in found}
 
     assert budgets("default") == {"api", "worker"}
@@ -302,7 +295,7 @@ def test_everything_is_denied_to_begin_with(scenario: Scenario) -> None:
 
 
 def test_the_rehearsal_is_what_helm_test_runs() -> None:
-    pod = named(_scenario("maskgate", "default"), "Pod", "rehearsal")
+    pod = named(objects_of("maskgate", "default"), "Pod", "rehearsal")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     assert pod["spec"]["restartPolicy"] == "Never"
     assert pod["spec"]["containers"][0]["args"][:3] == [
@@ -313,7 +306,7 @@ def test_the_rehearsal_is_what_helm_test_runs() -> None:
 
 
 def test_gates_and_the_dashboards_key_are_made_by_steps_that_may_be_repeated() -> None:
-    job = named(_scenario("maskgate", "one-node"), "Job", "setup")
+    job = named(objects_of("maskgate", "one-node"), "Job", "setup")
     steps = [container["args"] for container in containers(job["spec"]["template"])]
     assert steps == [
         ["gates", "create", "main", "--name", "Main entrance", "--if-missing"],
@@ -323,7 +316,7 @@ def test_gates_and_the_dashboards_key_are_made_by_steps_that_may_be_repeated() -
         ],
     ]
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
-    assert of_kind(_scenario("maskgate", "external-redis"), "Job") == []
+    assert of_kind(objects_of("maskgate", "external-redis"), "Job") == []
 
 
 def test_the_commands_of_jobs_are_commands_of_the_cloud() -> None:
@@ -333,7 +326,7 @@ def test_the_commands_of_jobs_are_commands_of_the_cloud() -> None:
 
     root = typer.main.get_command(app)
     for scenario in ("default", "production", "one-node", "keda"):
-        for _, pod in pods(_scenario("maskgate", scenario)):
+        for _, pod in pods(objects_of("maskgate", scenario)):
             for container in containers(pod):
                 if not container["image"].startswith("maskgate/cloud"):
                     continue
@@ -344,82 +337,3 @@ def test_the_commands_of_jobs_are_commands_of_the_cloud() -> None:
                     command = command.commands[words.pop(0)]
                 options = {option for each in command.params for option in each.opts}
                 assert {word for word in words if word.startswith("--")} <= options
-
-
-# The doors.
-
-
-def _door(manifests: list[Manifest] | tuple[Manifest, ...], name: str) -> Manifest:
-    spec: Manifest = named(manifests, "DaemonSet", name)["spec"]["template"]["spec"]
-    return spec
-
-
-def test_each_door_is_on_its_own_node_with_its_own_settings() -> None:
-    manifests = _scenario("maskgate-edge", "several-doors")
-    assert len(of_kind(manifests, "DaemonSet")) == 3
-    front, back, yard = (_door(manifests, name) for name in ("front", "back", "yard"))
-    assert front["nodeSelector"] == {"maskgate.io/door": "front"}
-    assert back["nodeSelector"] == {"kubernetes.io/hostname": "pi-back"}
-    assert _environment(front["containers"][0])["EDGE_VOTES"] == "5"
-    assert _environment(back["containers"][0])["EDGE_VOTES"] == "7"
-    assert _environment(yard["containers"][0])["EDGE_SOURCE"] == "rtsp://10.0.0.7/1"
-    assert _environment(front["containers"][0])["EDGE_SOUND"] == "false"
-    assert front["containers"][0]["resources"]["limits"]["cpu"] == "4"
-    assert yard["tolerations"] == [{"operator": "Exists"}]
-
-
-def test_a_camera_comes_from_a_device_plugin_or_a_typed_path_without_privilege() -> None:
-    plugged = _door(_scenario("maskgate-edge", "default"), "main")
-    limits = plugged["containers"][0]["resources"]["limits"]
-    assert limits["smarter-devices/video0"] == "1"
-    assert "hostPath" not in str(plugged["volumes"])
-    assert plugged["securityContext"]["supplementalGroups"] == [44]
-    typed = _door(_scenario("maskgate-edge", "kubeedge"), "main")
-    (camera,) = [volume for volume in typed["volumes"] if volume["name"] == "camera"]
-    assert camera["hostPath"] == {"path": "/dev/video0", "type": "CharDevice"}
-    assert "smarter-devices" not in str(typed["containers"][0]["resources"])
-
-
-def test_a_password_of_a_camera_is_in_a_file_alone() -> None:
-    back = _door(_scenario("maskgate-edge", "several-doors"), "back")
-    assert "EDGE_SOURCE" not in _environment(back["containers"][0])
-    assert "{'key': 'back', 'path': 'edge_source'}" in str(back["volumes"])
-
-
-def test_an_enrolment_code_may_be_gone_once_it_is_used() -> None:
-    for scenario in ("several-doors", "kubeedge"):
-        for _, pod in pods(_scenario("maskgate-edge", scenario)):
-            for volume in pod["spec"]["volumes"]:
-                for source in volume.get("projected", {}).get("sources", []):
-                    if "secret" not in source:
-                        continue
-                    (item, *_) = source["secret"]["items"]
-                    if item["path"].endswith("edge_enrolment_code"):
-                        assert source["secret"]["optional"] is True
-
-
-def test_nodes_of_one_door_have_a_code_each() -> None:
-    door = _door(_scenario("maskgate-edge", "kubeedge"), "main")
-    assert _environment(door["containers"][0])["EDGE_SECRETS_DIR"] == "/run/secrets/$(NODE_NAME)"
-    assert "{'key': 'pi-2', 'path': 'pi-2/edge_enrolment_code'}" in str(door["volumes"])
-    # The edge refuses a folder of secrets that is not there, and a used code may be deleted.
-    (folder, _) = next(each for each in door["volumes"] if each["name"] == "secrets")["projected"][
-        "sources"
-    ]
-    assert [item["path"] for item in folder["downwardAPI"]["items"]] == ["pi-1/pod", "pi-2/pod"]
-
-
-def test_a_door_lives_while_its_node_is_cut_off() -> None:
-    door = _door(_scenario("maskgate-edge", "default"), "main")
-    borne = {each["key"] for each in door["tolerations"] if each.get("effect") == "NoExecute"}
-    assert borne == {"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"}
-    (container,) = door["containers"]
-    assert container["imagePullPolicy"] == "IfNotPresent"
-    alive = container["livenessProbe"]["exec"]["command"]
-    assert alive == ["python", "/app/probe.py", "http://127.0.0.1:9100/metrics"]
-    assert "online" not in str(container["readinessProbe"]), "the cloud may be away"
-
-
-def test_what_a_door_keeps_outlives_its_release() -> None:
-    claim = named(_scenario("maskgate-edge", "default"), "PersistentVolumeClaim", "main")
-    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
