@@ -1,6 +1,6 @@
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,16 +14,14 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.registry import clean_registries
 
-from cloud import gatekeeping, jobs
+from cloud import jobs
 from cloud.contract import (
     Channel,
     Decision,
-    Delivery,
     DeliveryStatus,
     Event,
     Gate,
     Label,
-    Subscriber,
 )
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.notify.base import Message
@@ -31,33 +29,10 @@ from cloud.posting import Desk
 from cloud.settings import Settings
 from cloud.store import DELIVER, DRAW_QR, WHEN_FAILED, Store, now
 from tests.cloud.conftest import GATE
+from tests.cloud.desks import Clock, Recorder, accept, only, subscribe
 from tests.doubles.redis_server import RedisServer
 
 Make = Callable[..., Event]
-
-
-class Recorder:
-    """A notifier that keeps what it is given, or raises what a test says."""
-
-    def __init__(self) -> None:
-        self.sent: list[Message] = []
-        self.error: Exception | None = None
-
-    def send(self, message: Message) -> str:
-        if self.error is not None:
-            raise self.error
-        self.sent.append(message)
-        return str(len(self.sent))
-
-    def close(self) -> None: ...
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return now() + self.ahead
 
 
 @pytest.fixture
@@ -73,29 +48,6 @@ def clock() -> Clock:
 @pytest.fixture(autouse=True)
 def _desk(store: Store, telegram: Recorder, clock: Clock) -> None:
     jobs.sit_down(Desk(store, {Channel.TELEGRAM: telegram}, None, clock))
-
-
-def accept(store: Store, event: Event) -> Decision:
-    answer = gatekeeping.accept(
-        store,
-        event,
-        gate=GATE,
-        device_id="camera",
-        pass_lifetime=timedelta(minutes=5),
-        now=now(),
-    )
-    return answer.decision
-
-
-def subscribe(store: Store, channel: Channel = Channel.TELEGRAM, address: str = "42") -> None:
-    store.gates.subscribe(
-        Subscriber(id=uuid4().hex, gate=GATE, channel=channel, address=address, created_at=now())
-    )
-
-
-def only(store: Store) -> Delivery:
-    (delivery,), _ = store.deliveries.page(gate=None, status=None, before=None, limit=9)
-    return delivery
 
 
 def pass_id(decision: Decision) -> UUID:
@@ -276,136 +228,6 @@ def test_a_dead_workers_job_is_tried_again_ahead_of_others_and_its_first_try_for
 def test_jobs_of_what_is_gone_do_nothing(store: Store) -> None:
     assert jobs.deliver("nothing") is None
     jobs.draw_qr(str(uuid4()))
-
-
-# Mail: cooldown, digest, quiet hours; and muted chats.
-
-
-@pytest.fixture
-def mail(store: Store, clock: Clock) -> Recorder:
-    recorder = Recorder()
-    jobs.sit_down(Desk(store, {Channel.EMAIL: recorder}, None, clock))
-    return recorder
-
-
-def subscribe_mailbox(store: Store, **more: object) -> None:
-    store.gates.subscribe(
-        Subscriber.model_validate(
-            {
-                **{"id": "box", "gate": GATE, "channel": "email", "address": "a@example.org"},
-                **{"created_at": now(), **more},
-            }
-        )
-    )
-
-
-def deliver_all(store: Store) -> list[object]:
-    kept, _ = store.deliveries.page(gate=None, status=None, before=None, limit=50)
-    return [jobs.deliver(each.id) for each in reversed(kept)]
-
-
-def statuses(store: Store) -> list[str]:
-    kept, _ = store.deliveries.page(gate=None, status=None, before=None, limit=50)
-    return [each.status.value for each in kept]
-
-
-def test_a_queue_of_people_is_one_mail_and_then_one_more(
-    store: Store, mail: Recorder, clock: Clock, make_event: Make
-) -> None:
-    subscribe_mailbox(store, cooldown_s=600)
-    accept(store, make_event(Label.WITHOUT_MASK))
-    assert deliver_all(store) == [None]
-    for label in (Label.WITHOUT_MASK, Label.INCORRECT_MASK, Label.WITHOUT_MASK):
-        accept(store, make_event(label))
-    later = [each for each in deliver_all(store) if each is not None]
-    assert len(later) == 3
-    assert all(isinstance(each, Retry) and 590 < each.intervals[0] <= 600 for each in later)
-    assert "summed up at" in only_pending(store)[0].detail
-    assert len(mail.sent) == 1
-
-    clock.ahead = timedelta(seconds=601)
-    assert deliver_all(store) == [None] * 4
-    assert statuses(store) == ["sent"] * 4
-    first, digest = mail.sent
-    assert first.text.startswith("Refused at Main entrance: no mask")
-    assert first.html is not None
-    assert digest.text.startswith("3 refusals at Main entrance")
-    assert "2 without a mask, 1 with the mask worn wrongly" in digest.text
-    assert digest.html is not None
-    assert digest.html.count('<tr><td style="border-bottom:1px') == 3
-
-
-def only_pending(store: Store) -> list[Delivery]:
-    kept, _ = store.deliveries.page(gate=None, status=DeliveryStatus.PENDING, before=None, limit=50)
-    return kept
-
-
-def test_in_quiet_hours_mails_wait_for_their_end(
-    store: Store, mail: Recorder, clock: Clock, make_event: Make
-) -> None:
-    at = now()
-    hours = {"start": f"{at:%H:%M}", "end": f"{at + timedelta(hours=2):%H:%M}", "timezone": "UTC"}
-    subscribe_mailbox(store, quiet_hours=hours)
-    for _ in range(2):
-        accept(store, make_event(Label.WITHOUT_MASK))
-    assert all(isinstance(each, Retry) for each in deliver_all(store))
-    assert mail.sent == []
-    assert "quiet hours until" in only_pending(store)[0].detail
-    clock.ahead = timedelta(hours=2, minutes=1)
-    deliver_all(store)
-    assert len(mail.sent) == 1
-    assert statuses(store) == ["sent", "sent"]
-
-
-def test_a_mail_that_fails_is_tried_again_with_all_that_waits(
-    store: Store, mail: Recorder, make_event: Make
-) -> None:
-    subscribe_mailbox(store)
-    for _ in range(2):
-        accept(store, make_event(Label.WITHOUT_MASK))
-    mail.error = DeliveryPostponed("the mail server is away")
-    assert all(isinstance(each, Retry) for each in deliver_all(store))
-    assert {each.attempts for each in only_pending(store)} == {1}
-    mail.error = None
-    deliver_all(store)
-    assert [message.text[:10] for message in mail.sent] == ["2 refusals"]
-
-
-def test_markup_in_a_gates_name_is_text_in_the_mail(
-    store: Store, mail: Recorder, make_event: Make
-) -> None:
-    name = "<script>alert(1)</script>"
-    store.gates.add(Gate(id="evil", name=name, created_at=now()))
-    subscribe_mailbox(store, gate="evil")
-    gatekeeping.accept(
-        store,
-        make_event(Label.WITHOUT_MASK),
-        gate="evil",
-        device_id="camera",
-        pass_lifetime=timedelta(minutes=5),
-        now=now(),
-    )
-    deliver_all(store)
-    assert mail.sent[0].html is not None
-    assert "<script" not in mail.sent[0].html
-    assert "&lt;script&gt;" in mail.sent[0].html
-
-
-def test_a_muted_chat_gets_passes_and_no_alerts(
-    store: Store, telegram: Recorder, make_event: Make
-) -> None:
-    store.gates.subscribe(
-        Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
-    )
-    accept(store, make_event(Label.WITHOUT_MASK))
-    store.chats.mute("42", now() + timedelta(hours=1))
-    deliver_all(store)
-    assert only(store).status is DeliveryStatus.UNDELIVERED_BY_CHOICE
-    assert "muted" in only(store).detail
-    accept(store, make_event())
-    deliver_all(store)
-    assert len(telegram.sent) == 1
-    assert telegram.sent[0].qr_png is not None
 
 
 def test_a_delivery_in_other_hands_is_not_sent_beside_them(

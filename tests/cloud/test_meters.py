@@ -15,8 +15,8 @@ from cloud.posting import Desk
 from cloud.store import Store, now
 from cloud.store.queue import waited_s
 from tests.cloud.conftest import GATE
+from tests.cloud.desks import Recorder
 from tests.cloud.processes import environment, process, wait_until_it_answers
-from tests.cloud.test_jobs import Recorder
 from tests.cloud.test_main import command
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
