@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from training.checkpoint import Configuration, load, save
+from training.checkpoint import MODEL, Configuration, load, save
 from training.errors import ConfigurationMismatchError
 
 Weights = dict[str, torch.Tensor]
@@ -25,14 +25,15 @@ def average(checkpoints: Sequence[Path], run: Path, renew: Renew | None = None) 
     """Write the mean of some checkpoints as the best one of a new run; the number of weights.
 
     Args:
-        checkpoints: Two or more files, `best.pt` or `last.pt`, of one configuration. Of each, the
+        checkpoints: Two or more files, `best.pt` or `last.pt`, of one kind, size and architecture;
+            rates and seeds may differ, and the run is said to have the first one's. Of each, the
             weights that training averaged are taken.
         run: Folder of the new run; made when missing.
         renew: Takes the statistics of batch normalisation anew; None averages them, too.
 
     Raises:
         MissingCheckpointError: A file is not there, or is none.
-        ConfigurationMismatchError: Fewer than two, or of several configurations or shapes.
+        ConfigurationMismatchError: Fewer than two, or of several kinds or shapes.
         StorageError: The disk is full.
     """
     if len(checkpoints) < 2:
@@ -42,7 +43,7 @@ def average(checkpoints: Sequence[Path], run: Path, renew: Renew | None = None) 
         )
     first = load(checkpoints[0])
     expected = Configuration(**first["configuration"])
-    states = [first, *(load(path, expected) for path in checkpoints[1:])]
+    states = [first, *(load(path, expected, MODEL) for path in checkpoints[1:])]
     weights: Weights = {}
     for name, tensor in first["average"].items():
         others = [state["average"].get(name) for state in states]

@@ -4,6 +4,7 @@ were written with.
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,15 @@ def save(state: dict[str, Any], path: Path) -> None:
         out.write(whole.getbuffer())
 
 
-def load(path: Path, expected: Configuration | None = None) -> dict[str, Any]:
-    """A checkpoint's state. Raises MissingCheckpointError, ConfigurationMismatchError (naming what
-    differs).
+MODEL = ("kind", "size", "width", "margin", "architecture", "depth")
+"""What of a configuration a model is; the rest is how it was trained."""
+
+
+def load(
+    path: Path, expected: Configuration | None = None, fields: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A checkpoint's state. `fields`: those that must be as expected; all of them where none is
+    named. Raises MissingCheckpointError, ConfigurationMismatchError (naming what differs).
     """
     if not path.is_file():
         raise MissingCheckpointError(
@@ -82,7 +89,7 @@ def load(path: Path, expected: Configuration | None = None) -> dict[str, Any]:
         differs = ", ".join(
             f"{k}: {found[k]!r} there, {v!r} here"
             for k, v in asdict(expected).items()
-            if found[k] != v
+            if found[k] != v and (not fields or k in fields)
         )
         if differs:
             raise ConfigurationMismatchError(

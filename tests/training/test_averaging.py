@@ -11,8 +11,16 @@ from training.checkpoint import CLASSIFIER, load, save
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
 
 
-def write(path: Path, value: float, *, shape: int = 3, size: int = 96, samples: int = 0) -> Path:
-    configuration = asdict(replace(CLASSIFIER, size=size))
+def write(
+    path: Path,
+    value: float,
+    *,
+    shape: int = 3,
+    size: int = 96,
+    rate: float = CLASSIFIER.rate,
+    samples: int = 0,
+) -> Path:
+    configuration = asdict(replace(CLASSIFIER, size=size, rate=rate))
     weights = {"w": torch.full((shape,), value), "steps": torch.tensor(7)}
     save({"configuration": configuration, "average": weights, "samples": samples}, path)
     return path
@@ -28,6 +36,13 @@ def test_the_mean_is_a_run_of_its_own(tmp_path: Path) -> None:
     assert state["average"]["w"].tolist() == [3.0, 3.0, 3.0]
     assert state["average"]["steps"].item() == 7
     assert state["samples"] == 6
+
+
+def test_a_run_that_went_on_at_another_rate_is_of_the_same_basin(tmp_path: Path) -> None:
+    files = [write(tmp_path / "a.pt", 1.0), write(tmp_path / "b.pt", 2.0, rate=1e-4)]
+    assert average(files, tmp_path / "mean") == 4
+    state = load(tmp_path / "mean" / "best.pt", CLASSIFIER)
+    assert state["average"]["w"].tolist() == [1.5, 1.5, 1.5]
 
 
 @pytest.mark.parametrize(
