@@ -38,20 +38,21 @@ def write_suspects(
     suspects: Sequence[Suspect], crops: Sequence[Pixels], folder: Path
 ) -> tuple[Path, Path]:
     """Write suspects.jsonl, a line each, and suspects.png: at most `sheets.MOST` of them, evenly
-    spread, with the label and what was said. The two files. Raises StorageError.
+    spread, with the number of the line, the label and what was said. The two files. Raises
+    StorageError.
     """
     lines, sheet = folder / "suspects.jsonl", folder / "suspects.png"
     with replacing(lines) as out:
         for suspect in suspects:
             out.write((json.dumps(asdict(suspect)) + "\n").encode())
-    short = {label: label.removesuffix("_mask") for label in LABELS}
+    # A caption holds 15 letters.
+    short = dict(zip(LABELS, ("mask", "bare", "wrong"), strict=True))
+    chosen = spread(len(suspects), MOST) if suspects else []
     write_sheet(
         [
-            (crops[i], f"{short[suspects[i].label]}>{short[suspects[i].said]}")
-            for i in spread(len(suspects), MOST)
-        ]
-        if suspects
-        else [],
+            (crops[i], f"{i + 1} {short[suspects[i].label]}>{short[suspects[i].said]}")
+            for i in chosen
+        ],
         sheet,
     )
     return lines, sheet

@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cloud import gatekeeping, jobs, meters
+from cloud import jobs, meters
 from cloud.contract import Channel, Event, Label, Subscriber
 from cloud.posting import Desk
 from cloud.store import Store, now
 from cloud.store.queue import waited_s
 from tests.cloud.conftest import GATE
-from tests.cloud.desks import Recorder
+from tests.cloud.desks import Recorder, accept
 from tests.cloud.processes import environment, process, wait_until_it_answers
 from tests.cloud.test_main import command
 from tests.doubles.bot_api import BotApiDouble
@@ -25,17 +25,6 @@ from tests.doubles.redis_server import RedisServer, free_port
 def value(page: str, name: str) -> float | None:
     found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
     return float(found[1]) if found else None
-
-
-def accept(store: Store, event: Event) -> None:
-    gatekeeping.accept(
-        store,
-        event,
-        gate=GATE,
-        device_id="camera",
-        pass_lifetime=timedelta(minutes=5),
-        now=now(),
-    )
 
 
 @pytest.mark.usefixtures("restored_logging")
