@@ -28,6 +28,7 @@ from cloud.api import (
     sessions,
     statistics,
     stream,
+    subscribers,
 )
 from cloud.api.deps import CSRF_HEADER, ROLES
 from cloud.api.door import Door
@@ -135,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
         passes,
         devices,
         gates,
+        subscribers,
         manual_passes,
         people,
         keys,

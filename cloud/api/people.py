@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path
 
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.gates import GatePath, existing
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import (
@@ -15,22 +16,19 @@ from cloud.contract import (
     StaffMember,
     VisitorLink,
 )
-from cloud.contract.base import GateId
 from cloud.contract.people import ChatId
-from cloud.errors import GateUnknown, StaffUnknown
+from cloud.errors import StaffUnknown
 from cloud.invitations import deep_link, dismiss, visitor_link
-from cloud.store import Store
 
 router = APIRouter(prefix="/v1/gates", tags=["people"])
 
-GatePath = Annotated[GateId, Path(description="The gate's id")]
 _AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
 
 
 @router.get("/{gate_id}/visitor-link", responses=_AT_A_GATE)
 def get_visitor_link(gate_id: GatePath, caller: Caller, store: StoreDep, now: Now) -> VisitorLink:
     """Read the deep link that makes a chat a visitor who waits here for the next pass."""
-    _existing(store, at_gate(caller, gate_id))
+    existing(store, at_gate(caller, gate_id))
     return visitor_link(store, gate_id, now)
 
 
@@ -39,7 +37,7 @@ def replace_visitor_link(
     gate_id: GatePath, caller: Caller, store: StoreDep, trail: TrailDep, now: Now
 ) -> VisitorLink:
     """Make another link; the one before brings nobody any more."""
-    _existing(store, at_gate(caller, gate_id))
+    existing(store, at_gate(caller, gate_id))
     store.visitors.replace_code(gate_id)
     trail.record("visitor_link.replaced", f"gate:{gate_id}", gate=gate_id)
     return visitor_link(store, gate_id, now)
@@ -59,7 +57,7 @@ def create_pairing_code(
     now: Now,
 ) -> PairingCode:
     """Make a one-time code: who sends it to the bot as `/start <code>` becomes staff here."""
-    _existing(store, at_gate(caller, gate_id))
+    existing(store, at_gate(caller, gate_id))
     lifetime = timedelta(seconds=settings.pairing_code_lifetime_s)
     made = store.staff.new_code(gate_id, new.role, lifetime, now)
     trail.record("pairing_code.created", f"role:{new.role}", gate=gate_id)
@@ -69,7 +67,7 @@ def create_pairing_code(
 @router.get("/{gate_id}/staff", responses=_AT_A_GATE)
 def list_staff(gate_id: GatePath, caller: Caller, store: StoreDep) -> list[StaffMember]:
     """List the chats that have a role at this gate."""
-    _existing(store, at_gate(caller, gate_id))
+    existing(store, at_gate(caller, gate_id))
     return store.staff.of_gate(gate_id)
 
 
@@ -88,12 +86,7 @@ def delete_staff(
     trail: TrailDep,
 ) -> None:
     """Take a chat's role at this gate back, and its alerts with it."""
-    _existing(store, at_gate(caller, gate_id))
+    existing(store, at_gate(caller, gate_id))
     if not dismiss(store, gate_id, chat):
         raise StaffUnknown(f"chat {chat} has no role at gate {gate_id}")
     trail.record("staff.dismissed", f"chat:{chat}", gate=gate_id)
-
-
-def _existing(store: Store, gate_id: str) -> None:
-    if store.gates.get(gate_id) is None:
-        raise GateUnknown(f"there is no gate {gate_id}")

@@ -1,0 +1,188 @@
+"""Subscribers: who is told of a gate's events."""
+
+import re
+from email.errors import MessageError
+from email.headerregistry import Address
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+
+from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.gates import GatePath, existing
+from cloud.api.problems import documented
+from cloud.api.trail import TrailDep
+from cloud.contract import (
+    Channel,
+    IssuedSubscriber,
+    NewSubscriber,
+    ProblemCode,
+    Subscriber,
+    SubscriberChange,
+)
+from cloud.errors import DeliveryImpossible, MalformedRequest, SubscriberUnknown
+from cloud.notify.webhook import new_secret, url_of
+from cloud.settings import Settings
+from cloud.store import subscriber_id
+
+router = APIRouter(prefix="/v1/gates/{gate_id}/subscribers", tags=["gates"])
+
+CHAT = re.compile(r"-?[1-9][0-9]{0,19}|@[A-Za-z][A-Za-z0-9_]{4,31}")
+"""A chat's id (groups have negative ones), or the public name of a channel."""
+
+_AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
+_OF_A_SUBSCRIBER = documented(
+    ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.SUBSCRIBER_UNKNOWN
+)
+_REMOVABLE = frozenset({"quiet_hours", "cooldown_s"})
+
+
+@router.get("", responses=_AT_A_GATE)
+def list_subscribers(gate_id: GatePath, caller: Caller, store: StoreDep) -> list[Subscriber]:
+    """List who is told of this gate's events."""
+    existing(store, at_gate(caller, gate_id))
+    return store.gates.subscribers(gate_id)
+
+
+@router.post("", status_code=201, responses=_AT_A_GATE)
+def create_subscriber(
+    *,
+    gate_id: GatePath,
+    new: Annotated[
+        NewSubscriber,
+        Body(
+            openapi_examples={
+                "a chat": {"value": {"channel": "telegram", "address": "123456789"}},
+                "a mailbox": {
+                    "value": {
+                        "channel": "email",
+                        "address": "guard@example.org",
+                        "quiet_hours": {
+                            "start": "22:00",
+                            "end": "07:00",
+                            "timezone": "Europe/Madrid",
+                        },
+                        "cooldown_s": 600,
+                    }
+                },
+                "a webhook": {
+                    "value": {
+                        "channel": "webhook",
+                        "address": "https://hooks.example.org/maskgate",
+                        "topics": ["refusal"],
+                    }
+                },
+            }
+        ),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    settings: SettingsDep,
+    trail: TrailDep,
+    now: Now,
+) -> IssuedSubscriber:
+    """Tell an address of this gate's events. The same address again is the same subscriber, as it
+    was made. A webhook's secret is shown only here."""
+    existing(store, at_gate(caller, gate_id))
+    address = _address(new, settings)
+    made = store.gates.subscribe(
+        Subscriber(
+            **{**new.model_dump(), "address": address},
+            id=subscriber_id(new.channel, address),
+            gate=gate_id,
+            created_at=now,
+        )
+    )
+    secret = new_secret() if made.channel is Channel.WEBHOOK else None
+    if secret is not None and not store.gates.seal(gate_id, made.id, secret):
+        secret = None
+    if made.created_at == now:
+        trail.record("subscriber.created", f"subscriber:{made.id}", gate=gate_id)
+    return IssuedSubscriber(**made.model_dump(), secret=secret)
+
+
+@router.patch("/{subscriber_id}", responses=_OF_A_SUBSCRIBER)
+def change_subscriber(
+    *,
+    gate_id: GatePath,
+    subscriber_id: str,
+    change: Annotated[
+        SubscriberChange,
+        Body(
+            openapi_examples={
+                "refusals alone, in Spanish": {"value": {"topics": ["refusal"], "language": "es"}},
+                "at any hour": {"value": {"quiet_hours": None}},
+            }
+        ),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+) -> Subscriber:
+    """Change what a subscriber is told of, in which language, and when.
+
+    What is left out stays as it is; `null` takes quiet hours or a cooldown away. What is on its
+    way already is sent as it was to be.
+    """
+    existing(store, at_gate(caller, gate_id))
+    fields = {name: getattr(change, name) for name in change.model_fields_set}
+    wanted = {
+        name: value for name, value in fields.items() if value is not None or name in _REMOVABLE
+    }
+    changed = store.gates.change_subscriber(gate_id, subscriber_id, wanted)
+    if changed is None:
+        raise SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
+    trail.record("subscriber.changed", f"subscriber:{subscriber_id}", gate=gate_id)
+    return changed
+
+
+@router.delete("/{subscriber_id}", status_code=204, responses=_OF_A_SUBSCRIBER)
+def delete_subscriber(
+    gate_id: GatePath, subscriber_id: str, caller: Caller, store: StoreDep, trail: TrailDep
+) -> None:
+    """Tell an address no more."""
+    existing(store, at_gate(caller, gate_id))
+    if not store.gates.unsubscribe(gate_id, subscriber_id):
+        raise SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
+    trail.record("subscriber.deleted", f"subscriber:{subscriber_id}", gate=gate_id)
+
+
+def _address(new: NewSubscriber, settings: Settings) -> str:
+    match new.channel:
+        case Channel.TELEGRAM:
+            return _chat(new.address)
+        case Channel.EMAIL:
+            return _mailbox(new.address)
+        case Channel.WEBHOOK:
+            return _hook(new.address, private_addresses=settings.webhook_private_addresses)
+
+
+def _chat(address: str) -> str:
+    if CHAT.fullmatch(address) is None:
+        raise MalformedRequest(
+            "give the chat's id, which the bot tells on /start, or @channel", ("body", "address")
+        )
+    return address
+
+
+def _mailbox(address: str) -> str:
+    try:
+        parsed = Address(addr_spec=address)
+    except (ValueError, MessageError, IndexError) as error:
+        raise MalformedRequest("this is not an e-mail address", ("body", "address")) from error
+    # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, its brackets among them.
+    if (
+        not parsed.username
+        or "." not in parsed.domain.strip(".")
+        or not address.isprintable()
+        or len(address.encode()) > 254
+    ):
+        raise MalformedRequest("this is not an e-mail address", ("body", "address"))
+    return address
+
+
+def _hook(address: str, *, private_addresses: bool) -> str:
+    try:
+        url_of(address, private_addresses=private_addresses)
+    except DeliveryImpossible as error:
+        raise MalformedRequest(str(error), ("body", "address")) from error
+    return address
