@@ -37,6 +37,7 @@ from cloud.store.keys import Keys, MintedKey, StoredKey, declared, mint
 from cloud.store.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.limits import Limits
 from cloud.store.manual_passes import ManualPasses
+from cloud.store.migration import Migration
 from cloud.store.moments import now
 from cloud.store.outages import Outages
 from cloud.store.outbox import Outbox
@@ -147,6 +148,7 @@ class Store:
         self.visitors = Visitors(client)
         self.staff = Staff(client)
         self.chats = Chats(client)
+        self.migration = Migration(client, audit_retention)
         self.digests = Digests(client)
         self.limiter = Limiter(client, telegram_per_second)
         self.retention = Retention(client, self.statistics)

@@ -156,6 +156,16 @@ def chat(chat: str) -> str:
     return f"mg:chat:{chat}"
 
 
+def moved_to(chat: str) -> str:
+    """String: the id that a chat got when it moved, remembered for a while."""
+    return f"mg:chat-moved-to:{chat}"
+
+
+def moved_from(chat: str) -> str:
+    """String: the id that a chat had before it moved, remembered for a while."""
+    return f"mg:chat-moved-from:{chat}"
+
+
 def staff(gate: str) -> str:
     """Hash: a gate's staff by chat."""
     return f"mg:staff:{gate}"
