@@ -209,13 +209,15 @@ def token_of(random: bytes) -> str:
 def redeem(
     store: Store, *, scanned: str, nonce: str, gate: str, key_id: str, now: datetime
 ) -> Redemption:
-    """Settle one attempt to enter by what a scanner read."""
+    """Settle one attempt to enter by what a scanner read.
+
+    Raises:
+        GateUnknown: there is no such gate, so nobody is admitted there.
+    """
     token = token_in(scanned)
     if token is None:
         return unreadable(now)
-    at = store.gates.get(gate)
-    closed = at is not None and at.closed
-    settlement = store.passes.redeem(Attempt(token, gate, nonce, key_id, now, closed=closed))
+    settlement = store.passes.redeem(Attempt(token, gate, nonce, key_id, now))
     if settlement is None:
         raise StoreFault("an attempt without guards was answered as if it had some")
     return redemption(settlement)

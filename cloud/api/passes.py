@@ -78,9 +78,7 @@ async def redeem_pass(request: Request) -> Response:
         if token is None:
             return gatekeeping.unreadable(now)
         settled = await store.redeem(
-            Attempt(
-                token, gate, wanted.nonce, caller.id, now, around.guards, closed=around.gate.closed
-            )
+            Attempt(token, gate, wanted.nonce, caller.id, now, around.guards)
         )
         return gatekeeping.redemption(settled) if settled is not None else None
 

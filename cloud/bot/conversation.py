@@ -13,7 +13,7 @@ from cloud import gatekeeping, invitations
 from cloud.audience import delivery_id
 from cloud.bot.codes import NotAPicture, read_code
 from cloud.contract import Channel, Language, NewPass, Outcome, StaffMember, StaffRole
-from cloud.errors import StoreError
+from cloud.errors import GateUnknown, StoreError
 from cloud.notify.texts import bot_text
 from cloud.posting import ACKNOWLEDGE
 from cloud.store import Alert, Store, now
@@ -273,18 +273,23 @@ class Conversation:
         redemption, gate = None, ""
         for member in staff:
             gate = member.gate
-            redemption = gatekeeping.redeem(
-                self._store,
-                scanned=scanned,
-                nonce=f"chat{said.chat}-{said.message_id}",
-                gate=gate,
-                key_id=f"chat{said.chat}",
-                now=self._clock(),
-            )
+            try:
+                redemption = gatekeeping.redeem(
+                    self._store,
+                    scanned=scanned,
+                    nonce=f"chat{said.chat}-{said.message_id}",
+                    gate=gate,
+                    key_id=f"chat{said.chat}",
+                    now=self._clock(),
+                )
+            except GateUnknown:
+                continue  # The gate was deleted while the chat was its staff.
             if redemption.outcome is not Outcome.WRONG_GATE:
                 break
-        outcome = redemption.outcome if redemption is not None else Outcome.UNKNOWN
-        if redemption is not None and redemption.pass_id is not None:
+        if redemption is None:
+            return bot_text("gate_gone", language, gate=gate)
+        outcome = redemption.outcome
+        if redemption.pass_id is not None:
             self._store.audit.record(
                 actor=f"chat:{said.chat}",
                 act=f"pass.scanned.{outcome.value}",
@@ -296,8 +301,8 @@ class Conversation:
             f"outcome_{outcome.value}",
             language,
             gate=self._name(gate),
-            at=redemption.redeemed_at if redemption is not None else None,
-            where=self._name(redemption.redeemed_gate or gate) if redemption is not None else "",
+            at=redemption.redeemed_at,
+            where=self._name(redemption.redeemed_gate or gate),
         )
 
     def _acknowledge(self, said: Said, data: str, language: Language) -> Acknowledged:

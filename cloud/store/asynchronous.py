@@ -70,7 +70,8 @@ class AsyncStore:
     @translating_async
     async def redeem(self, attempt: Attempt) -> Settlement | None:
         """Settle one attempt to enter; see `Passes.redeem`."""
-        return Settlement.read(await self._script(_REDEEM, attempt.keys(), attempt.arguments()))
+        reply = await self._script(_REDEEM, attempt.keys(), attempt.arguments())
+        return Settlement.read(reply, attempt.gate)
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -9,6 +9,7 @@ import orjson
 import redis
 
 from cloud.contract import Outcome, PassStatus
+from cloud.errors import GateUnknown
 from cloud.store import keyspace, statistics
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
@@ -36,10 +37,16 @@ class Settlement:
     redeemed_gate: str | None
 
     @classmethod
-    def read(cls, reply: bytes | None) -> "Settlement | None":
-        """Return what REDEEM answered; None where its guards did not hold."""
+    def read(cls, reply: bytes | int | None, gate: str) -> "Settlement | None":
+        """Return what REDEEM answered at a gate; None where its guards did not hold.
+
+        Raises:
+            GateUnknown: there is no such gate, so nobody is admitted there.
+        """
         if reply is None:
             return None
+        if isinstance(reply, int):
+            raise GateUnknown(f"there is no gate {gate}")
         answer = orjson.loads(reply)
         return cls(
             outcome=Outcome(answer["outcome"]),
@@ -60,7 +67,6 @@ class Attempt:
     key_id: str
     now: datetime
     guards: Guards = UNGUARDED
-    closed: bool = False
 
     def keys(self) -> list[str]:
         """Return the KEYS of REDEEM."""
@@ -69,6 +75,7 @@ class Attempt:
             keyspace.redemption(self.key_id, self.nonce, self.gate, sha256),
             keyspace.token(sha256),
             statistics.key(self.gate, self.now),
+            keyspace.GATES,
         ]
 
     def arguments(self) -> list[Any]:
@@ -80,7 +87,6 @@ class Attempt:
             int(ANSWER_LIFETIME.total_seconds() * 1000),
             statistics.counter(self.now, statistics.REDEEMED),
             self.guards.packed,
-            int(self.closed),
             self.key_id,
         ]
 
@@ -108,9 +114,14 @@ class Passes:
     def redeem(self, attempt: Attempt) -> Settlement | None:
         """Settle one attempt, atomically; the same attempt again gets the same answer.
 
-        None where the guards did not hold: look again, then try again.
+        Whether the gate is closed is read in the same step. Returns None where the guards did not
+        hold: look again, then try again.
+
+        Raises:
+            GateUnknown: there is no such gate, so nobody is admitted there.
         """
-        return Settlement.read(self._redeem(keys=attempt.keys(), args=attempt.arguments()))
+        reply = self._redeem(keys=attempt.keys(), args=attempt.arguments())
+        return Settlement.read(reply, attempt.gate)
 
     def undo(
         self, held: StoredPass, key_id: str | None, now: datetime, window: timedelta = UNDO_WINDOW

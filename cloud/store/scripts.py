@@ -38,11 +38,14 @@ REDEEM = (
     UNCHANGED
     + """
 -- Settle one attempt to use a token. The answer is kept, so that a repeated attempt gets it again.
--- KEYS: answer to this attempt, pass id by token, counters
+-- Whether the gate is closed is read here, so that nobody is admitted on an earlier look at it.
+-- KEYS: answer to this attempt, pass id by token, counters, gates
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
--- counter of redemptions, guards, 1 where the gate is closed, who redeems; answers nil where the
--- guards do not hold.
+-- counter of redemptions, guards, who redeems. Answers nil where the guards do not hold, and 0
+-- where there is no such gate: then nothing is settled, and nothing is kept.
 if not unchanged(ARGV[6]) then return false end
+local gate = redis.call('HGET', KEYS[4], ARGV[2])
+if not gate then return 0 end
 local answered = redis.call('GET', KEYS[1])
 if answered then return answered end
 
@@ -64,11 +67,11 @@ if pass_id then
       answer.redeemed_gate = pass[5]
     elseif tonumber(ARGV[3]) >= tonumber(pass[3]) then
       answer.outcome = 'expired'
-    elseif ARGV[7] == '1' then
+    elseif cjson.decode(gate).closed == true then
       answer.outcome = 'gate_closed'
     else
       redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', ARGV[3], 'redeemed_gate',
-        ARGV[2], 'redeemed_by', ARGV[8], 'redeemed_answer', KEYS[1])
+        ARGV[2], 'redeemed_by', ARGV[7], 'redeemed_answer', KEYS[1])
       redis.call('HINCRBY', KEYS[3], ARGV[5], 1)
       answer.outcome = 'admitted'
       answer.redeemed_at = ARGV[3]

@@ -1,12 +1,13 @@
 """What a conversation comes to where no transcript tells it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from cloud.bot.conversation import Conversation, Said
-from cloud.contract import Delivery, StaffRole
+from cloud.contract import Delivery, Gate, PassStatus, StaffRole
 from cloud.store import Store, now
+from cloud.store.gates import Gates
 from tests.cloud.conftest import GATE, OTHER_GATE
 
 CHAT = "604"
@@ -71,3 +72,55 @@ def test_what_a_guard_scans_can_be_read_in_the_trail(
         "pass.scanned.admitted",
         "pass.issued",
     ]
+
+
+class GatesAsTheyWere(Gates):
+    """Gates that answer what they were when the test began, as a look of some moments ago does."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store.client)
+        self._before = {gate.id: gate for gate in store.gates.all()}
+
+    def get(self, gate_id: str) -> Gate | None:
+        return self._before.get(gate_id)
+
+
+def test_a_gate_that_closes_between_the_look_and_the_redemption_admits_nobody(
+    store: Store,
+) -> None:
+    def clock() -> datetime:
+        """Close the gate in the last moment before the redemption."""
+        assert gates.change(GATE, {"closed": True}) is not None
+        return now()
+
+    gates = store.gates
+    appoint(store, GATE, StaffRole.OPERATOR)
+    lengths = timedelta(minutes=10), timedelta(minutes=5)
+    Conversation(store, *lengths).answer(say("/pass no mask fits"))
+    (delivery,) = sent(store)
+    token = store.passes.token(delivery.event_id)
+    store.gates = GatesAsTheyWere(store)
+    late = Conversation(store, *lengths, clock)
+    assert late.answer(say(f"/scan {token}", 2)) == "✗ The gate is closed."
+    held = store.passes.get(delivery.event_id)
+    assert held is not None
+    assert held.status is PassStatus.ISSUED
+    gates.change(GATE, {"closed": False})
+    again = Conversation(store, *lengths).answer(say(f"/scan {token}", 3))
+    assert "Admitted" in (again or "")
+
+
+def test_a_gate_that_is_gone_admits_nobody_and_the_chats_other_gate_is_tried(
+    conversation: Conversation, store: Store
+) -> None:
+    for gate in (GATE, OTHER_GATE):
+        appoint(store, gate, StaffRole.OPERATOR)
+    conversation.answer(say(f"/pass {OTHER_GATE} no mask fits"))
+    (delivery,) = sent(store)
+    token = store.passes.token(delivery.event_id)
+    store.client.hdel("mg:gates", GATE)
+    said = conversation.answer(say(f"/scan {token}", 2))
+    assert said == "✓ Admitted at Back entrance. Let the person in."
+    store.client.hdel("mg:gates", OTHER_GATE)
+    said = conversation.answer(say(f"/scan {token}", 3))
+    assert "There is no entrance" in (said or "")

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from cloud import gatekeeping
-from cloud.contract import Channel, Event, Role, Subscriber
-from cloud.errors import StoreUnavailable
+from cloud.contract import Channel, Event, Outcome, Role, Subscriber
+from cloud.errors import GateUnknown, StoreUnavailable
 from cloud.settings import Settings
-from cloud.store import AsyncStore, Fate, Receipt, Store, StoredKey, mint, now
+from cloud.store import AsyncStore, Attempt, Fate, Receipt, Store, StoredKey, mint, now
 from cloud.store.convoy import Convoy
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer, free_port
@@ -91,6 +91,34 @@ async def test_an_error_of_one_command_is_that_commands_alone(
     good, bad = answers
     assert isinstance(good, bytes)
     assert isinstance(bad, Exception)
+    await held.close()
+
+
+async def test_a_gate_that_closed_since_it_was_looked_at_admits_nobody(
+    store: Store, settings: Settings, make_event: Make
+) -> None:
+    held = AsyncStore.open(settings, store.clerk)
+    key = key_at(store)
+    around = await held.surroundings(key.id)
+    offered = gatekeeping.offer(make_event(), around, "camera", LIFETIME, now(), gate=GATE)
+    await held.add(offered)
+    issued = offered.decision.issued_pass
+    assert issued is not None
+    assert around.gate is not None
+
+    async def redeemed(nonce: str) -> Outcome:
+        """Redeem with no guard at all: the script alone knows of the gate."""
+        settled = await held.redeem(Attempt(issued.token, GATE, nonce, key.id, now()))
+        assert settled is not None
+        return settled.outcome
+
+    store.gates.change(GATE, {"closed": True})
+    assert await redeemed("nonce-0001") is Outcome.GATE_CLOSED
+    store.client.hdel("mg:gates", GATE)
+    with pytest.raises(GateUnknown, match=GATE):
+        await redeemed("nonce-0002")
+    store.gates.add(around.gate)
+    assert await redeemed("nonce-0002") is Outcome.ADMITTED
     await held.close()
 
 
