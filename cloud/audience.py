@@ -84,7 +84,7 @@ def _stands_back(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> 
 def _to_subscriber(
     subscriber: Subscriber, gate: Gate, event: Event, decision: Decision
 ) -> Delivery | None:
-    if topic_of(decision) not in subscriber.topics:
+    if subscriber.suspended_at is not None or topic_of(decision) not in subscriber.topics:
         return None
     text = text_of(subscriber.channel, gate, event, decision, subscriber.language)
     if text is None:

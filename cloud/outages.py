@@ -3,22 +3,18 @@
 import threading
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import uuid4
 
 import structlog
 
-from cloud.contract import CameraState, Channel, Delivery, DeliveryStatus, Device
+from cloud import announcements
+from cloud.contract import CameraState, Delivery, Device
 from cloud.errors import StoreError
-from cloud.notify.texts import outage_text
 from cloud.settings import Settings
 from cloud.store import Store, now
 
 log = structlog.get_logger("cloud.outages")
 
 LOOK_EVERY_S: Final = 10.0
-
-TOLD: Final = frozenset({Channel.TELEGRAM, Channel.EMAIL})
-"""A webhook is told of events alone, in the form that its receiver knows."""
 
 
 class Outlook:
@@ -79,19 +75,5 @@ def _deliveries(
     gate = store.gates.get(device.gate)
     if gate is None:
         return []
-    outage = uuid4()
-    return [
-        Delivery(
-            id=f"{outage}_{subscriber.id}",
-            event_id=outage,
-            gate=gate.id,
-            channel=subscriber.channel,
-            address=subscriber.address,
-            text=outage_text(device, gate, since, at, subscriber.language, over=over),
-            with_qr=False,
-            status=DeliveryStatus.PENDING,
-            created_at=at,
-        )
-        for subscriber in store.gates.subscribers(gate.id)
-        if subscriber.channel in TOLD
-    ]
+    subscribers = store.gates.subscribers(gate.id)
+    return announcements.of_device(device, gate, subscribers, since=since, at=at, over=over)

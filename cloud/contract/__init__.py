@@ -21,7 +21,7 @@ from cloud.contract.commands import (
     DeviceSettings,
     GateSettings,
 )
-from cloud.contract.deliveries import Delivery, DeliveryPage, DeliveryStatus
+from cloud.contract.deliveries import Delivery, DeliveryKind, DeliveryPage, DeliveryStatus
 from cloud.contract.devices import (
     CameraState,
     Device,
@@ -76,7 +76,20 @@ from cloud.contract.people import (
 )
 from cloud.contract.problems import Problem, ProblemCode
 from cloud.contract.statistics import Durations, Grain, StatisticsPage, StatisticsRow
-from cloud.contract.webhooks import WebhookData, WebhookEvent, WebhookType
+from cloud.contract.webhooks import (
+    DeviceData,
+    DeviceWebhook,
+    GateData,
+    GateWebhook,
+    RedemptionData,
+    RedemptionWebhook,
+    TestData,
+    TestWebhook,
+    WebhookBody,
+    WebhookData,
+    WebhookEvent,
+    WebhookType,
+)
 
 __all__ = [
     "Access",
@@ -91,11 +104,14 @@ __all__ = [
     "Credentials",
     "Decision",
     "Delivery",
+    "DeliveryKind",
     "DeliveryPage",
     "DeliveryStatus",
     "Device",
+    "DeviceData",
     "DeviceSettings",
     "DeviceStatus",
+    "DeviceWebhook",
     "Durations",
     "Enrolment",
     "EnrolmentCode",
@@ -105,7 +121,9 @@ __all__ = [
     "EventRecord",
     "Gate",
     "GateChange",
+    "GateData",
     "GateSettings",
+    "GateWebhook",
     "Grain",
     "Heartbeat",
     "IssuedAccount",
@@ -131,7 +149,9 @@ __all__ = [
     "ProblemCode",
     "QuietHours",
     "Redemption",
+    "RedemptionData",
     "RedemptionRequest",
+    "RedemptionWebhook",
     "Refusal",
     "RefusalReason",
     "Role",
@@ -143,9 +163,12 @@ __all__ = [
     "StatisticsRow",
     "Subscriber",
     "SubscriberChange",
+    "TestData",
+    "TestWebhook",
     "Topic",
     "UndoRequest",
     "VisitorLink",
+    "WebhookBody",
     "WebhookData",
     "WebhookEvent",
     "WebhookType",

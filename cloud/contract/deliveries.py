@@ -17,11 +17,26 @@ class DeliveryStatus(StrEnum):
     """No way to send is configured (no Telegram token, say): kept, so that people see it."""
 
 
+class DeliveryKind(StrEnum):
+    """What a delivery tells of."""
+
+    EVENT = "event"
+    """A decision on an event, or a pass made by hand."""
+
+    REDEMPTION = "redemption"
+    GATE = "gate"
+    DEVICE = "device"
+    TEST = "test"
+
+
 class Delivery(Wire):
-    """One message to one subscriber about one event. The token is never in `text`."""
+    """One message to one subscriber. The token is never in `text`."""
 
     id: str
-    event_id: UUID
+    event_id: UUID = Field(
+        description="The event it tells of. What follows from no event has a pass's id here, or an "
+        "id of its own, and no event has that"
+    )
     gate: GateId
     channel: Channel
     address: str
@@ -34,6 +49,7 @@ class Delivery(Wire):
     subscriber_id: str | None = Field(
         default=None, description="Absent where the pass went to a visitor of its own"
     )
+    kind: DeliveryKind = DeliveryKind.EVENT
     attempts: int = Field(default=0, ge=0, description="How often sending it was begun")
     acknowledged_by: str | None = Field(
         default=None, description="Who took charge of the alert, as Telegram names them"

@@ -53,6 +53,17 @@ class Topic(StrEnum):
 
     PASS = "pass"
     REFUSAL = "refusal"
+    REDEMPTION = "redemption"
+    """A pass was redeemed, or a redemption was undone. Webhooks alone are told."""
+
+    GATE = "gate"
+    """The gate was closed or opened. Webhooks alone are told."""
+
+    DEVICE = "device"
+    """A device fell silent, or is back. Chats and mailboxes are told of that in any case."""
+
+
+Topics = Annotated[list[Topic], Field(min_length=1, max_length=len(Topic))]
 
 
 class Language(StrEnum):
@@ -95,9 +106,10 @@ class NewSubscriber(Wire):
     address: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), OneLine
     ] = Field(description="A Telegram chat id, an e-mail address, or the URL of a webhook")
-    topics: Annotated[list[Topic], Field(min_length=1, max_length=2)] = Field(
+    topics: Topics = Field(
         default=[Topic.PASS, Topic.REFUSAL],
-        description="What it is told of. Mail is about refusals alone, whatever is said here",
+        description="What it is told of. `redemption` and `gate` are for webhooks alone; chats and "
+        "mailboxes are told of silent devices in any case. No pass goes by mail",
     )
     language: Language = Language.EN
     quiet_hours: QuietHours | None = None
@@ -114,6 +126,11 @@ class Subscriber(NewSubscriber):
     id: str
     gate: GateId
     created_at: UtcTime
+    suspended_at: UtcTime | None = Field(
+        default=None,
+        description="Since when nothing is sent to it, because what was sent was refused for good",
+    )
+    suspended_reason: str = Field(default="", description="What its side answered last")
 
 
 class SubscriberChange(Wire):
@@ -122,11 +139,15 @@ class SubscriberChange(Wire):
     Its channel and address are who it is: for another, make another.
     """
 
-    topics: Annotated[list[Topic], Field(min_length=1, max_length=2)] | None = None
+    topics: Topics | None = None
     language: Language | None = None
     quiet_hours: QuietHours | None = Field(default=None, description="null: at no time")
     cooldown_s: int | None = Field(
         default=None, ge=0, le=86_400, description="null: CLOUD_MAIL_COOLDOWN_S"
+    )
+    suspended: bool | None = Field(
+        default=None,
+        description="`false` takes a suspended subscriber up again, `true` sends it nothing more",
     )
 
 

@@ -1,4 +1,6 @@
-"""What a webhook is told of a gate's events, in the body of a POST.
+"""What a webhook is told of a gate, in the body of a POST.
+
+`type` says what happened, and so what `data` holds: `WebhookBody` is the union of all bodies.
 
 The request is signed as https://www.standardwebhooks.com/ says: `webhook-id` (the same for every
 try), `webhook-timestamp`, and `webhook-signature` with the HMAC-SHA256 of the three, under the
@@ -6,8 +8,10 @@ secret that was shown when the subscriber was made.
 """
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
+
+from pydantic import Field
 
 from cloud.contract.base import GateId, Probability, UtcTime, Wire
 from cloud.contract.events import Access, Decision, Event, Label, Refusal
@@ -17,6 +21,13 @@ from cloud.contract.gates import Gate
 class WebhookType(StrEnum):
     PASS_ISSUED = "pass.issued"
     EVENT_REFUSED = "event.refused"
+    PASS_REDEEMED = "pass.redeemed"
+    PASS_REDEMPTION_UNDONE = "pass.redemption_undone"
+    GATE_CLOSED = "gate.closed"
+    GATE_OPENED = "gate.opened"
+    DEVICE_OFFLINE = "device.offline"
+    DEVICE_ONLINE = "device.online"
+    TEST = "test"
 
 
 class WebhookData(Wire):
@@ -36,9 +47,9 @@ class WebhookData(Wire):
 
 
 class WebhookEvent(Wire):
-    """The body."""
+    """A decision on an event."""
 
-    type: WebhookType
+    type: Literal[WebhookType.PASS_ISSUED, WebhookType.EVENT_REFUSED]
     timestamp: UtcTime
     data: WebhookData
 
@@ -63,3 +74,88 @@ class WebhookEvent(Wire):
                 refusal=decision.refusal,
             ),
         )
+
+
+class RedemptionData(Wire):
+    """A pass that let somebody in. The token is not in it."""
+
+    pass_id: UUID
+    event_id: UUID | None = Field(
+        default=None, description="The event that the pass followed from; absent if made by hand"
+    )
+    gate: GateId
+    gate_name: str
+    redeemed_at: UtcTime
+    undone_at: UtcTime | None = Field(
+        default=None, description="When the redemption was taken back, in `pass.redemption_undone`"
+    )
+
+
+class RedemptionWebhook(Wire):
+    """A pass was redeemed, or a redemption was undone and the pass is good again."""
+
+    type: Literal[WebhookType.PASS_REDEEMED, WebhookType.PASS_REDEMPTION_UNDONE]
+    timestamp: UtcTime
+    data: RedemptionData
+
+
+class GateData(Wire):
+    """A gate as it is after the change."""
+
+    gate: GateId
+    gate_name: str
+    closed: bool
+    reason: str = Field(default="", description="Why, in the words of who changed it")
+
+
+class GateWebhook(Wire):
+    """A gate was closed or opened."""
+
+    type: Literal[WebhookType.GATE_CLOSED, WebhookType.GATE_OPENED]
+    timestamp: UtcTime
+    data: GateData
+
+
+class DeviceData(Wire):
+    """A device that is silent, or is heard again."""
+
+    device_id: str
+    device_name: str
+    gate: GateId
+    gate_name: str
+    silent_since: UtcTime = Field(description="When the device was last heard before its silence")
+
+
+class DeviceWebhook(Wire):
+    """A device fell silent, or is back."""
+
+    type: Literal[WebhookType.DEVICE_OFFLINE, WebhookType.DEVICE_ONLINE]
+    timestamp: UtcTime
+    data: DeviceData
+
+
+class TestData(Wire):
+    """Whom a test is sent to."""
+
+    __test__ = False  # not a class of tests, whatever pytest makes of its name
+
+    gate: GateId
+    gate_name: str
+    subscriber_id: str
+
+
+class TestWebhook(Wire):
+    """An operator tries a webhook out. Nothing has happened at the gate."""
+
+    __test__ = False  # as above
+
+    type: Literal[WebhookType.TEST]
+    timestamp: UtcTime
+    data: TestData
+
+
+WebhookBody = Annotated[
+    WebhookEvent | RedemptionWebhook | GateWebhook | DeviceWebhook | TestWebhook,
+    Field(discriminator="type"),
+]
+"""Every body that a webhook can get; read one with `pydantic.TypeAdapter(WebhookBody)`."""

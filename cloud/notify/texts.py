@@ -128,6 +128,11 @@ def outage_text(
     return _rendered(name, language, device=device, gate=gate, since=since, at=at)
 
 
+def test_text(gate: Gate, language: Language) -> str:
+    """Return what a chat or a mailbox gets that an operator tries out."""
+    return _rendered("test.txt", language, gate=gate)
+
+
 def digest_text(gate: str, events: Sequence[Event], language: Language) -> str:
     """Return one mail about several refusals, its subject first; `gate` is its name."""
     return _rendered("digest.email.txt", language, gate=gate, events=events, **_counts(events))

@@ -11,7 +11,19 @@ from cloud.store import keyspace
 from cloud.store.acceptance import Clerk
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
-from cloud.store.transaction import WRITE, Batch, Fate, written
+from cloud.store.transaction import RUN, WRITE, Batch, Fate, written
+
+END = (
+    RUN
+    + """
+-- Forget an outage and write what tells of its end, or do nothing if there is no outage.
+-- KEYS: outage, devices that are silent; ARGV: device, commands (JSON)
+if redis.call('DEL', KEYS[1]) == 0 then return 0 end
+redis.call('SREM', KEYS[2], ARGV[1])
+run(ARGV[2])
+return 1
+"""
+)
 
 
 @at_the_door
@@ -22,6 +34,7 @@ class Outages:
         self._client = client
         self._clerk = clerk
         self._write = client.register_script(WRITE)
+        self._end = client.register_script(END)
 
     def all(self) -> dict[str, datetime]:
         """Return the outages that go on."""
@@ -46,12 +59,7 @@ class Outages:
 
     def end(self, device_id: str, deliveries: Sequence[Delivery], now: datetime) -> bool:
         """Forget an outage and write what tells of its end; return False if it was ended before."""
-        key = keyspace.outage(device_id)
-        if not self._client.getdel(key):
-            return False
-        self._client.srem(keyspace.OUTAGES, device_id)
-        if deliveries:
-            batch = Batch()
-            self._clerk.deliver(batch, deliveries, now)
-            self._write(keys=[key], args=batch.arguments)
-        return True
+        batch = Batch()
+        self._clerk.deliver(batch, deliveries, now)
+        keys = [keyspace.outage(device_id), keyspace.OUTAGES]
+        return bool(self._end(keys=keys, args=[device_id, batch.commands]))

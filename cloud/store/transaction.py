@@ -40,25 +40,33 @@ local function unchanged(guards)
 end
 """
 
+RUN = """
+-- Run the commands of a Batch. commands: JSON.
+-- APPEND <stream> <stream> <record> <oldest ms> <field> <value> ... appends to both streams under
+-- one id, drops what is older, and notes the id in the record.
+local function run(commands)
+  for _, command in ipairs(cjson.decode(commands)) do
+    if command[1] == 'APPEND' then
+      local oldest = command[5]
+      local id = redis.call('XADD', command[2], 'MINID', '~', oldest, '*', unpack(command, 6))
+      redis.call('XADD', command[3], 'MINID', '~', oldest, id, unpack(command, 6))
+      redis.call('HSET', command[4], 'cursor', id)
+    else
+      redis.call(unpack(command))
+    end
+  end
+end
+"""
+
 WRITE = (
     UNCHANGED
+    + RUN
     + """
 -- Write a record with all that follows from it, if it is not there and the guards hold.
 -- KEYS: record; ARGV: guards, commands (JSON).
--- APPEND <stream> <stream> <record> <oldest ms> <field> <value> ... appends to both streams under
--- one id, drops what is older, and notes the id in the record.
 if not unchanged(ARGV[1]) then return {0} end
 if redis.call('EXISTS', KEYS[1]) == 1 then return {1, redis.call('HGETALL', KEYS[1])} end
-for _, command in ipairs(cjson.decode(ARGV[2])) do
-  if command[1] == 'APPEND' then
-    local oldest = command[5]
-    local id = redis.call('XADD', command[2], 'MINID', '~', oldest, '*', unpack(command, 6))
-    redis.call('XADD', command[3], 'MINID', '~', oldest, id, unpack(command, 6))
-    redis.call('HSET', command[4], 'cursor', id)
-  else
-    redis.call(unpack(command))
-  end
-end
+run(ARGV[2])
 return {2}
 """
 )
@@ -127,7 +135,12 @@ class Batch:
     @property
     def arguments(self) -> list[bytes]:
         """The ARGV of WRITE."""
-        return [self._guards.packed, orjson.dumps(self._commands)]
+        return [self._guards.packed, self.commands]
+
+    @property
+    def commands(self) -> bytes:
+        """The commands as JSON, for a script that has RUN."""
+        return orjson.dumps(self._commands)
 
 
 class Fate(IntEnum):

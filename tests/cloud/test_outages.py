@@ -4,10 +4,14 @@ from cloud.contract import (
     CameraState,
     Channel,
     Delivery,
+    DeliveryKind,
+    DeviceWebhook,
     EnrolmentRequest,
     Heartbeat,
     Language,
     Subscriber,
+    Topic,
+    WebhookType,
 )
 from cloud.outages import look
 from cloud.store import Store, now, subscriber_id
@@ -84,3 +88,29 @@ def test_who_never_came_who_said_goodbye_and_who_was_shut_out_is_not_missed(stor
     store.devices.revoke(out)
     look(store, AFTER, at + timedelta(hours=1))
     assert told(store) == []
+
+
+def test_a_webhook_that_chose_the_topic_is_told_of_an_outage_and_of_its_end(store: Store) -> None:
+    store.gates.subscribe(
+        Subscriber(
+            id="hook",
+            gate=GATE,
+            channel=Channel.WEBHOOK,
+            address="https://example.org/hook",
+            topics=[Topic.DEVICE],
+            created_at=now(),
+        )
+    )
+    device, began = enrolled(store), now()
+    beat(store, device, began)
+    look(store, AFTER, began + timedelta(seconds=61))
+    back = began + timedelta(seconds=600)
+    beat(store, device, back)
+    for _ in range(2):
+        look(store, AFTER, back)
+    online, offline = (DeviceWebhook.model_validate_json(each.text) for each in told(store))
+    assert (offline.type, online.type) == (WebhookType.DEVICE_OFFLINE, WebhookType.DEVICE_ONLINE)
+    assert offline.data.silent_since == online.data.silent_since == began
+    assert offline.data.device_id == device
+    assert {each.kind for each in told(store)} == {DeliveryKind.DEVICE}
+    assert store.waiting_jobs() == 2

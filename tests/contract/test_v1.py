@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from uuid_utils.compat import uuid7
 
 from cloud import contract
@@ -56,10 +56,19 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "statistics_page": contract.StatisticsPage,
     "subscriber": contract.Subscriber,
     "subscriber_change": contract.SubscriberChange,
+    "subscriber_change_suspended": contract.SubscriberChange,
     "subscriber_in_full": contract.Subscriber,
+    "subscriber_suspended": contract.Subscriber,
     "undo_request": contract.UndoRequest,
     "visitor_link": contract.VisitorLink,
+    "webhook_device_offline": contract.DeviceWebhook,
+    "webhook_device_online": contract.DeviceWebhook,
     "webhook_event": contract.WebhookEvent,
+    "webhook_gate_closed": contract.GateWebhook,
+    "webhook_gate_opened": contract.GateWebhook,
+    "webhook_pass_redeemed": contract.RedemptionWebhook,
+    "webhook_pass_redemption_undone": contract.RedemptionWebhook,
+    "webhook_test": contract.TestWebhook,
 }
 
 NEWER_THAN_US: Final = {"event_of_a_newer_edge": {"temperature_c"}}
@@ -106,17 +115,41 @@ def test_the_words_of_version_1_are_all_there() -> None:
             "gate_closed",
         },
         contract.Channel: {"telegram", "email", "webhook"},
-        contract.Topic: {"pass", "refusal"},
+        contract.Topic: {"pass", "refusal", "redemption", "gate", "device"},
         contract.CommandKind: {"settings_changed", "preview_wanted", "reload", "roll_key"},
         contract.DeviceStatus: {"online", "offline"},
         contract.Grain: {"hour", "day"},
-        contract.WebhookType: {"pass.issued", "event.refused"},
+        contract.WebhookType: {
+            *("pass.issued", "event.refused", "pass.redeemed", "pass.redemption_undone"),
+            *("gate.closed", "gate.opened", "device.offline", "device.online", "test"),
+        },
         contract.Language: {"en", "es"},
         contract.StaffRole: {"operator", "guard"},
         contract.DeliveryStatus: {"pending", "sent", "failed", "undelivered_by_choice"},
     }
     for kind, known in words.items():
         assert known <= {member.value for member in kind}
+
+
+def test_every_type_of_webhook_has_a_body_of_its_own() -> None:
+    bodies: TypeAdapter[BaseModel] = TypeAdapter(contract.WebhookBody)
+    seen = set()
+    for path in SAMPLES.glob("webhook_*.json"):
+        sample = json.loads(path.read_text())
+        assert type(bodies.validate_python(sample)) is MODELS[path.stem]
+        seen.add(sample["type"])
+    # What is issued has the body of what is refused, and no sample of its own.
+    assert {*seen, "pass.issued"} == {member.value for member in contract.WebhookType}
+
+
+def test_a_subscriber_without_the_newer_fields_means_what_it_meant() -> None:
+    sample = json.loads((SAMPLES / "subscriber.json").read_text())
+    read = contract.Subscriber.model_validate(sample)
+    assert read.suspended_at is None
+    assert contract.NewSubscriber(channel=contract.Channel.TELEGRAM, address="42").topics == [
+        contract.Topic.PASS,
+        contract.Topic.REFUSAL,
+    ]
 
 
 def test_tokens_are_13_of_58_unambiguous_letters() -> None:
