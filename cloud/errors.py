@@ -191,7 +191,7 @@ class PassOver(RequestRefused):
 
 
 class UndoRefused(RequestRefused):
-    """The pass is not redeemed, or was so too long ago, or by another scanner."""
+    """The pass is not redeemed, or was so too long ago, by another scanner or another attempt."""
 
     code = ProblemCode.UNDO_REFUSED
 

@@ -52,6 +52,7 @@ MESSAGES: Final = {
     Outcome.REVOKED: "This pass was taken back. Please speak to the staff.",
     Outcome.WRONG_GATE: "This pass is for another entrance.",
     Outcome.GATE_CLOSED: "This entrance is closed just now. Please speak to the staff.",
+    Outcome.UNDONE: "This attempt was undone. Please show the code again.",
 }
 
 

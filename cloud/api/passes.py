@@ -1,7 +1,7 @@
 """Passes: redeemed by scanners, shown by kiosks, revoked by operators."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import structlog
@@ -33,14 +33,26 @@ from cloud.contract import (
 )
 from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown, UndoRefused
 from cloud.settings import Settings
-from cloud.store import Attempt, Store, StoredPass, Surroundings
+from cloud.store import Attempt, Store, StoredPass, Surroundings, Undoing
 
 log = structlog.get_logger("cloud.api")
 
 router = APIRouter(prefix="/v1/passes", tags=["passes"])
 
 EXAMPLE_REQUEST = {"token": "7Kq2mXw9RtB4z", "nonce": "b1946ac92492d234", "gate": "main"}
-EXAMPLE_UNDO = {"reason": "the turnstile did not turn"}
+EXAMPLE_UNDO = {"reason": "the turnstile did not turn", "nonce": "b1946ac92492d234"}
+
+UNDO_REFUSALS: Final = {
+    Undoing.NOT_REDEEMED: "this pass is not redeemed, so there is nothing to undo",
+    Undoing.OTHER_NONCE: "no attempt of this nonce has redeemed the pass, so there is nothing of "
+    "it to undo",
+    Undoing.OTHER_SCANNER: "another scanner redeemed this pass; that scanner or an operator may "
+    "undo it",
+    Undoing.TOO_LATE: "this pass was redeemed more than a minute ago, which is too long ago to "
+    "undo it",
+    Undoing.NONCE_NEEDED: "a redemption of this pass was undone before; send the `nonce` of the "
+    "redemption that is to be undone now",
+}
 
 
 @router.post(
@@ -139,17 +151,19 @@ def undo_redemption(
     """Undo a redemption within a minute: the turnstile did not turn.
 
     The scanner that redeemed the pass may do it, and operators may. The pass is good again until
-    it expires.
+    it expires. Name the redemption by its `nonce`: then the same request again is answered with
+    the pass as it is, and takes back no later redemption.
     """
     held = _held(store, pass_id, caller)
     own = caller.id if caller.role is Role.SCANNER else None
-    if not store.passes.undo(held, own, now):
-        raise UndoRefused(
-            "only a redemption of the last minute is undone, by the scanner that made it or an "
-            "operator"
+    undoing = store.passes.undo(held, own, now, wanted.nonce)
+    if undoing in UNDO_REFUSALS:
+        raise UndoRefused(UNDO_REFUSALS[undoing])
+    if undoing is Undoing.UNDONE:
+        trail.record(
+            "pass.redemption_undone", f"pass:{pass_id}", gate=held.gate, reason=wanted.reason
         )
-    trail.record("pass.redemption_undone", f"pass:{pass_id}", gate=held.gate, reason=wanted.reason)
-    log.info("redemption undone", pass_id=str(pass_id))
+        log.info("redemption undone", pass_id=str(pass_id))
     return _held(store, pass_id, caller).record(now)
 
 

@@ -77,6 +77,7 @@ class Outcome(StrEnum):
     REVOKED = "revoked"
     WRONG_GATE = "wrong_gate"
     GATE_CLOSED = "gate_closed"
+    UNDONE = "undone"
 
 
 class RedemptionRequest(Wire):
@@ -110,8 +111,16 @@ class Redemption(Wire):
 
 
 class UndoRequest(Wire):
-    """Takes a redemption back: the person was admitted, and the turnstile did not turn."""
+    """Takes a redemption back: the person was admitted, and the turnstile did not turn.
+
+    With its nonce it is taken back once, however often the request is repeated.
+    """
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = Field(
         default="", description="Why, for the audit trail"
+    )
+    nonce: Nonce | None = Field(
+        default=None,
+        description="The nonce of the redemption that is undone. Without it the latest is meant, "
+        "and only if none of this pass was undone before",
     )

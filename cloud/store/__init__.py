@@ -41,7 +41,7 @@ from cloud.store.migration import Migration
 from cloud.store.moments import now
 from cloud.store.outages import Outages
 from cloud.store.outbox import Outbox
-from cloud.store.passes import Attempt, Passes, Settlement
+from cloud.store.passes import Attempt, Passes, Settlement, Undoing
 from cloud.store.previews import Previews, Screen
 from cloud.store.queue import (
     CRASH_RETRIES,
@@ -99,6 +99,7 @@ __all__ = [
     "StoredPass",
     "Surroundings",
     "Tally",
+    "Undoing",
     "Visitor",
     "csrf_token",
     "dated",

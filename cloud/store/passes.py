@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
+from enum import StrEnum
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -24,6 +25,24 @@ ANSWER_LIFETIME = timedelta(hours=1)
 
 UNDO_WINDOW = timedelta(minutes=1)
 """A turnstile that did not turn is noticed at once; later it is a second person."""
+
+_CHANGED: Final = b"changed"
+"""What UNDO answers where the pass was redeemed anew since it was read: read it again."""
+
+
+class Undoing(StrEnum):
+    """What the wish to undo a redemption came to; only the first changes anything."""
+
+    UNDONE = "undone"
+    REPEATED = "repeated"
+    """This very redemption was undone before."""
+    NOT_REDEEMED = "not_redeemed"
+    OTHER_NONCE = "other_nonce"
+    """Another attempt redeemed the pass, or none did by this nonce."""
+    OTHER_SCANNER = "other_scanner"
+    TOO_LATE = "too_late"
+    NONCE_NEEDED = "nonce_needed"
+    """One of this pass was undone before, so the latest may not be the one that is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +107,7 @@ class Attempt:
             statistics.counter(self.now, statistics.REDEEMED),
             self.guards.packed,
             self.key_id,
+            self.nonce,
         ]
 
 
@@ -124,21 +144,45 @@ class Passes:
         return Settlement.read(reply, attempt.gate)
 
     def undo(
-        self, held: StoredPass, key_id: str | None, now: datetime, window: timedelta = UNDO_WINDOW
-    ) -> bool:
-        """Make a redeemed pass good again; return False where that is not to be.
+        self,
+        held: StoredPass,
+        key_id: str | None,
+        now: datetime,
+        nonce: str | None = None,
+        window: timedelta = UNDO_WINDOW,
+    ) -> Undoing:
+        """Make a redeemed pass good again, once for each attempt that redeemed it.
 
-        It is where it was redeemed no longer ago than `window`, and by `key_id` unless that is
-        None. A repeated attempt with the old nonce is then an attempt of its own.
+        Args:
+            held: the pass.
+            key_id: whose redemption may be undone; None for everybody's.
+            now: the present.
+            nonce: of the attempt that is to be undone. Without it the latest redemption is meant,
+                which is certain only while none of this pass was undone before.
+            window: how long ago the redemption may be.
+
+        Returns:
+            What it came to. An attempt that is sent again after it was undone admits nobody.
         """
-        redeemed_at = held.redeemed_at or now
-        counters, counter = statistics.cell(held.gate, redeemed_at, statistics.REDEEMED)
-        return bool(
-            self._undo(
-                keys=[keyspace.pass_(held.id), counters],
-                args=[to_ms(redeemed_at), to_ms(now - window), key_id or "", counter],
+        found: StoredPass | None = held
+        while found is not None:
+            at = found.redeemed_at
+            counters, counter = statistics.cell(found.gate, at or now, statistics.REDEEMED)
+            reply = self._undo(
+                keys=[keyspace.pass_(found.id), counters],
+                args=[
+                    "" if at is None else to_ms(at),
+                    to_ms(now - window),
+                    key_id or "",
+                    counter,
+                    nonce or "",
+                    to_ms(now),
+                ],
             )
-        )
+            if reply != _CHANGED:
+                return Undoing(reply.decode())
+            found = self.get(held.id)
+        return Undoing.NOT_REDEEMED
 
     def revoke(self, pass_id: UUID) -> bool:
         """Revoke the pass if it was not used; return whether that was done now."""

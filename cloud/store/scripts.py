@@ -41,8 +41,8 @@ REDEEM = (
 -- Whether the gate is closed is read here, so that nobody is admitted on an earlier look at it.
 -- KEYS: answer to this attempt, pass id by token, counters, gates
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
--- counter of redemptions, guards, who redeems. Answers nil where the guards do not hold, and 0
--- where there is no such gate: then nothing is settled, and nothing is kept.
+-- counter of redemptions, guards, who redeems, nonce. Answers nil where the guards do not hold, and
+-- 0 where there is no such gate: then nothing is settled, and nothing is kept.
 if not unchanged(ARGV[6]) then return false end
 local gate = redis.call('HGET', KEYS[4], ARGV[2])
 if not gate then return 0 end
@@ -69,6 +69,9 @@ if pass_id then
       answer.outcome = 'expired'
     elseif cjson.decode(gate).closed == true then
       answer.outcome = 'gate_closed'
+    elseif redis.call('HEXISTS', key, 'undone:' .. ARGV[8] .. ':' .. ARGV[7]) == 1 then
+      -- A request that comes again after its attempt was undone: nobody stands at the door now.
+      answer.outcome = 'undone'
     else
       redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', ARGV[3], 'redeemed_gate',
         ARGV[2], 'redeemed_by', ARGV[7], 'redeemed_answer', KEYS[1])
@@ -110,17 +113,36 @@ return 1
 """
 
 UNDO = """
--- Make a redeemed pass good again, and forget the answer that its redemption was given.
+-- Make a redeemed pass good again, once for each attempt that redeemed it. The pass remembers the
+-- attempts that were undone, so that the same request again takes back no later redemption.
 -- KEYS: pass, counters
--- ARGV: when it was redeemed (ms), oldest redemption that may be undone (ms), who redeemed it
--- (empty for anybody), counter of redemptions
-local pass = redis.call('HMGET', KEYS[1], 'status', 'redeemed_at', 'redeemed_by', 'redeemed_answer')
-if pass[1] ~= 'redeemed' or pass[2] ~= ARGV[1] then return 0 end
-if tonumber(pass[2]) < tonumber(ARGV[2]) then return 0 end
-if ARGV[3] ~= '' and pass[3] ~= ARGV[3] then return 0 end
-redis.call('HSET', KEYS[1], 'status', 'issued')
+-- ARGV: when it was redeemed, as the caller read it (ms; empty where it was not), oldest redemption
+-- that may be undone (ms), whose attempts may be undone (empty for everybody's), counter of
+-- redemptions, nonce of the attempt (empty where it was not told), now (ms)
+local at, oldest, whose, counter, nonce, now = unpack(ARGV)
+local pass = redis.call('HMGET', KEYS[1], 'status', 'redeemed_at', 'redeemed_by', 'redeemed_answer',
+  'undone_at')
+if nonce == '' then
+  if pass[5] then return 'nonce_needed' end
+else
+  local undone = 'undone:' .. nonce .. ':' .. whose
+  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if field == undone or (whose == '' and field:sub(1, #undone) == undone) then
+      return 'repeated'
+    end
+  end
+end
+if pass[1] ~= 'redeemed' then return 'not_redeemed' end
+if pass[2] ~= at then return 'changed' end
+-- The key of the answer says which attempt it was: it ends in key id, nonce, gate and token's hash.
+local key_id, admitted = string.match(pass[4] or '', ':([^:]*):([^:]*):[^:]*:[^:]*$')
+if nonce ~= '' and nonce ~= admitted then return 'other_nonce' end
+if whose ~= '' and whose ~= pass[3] then return 'other_scanner' end
+if tonumber(at) < tonumber(oldest) then return 'too_late' end
+redis.call('HSET', KEYS[1], 'status', 'issued', 'undone_at', now)
+if admitted then redis.call('HSET', KEYS[1], 'undone:' .. admitted .. ':' .. key_id, now) end
 redis.call('HDEL', KEYS[1], 'redeemed_at', 'redeemed_gate', 'redeemed_by', 'redeemed_answer')
 if pass[4] then redis.call('DEL', pass[4]) end
-redis.call('HINCRBY', KEYS[2], ARGV[4], -1)
-return 1
+redis.call('HINCRBY', KEYS[2], counter, -1)
+return 'undone'
 """

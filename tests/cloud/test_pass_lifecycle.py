@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from cloud import gatekeeping
 from cloud.contract import Event, Gate, Outcome, PassStatus
 from cloud.gatekeeping import Maker
-from cloud.store import Store, now
+from cloud.store import Store, Undoing, now
 from cloud.store.passes import UNDO_WINDOW
 
 Make = Callable[..., Event]
@@ -33,7 +33,9 @@ Try = tuple[str, str, str]
 
 GATES = st.sampled_from([0, 1])
 SCANNERS = st.sampled_from(["left", "right"])
-NONCES = st.sampled_from(["nonce-0001", "nonce-0002"])
+NONCES = st.sampled_from(["nonce-0001", "nonce-0002", "nonce-0003"])
+UNDOERS = st.one_of(st.none(), SCANNERS)
+"""A scanner undoes what it redeemed itself; None stands for an operator."""
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Model:
     redeemed_by: Try | None = None
     answers: dict[Try, Outcome] = field(default_factory=dict)
     admitted: int = 0
-    undone: int = 0
+    undone: list[Try] = field(default_factory=list)
 
     def attempt(self, tried: Try, at: datetime, *, closed: bool) -> Outcome:
         if tried not in self.answers:
@@ -67,19 +69,29 @@ class Model:
             return Outcome.EXPIRED
         if closed:
             return Outcome.GATE_CLOSED
+        if tried in self.undone:
+            return Outcome.UNDONE
         self.status, self.redeemed_at, self.redeemed_by = PassStatus.REDEEMED, at, tried
         self.admitted += 1
         return Outcome.ADMITTED
 
-    def undo(self, scanner: str | None, at: datetime) -> bool:
+    def undo(self, scanner: str | None, nonce: str | None, at: datetime) -> Undoing:
+        if nonce is None and self.undone:
+            return Undoing.NONCE_NEEDED
+        if any(nonce == undone and scanner in {None, by} for by, undone, _ in self.undone if nonce):
+            return Undoing.REPEATED
         if self.redeemed_at is None or self.redeemed_by is None:
-            return False
-        if at - self.redeemed_at > UNDO_WINDOW or scanner not in {None, self.redeemed_by[0]}:
-            return False
+            return Undoing.NOT_REDEEMED
+        if nonce not in {None, self.redeemed_by[1]}:
+            return Undoing.OTHER_NONCE
+        if scanner not in {None, self.redeemed_by[0]}:
+            return Undoing.OTHER_SCANNER
+        if at - self.redeemed_at > UNDO_WINDOW:
+            return Undoing.TOO_LATE
         del self.answers[self.redeemed_by]
+        self.undone.append(self.redeemed_by)
         self.status, self.redeemed_at, self.redeemed_by = PassStatus.ISSUED, None, None
-        self.undone += 1
-        return True
+        return Undoing.UNDONE
 
     def shown(self, at: datetime) -> PassStatus:
         over = self.status is PassStatus.ISSUED and at >= self.expires_at
@@ -172,18 +184,28 @@ class Passes(RuleBasedStateMachine):
         )
         assert said.outcome is Outcome.UNKNOWN
 
-    @rule(model=passes, scanner=st.one_of(st.none(), SCANNERS))
-    def undo(self, model: Model, scanner: str | None) -> None:
+    @rule(model=passes, scanner=UNDOERS, nonce=st.one_of(st.none(), NONCES))
+    def undo(self, model: Model, scanner: str | None, nonce: str | None) -> None:
         held = self.store.passes.get(model.id)
         assert held is not None
-        assert self.store.passes.undo(held, scanner, self.clock) is model.undo(scanner, self.clock)
+        undoing = self.store.passes.undo(held, scanner, self.clock, nonce)
+        assert undoing is model.undo(scanner, nonce, self.clock)
 
     @precondition(lambda self: any(model.redeemed_at for model in self.models))
-    @rule(scanner=st.one_of(st.none(), SCANNERS))
-    def undo_the_last_redemption(self, scanner: str | None) -> None:
+    @rule(scanner=UNDOERS, named=st.booleans())
+    def undo_the_last_redemption(self, scanner: str | None, named: bool) -> None:
         """Most undoings are such, as most redemptions are where they belong."""
         redeemed = [model for model in self.models if model.redeemed_at is not None]
-        self.undo(max(redeemed, key=lambda model: model.redeemed_at or self.began), scanner)
+        model = max(redeemed, key=lambda model: model.redeemed_at or self.began)
+        assert model.redeemed_by is not None
+        self.undo(model, scanner, model.redeemed_by[1] if named else None)
+
+    @precondition(lambda self: any(model.undone for model in self.models))
+    @rule(scanner=UNDOERS)
+    def undo_again(self, scanner: str | None) -> None:
+        """The request of an undoing comes again."""
+        model = next(model for model in self.models if model.undone)
+        self.undo(model, scanner, model.undone[-1][1])
 
     @rule(model=passes)
     def revoke(self, model: Model) -> None:
@@ -206,7 +228,7 @@ class Passes(RuleBasedStateMachine):
     @invariant()
     def each_pass_admits_once_for_each_undoing_and_once_more(self) -> None:
         for model in self.models:
-            assert model.admitted - model.undone == (model.status is PassStatus.REDEEMED)
+            assert model.admitted - len(model.undone) == (model.status is PassStatus.REDEEMED)
             held = self.store.passes.get(model.id)
             assert held is not None
             record = held.record(self.clock)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from cloud.settings import Settings
-from cloud.store import Store
+from cloud.store import Store, Undoing
 from tests.cloud.conftest import serving
 from tests.cloud.processes import ROOT, environment
 from tests.doubles.redis_server import RedisServer
@@ -174,6 +175,22 @@ def test_a_used_pass_stays_used(api: httpx.Client, told: dict[str, Any]) -> None
     answer = api.post("/v1/passes/redeem", json=attempt, headers=_as(told["scanner"])).json()
     assert answer["outcome"] == "already_redeemed"
     _contains(answer["redeemed_at"], told["redemption"]["redeemed_at"])
+
+
+@pytest.mark.parametrize("nonce", [None, "nonce-of-the-turnstile"])
+def test_a_redemption_of_then_can_be_undone(
+    own_server: RedisServer, told: dict[str, Any], nonce: str | None
+) -> None:
+    store = Store.open(_settings(own_server))
+    try:
+        held = store.passes.get(UUID(told["decisions"][2]["pass"]["id"]))
+        assert held is not None
+        assert held.redeemed_at is not None
+        soon = held.redeemed_at + timedelta(seconds=1)
+        assert store.passes.undo(held, None, soon, "another-nonce") is Undoing.OTHER_NONCE
+        assert store.passes.undo(held, None, soon, nonce) is Undoing.UNDONE
+    finally:
+        store.close()
 
 
 def test_statistics_still_count_what_was_counted(api: httpx.Client, told: dict[str, Any]) -> None:

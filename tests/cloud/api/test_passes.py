@@ -1,7 +1,8 @@
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import cv2
 import httpx
@@ -18,7 +19,7 @@ from cloud.contract import (
     Redemption,
     Role,
 )
-from cloud.store import Store, now
+from cloud.store import Store, Undoing, now
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
 
@@ -186,11 +187,100 @@ def test_a_redemption_is_undone_and_the_pass_is_good_again(
     assert PassRecord.model_validate_json(answer.content).status is PassStatus.ISSUED
     again = scanner.post(f"/v1/passes/{issued.id}/undo", json={})
     assert (again.status_code, code_of(again)) == (409, "undo_refused")
-    # The lost answer's nonce is a new attempt, so the pass admits once and not twice.
-    assert redeem(scanner, issued.token).outcome == "admitted"
-    assert redeem(scanner, issued.token, "nonce-0002").outcome == "already_redeemed"
+    # A request of the undone attempt that comes late admits nobody: nobody stands there now.
+    assert redeem(scanner, issued.token).outcome == "undone"
+    assert redeem(scanner, issued.token, "nonce-0002").outcome == "admitted"
+    assert redeem(scanner, issued.token, "nonce-0003").outcome == "already_redeemed"
     (entry,) = login(Role.ADMIN).get("/v1/audit").json()["items"]
     assert (entry["act"], entry["reason"]) == ("pass.redemption_undone", "stuck")
+
+
+def undo(client: httpx.Client, pass_id: UUID, nonce: str | None = None) -> httpx.Response:
+    return client.post(f"/v1/passes/{pass_id}/undo", json={"nonce": nonce} if nonce else {})
+
+
+def status_after(answer: httpx.Response) -> PassStatus:
+    assert answer.status_code == 200, answer.text
+    return PassRecord.model_validate_json(answer.content).status
+
+
+def test_a_repeated_undo_takes_back_no_later_redemption(login: Login, issued: IssuedPass) -> None:
+    scanner = login(Role.SCANNER, GATE)
+    assert redeem(scanner, issued.token, "nonce-0001").outcome == "admitted"
+    assert status_after(undo(scanner, issued.id, "nonce-0001")) is PassStatus.ISSUED
+    assert status_after(undo(scanner, issued.id, "nonce-0001")) is PassStatus.ISSUED
+    assert redeem(scanner, issued.token, "nonce-0002").outcome == "admitted"
+    assert status_after(undo(scanner, issued.id, "nonce-0001")) is PassStatus.REDEEMED
+    assert redeem(scanner, issued.token, "nonce-0003").outcome == "already_redeemed"
+    acts = [entry["act"] for entry in login(Role.ADMIN).get("/v1/audit").json()["items"]]
+    assert acts == ["pass.redemption_undone"]
+    assert status_after(undo(scanner, issued.id, "nonce-0002")) is PassStatus.ISSUED
+
+
+def test_an_undo_without_a_nonce_is_for_a_pass_that_was_never_undone(
+    login: Login, operator: httpx.Client, issued: IssuedPass
+) -> None:
+    scanner = login(Role.SCANNER, GATE)
+    redeem(scanner, issued.token, "nonce-0001")
+    assert status_after(undo(scanner, issued.id)) is PassStatus.ISSUED
+    redeem(scanner, issued.token, "nonce-0002")
+    for client in (scanner, operator):
+        again = undo(client, issued.id)
+        assert (again.status_code, code_of(again)) == (409, "undo_refused")
+        assert "send the `nonce`" in again.json()["detail"]
+    assert status_after(undo(operator, issued.id, "nonce-0002")) is PassStatus.ISSUED
+
+
+@pytest.mark.parametrize("redeemed", [True, False])
+def test_a_nonce_that_admitted_nobody_undoes_nothing(
+    operator: httpx.Client, issued: IssuedPass, redeemed: bool
+) -> None:
+    if redeemed:
+        redeem(operator, issued.token, "nonce-0001", gate=GATE)
+        redeem(operator, issued.token, "nonce-0002", gate=GATE)
+    answer = undo(operator, issued.id, "nonce-0002")
+    assert (answer.status_code, code_of(answer)) == (409, "undo_refused")
+    said = "no attempt of this nonce" if redeemed else "not redeemed"
+    assert said in answer.json()["detail"]
+
+
+def test_the_nonces_of_two_scanners_are_not_mixed_up(
+    login: Login, operator: httpx.Client, issued: IssuedPass
+) -> None:
+    left, right = login(Role.SCANNER, GATE), login(Role.SCANNER, GATE)
+    assert redeem(left, issued.token, "nonce-0001").outcome == "admitted"
+    assert code_of(undo(right, issued.id, "nonce-0001")) == "undo_refused"
+    assert status_after(undo(left, issued.id, "nonce-0001")) is PassStatus.ISSUED
+    # The same nonce of another scanner is another attempt, of somebody who stands there now.
+    assert redeem(right, issued.token, "nonce-0001").outcome == "admitted"
+    assert status_after(undo(left, issued.id, "nonce-0001")) is PassStatus.REDEEMED
+    # An operator may mean either: their request may be a repeated one, so it changes nothing.
+    assert status_after(undo(operator, issued.id, "nonce-0001")) is PassStatus.REDEEMED
+    assert status_after(undo(right, issued.id, "nonce-0001")) is PassStatus.ISSUED
+
+
+def test_an_undo_is_repeated_in_peace_when_its_minute_is_over(
+    store: Store, operator: httpx.Client, issued: IssuedPass
+) -> None:
+    redeem(operator, issued.token, "nonce-0001", gate=GATE)
+    assert status_after(undo(operator, issued.id, "nonce-0001")) is PassStatus.ISSUED
+    held = store.passes.get(issued.id)
+    assert held is not None
+    late = now() + timedelta(days=1)
+    assert store.passes.undo(held, None, late, "nonce-0001") is Undoing.REPEATED
+
+
+def test_many_undoings_of_one_redemption_at_once_are_one(
+    login: Login, operator: httpx.Client, issued: IssuedPass
+) -> None:
+    redeem(operator, issued.token, "nonce-0001", gate=GATE)
+    with ThreadPoolExecutor(16) as pool:
+        done = list(pool.map(lambda _: undo(operator, issued.id, "nonce-0001"), range(32)))
+    assert {status_after(answer) for answer in done} == {PassStatus.ISSUED}
+    (entry,) = login(Role.ADMIN).get("/v1/audit").json()["items"]
+    assert entry["act"] == "pass.redemption_undone"
+    (row,) = operator.get("/v1/stats", params={"gate": GATE}).json()["items"]
+    assert row["redeemed"] == 0
 
 
 def test_only_the_scanner_that_redeemed_or_an_operator_undoes(
