@@ -7,15 +7,16 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from cloud.contract.base import GateId, UtcTime, Wire
 from cloud.contract.keys import Role
+from cloud.contract.text import readable
 
 PASSWORD_LENGTHS = (12, 72)
 """Letters that a password has at least and at most."""
 
 
 def _composed(name: str) -> str:
-    composed = unicodedata.normalize("NFKC", name).strip()
-    if not composed or not composed.isprintable():
-        raise ValueError("a name is made of letters that can be seen")
+    composed = readable(unicodedata.normalize("NFKC", name).strip())
+    if not composed:
+        raise ValueError("this name holds no letter that can be seen")
     return composed
 
 

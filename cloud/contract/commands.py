@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from cloud.contract.base import UtcTime, Wire
+from cloud.contract.base import Boolean, Integer, Number, UtcTime, Wire
 
 CommandCursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,16}-[0-9]{1,16}$")]
 """A command's id, which orders it among those of its device."""
@@ -45,22 +45,22 @@ class GateSettings(Wire):
     The bounds are those of the edge's own settings.
     """
 
-    votes: int | None = Field(
+    votes: Integer | None = Field(
         default=None, ge=1, le=100, description="Votes that a verdict needs at least"
     )
-    majority: float | None = Field(
+    majority: Number | None = Field(
         default=None, gt=0.5, le=1.0, description="Share of the votes that a label needs"
     )
-    cooldown_s: float | None = Field(
+    cooldown_s: Number | None = Field(
         default=None, ge=0, le=3600, description="Seconds between two verdicts on one person"
     )
-    lost_after_s: float | None = Field(
+    lost_after_s: Number | None = Field(
         default=None, ge=0.2, le=60, description="Seconds without a face that end a sighting"
     )
-    max_faces: int | None = Field(
+    max_faces: Integer | None = Field(
         default=None, ge=1, le=100, description="Faces judged in a frame, the nearest first"
     )
-    preview_allowed: bool = Field(
+    preview_allowed: Boolean = Field(
         default=True,
         description="Whether pictures may be asked for. The device has a say of its own "
         "(EDGE_PREVIEW), which is no unless it was set there",
@@ -72,4 +72,4 @@ class DeviceSettings(Wire):
 
     gate: str
     settings: GateSettings
-    revision: int = Field(ge=0, description="Grows with each change; 0 before the first")
+    revision: Integer = Field(ge=0, description="Grows with each change; 0 before the first")

@@ -1,11 +1,10 @@
 """Deliveries: what was to be told to whom, and what became of it."""
 
 from enum import StrEnum
-from uuid import UUID
 
 from pydantic import Field
 
-from cloud.contract.base import GateId, UtcTime, Wire
+from cloud.contract.base import Boolean, GateId, Integer, UtcTime, Uuid, Wire
 from cloud.contract.gates import Channel
 
 
@@ -33,7 +32,7 @@ class Delivery(Wire):
     """One message to one subscriber. The token is never in `text`."""
 
     id: str
-    event_id: UUID = Field(
+    event_id: Uuid = Field(
         description="The event it tells of. What follows from no event has a pass's id here, or an "
         "id of its own, and no event has that"
     )
@@ -41,7 +40,7 @@ class Delivery(Wire):
     channel: Channel
     address: str
     text: str
-    with_qr: bool = Field(description="The pass's QR code goes with it")
+    with_qr: Boolean = Field(description="The pass's QR code goes with it")
     status: DeliveryStatus
     detail: str = Field(default="", description="Why it failed or was not sent")
     created_at: UtcTime
@@ -50,7 +49,7 @@ class Delivery(Wire):
         default=None, description="Absent where the pass went to a visitor of its own"
     )
     kind: DeliveryKind = DeliveryKind.EVENT
-    attempts: int = Field(default=0, ge=0, description="How often sending it was begun")
+    attempts: Integer = Field(default=0, ge=0, description="How often sending it was begun")
     acknowledged_by: str | None = Field(
         default=None, description="Who took charge of the alert, as Telegram names them"
     )

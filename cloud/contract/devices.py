@@ -5,14 +5,11 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from cloud.contract.base import GateId, OneLine, Sha256, UtcTime, Wire
+from cloud.contract.base import Boolean, GateId, Integer, Number, Sha256, UtcTime, Wire
+from cloud.contract.text import Name
 
 ProblemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """A word for programs and people; a reader shows those that it does not know as they are."""
-
-DeviceName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), OneLine
-]
 
 
 class EnrolmentCode(Wire):
@@ -25,7 +22,7 @@ class EnrolmentCode(Wire):
 
 class EnrolmentRequest(Wire):
     code: str = Field(min_length=1, max_length=64)
-    name: DeviceName = Field(description="What people call this device")
+    name: Name = Field(description="What people call this device")
     version: str = Field(default="", max_length=40, description="Of the edge's software")
 
 
@@ -48,11 +45,11 @@ class Heartbeat(Wire):
 
     sent_at: UtcTime
     camera: CameraState
-    fps: float = Field(ge=0, description="Frames judged per second")
-    latency_ms: float = Field(ge=0, description="Median time from capture to labels")
-    outbox_depth: int = Field(ge=0, description="Events not yet acknowledged")
+    fps: Number = Field(ge=0, description="Frames judged per second")
+    latency_ms: Number = Field(ge=0, description="Median time from capture to labels")
+    outbox_depth: Integer = Field(ge=0, description="Events not yet acknowledged")
     models: dict[str, Sha256] = Field(default_factory=dict, max_length=8)
-    attributes: dict[str, dict[str, Annotated[int, Field(ge=0)]]] = Field(
+    attributes: dict[str, dict[str, Annotated[Integer, Field(ge=0)]]] = Field(
         default_factory=dict,
         max_length=4,
         description="Unmasked people since the device's start, by attribute and value; grows by 20"
@@ -86,7 +83,7 @@ class Device(Wire):
     name: str
     gate: GateId
     enrolled_at: UtcTime
-    revoked: bool = False
+    revoked: Boolean = False
     last_heartbeat: Heartbeat | None = None
     last_seen_at: UtcTime | None = Field(default=None, description="By the cloud's clock")
     status: DeviceStatus = Field(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cloud.contract.base import GateId, Probability, Sha256, UtcTime, Wire
+from cloud.contract.base import GateId, Integer, Probability, Sha256, UtcTime, Uuid, Wire
 from cloud.contract.passes import IssuedPass, PassRecord
 
 
@@ -38,7 +38,7 @@ def _version_7(value: UUID) -> UUID:
     return value
 
 
-EventId = Annotated[UUID, AfterValidator(_version_7)]
+EventId = Annotated[Uuid, AfterValidator(_version_7)]
 
 
 class Event(Wire):
@@ -50,7 +50,7 @@ class Event(Wire):
     id: EventId
     label: Label
     confidence: Probability = Field(description="Share of the votes' probability behind the label")
-    votes: int = Field(ge=1, le=10_000, description="Faces judged in this sighting")
+    votes: Integer = Field(ge=1, le=10_000, description="Faces judged in this sighting")
     first_seen_at: UtcTime = Field(
         description="Capture time of the first frame that showed the person"
     )

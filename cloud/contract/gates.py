@@ -6,18 +6,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from cloud.contract.base import GateId, OneLine, UtcTime, Wire
+from cloud.contract.base import Boolean, GateId, Integer, UtcTime, Wire
+from cloud.contract.text import KeptName, Name, Readable, Reason
 
-GateName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), OneLine
-]
-
-PassLifetime = Annotated[int, Field(ge=10, le=86_400)]
+PassLifetime = Annotated[Integer, Field(ge=10, le=86_400)]
 
 
 class NewGate(Wire):
     id: GateId
-    name: GateName
+    name: Name
     pass_lifetime_s: PassLifetime | None = Field(
         default=None,
         description="Seconds from a pass's making to its expiry; unset: CLOUD_PASS_LIFETIME_S",
@@ -25,19 +22,18 @@ class NewGate(Wire):
 
 
 class Gate(NewGate):
+    name: KeptName
     created_at: UtcTime
-    closed: bool = Field(default=False, description="Nobody is admitted while it is closed")
+    closed: Boolean = Field(default=False, description="Nobody is admitted while it is closed")
 
 
 class GateChange(Wire):
     """What is to be different at a gate; what is left out stays as it is."""
 
-    name: GateName | None = None
-    closed: bool | None = None
+    name: Name | None = None
+    closed: Boolean | None = None
     pass_lifetime_s: PassLifetime | None = None
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = Field(
-        default="", description="Why, for the audit trail"
-    )
+    reason: Reason = Field(default="", description="Why, for the audit trail")
 
 
 class Channel(StrEnum):
@@ -104,7 +100,7 @@ class QuietHours(Wire):
 class NewSubscriber(Wire):
     channel: Channel
     address: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), OneLine
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), Readable
     ] = Field(description="A Telegram chat id, an e-mail address, or the URL of a webhook")
     topics: Topics = Field(
         default=[Topic.PASS, Topic.REFUSAL],
@@ -113,7 +109,7 @@ class NewSubscriber(Wire):
     )
     language: Language = Language.EN
     quiet_hours: QuietHours | None = None
-    cooldown_s: int | None = Field(
+    cooldown_s: Integer | None = Field(
         default=None,
         ge=0,
         le=86_400,
@@ -123,6 +119,9 @@ class NewSubscriber(Wire):
 
 
 class Subscriber(NewSubscriber):
+    address: str = Field(
+        description="A Telegram chat id, an e-mail address, or the URL of a webhook"
+    )
     id: str
     gate: GateId
     created_at: UtcTime
@@ -142,10 +141,10 @@ class SubscriberChange(Wire):
     topics: Topics | None = None
     language: Language | None = None
     quiet_hours: QuietHours | None = Field(default=None, description="null: at no time")
-    cooldown_s: int | None = Field(
+    cooldown_s: Integer | None = Field(
         default=None, ge=0, le=86_400, description="null: CLOUD_MAIL_COOLDOWN_S"
     )
-    suspended: bool | None = Field(
+    suspended: Boolean | None = Field(
         default=None,
         description="`false` takes a suspended subscriber up again, `true` sends it nothing more",
     )

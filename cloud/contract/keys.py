@@ -1,11 +1,11 @@
 """Keys: who may call what."""
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from cloud.contract.base import GateId, OneLine, UtcTime, Wire
+from cloud.contract.base import Boolean, GateId, UtcTime, Wire
+from cloud.contract.text import KeptName, Name
 
 
 class Role(StrEnum):
@@ -18,9 +18,7 @@ class Role(StrEnum):
 
 
 class NewKey(Wire):
-    name: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), OneLine
-    ]
+    name: Name
     role: Role
     gate: GateId | None = Field(
         default=None, description="Binds the key to one gate; scanners and kiosks should be bound"
@@ -28,9 +26,10 @@ class NewKey(Wire):
 
 
 class Key(NewKey):
+    name: KeptName
     id: str
     created_at: UtcTime
-    revoked: bool = False
+    revoked: Boolean = False
     expires_at: UtcTime | None = Field(
         default=None, description="Set for a device's old key once a new one was made"
     )

@@ -2,12 +2,12 @@
 
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from cloud.contract.base import GateId, OneLine, UtcTime, Wire
+from cloud.contract.base import GateId, UtcTime, Uuid, Wire
 from cloud.contract.gates import PassLifetime
+from cloud.contract.text import Readable, Reason
 
 TOKEN_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """58 letters: no 0, O, I or l, which people confuse (base58, draft-msporny-base58-03 section 2)."""
@@ -23,7 +23,7 @@ Nonce = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 class IssuedPass(Wire):
     """A pass in the hands of its bearer: the one message that carries the token."""
 
-    id: UUID
+    id: Uuid
     token: Token
     expires_at: UtcTime
 
@@ -32,7 +32,7 @@ class NewPass(Wire):
     """Asks for a pass by hand, for whom the camera cannot judge."""
 
     reason: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), OneLine
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), Readable
     ] = Field(description="Why, for the audit trail")
     lifetime_s: PassLifetime | None = Field(
         default=None,
@@ -56,7 +56,7 @@ class PassStatus(StrEnum):
 class PassRecord(Wire):
     """A pass as its keepers see it: never with the token."""
 
-    id: UUID
+    id: Uuid
     gate: GateId
     status: PassStatus
     issued_at: UtcTime
@@ -103,7 +103,7 @@ class Redemption(Wire):
     outcome: Outcome
     message: str = Field(description="What the person at the gate is told")
     at: UtcTime = Field(description="When this attempt was settled")
-    pass_id: UUID | None = Field(default=None, description="Absent when the token is unknown")
+    pass_id: Uuid | None = Field(default=None, description="Absent when the token is unknown")
     redeemed_at: UtcTime | None = Field(
         default=None, description="When the pass was first redeemed, if it was"
     )
@@ -116,9 +116,7 @@ class UndoRequest(Wire):
     With its nonce it is taken back once, however often the request is repeated.
     """
 
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = Field(
-        default="", description="Why, for the audit trail"
-    )
+    reason: Reason = Field(default="", description="Why, for the audit trail")
     nonce: Nonce | None = Field(
         default=None,
         description="The nonce of the redemption that is undone. Without it the latest is meant, "

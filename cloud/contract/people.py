@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from cloud.contract.base import GateId, UtcTime, Wire
+from cloud.contract.base import GateId, Integer, UtcTime, Wire
 
 ChatId = Annotated[str, StringConstraints(pattern=r"^-?[1-9][0-9]{0,19}$")]
 """A chat of Telegram; groups have negative ids."""
@@ -55,4 +55,4 @@ class VisitorLink(Wire):
         default=None,
         description="https://t.me/<bot>?start=gate_<code>; absent while no bot has started",
     )
-    waiting: int = Field(ge=0, description="Visitors who wait for a pass just now")
+    waiting: Integer = Field(ge=0, description="Visitors who wait for a pass just now")

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from cloud.contract.base import Wire
+from cloud.contract.base import Integer, Wire
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -61,7 +61,7 @@ class Problem(Wire):
 
     type: str = Field(default="about:blank", description="A page about this code, or about:blank")
     title: str
-    status: int
+    status: Integer
     detail: str = ""
     instance: str = ""
     code: ProblemCode

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cloud.contract.base import GateId, Probability, UtcTime, Wire
+from cloud.contract.base import GateId, Integer, Number, Probability, UtcTime, Wire
 from cloud.contract.events import Label
 
 
@@ -18,9 +18,9 @@ class Grain(StrEnum):
 class Durations(Wire):
     """How long something took, over many times; each quantile within 2 % of the true one."""
 
-    count: int = Field(ge=1, description="How many were measured")
-    p50_s: float = Field(ge=0, description="Half took this many seconds or fewer")
-    p95_s: float = Field(ge=0, description="95 of 100 took this many seconds or fewer")
+    count: Integer = Field(ge=1, description="How many were measured")
+    p50_s: Number = Field(ge=0, description="Half took this many seconds or fewer")
+    p95_s: Number = Field(ge=0, description="95 of 100 took this many seconds or fewer")
 
 
 class StatisticsRow(Wire):
@@ -29,22 +29,22 @@ class StatisticsRow(Wire):
     gate: GateId | None = Field(default=None, description="Absent in the row over all gates read")
     start: UtcTime
     end: UtcTime
-    events: int = Field(ge=0, description="Events that happened (`occurred_at`) in this period")
-    granted: int = Field(ge=0)
-    refused: int = Field(ge=0)
-    labels: dict[Label, int] = Field(description="Events by label")
+    events: Integer = Field(ge=0, description="Events that happened (`occurred_at`) in this period")
+    granted: Integer = Field(ge=0)
+    refused: Integer = Field(ge=0)
+    labels: dict[Label, Integer] = Field(description="Events by label")
     compliance_rate: Probability | None = Field(
         default=None, description="Share of events with a mask worn well; absent without events"
     )
-    throughput_per_hour: float = Field(
+    throughput_per_hour: Number = Field(
         ge=0, description="Events an hour, over the part of the period that has passed"
     )
-    peak_per_hour: int | None = Field(
+    peak_per_hour: Integer | None = Field(
         default=None,
         description="Four times the events of the busiest quarter of an hour; absent where days "
         "are kept as a whole",
     )
-    redeemed: int = Field(description="Passes redeemed in this period, less those undone")
+    redeemed: Integer = Field(description="Passes redeemed in this period, less those undone")
     face_to_qr: Durations | None = Field(
         default=None,
         description="From the first frame that showed the person to the QR code drawn",

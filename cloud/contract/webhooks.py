@@ -9,11 +9,10 @@ secret that was shown when the subscriber was made.
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
-from uuid import UUID
 
 from pydantic import Field
 
-from cloud.contract.base import GateId, Probability, UtcTime, Wire
+from cloud.contract.base import Boolean, GateId, Integer, Probability, UtcTime, Uuid, Wire
 from cloud.contract.events import Access, Decision, Event, Label, Refusal
 from cloud.contract.gates import Gate
 
@@ -33,15 +32,15 @@ class WebhookType(StrEnum):
 class WebhookData(Wire):
     """An event and what came of it. The token is not in it."""
 
-    event_id: UUID
+    event_id: Uuid
     gate: GateId
     gate_name: str
     access: Access
     label: Label
     confidence: Probability
-    votes: int
+    votes: Integer
     occurred_at: UtcTime
-    pass_id: UUID | None = None
+    pass_id: Uuid | None = None
     pass_expires_at: UtcTime | None = None
     refusal: Refusal | None = None
 
@@ -79,8 +78,8 @@ class WebhookEvent(Wire):
 class RedemptionData(Wire):
     """A pass that let somebody in. The token is not in it."""
 
-    pass_id: UUID
-    event_id: UUID | None = Field(
+    pass_id: Uuid
+    event_id: Uuid | None = Field(
         default=None, description="The event that the pass followed from; absent if made by hand"
     )
     gate: GateId
@@ -104,7 +103,7 @@ class GateData(Wire):
 
     gate: GateId
     gate_name: str
-    closed: bool
+    closed: Boolean
     reason: str = Field(default="", description="Why, in the words of who changed it")
 
 
