@@ -14,13 +14,13 @@
     └── RequestRefused              the caller's doing; each carries its `ProblemCode`
         ├── MalformedRequest
         ├── BodyTooLarge
-        ├── KeyMissing · KeyInvalid · KeyRevoked
+        ├── KeyMissing · KeyInvalid · KeyRevoked · KeyExpired
         ├── RoleForbidden · GateForbidden
         ├── GateUnknown · GateRequired · GateExists
         ├── EventUnknown · EventConflict
         ├── PassUnknown · PassOver · UndoRefused
         ├── StaffUnknown · DeliveryUnknown · DeliveryNotFailed
-        ├── SubscriberUnknown · KeyUnknown · DeviceUnknown
+        ├── SubscriberUnknown · KeyUnknown · KeyOver · DeviceUnknown
         ├── TooManyListeners · FormatUnavailable
         ├── EnrolmentCodeInvalid
         ├── RateLimited
@@ -136,6 +136,12 @@ class KeyRevoked(RequestRefused):
     code = ProblemCode.KEY_REVOKED
 
 
+class KeyExpired(RequestRefused):
+    """The key was ours, and its time is over."""
+
+    code = ProblemCode.KEY_EXPIRED
+
+
 class RoleForbidden(RequestRefused):
     """The key's role may not do this."""
 
@@ -224,6 +230,12 @@ class KeyUnknown(RequestRefused):
     """There is no key of that id."""
 
     code = ProblemCode.KEY_UNKNOWN
+
+
+class KeyOver(RequestRefused):
+    """The key was revoked, was replaced, or has expired: it does not come back."""
+
+    code = ProblemCode.KEY_OVER
 
 
 class DeviceUnknown(RequestRefused):

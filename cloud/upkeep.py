@@ -1,12 +1,13 @@
 """Upkeep: what has to be done now and then, by one worker of all."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from cloud.contract import KeyStatus
 from cloud.errors import StoreError
 from cloud.settings import Settings
 from cloud.store import COMMAND, Removed, Store, now
@@ -15,6 +16,9 @@ log = structlog.get_logger("cloud.upkeep")
 
 INTERVAL: Final = timedelta(days=1)
 LOOK_EVERY_S: Final = 60.0
+EXPIRES_SOON: Final = timedelta(days=7)
+"""How long before its expiry a key is warned of, once a day."""
+
 UPKEEP: Final = "upkeep"
 """The actor of what a worker does by itself."""
 
@@ -45,8 +49,29 @@ def purge(
     return removed
 
 
+def warn_of_expiries(store: Store, moment: datetime) -> None:
+    """Write a warning for each key that expires within EXPIRES_SOON.
+
+    A device's old key is left out: it is meant to end.
+    """
+    for key in store.keys.all():
+        if key.expires_at is None or key.replaced_by is not None:
+            continue
+        if key.status_at(moment) is KeyStatus.ACTIVE and key.expires_at - moment <= EXPIRES_SOON:
+            log.warning(
+                "key_expires_soon",
+                key_id=key.id,
+                key_name=key.name,
+                gate=key.gate,
+                expires_at=key.expires_at.isoformat(),
+            )
+
+
 class Upkeep:
-    """Purges once a day, on a thread of its own. Any number of workers share the one turn."""
+    """Purges, and warns of keys that expire soon, once a day, on a thread of its own.
+
+    Any number of workers share the one turn.
+    """
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
@@ -79,6 +104,7 @@ class Upkeep:
             return False
         try:
             purge(self._store, self._settings, actor=UPKEEP)
+            warn_of_expiries(self._store, now())
         except StoreError as error:
             log.warning("the purge broke off; it is done again", error=str(error))
             self._give_back()

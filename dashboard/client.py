@@ -220,6 +220,7 @@ _MENDS: dict[ProblemCode, tuple[type[ApiRefused], str]] = {
     ProblemCode.KEY_MISSING: (KeyRefused, _NEW_KEY),
     ProblemCode.KEY_INVALID: (KeyRefused, _NEW_KEY),
     ProblemCode.KEY_REVOKED: (KeyRefused, _NEW_KEY),
+    ProblemCode.KEY_EXPIRED: (KeyRefused, _NEW_KEY),
     ProblemCode.ROLE_FORBIDDEN: (RoleForbidden, _NEW_KEY),
     ProblemCode.GATE_FORBIDDEN: (RoleForbidden, "The key is bound to one gate: choose that one."),
     ProblemCode.GATE_UNKNOWN: (

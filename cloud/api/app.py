@@ -81,6 +81,7 @@ _WITH_KEY = documented(
     ProblemCode.KEY_MISSING,
     ProblemCode.KEY_INVALID,
     ProblemCode.KEY_REVOKED,
+    ProblemCode.KEY_EXPIRED,
     ProblemCode.SESSION_INVALID,
     ProblemCode.CSRF_TOKEN_INVALID,
     ProblemCode.ROLE_FORBIDDEN,

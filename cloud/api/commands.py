@@ -24,6 +24,7 @@ from cloud.contract.base import GateId
 from cloud.contract.commands import CommandCursor
 from cloud.errors import DeviceUnknown, GateUnknown, RoleForbidden
 from cloud.store import Bell, Store, StoredKey
+from cloud.store import now as present
 
 log = structlog.get_logger("cloud.api")
 
@@ -66,6 +67,8 @@ async def list_commands(
     device_id = str(own.device_id)
     with bell.listening(device_id) as rung:
         loop = asyncio.get_running_loop()
+        if own.expires_at is not None:
+            wait = min(wait, (own.expires_at - present()).total_seconds())
         until = loop.time() + wait
         items = await run_in_threadpool(store.commands.waiting, device_id, after)
         # A ring may be for what was read just now, so one is not always something new.

@@ -13,14 +13,15 @@ from cloud.api.metrics import Metrics
 from cloud.contract import Role
 from cloud.errors import CsrfTokenInvalid, GateForbidden, KeyMissing, RoleForbidden
 from cloud.settings import Settings
-from cloud.store import AsyncStore, Store, csrf_token
+from cloud.store import AsyncStore, OpenSession, Store, csrf_token
 
 _OPERATORS: Final = frozenset({Role.OPERATOR, Role.ADMIN})
 _VIEWERS: Final = _OPERATORS | {Role.VIEWER}
 _SCREENS: Final = _VIEWERS | {Role.KIOSK}
 _DEVICES: Final = frozenset({Role.DEVICE})
 _ADMINS: Final = frozenset({Role.ADMIN})
-_PEOPLE: Final = frozenset(Role) - _DEVICES
+_EVERYBODY: Final = frozenset(Role)
+_PEOPLE: Final = _EVERYBODY - _DEVICES
 
 ROLES: Final = {
     "post_event": _DEVICES,
@@ -54,8 +55,10 @@ ROLES: Final = {
     "list_deliveries": _VIEWERS,
     "resend_delivery": _OPERATORS,
     "read_statistics": _VIEWERS,
+    "get_own_key": _EVERYBODY,
     "list_keys": _ADMINS,
     "create_key": _ADMINS,
+    "change_key": _ADMINS,
     "revoke_key": _ADMINS,
     "list_audit": _ADMINS,
     "list_commands": _DEVICES,
@@ -81,6 +84,14 @@ ROLES: Final = {
 
 A kiosk may read the events and the passes of its gate: it must learn which code to show.
 """
+
+_OF_SESSIONS: Final = frozenset(
+    {"get_session", "end_session", "end_all_sessions", "change_own_password"}
+)
+"""What a key of the right role may call, and is told that it has no session."""
+
+_OF_NO_GATE: Final = frozenset({"create_gate"})
+"""What takes a caller that is bound to no gate."""
 
 COOKIE: Final = "mg_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
@@ -150,6 +161,10 @@ class Principal(Protocol):
     def device_id(self) -> str | None:
         """The device whose own key this is."""
 
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it ends by itself; None for never."""
+
 
 def session_cookie(settings: Settings) -> str:
     """Return the cookie's name.
@@ -208,6 +223,17 @@ def signed_in(request: Request, store: Store, settings: Settings, now: datetime)
         if not hmac.compare_digest(said.encode(), csrf_token(secret).encode()):
             raise CsrfTokenInvalid(f"send the session's csrf_token as {CSRF_HEADER}")
     return session
+
+
+def operations_of(caller: Principal) -> list[str]:
+    """Return the operations that the caller may call, by the ids of the OpenAPI document."""
+    refused: set[str] = set()
+    if not isinstance(caller, OpenSession):
+        refused |= _OF_SESSIONS
+    if caller.gate is not None:
+        refused |= _OF_NO_GATE
+    allowed = {operation for operation, roles in ROLES.items() if caller.role in roles}
+    return sorted(allowed - refused)
 
 
 Caller = Annotated[Principal, Depends(authorised)]

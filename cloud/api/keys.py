@@ -1,16 +1,25 @@
-"""Keys: made, listed and revoked by admins."""
+"""Keys: made, changed, listed and revoked by admins; and what a caller's own key may do."""
 
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Body
 
-from cloud.api.deps import Caller, StoreDep, at_gate
+from cloud.api.deps import Caller, Now, Principal, StoreDep, at_gate, operations_of
 from cloud.api.problems import documented
-from cloud.api.trail import TrailDep
-from cloud.contract import IssuedKey, Key, NewKey, ProblemCode, Role
+from cloud.api.trail import TrailDep, renamed
+from cloud.contract import (
+    CallerKind,
+    IssuedKey,
+    Key,
+    KeyChange,
+    NewKey,
+    OwnKey,
+    ProblemCode,
+    Role,
+)
 from cloud.errors import GateForbidden, GateUnknown, KeyUnknown, MalformedRequest
-from cloud.store import mint
+from cloud.store import OpenSession, Store, StoredKey, amended, expiry_of, mint
 
 log = structlog.get_logger("cloud.api")
 
@@ -18,9 +27,25 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 
 @router.get("")
-def list_keys(caller: Caller, store: StoreDep) -> list[Key]:
-    """List keys, the oldest first, without their secrets."""
-    return [Key(**key.model_dump()) for key in store.keys.all() if caller.gate in {None, key.gate}]
+def list_keys(caller: Caller, store: StoreDep, now: Now) -> list[Key]:
+    """List keys, the oldest first, without their secrets; revoked and expired ones too."""
+    return [key.shown(now) for key in store.keys.all() if caller.gate in {None, key.gate}]
+
+
+@router.get("/me")
+def get_own_key(caller: Caller) -> OwnKey:
+    """Read who the caller is, until when, and which operations it may call."""
+    by_session = isinstance(caller, OpenSession)
+    return OwnKey(
+        kind=CallerKind.SESSION if by_session else CallerKind.KEY,
+        id=caller.id,
+        name=caller.name,
+        role=caller.role,
+        gate=caller.gate,
+        device_id=caller.device_id,
+        expires_at=caller.expires_at,
+        operations=operations_of(caller),
+    )
 
 
 @router.post(
@@ -33,13 +58,17 @@ def create_key(
         NewKey,
         Body(
             openapi_examples={
-                "a scanner": {"value": {"name": "Door reader", "role": "scanner", "gate": "main"}}
+                "a scanner": {"value": {"name": "Door reader", "role": "scanner", "gate": "main"}},
+                "for a week": {
+                    "value": {"name": "Auditor", "role": "viewer", "lifetime_s": 604800}
+                },
             }
         ),
     ],
     caller: Caller,
     store: StoreDep,
     trail: TrailDep,
+    now: Now,
 ) -> IssuedKey:
     """Make a key. Its secret is shown only here."""
     if new.role is Role.DEVICE:
@@ -52,11 +81,54 @@ def create_key(
         at_gate(caller, new.gate)
     if new.gate is not None and store.gates.get(new.gate) is None:
         raise GateUnknown(f"there is no gate {new.gate}")
-    minted = mint(new.name, new.role, new.gate)
+    minted = mint(new.name, new.role, new.gate, expires_at=expiry_of(new, now))
     store.keys.add(minted.stored)
     trail.record("key.created", f"key:{minted.stored.id}", gate=new.gate, reason=new.name)
     log.info("key created", created_key_id=minted.stored.id, role=new.role.value)
     return minted.issued()
+
+
+@router.patch(
+    "/{key_id}",
+    responses=documented(ProblemCode.KEY_UNKNOWN, ProblemCode.KEY_OVER, ProblemCode.GATE_FORBIDDEN),
+)
+def change_key(
+    *,
+    key_id: str,
+    change: Annotated[
+        KeyChange,
+        Body(
+            openapi_examples={
+                "another name": {"value": {"name": "Reader at the back door"}},
+                "one more day": {"value": {"lifetime_s": 86400}},
+                "no expiry": {"value": {"expires_at": None}},
+            }
+        ),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+    now: Now,
+) -> Key:
+    """Name a key, or set when it expires. What is left out stays as it is.
+
+    A key that was revoked, was replaced or has expired gets no other expiry. The key of a device
+    has its device's name: both are renamed.
+    """
+    before = _held(store, key_id, caller)
+    after = store.keys.change(key_id, lambda held: amended(held, change, now))
+    if after is None:
+        raise KeyUnknown("there is no key of this id")
+    if after.name != before.name:
+        if after.device_id is not None:
+            store.devices.rename(after.device_id, after.name)
+        said = renamed(before.name, after.name)
+        trail.record("key.renamed", f"key:{key_id}", gate=after.gate, detail=said)
+    if after.expires_at != before.expires_at:
+        until = f"{after.expires_at:%Y-%m-%d %H:%M:%S} UTC" if after.expires_at else "never"
+        trail.record("key.expiry_set", f"key:{key_id}", gate=after.gate, detail=f"expires: {until}")
+    log.info("key_changed", changed_key_id=key_id)
+    return after.shown(now)
 
 
 @router.delete(
@@ -65,14 +137,23 @@ def create_key(
     responses=documented(ProblemCode.KEY_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
 )
 def revoke_key(key_id: str, caller: Caller, store: StoreDep, trail: TrailDep) -> None:
-    """Take a key back, at once. A device's key takes its device with it."""
+    """Take a key back, at once. A device's key takes its device with it.
+
+    Taking it back again changes nothing. It stays in the list, as revoked.
+    """
+    key = _held(store, key_id, caller)
+    store.keys.revoke(key_id)
+    if key.device_id is not None:
+        store.devices.revoke(key.device_id)
+    if not key.revoked:
+        trail.record("key.revoked", f"key:{key_id}", gate=key.gate)
+    log.info("key revoked", revoked_key_id=key_id)
+
+
+def _held(store: Store, key_id: str, caller: Principal) -> StoredKey:
     key = store.keys.get(key_id)
     if key is None:
         raise KeyUnknown("there is no key of this id")
     if caller.gate is not None and caller.gate != key.gate:
         raise GateForbidden(f"this key is for gate {caller.gate} alone")
-    store.keys.revoke(key_id)
-    if key.device_id is not None:
-        store.devices.revoke(key.device_id)
-    trail.record("key.revoked", f"key:{key_id}", gate=key.gate)
-    log.info("key revoked", revoked_key_id=key_id)
+    return key

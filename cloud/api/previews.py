@@ -12,9 +12,10 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from fastapi.security.utils import get_authorization_scheme_param
 
 from cloud.api.commands import GatePath, OwnDevice
-from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate, signed_in
 from cloud.api.devices import status_of
 from cloud.api.problems import documented
 from cloud.contract import CommandKind, DeviceStatus, ProblemCode
@@ -141,9 +142,11 @@ async def stream_preview(
     await run_in_threadpool(_watch, store, settings, gate_id, viewer)
 
     def still_may() -> None:
-        header = request.headers.get("Authorization", "").partition(" ")[2]
+        header = request.headers.get("Authorization")
         if header:
-            store.keys.authenticate(header)
+            store.keys.authenticate(get_authorization_scheme_param(header)[1])
+        else:
+            signed_in(request, store, settings, present())
         _watch(store, settings, gate_id, viewer)
 
     async def frames() -> AsyncIterator[bytes]:
@@ -152,6 +155,8 @@ async def stream_preview(
         try:
             async with screen.of(gate_id) as pictures:
                 while (at := loop.time()) - began < LONGEST_S and at - shown < FIRST_PICTURE_S * 2:
+                    if caller.expires_at is not None and present() >= caller.expires_at:
+                        break
                     if at - renewed >= RENEWED_EVERY_S:
                         await run_in_threadpool(still_may)
                         renewed = at

@@ -15,6 +15,7 @@ from cloud.api.problems import documented
 from cloud.contract import ProblemCode
 from cloud.contract.base import GateId
 from cloud.store import MISSED_AT_MOST, Closing, Feed, Heard, Listener
+from cloud.store import now as present
 
 log = structlog.get_logger("cloud.api")
 
@@ -22,6 +23,7 @@ router = APIRouter(prefix="/v1/events/stream", tags=["events"])
 
 COME_BACK_MS: Final = 2000
 RENEW: Final = "renew"
+EXPIRED: Final = "expired"
 
 
 class Farewell(BaseModel):
@@ -69,6 +71,8 @@ async def joined(
     responses=documented(ProblemCode.GATE_FORBIDDEN, ProblemCode.TOO_MANY_LISTENERS),
 )
 async def stream_events(
+    *,
+    caller: Caller,
     feed: FeedDep,
     listener: Annotated[Listener, Depends(joined)],
     metrics: MetricsDep,
@@ -83,7 +87,8 @@ async def stream_events(
     A comment every 15 seconds keeps the connection. A listener that comes back with
     `Last-Event-ID` misses nothing, up to 5,000 events; past these a `gap` says so, and the rest is
     read in pages. The last event is `closing`, with a `reason`: `renew` (after five minutes, so
-    that the key is checked again), `too_slow`, `shutting_down`. Come back with `Last-Event-ID`.
+    that the key is checked again), `expired` (the key or the session is at its end), `too_slow`,
+    `shutting_down`. Come back with `Last-Event-ID`.
     """
     yield ServerSentEvent(comment="listening", retry=COME_BACK_MS)
     reached = last_event_id
@@ -97,9 +102,13 @@ async def stream_events(
             gap = Gap(after=reached or last_event_id, given=given)
             yield ServerSentEvent(event="gap", data=gap)
             reached = None
-    why = RENEW
+    why, lifetime_s = RENEW, settings.stream_lifetime_s
+    if caller.expires_at is not None:
+        left_s = (caller.expires_at - present()).total_seconds()
+        if left_s < lifetime_s:
+            why, lifetime_s = EXPIRED, max(left_s, 0)
     try:
-        async with asyncio.timeout(settings.stream_lifetime_s):
+        async with asyncio.timeout(lifetime_s):
             while True:
                 heard_next = await listener.next()
                 if isinstance(heard_next, Closing):

@@ -20,7 +20,15 @@ class Trail:
     now: datetime
     request_id: str
 
-    def record(self, act: str, subject: str, *, gate: str | None = None, reason: str = "") -> None:
+    def record(
+        self,
+        act: str,
+        subject: str,
+        *,
+        gate: str | None = None,
+        reason: str = "",
+        detail: str = "",
+    ) -> None:
         """Write down one act, such as `pass.revoked` on `pass:<id>`."""
         self.store.audit.record(
             actor=self.actor,
@@ -29,6 +37,7 @@ class Trail:
             now=self.now,
             gate=gate,
             reason=reason,
+            detail=detail,
             request_id=self.request_id,
         )
 
@@ -46,6 +55,11 @@ def trail_of(caller: Caller, store: StoreDep, now: Now) -> Trail:
 def actor_of(caller: Principal) -> str:
     """Return what the trail calls a caller."""
     return f"account:{caller.name}" if isinstance(caller, OpenSession) else f"key:{caller.id}"
+
+
+def renamed(before: str, after: str) -> str:
+    """Return what the trail says of a new name."""
+    return f'name: "{before}" → "{after}"'
 
 
 TrailDep = Annotated[Trail, Depends(trail_of)]

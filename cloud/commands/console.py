@@ -1,5 +1,6 @@
 """What commands share: how they read settings, open the store, refuse and show."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, NoReturn, TypeVar
@@ -15,6 +16,7 @@ from cloud.store import Store
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 M = TypeVar("M", bound=BaseModel)
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 errors = Console(stderr=True)
 output = Console()
 
@@ -72,6 +74,16 @@ def counting(doing: str) -> Iterator[Callable[[int], None]]:
     """Show how many keys are done, on a terminal alone."""
     with errors.status(doing) as status:
         yield lambda keys: status.update(f"{doing}: {keys:,} keys")
+
+
+def expiry(when: str | None) -> dict[str, object]:
+    """Return the fields of an expiry that a person typed: `30d`, or a moment in RFC 3339."""
+    if when is None:
+        return {}
+    length = re.fullmatch(r"([0-9]{1,9})([smhdw])", when.strip())
+    if length is None:
+        return {"expires_at": when.strip()}
+    return {"lifetime_s": int(length[1]) * SECONDS[length[2]]}
 
 
 def valid(make: Callable[[], M]) -> M:

@@ -9,10 +9,20 @@ from rich.table import Table
 
 from cloud.commands import console
 from cloud.commands.console import AsJson
-from cloud.contract import Key, NewKey, Role
-from cloud.store import declared, mint
+from cloud.contract import Key, KeyChange, KeyStatus, NewKey, Role
+from cloud.store import COMMAND, Store, StoredKey, amended, declared, expiry_of, mint, now
 
 app = typer.Typer(no_args_is_help=True, help="Keys: who may call what.")
+
+Expires = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN",
+        help="When it expires: after 12h, 30d or 52w, or at a moment such as "
+        "2027-01-31T18:00:00Z. Left out: never.",
+    ),
+]
+KeyId = Annotated[str, typer.Argument(help="As `keys list` shows it.")]
 
 
 @app.command("create")
@@ -20,6 +30,7 @@ def create_key(
     name: Annotated[str, typer.Argument(help="What people call the key, such as 'Front desk'.")],
     role: Annotated[Role, typer.Option(help="What it may do.")],
     gate: Annotated[str | None, typer.Option(help="Bind it to this gate alone.")] = None,
+    expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown once and kept as a hash.
@@ -30,14 +41,19 @@ def create_key(
         console.refuse(
             "a device's key is made by enrolling it; see `enrolment-codes create --help`"
         )
-    new = console.valid(lambda: NewKey(name=name, role=role, gate=gate))
+    new = console.valid(
+        lambda: NewKey.model_validate(
+            {"name": name, "role": role, "gate": gate, **console.expiry(expires)}
+        )
+    )
     with console.store() as store:
         if gate is not None and store.gates.get(gate) is None:
             console.refuse(
                 f"there is no gate {gate}; `python -m cloud gates list` shows those there are"
             )
-        minted = mint(new.name, new.role, new.gate)
+        minted = mint(new.name, new.role, new.gate, expires_at=expiry_of(new, now()))
         store.keys.add(minted.stored)
+        _record(store, "key.created", minted.stored, reason=new.name)
     console.show(
         minted.issued(), as_json, f"Keep this key safe, it is not shown again:\n{minted.text}"
     )
@@ -45,10 +61,12 @@ def create_key(
 
 @app.command("add")
 def add_key(
+    *,
     name: Annotated[str, typer.Argument(help="What people call the key, such as 'Dashboard'.")],
     role: Annotated[Role, typer.Option(help="What it may do.")],
     file: Annotated[Path, typer.Option(help="Holds the key.", exists=True, dir_okay=False)],
     gate: Annotated[str | None, typer.Option(help="Bind it to this gate alone.")] = None,
+    expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep a key that was made elsewhere, so that a deployment can declare it as a secret.
@@ -60,7 +78,11 @@ def add_key(
         console.refuse(
             "a device's key is made by enrolling it; see `enrolment-codes create --help`"
         )
-    new = console.valid(lambda: NewKey(name=name, role=role, gate=gate))
+    new = console.valid(
+        lambda: NewKey.model_validate(
+            {"name": name, "role": role, "gate": gate, **console.expiry(expires)}
+        )
+    )
     with console.store() as store:
         if gate is not None and store.gates.get(gate) is None:
             console.refuse(
@@ -70,36 +92,108 @@ def add_key(
             text = file.read_text().strip()
         except (OSError, UnicodeError) as error:
             console.refuse(f"{file} cannot be read: {error}")
-        stored = declared(text, new.name, new.role, new.gate)
+        moment = now()
+        stored = declared(text, new.name, new.role, new.gate, expiry_of(new, moment))
         kept = store.keys.keep(stored)
-    public = Key(**kept.model_dump())
+        if kept is stored:
+            _record(store, "key.created", stored, reason=new.name)
+    public: Key = kept.shown(moment)
     console.show(public, as_json, f"key {kept.id} ({kept.name}) is kept, as {kept.role.value}")
 
 
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List keys, without their secrets."""
+    """List keys, without their secrets; revoked and expired ones too."""
     with console.store() as store:
-        held = [Key(**key.model_dump()) for key in store.keys.all()]
+        moment = now()
+        held = [key.shown(moment) for key in store.keys.all()]
     if as_json:
         print(json.dumps([key.model_dump(mode="json") for key in held]))
         return
-    table = Table("id", "name", "role", "gate", "made", "state")
+    table = Table("id", "name", "role", "gate", "made", "expires", "state")
     for key in held:
-        state = "revoked" if key.revoked else "good"
+        state = "good" if key.status is KeyStatus.ACTIVE else key.status.value
         made = key.created_at.strftime("%Y-%m-%d %H:%M")
-        table.add_row(key.id, key.name, key.role.value, key.gate or "all", made, state)
+        until = key.expires_at.strftime("%Y-%m-%d %H:%M") if key.expires_at else "never"
+        table.add_row(key.id, key.name, key.role.value, key.gate or "all", made, until, state)
     console.output.print(table)
 
 
+@app.command("rename")
+def rename_key(
+    key_id: KeyId,
+    name: Annotated[str, typer.Argument(help="What people call the key from now on.")],
+) -> None:
+    """Name a key. What it opens stays the same; a device's key renames its device too."""
+    change = console.valid(lambda: KeyChange(name=name))
+    with console.store() as store:
+        before, after = _changed(store, key_id, change)
+        if after.name != before.name:
+            if after.device_id is not None:
+                store.devices.rename(after.device_id, after.name)
+            detail = f'name: "{before.name}" → "{after.name}"'
+            _record(store, "key.renamed", after, detail=detail)
+    console.output.print(f"key {key_id} is now {after.name}", markup=False, highlight=False)
+
+
+@app.command("expire")
+def expire_key(
+    key_id: KeyId,
+    when: Annotated[
+        str,
+        typer.Argument(
+            help="After 12h, 30d or 52w, at a moment such as 2027-01-31T18:00:00Z, or `never`."
+        ),
+    ],
+) -> None:
+    """Set when a key expires. It opens nothing from then on.
+
+    A key that was revoked or has expired stays so; `keys revoke` ends a key at once.
+    """
+    wanted = {"expires_at": None} if when == "never" else console.expiry(when)
+    change = console.valid(lambda: KeyChange.model_validate(wanted))
+    with console.store() as store:
+        _, after = _changed(store, key_id, change)
+        until = f"{after.expires_at:%Y-%m-%d %H:%M:%S} UTC" if after.expires_at else "never"
+        _record(store, "key.expiry_set", after, detail=f"expires: {until}")
+    console.output.print(f"key {key_id} expires: {until}", highlight=False)
+
+
 @app.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
+def revoke_key(key_id: KeyId) -> None:
     """Take a key back, at once. A device's key takes its device with it."""
     with console.store() as store:
         key = store.keys.get(key_id)
         if key is None:
-            console.refuse(f"there is no key {key_id}")
+            console.refuse(_unknown(key_id))
         store.keys.revoke(key_id)
         if key.device_id is not None:
             store.devices.revoke(key.device_id)
+        if not key.revoked:
+            _record(store, "key.revoked", key)
     console.output.print(f"revoked {key_id}", highlight=False)
+
+
+def _changed(store: Store, key_id: str, change: KeyChange) -> tuple[StoredKey, StoredKey]:
+    """Return a key as it was and as it is now; refuse where there is none of that id."""
+    before = store.keys.get(key_id)
+    after = store.keys.change(key_id, lambda held: amended(held, change, now()))
+    if before is None or after is None:
+        console.refuse(_unknown(key_id))
+    return before, after
+
+
+def _unknown(key_id: str) -> str:
+    return f"there is no key {key_id}; `python -m cloud keys list` shows those there are"
+
+
+def _record(store: Store, act: str, key: StoredKey, *, reason: str = "", detail: str = "") -> None:
+    store.audit.record(
+        actor=COMMAND,
+        act=act,
+        subject=f"key:{key.id}",
+        gate=key.gate,
+        reason=reason,
+        detail=detail,
+        now=now(),
+    )

@@ -55,7 +55,16 @@ from cloud.contract.gates import (
     SubscriberChange,
     Topic,
 )
-from cloud.contract.keys import IssuedKey, Key, NewKey, Role
+from cloud.contract.keys import (
+    CallerKind,
+    IssuedKey,
+    Key,
+    KeyChange,
+    KeyStatus,
+    NewKey,
+    OwnKey,
+    Role,
+)
 from cloud.contract.passes import (
     IssuedPass,
     ManualPass,
@@ -96,6 +105,7 @@ __all__ = [
     "Account",
     "AuditEntry",
     "AuditPage",
+    "CallerKind",
     "CameraState",
     "Channel",
     "Command",
@@ -131,6 +141,8 @@ __all__ = [
     "IssuedPass",
     "IssuedSubscriber",
     "Key",
+    "KeyChange",
+    "KeyStatus",
     "Label",
     "Language",
     "ManualPass",
@@ -142,6 +154,7 @@ __all__ = [
     "NewPassword",
     "NewSubscriber",
     "Outcome",
+    "OwnKey",
     "PairingCode",
     "PassRecord",
     "PassStatus",

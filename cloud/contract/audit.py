@@ -17,6 +17,9 @@ class AuditEntry(Wire):
     subject: str = Field(description="What it was done to: `pass:<id>`, `gate:<id>`, `key:<id>` …")
     gate: GateId | None = Field(default=None, description="The gate that it concerns, if one")
     reason: str = Field(default="", description="Why, in the words of who did it")
+    detail: str = Field(
+        default="", description='What it changed, where that can be told: `name: "Old" → "New"`'
+    )
     request_id: str = Field(default="", description="The `X-Request-Id` of the request that did it")
     cursor: str = Field(description="Place in the trail; opaque")
 

@@ -33,7 +33,7 @@ from cloud.store.erasure import Erasure
 from cloud.store.events import Events
 from cloud.store.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
 from cloud.store.gates import Gates, subscriber_id
-from cloud.store.keys import Keys, MintedKey, StoredKey, declared, mint
+from cloud.store.keys import Keys, MintedKey, StoredKey, amended, declared, expiry_of, mint
 from cloud.store.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.limits import Limits
 from cloud.store.manual_passes import ManualPasses
@@ -101,9 +101,11 @@ __all__ = [
     "Tally",
     "Undoing",
     "Visitor",
+    "amended",
     "csrf_token",
     "dated",
     "declared",
+    "expiry_of",
     "fields_of",
     "first_of",
     "kept_in_quarters",
@@ -144,7 +146,7 @@ class Store:
         self.gates = Gates(client)
         self.keys = Keys(client)
         self.audit = Audit(client, audit_retention)
-        self.devices = Devices(client, self.keys)
+        self.devices = Devices(client)
         self.statistics = Statistics(client)
         self.visitors = Visitors(client)
         self.staff = Staff(client)

@@ -74,6 +74,11 @@ class OpenSession:
         return self.account.gate
 
     @property
+    def expires_at(self) -> datetime:
+        """When it ends, however busy it is."""
+        return self.kept.expires_at
+
+    @property
     def device_id(self) -> None:
         """None: no device signs in."""
         return None

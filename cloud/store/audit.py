@@ -27,6 +27,7 @@ def fields_of(
     gate: str | None = None,
     reason: str = "",
     request_id: str = "",
+    detail: str = "",
 ) -> dict[str, str]:
     """Return one entry as the stream holds it, for a script that writes it with what it tells of.
 
@@ -34,6 +35,8 @@ def fields_of(
         actor: `key:<id>`, `account:<name>` or COMMAND.
         act: a noun and what became of it, in the past: `pass.revoked`.
         subject: what it was done to: `pass:<id>`.
+        reason: why, in the words of who did it.
+        detail: what it changed: `name: "Old" → "New"`.
     """
     return {
         "at": str(to_ms(now)),
@@ -43,6 +46,7 @@ def fields_of(
         "gate": gate or "",
         "reason": reason,
         "request_id": request_id,
+        "detail": detail,
     }
 
 
@@ -70,6 +74,7 @@ class Audit:
         gate: str | None = None,
         reason: str = "",
         request_id: str = "",
+        detail: str = "",
     ) -> None:
         """Write down one act; the arguments are those of `fields_of`."""
         fields = fields_of(
@@ -80,6 +85,7 @@ class Audit:
             gate=gate,
             reason=reason,
             request_id=request_id,
+            detail=detail,
         )
         self._client.execute_command(*entry(fields, now - self._retention))  # type: ignore[no-untyped-call]
 

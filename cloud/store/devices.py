@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import redis
 
@@ -13,8 +13,9 @@ from cloud.contract.passes import TOKEN_ALPHABET
 from cloud.errors import DeviceUnknown, EnrolmentCodeInvalid
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
-from cloud.store.keys import Keys, MintedKey, StoredKey, mint
+from cloud.store.keys import MintedKey, StoredKey, mint, rolled
 from cloud.store.records import parsed
+from cloud.store.watched import watched
 
 CODE_LENGTH = 12
 """12 letters of 58 are 70 bits, for an hour: typed once by a person, and past guessing."""
@@ -44,9 +45,8 @@ class Admission(Wire):
 class Devices:
     """Devices by id, their last signs of life, and codes by hash."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._keys = keys
 
     def new_code(self, gate: str, lifetime: timedelta, now: datetime) -> EnrolmentCode:
         """Make a one-time code for a gate; it is kept as a hash, until it expires."""
@@ -76,7 +76,7 @@ class Devices:
             pipe.multi()
             pipe.delete(code_key)
             pipe.hset(keyspace.DEVICES, device_id, device.model_dump_json())
-            pipe.hset(keyspace.KEYS, key.stored.id, key.stored.model_dump_json())
+            pipe.hset(keyspace.KEYS, key.stored.id, key.stored.document)
             try:
                 pipe.execute()
             except redis.WatchError as error:
@@ -115,35 +115,71 @@ class Devices:
         document = cast(bytes | None, self._client.hget(keyspace.DEVICES, device_id))
         return parsed(StoredDevice, document) if document else None
 
+    def rename(self, device_id: str, name: str) -> Device | None:
+        """Name a device and all of its keys; return the device as it was, None without one."""
+
+        def write(pipe: Any) -> StoredDevice | None:
+            stored = _kept(pipe, device_id)
+            if stored is None:
+                return None
+            keys = [key.model_copy(update={"name": name}) for key in _keys_of(pipe, stored)]
+            pipe.multi()
+            renamed = stored.model_copy(update={"name": name})
+            pipe.hset(keyspace.DEVICES, device_id, renamed.model_dump_json())
+            if keys:
+                pipe.hset(keyspace.KEYS, mapping={key.id: key.document for key in keys})
+            return stored
+
+        return watched(self._client, write, keyspace.KEYS, keyspace.DEVICES)
+
     def roll(self, key: StoredKey, overlap: timedelta) -> tuple[MintedKey, datetime]:
         """Make the next key of the device whose key this is; see `Keys.roll`."""
-        stored = self.get(key.device_id or "")
-        if stored is None:
-            raise DeviceUnknown("this key belongs to no enrolled device")
-        made, until = self._keys.roll(key, overlap)
-        changed = stored.model_copy(update={"key_id": made.stored.id})
-        self._client.hset(keyspace.DEVICES, stored.id, changed.model_dump_json())
-        return made, until
+
+        def write(pipe: Any) -> tuple[MintedKey, datetime]:
+            stored = _kept(pipe, key.device_id or "")
+            if stored is None or stored.revoked:
+                raise DeviceUnknown("this key belongs to no enrolled device")
+            made, until, keys = rolled(pipe, key.id, overlap)
+            changed = stored.model_copy(update={"key_id": made.stored.id})
+            pipe.multi()
+            pipe.hset(keyspace.KEYS, mapping={each.id: each.document for each in keys})
+            pipe.hset(keyspace.DEVICES, stored.id, changed.model_dump_json())
+            return made, until
+
+        return watched(self._client, write, keyspace.KEYS, keyspace.DEVICES)
 
     def revoke(self, device_id: str) -> bool:
-        """Take a device's key back; return False if there is no such device."""
-        stored = self.get(device_id)
-        if stored is None:
-            return False
-        revoked = stored.model_copy(update={"revoked": True})
-        # The key first: should the second write fail, the device is shut out all the same.
-        self._keys.revoke(stored.key_id)
-        newest = self._keys.get(stored.key_id)
-        if newest is not None and newest.replaces is not None:
-            self._keys.revoke(newest.replaces)
-        self._client.hset(keyspace.DEVICES, device_id, revoked.model_dump_json())
-        return True
+        """Take every key of a device back; return False if there is no such device."""
+
+        def write(pipe: Any) -> bool:
+            stored = _kept(pipe, device_id)
+            if stored is None:
+                return False
+            keys = [key.model_copy(update={"revoked": True}) for key in _keys_of(pipe, stored)]
+            revoked = stored.model_copy(update={"revoked": True})
+            pipe.multi()
+            pipe.hset(keyspace.DEVICES, device_id, revoked.model_dump_json())
+            if keys:
+                pipe.hset(keyspace.KEYS, mapping={key.id: key.document for key in keys})
+            return True
+
+        return watched(self._client, write, keyspace.KEYS, keyspace.DEVICES)
 
 
 _CODE_REFUSED = (
     "this enrolment code was never made, has been used, or has expired; make a new one with "
     "`python -m cloud enrolment-codes create`"
 )
+
+
+def _kept(pipe: Any, device_id: str) -> StoredDevice | None:
+    document = pipe.hget(keyspace.DEVICES, device_id)
+    return parsed(StoredDevice, document) if document else None
+
+
+def _keys_of(pipe: Any, device: StoredDevice) -> list[StoredKey]:
+    held = (parsed(StoredKey, document) for document in pipe.hvals(keyspace.KEYS))
+    return [key for key in held if key.device_id == device.id or key.id == device.key_id]
 
 
 def _code_key(code: str) -> str:

@@ -4,18 +4,20 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import redis
 
-from cloud.contract import IssuedKey, Key, Role
-from cloud.errors import KeyInvalid, KeyRevoked
+from cloud.contract import IssuedKey, Key, KeyChange, KeyStatus, NewKey, Role
+from cloud.errors import KeyExpired, KeyInvalid, KeyOver, KeyRevoked, MalformedRequest
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.moments import now
 from cloud.store.records import parsed
+from cloud.store.watched import watched
 
 SECRET_BYTES = 32
 PREFIX = "mg"
@@ -35,6 +37,22 @@ class StoredKey(Key):
     replaced_by: str | None = None
     """The device's key from now on."""
 
+    @property
+    def document(self) -> str:
+        """The key as it is kept; its status follows from the time and is not."""
+        return self.model_dump_json(exclude={"status"})
+
+    def status_at(self, moment: datetime) -> KeyStatus:
+        """Return whether the key is good at a moment."""
+        if self.revoked:
+            return KeyStatus.REVOKED
+        expired = self.expires_at is not None and moment >= self.expires_at
+        return KeyStatus.EXPIRED if expired else KeyStatus.ACTIVE
+
+    def shown(self, moment: datetime) -> Key:
+        """Return the key as it is listed at a moment, without its secret."""
+        return Key.model_validate({**self.model_dump(), "status": self.status_at(moment)})
+
 
 @dataclass(frozen=True, slots=True)
 class MintedKey:
@@ -51,7 +69,13 @@ class MintedKey:
         return IssuedKey.model_validate({**self.stored.model_dump(), "key": self.text})
 
 
-def mint(name: str, role: Role, gate: str | None, device_id: str | None = None) -> MintedKey:
+def mint(
+    name: str,
+    role: Role,
+    gate: str | None,
+    device_id: str | None = None,
+    expires_at: datetime | None = None,
+) -> MintedKey:
     """Return a new key, not kept yet: `mg_<id>_<secret>`.
 
     The secret is 256 random bits, so a fast hash keeps it: slow hashes (argon2, bcrypt) make up
@@ -67,12 +91,15 @@ def mint(name: str, role: Role, gate: str | None, device_id: str | None = None) 
         gate=gate,
         device_id=device_id,
         created_at=now(),
+        expires_at=expires_at,
         secret_sha256=_sha256(secret),
     )
     return MintedKey(stored, f"{PREFIX}_{key_id}_{secret}")
 
 
-def declared(text: str, name: str, role: Role, gate: str | None) -> StoredKey:
+def declared(
+    text: str, name: str, role: Role, gate: str | None, expires_at: datetime | None = None
+) -> StoredKey:
     """Return what is kept of a key that was made elsewhere.
 
     Raises KeyInvalid where `text` is not made as `mint` makes one, or is so short that it could be
@@ -90,8 +117,38 @@ def declared(text: str, name: str, role: Role, gate: str | None) -> StoredKey:
         role=role,
         gate=gate,
         created_at=now(),
+        expires_at=expires_at,
         secret_sha256=_sha256(secret),
     )
+
+
+def expiry_of(wanted: NewKey | KeyChange, moment: datetime) -> datetime | None:
+    """Return when a key is to expire, None for never; raise MalformedRequest for the past."""
+    if wanted.lifetime_s is not None:
+        return moment + timedelta(seconds=wanted.lifetime_s)
+    if wanted.expires_at is not None and wanted.expires_at <= moment:
+        raise MalformedRequest(
+            "this moment is past; give a later one, or revoke the key", ("body", "expires_at")
+        )
+    return wanted.expires_at
+
+
+def amended(key: StoredKey, change: KeyChange, moment: datetime) -> StoredKey:
+    """Return a key with another name or expiry; raise KeyOver where it cannot get an expiry.
+
+    What is over stays over: a key that people believe to be dead must not come back.
+    """
+    fields: dict[str, Any] = {}
+    if change.name is not None:
+        fields["name"] = change.name
+    if "expires_at" in change.model_fields_set or change.lifetime_s is not None:
+        if key.replaced_by is not None:
+            raise KeyOver("the device has a newer key: set the expiry of that one")
+        status = key.status_at(moment)
+        if status is not KeyStatus.ACTIVE:
+            raise KeyOver(f"this key is {status.value} and stays so; make a new one")
+        fields["expires_at"] = expiry_of(change, moment)
+    return _with(key, **fields)
 
 
 def taken_apart(text: str) -> tuple[str, str]:
@@ -104,7 +161,11 @@ def taken_apart(text: str) -> tuple[str, str]:
 
 
 def proved(stored: StoredKey | None, secret: str) -> StoredKey:
-    """Return the key that is kept, once `secret` proves it; raise KeyInvalid or KeyRevoked."""
+    """Return the key that is kept, once `secret` proves it.
+
+    Raises KeyInvalid, KeyRevoked or KeyExpired. The time is compared at each call, so a key that a
+    process remembers ends with its time too.
+    """
     # Compared for an unknown id too, so that the time taken says nothing about which ids are.
     expected = stored.secret_sha256 if stored else _sha256("")
     if not hmac.compare_digest(_sha256(secret), expected) or stored is None:
@@ -112,7 +173,12 @@ def proved(stored: StoredKey | None, secret: str) -> StoredKey:
     if stored.revoked:
         raise KeyRevoked("this key was revoked; ask an admin for a new one")
     if stored.expires_at is not None and now() >= stored.expires_at:
-        raise KeyRevoked("this key was replaced by a newer one, and its time is over")
+        if stored.replaced_by is not None:
+            raise KeyRevoked("this key was replaced by a newer one, and its time is over")
+        raise KeyExpired(
+            f"this key expired at {stored.expires_at:%Y-%m-%d %H:%M:%S} UTC; ask an admin for a "
+            "new one"
+        )
     return stored
 
 
@@ -125,14 +191,14 @@ class Keys:
 
     def add(self, key: StoredKey) -> None:
         """Keep a new key."""
-        self._client.hset(keyspace.KEYS, key.id, key.model_dump_json())
+        self._client.hset(keyspace.KEYS, key.id, key.document)
 
     def keep(self, key: StoredKey) -> StoredKey:
         """Keep a key unless it is there; return the one that is kept.
 
         Raises KeyInvalid where another key has its id.
         """
-        if self._client.hsetnx(keyspace.KEYS, key.id, key.model_dump_json()):
+        if self._client.hsetnx(keyspace.KEYS, key.id, key.document):
             return key
         held = self.get(key.id)
         if held is None or not hmac.compare_digest(held.secret_sha256, key.secret_sha256):
@@ -140,14 +206,14 @@ class Keys:
         return held
 
     def authenticate(self, text: str) -> StoredKey:
-        """Return whose key `text` is; raise KeyInvalid or KeyRevoked."""
+        """Return whose key `text` is; raise KeyInvalid, KeyRevoked or KeyExpired."""
         key_id, secret = taken_apart(text)
         stored = proved(self.get(key_id), secret)
         if stored.replaces is not None:
             # The device has its new key, and shows it: the old one is done.
             self.revoke(stored.replaces)
-            stored = stored.model_copy(update={"replaces": None})
-            self.add(stored)
+            first_used = self.change(key_id, lambda key: _with(key, replaces=None))
+            stored = proved(first_used, secret)
         return stored
 
     def all(self) -> list[StoredKey]:
@@ -161,32 +227,74 @@ class Keys:
         document = cast(bytes | None, self._client.hget(keyspace.KEYS, key_id))
         return parsed(StoredKey, document) if document else None
 
+    def change(self, key_id: str, changed: Callable[[StoredKey], StoredKey]) -> StoredKey | None:
+        """Keep what `changed` makes of a key, and return it; None where there is no such key.
+
+        Two changes at once are made one after the other, so that none undoes the other.
+        """
+
+        def write(pipe: Any) -> StoredKey | None:
+            held = kept_key(pipe, key_id)
+            if held is None:
+                return None
+            new = changed(held)
+            pipe.multi()
+            pipe.hset(keyspace.KEYS, key_id, new.document)
+            return new
+
+        return watched(self._client, write, keyspace.KEYS)
+
     def roll(self, key: StoredKey, overlap: timedelta) -> tuple[MintedKey, datetime]:
         """Make a device's next key; return it, and until when `key` is good at most.
 
-        A next key that was made before and never used is taken back: its answer was lost.
+        A next key that was made before and never used is taken back: its answer was lost. Raises
+        KeyRevoked where `key` was taken back meanwhile.
         """
-        until = now() + overlap
-        if key.expires_at is not None:
-            until = min(until, key.expires_at)
-        if key.replaced_by is not None:
-            self.revoke(key.replaced_by)
-        made = mint(key.name, key.role, key.gate, key.device_id)
-        kept = made.stored.model_copy(update={"replaces": key.id})
-        former = key.model_copy(update={"expires_at": until, "replaced_by": kept.id})
-        with self._client.pipeline() as pipe:
-            pipe.hset(keyspace.KEYS, kept.id, kept.model_dump_json())
-            pipe.hset(keyspace.KEYS, former.id, former.model_dump_json())
-            pipe.execute()
-        return MintedKey(kept, made.text), until
+
+        def write(pipe: Any) -> tuple[MintedKey, datetime]:
+            made, until, keys = rolled(pipe, key.id, overlap)
+            pipe.multi()
+            pipe.hset(keyspace.KEYS, mapping={each.id: each.document for each in keys})
+            return made, until
+
+        return watched(self._client, write, keyspace.KEYS)
 
     def revoke(self, key_id: str) -> bool:
         """Take a key back; return False if there is none of that id."""
-        stored = self.get(key_id)
-        if stored is None:
-            return False
-        self.add(stored.model_copy(update={"revoked": True}))
-        return True
+        return self.change(key_id, lambda key: _with(key, revoked=True)) is not None
+
+
+def kept_key(pipe: Any, key_id: str) -> StoredKey | None:
+    """Return a key by a pipeline that watches, or None."""
+    document = pipe.hget(keyspace.KEYS, key_id)
+    return parsed(StoredKey, document) if document else None
+
+
+def rolled(
+    pipe: Any, key_id: str, overlap: timedelta
+) -> tuple[MintedKey, datetime, list[StoredKey]]:
+    """Return a device's next key, until when the one of `key_id` is good, and all keys to keep.
+
+    An expiry that an admin gave the key is the next one's too; the end of an overlap is not.
+    """
+    key = kept_key(pipe, key_id)
+    if key is None or key.revoked:
+        raise KeyRevoked("this key was revoked; ask an admin for a new one")
+    former = kept_key(pipe, key.replaced_by) if key.replaced_by is not None else None
+    expires_at = key.expires_at if former is None else former.expires_at
+    until = now() + overlap
+    if key.expires_at is not None:
+        until = min(until, key.expires_at)
+    made = mint(key.name, key.role, key.gate, key.device_id, expires_at)
+    kept = _with(made.stored, replaces=key.id)
+    keys = [kept, _with(key, expires_at=until, replaced_by=kept.id)]
+    if former is not None:
+        keys.append(_with(former, revoked=True))
+    return MintedKey(kept, made.text), until, keys
+
+
+def _with(key: StoredKey, **fields: Any) -> StoredKey:
+    return key.model_copy(update=fields)
 
 
 def _sha256(secret: str) -> str:

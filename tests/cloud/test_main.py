@@ -87,6 +87,44 @@ def test_a_key_made_elsewhere_is_kept_and_left_as_it_is(
     assert "another key has the id" in command(*add, env=env).stderr
 
 
+def test_a_key_gets_an_expiry_and_another_name(env: dict[str, str], store: Store) -> None:
+    words = ("keys", "create", "Auditor", "--role", "viewer")
+    done = command(*words, "--expires", "30d", "--json", env=env)
+    issued = IssuedKey.model_validate_json(done.stdout)
+    assert issued.expires_at is not None
+    assert timedelta(days=29) < issued.expires_at - now() <= timedelta(days=30)
+    expire = ("keys", "expire", issued.id)
+    assert command(*expire, "2999-01-31T18:00:00Z", env=env).exit_code == 0
+    assert "2999-01-31" in command("keys", "list", "--json", env=env).stdout
+    assert "never" in command(*expire, "never", env=env).stdout
+    done = command("keys", "rename", issued.id, "Auditor of March", env=env)
+    assert done.exit_code == 0, done.stderr
+    held = store.keys.get(issued.id)
+    assert held is not None
+    assert (held.name, held.expires_at) == ("Auditor of March", None)
+    told = [(entry.act, entry.actor) for entry in reversed(store.audit.page()[0])]
+    assert told == [
+        ("key.created", "command"),
+        ("key.expiry_set", "command"),
+        ("key.expiry_set", "command"),
+        ("key.renamed", "command"),
+    ]
+    store.keys.revoke(issued.id)
+    assert "revoked" in command(*expire, "30d", env=env).stderr
+    assert "keys list" in command("keys", "rename", "nothing", "x", env=env).stderr
+
+
+@pytest.mark.parametrize("when", ["", "tomorrow", "30", "2999-01-31T18:00:00", "2020-01-01T00:00Z"])
+def test_an_expiry_that_cannot_be_read_makes_no_key(
+    env: dict[str, str], store: Store, when: str
+) -> None:
+    words = ("keys", "create", "Auditor", "--role", "viewer", "--expires", when)
+    done = command(*words, env=env)
+    assert done.exit_code == 2
+    assert "expires_at" in done.stderr or "past" in done.stderr
+    assert store.keys.all() == []
+
+
 @pytest.mark.parametrize("text", ["", "secret", f"mg_short_{'s' * 43}", "mg_0123456789ab_short"])
 def test_a_key_that_could_be_guessed_is_not_kept(
     env: dict[str, str], store: Store, tmp_path: Path, text: str

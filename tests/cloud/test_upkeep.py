@@ -1,12 +1,14 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from structlog.testing import capture_logs
+
 from cloud import gatekeeping
-from cloud.contract import Event, Label, Subscriber
+from cloud.contract import Event, Label, Role, Subscriber
 from cloud.contract.gates import Channel
 from cloud.settings import Settings
-from cloud.store import Store, now
-from cloud.upkeep import UPKEEP, Upkeep, purge
+from cloud.store import Store, mint, now
+from cloud.upkeep import UPKEEP, Upkeep, purge, warn_of_expiries
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -78,3 +80,15 @@ def test_a_purge_that_broke_off_is_done_again(
         assert not Upkeep(store, settings).turn()
         client.delete("mg:delivery:x")
     assert Upkeep(store, settings).turn()
+
+
+def test_a_key_that_expires_within_a_week_is_warned_of(store: Store) -> None:
+    at = now()
+    for name, days in (("over", -1), ("soon", 6), ("later", 8), ("revoked", 1), ("old", 1)):
+        key = mint(name, Role.VIEWER, None, expires_at=at + timedelta(days=days)).stored
+        changes = {"revoked": name == "revoked", "replaced_by": "x" if name == "old" else None}
+        store.keys.add(key.model_copy(update=changes))
+    store.keys.add(mint("never", Role.VIEWER, None).stored)
+    with capture_logs() as logs:
+        warn_of_expiries(store, at)
+    assert [(log["event"], log["key_name"]) for log in logs] == [("key_expires_soon", "soon")]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from cloud.contract import Command, CommandKind, Role
+from cloud.errors import DeviceUnknown
 from cloud.settings import Settings
 from cloud.store import Store, now
 from cloud.store.commands import Bell
@@ -209,6 +210,36 @@ def test_the_old_key_ends_by_itself_and_rolling_again_does_not_prolong_it(store:
     store.keys.add(held.model_copy(update={"expires_at": now()}))
     with pytest.raises(KeyRevoked):
         store.keys.authenticate(made.text)
+
+
+def test_an_expiry_that_an_admin_gave_outlives_a_roll(store: Store) -> None:
+    from cloud.store import mint
+
+    expiry = now() + timedelta(days=1)
+    made = mint("camera", Role.DEVICE, GATE, "d", expires_at=expiry)
+    store.keys.add(made.stored)
+    first, until = store.keys.roll(made.stored, timedelta(hours=1))
+    assert first.stored.expires_at == expiry
+    assert until < expiry
+    again, _ = store.keys.roll(made.stored, timedelta(hours=1))
+    assert again.stored.expires_at == expiry
+    lost = store.keys.get(first.stored.id)
+    assert lost is not None
+    assert lost.revoked
+
+
+def test_a_roll_that_a_revocation_overtakes_makes_no_key(
+    device: httpx.Client, operator: httpx.Client, store: Store
+) -> None:
+    device_id = the_id(operator)
+    held = store.devices.get(device_id)
+    assert held is not None
+    key = store.keys.get(held.key_id)
+    assert key is not None
+    operator.delete(f"/v1/devices/{device_id}")
+    with pytest.raises(DeviceUnknown):
+        store.devices.roll(key, timedelta(hours=1))
+    assert all(each.revoked for each in store.keys.all() if each.device_id == device_id)
 
 
 def test_revoking_a_device_takes_both_of_its_keys(

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import httpx
 import PIL.Image
@@ -13,10 +14,10 @@ import pytest
 
 from cloud.contract import Role
 from cloud.settings import Settings
-from cloud.store import Store
+from cloud.store import Store, mint, now
 from tests.cloud.api.test_commands import beats, waiting
 from tests.cloud.api.test_events import code_of
-from tests.cloud.conftest import GATE, Login, serving
+from tests.cloud.conftest import GATE, Login, SignIn, serving
 from tests.doubles.redis_server import RedisServer
 
 
@@ -90,6 +91,30 @@ def test_pictures_come_one_after_the_other(camera: httpx.Client, login: Login) -
             if held.count(b"--picture\r\n") >= 3:
                 break
     assert held.count(picture) >= 2
+
+
+def test_moving_pictures_end_when_the_key_expires(
+    camera: httpx.Client, login: Login, store: Store
+) -> None:
+    minted = mint("short", Role.VIEWER, None, expires_at=now() + timedelta(seconds=3))
+    store.keys.add(minted.stored)
+    viewer = login(None)
+    viewer.headers["Authorization"] = f"Bearer {minted.text}"
+    path = f"/v1/gates/{GATE}/preview.mjpeg"
+    with sending(camera, jpeg()), viewer.stream("GET", path) as answer:
+        assert answer.status_code == 200
+        held = b"".join(answer.iter_raw())
+        assert b"--picture" in held
+        assert code_of(viewer.get(path)) == "key_expired"
+
+
+def test_moving_pictures_end_when_the_session_does(camera: httpx.Client, sign_in: SignIn) -> None:
+    viewer = sign_in(Role.VIEWER)
+    path = f"/v1/gates/{GATE}/preview.mjpeg"
+    with sending(camera, jpeg()), viewer.stream("GET", path) as answer:
+        assert answer.status_code == 200
+        assert viewer.delete("/v1/sessions/me").status_code == 204
+        assert b"--picture" in b"".join(answer.iter_raw())
 
 
 def test_pictures_are_in_no_key_and_no_file(

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,19 @@ def test_a_listener_must_come_back_with_a_key_that_is_good(
             assert ear.ended()
         assert code_of(client.get(STREAM)) == "key_revoked"
         assert 'maskgate_stream_closed_total{reason="renew"} 1.0' in client.get("/metrics").text
+
+
+def test_a_stream_ends_when_its_key_expires(login: Login, store: Store) -> None:
+    minted = mint("short", Role.VIEWER, None, expires_at=now() + timedelta(seconds=2))
+    store.keys.add(minted.stored)
+    client = login(None)
+    client.headers["Authorization"] = f"Bearer {minted.text}"
+    with listening(client) as ear:
+        assert ear.hear() == ("closing", "", {"reason": "expired"})
+        assert minted.stored.expires_at is not None
+        assert now() >= minted.stored.expires_at
+        assert ear.ended()
+    assert code_of(client.get(STREAM)) == "key_expired"
 
 
 def test_who_listens_is_sent_away_when_the_process_leaves(

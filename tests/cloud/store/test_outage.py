@@ -197,6 +197,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "keys.authenticate": ((mint("x", Role.VIEWER, None).text,), {}),
     "keys.all": ((), {}),
     "keys.get": (("a",), {}),
+    "keys.change": (("a", lambda key: key), {}),
     "keys.revoke": (("a",), {}),
     "audit.record": (
         (),
@@ -240,6 +241,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "devices.all": ((), {}),
     "devices.get": (("a",), {}),
     "devices.revoke": (("a",), {}),
+    "devices.rename": (("a", "North"), {}),
 }
 
 TOUCHES_NO_REDIS = {

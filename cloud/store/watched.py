@@ -1,0 +1,20 @@
+"""Reading and then writing as one step: what was read is watched until it is written on."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import redis
+
+R = TypeVar("R")
+
+
+def watched(client: redis.Redis, work: Callable[[Any], R], *keys: str) -> R:
+    """Return what `work` returns, once what it wrote stands.
+
+    `work` is given a pipeline that watches `keys`. It reads by it, calls its `multi()`, and adds
+    the commands that write. Where another process changed one of the keys meanwhile, nothing is
+    written and `work` is called again, so it must have no other effect.
+    """
+    # redis-py's types know of no value that is given back.
+    run = cast(Callable[..., R], client.transaction)
+    return run(work, *keys, value_from_callable=True)
