@@ -1,12 +1,18 @@
 """What brings chats to gates: links for visitors, and codes that make staff of a chat."""
 
 from datetime import datetime
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from cloud.contract import Channel, Language, StaffMember, StaffRole, Subscriber, Topic, VisitorLink
 from cloud.store import Store, subscriber_id
 
 GATE_PREFIX = "gate_"
 """What the payload of a visitor's link starts with; a pairing code has no underscore in it."""
+
+
+_TELEGRAM: Final = frozenset({"t.me", "telegram.me", "telegram.dog"})
+"""Hosts of deep links (https://core.telegram.org/api/links)."""
 
 
 def deep_link(store: Store, payload: str) -> str | None:
@@ -17,6 +23,17 @@ def deep_link(store: Store, payload: str) -> str | None:
     """
     name = store.chats.bot_name()
     return None if name is None else f"https://t.me/{name}?start={payload}"
+
+
+def is_visitor_link(text: str) -> bool:
+    """Whether a text is what the poster at a gate says: the deep link for its visitors."""
+    try:
+        parts = urlsplit(text.strip())
+        (payload,) = parse_qs(parts.query).get("start", [""])
+    except ValueError:
+        return False
+    at_telegram = (parts.hostname or "").lower() in _TELEGRAM
+    return at_telegram and payload.startswith(GATE_PREFIX)
 
 
 def visitor_link(store: Store, gate: str, now: datetime) -> VisitorLink:

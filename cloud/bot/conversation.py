@@ -11,8 +11,16 @@ from pydantic import ValidationError
 
 from cloud import gatekeeping, invitations
 from cloud.audience import delivery_id
-from cloud.bot.codes import NotAPicture, read_code
-from cloud.contract import Channel, Language, NewPass, Outcome, StaffMember, StaffRole
+from cloud.bot.codes import NotAPicture, read_codes
+from cloud.contract import (
+    Channel,
+    Language,
+    NewPass,
+    Outcome,
+    Redemption,
+    StaffMember,
+    StaffRole,
+)
 from cloud.errors import GateUnknown, StoreError
 from cloud.notify.texts import bot_text
 from cloud.posting import ACKNOWLEDGE
@@ -22,6 +30,9 @@ log = structlog.get_logger("cloud.bot")
 
 _PASSES = UUID("6f0e5f0a-3a5c-4d57-8f6e-0d9e1c4f6a21")
 """Namespace of the ids of passes that chats ask for (RFC 9562 section 5.5)."""
+
+PASSES_AT_ONCE = 10
+"""At most so many passes of one photo or text are tried: more are not held before a camera."""
 
 LONGEST_MUTE = timedelta(days=7)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -103,12 +114,12 @@ class Conversation:
             if not staff:
                 return bot_text("not_staff", language)
             try:
-                text = read_code(picture)
+                texts = read_codes(picture)
             except NotAPicture:
                 return bot_text("no_picture", language)
-            if text is None:
+            if not texts:
                 return bot_text("no_code", language)
-            return self._redeemed(said, staff, text, language)
+            return self._redeemed(said, staff, texts, language)
         except StoreError:
             log.warning("store unavailable")
             return bot_text("unavailable", language)
@@ -138,7 +149,7 @@ class Conversation:
             return bot_text("private", language) if command is not None else None
         if command is not None:
             return command(said, language)
-        if not said.command and gatekeeping.token_in(said.rest) is not None:
+        if not said.command and gatekeeping.tokens_in(said.rest):
             return self._scan(said, language)
         return bot_text("unknown", language)
 
@@ -214,7 +225,7 @@ class Conversation:
             return bot_text("not_staff", language)
         if not said.rest.strip():
             return bot_text("scan_how", language)
-        return self._redeemed(said, staff, said.rest, language)
+        return self._redeemed(said, staff, [said.rest], language)
 
     def _pass(self, said: Said, language: Language) -> str | None:
         """Make a pass by hand and send its code here; None where this message came before."""
@@ -267,12 +278,50 @@ class Conversation:
         return bot_text("language", chosen)
 
     def _redeemed(
-        self, said: Said, staff: list[StaffMember], scanned: str, language: Language
+        self, said: Said, staff: list[StaffMember], texts: list[str], language: Language
     ) -> str:
-        """Redeem at the gates where the chat is staff; a pass is for one gate alone."""
-        redemption, gate = None, ""
-        for member in staff:
-            gate = member.gate
+        """Redeem the first good pass among what was scanned, and no other: each is a person's.
+
+        Where none is good, the answer is about the first. A text without a token is an attempt
+        too, where nothing else was scanned.
+        """
+        tokens = list(dict.fromkeys(each for text in texts for each in gatekeeping.tokens_in(text)))
+        attempts = []
+        for scanned in tokens[:PASSES_AT_ONCE] or texts[:1]:
+            attempt = self._attempted(said, staff, scanned)
+            if attempt is not None:
+                attempts.append(attempt)
+                if attempt[1].outcome is Outcome.ADMITTED:
+                    break
+        if not attempts:
+            return bot_text("gate_gone", language, gate=staff[0].gate)
+        admitted = attempts[-1][1].outcome is Outcome.ADMITTED
+        gate, redemption = attempts[-1] if admitted else attempts[0]
+        if not tokens and any(map(invitations.is_visitor_link, texts)):
+            return bot_text("poster", language)
+        answer = bot_text(
+            f"outcome_{redemption.outcome.value}",
+            language,
+            gate=self._name(gate),
+            at=redemption.redeemed_at,
+            where=self._name(redemption.redeemed_gate or gate),
+        )
+        if len(tokens) > 1:
+            about = bot_text("several", language, passes=len(tokens), admitted=admitted)
+            return f"{answer}\n{about}"
+        return answer
+
+    def _attempted(
+        self, said: Said, staff: list[StaffMember], scanned: str
+    ) -> tuple[str, Redemption] | None:
+        """Redeem at the gate that the pass is for, if the chat is staff there, else at its first.
+
+        Returns the gate and what came of it; None where the gates are gone.
+        """
+        gates = [member.gate for member in staff]
+        token = gatekeeping.token_in(scanned)
+        of_pass = self._store.passes.gate_of(token) if token is not None else None
+        for gate in [of_pass] if of_pass in gates else gates:
             try:
                 redemption = gatekeeping.redeem(
                     self._store,
@@ -284,26 +333,16 @@ class Conversation:
                 )
             except GateUnknown:
                 continue  # The gate was deleted while the chat was its staff.
-            if redemption.outcome is not Outcome.WRONG_GATE:
-                break
-        if redemption is None:
-            return bot_text("gate_gone", language, gate=gate)
-        outcome = redemption.outcome
-        if redemption.pass_id is not None:
-            self._store.audit.record(
-                actor=f"chat:{said.chat}",
-                act=f"pass.scanned.{outcome.value}",
-                subject=f"pass:{redemption.pass_id}",
-                gate=gate,
-                now=self._clock(),
-            )
-        return bot_text(
-            f"outcome_{outcome.value}",
-            language,
-            gate=self._name(gate),
-            at=redemption.redeemed_at,
-            where=self._name(redemption.redeemed_gate or gate),
-        )
+            if redemption.pass_id is not None:
+                self._store.audit.record(
+                    actor=f"chat:{said.chat}",
+                    act=f"pass.scanned.{redemption.outcome.value}",
+                    subject=f"pass:{redemption.pass_id}",
+                    gate=gate,
+                    now=self._clock(),
+                )
+            return gate, redemption
+        return None
 
     def _acknowledge(self, said: Said, data: str, language: Language) -> Acknowledged:
         event_id = event_in(data)

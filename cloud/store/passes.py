@@ -131,6 +131,14 @@ class Passes:
         token = cast(bytes | None, self._client.get(keyspace.pass_token(pass_id)))
         return token.decode() if token is not None else None
 
+    def gate_of(self, token: str) -> str | None:
+        """Return the gate of the pass that a token belongs to, or None."""
+        pass_id = cast(bytes | None, self._client.get(keyspace.token(sha256_of(token))))
+        if pass_id is None:
+            return None
+        gate = cast(bytes | None, self._client.hget(keyspace.pass_(pass_id.decode()), "gate"))
+        return gate.decode() if gate is not None else None
+
     def redeem(self, attempt: Attempt) -> Settlement | None:
         """Settle one attempt, atomically; the same attempt again gets the same answer.
 

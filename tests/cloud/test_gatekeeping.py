@@ -311,6 +311,43 @@ def test_a_token_is_read_bare_and_from_its_address(token: str) -> None:
         assert gatekeeping.token_in(scanned) == token
 
 
+TOKEN = "7Kq2mXw9RtB4z"
+ADDRESS = f"https://gate.example.org/p/{TOKEN}"
+
+
+@pytest.mark.parametrize(
+    "scanned",
+    [
+        f"]Q1{TOKEN}",
+        f"]Q1{ADDRESS}",
+        f"\x02{TOKEN}\x03",
+        f"{TOKEN}\r\n{TOKEN}\r\n",
+        f"{TOKEN}\r\n{ADDRESS}",
+        f"https://t.me/maskgate_bot?start=gate_abc\n{ADDRESS}",
+        f"https://t.me/maskgate_bot?start=gate_abc\n{TOKEN}",
+        f"entertainment: my pass is <{ADDRESS}>, thank you",
+        f"{ADDRESS}.",
+    ],
+)
+def test_a_token_is_read_with_what_scanners_and_people_put_around_it(scanned: str) -> None:
+    assert gatekeeping.token_in(scanned) == TOKEN
+
+
+@pytest.mark.parametrize(
+    "scanned",
+    [
+        f"{TOKEN}\n8Kq2mXw9RtB4z",
+        f"{ADDRESS} https://gate.example.org/p/8Kq2mXw9RtB4z",
+        f"{TOKEN} 8Kq2mXw9RtB4z",
+        "entertainment today",
+        f"ftp://gate.example.org/p/{TOKEN}",
+        f"{TOKEN}{TOKEN}",
+    ],
+)
+def test_nothing_is_chosen_of_several_tokens_or_of_ordinary_words(scanned: str) -> None:
+    assert gatekeeping.token_in(scanned) is None
+
+
 @given(st.text())
 def test_reading_any_text_gives_a_token_or_nothing(text: str) -> None:
     found = gatekeeping.token_in(text)

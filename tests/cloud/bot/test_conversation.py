@@ -1,13 +1,20 @@
 """What a conversation comes to where no transcript tells it."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import cast
+from uuid import UUID
 
 import pytest
+from PIL import Image
 
+from cloud import gatekeeping
 from cloud.bot.conversation import Conversation, Said
 from cloud.contract import Delivery, Gate, PassStatus, StaffRole
-from cloud.store import Store, now
+from cloud.store import Store, keyspace, now
 from cloud.store.gates import Gates
+from cloud.store.tokens import sha256_of
+from tests.cloud.bot.pictures import below, beside, encoded
 from tests.cloud.conftest import GATE, OTHER_GATE
 
 CHAT = "604"
@@ -124,3 +131,106 @@ def test_a_gate_that_is_gone_admits_nobody_and_the_chats_other_gate_is_tried(
     store.client.hdel("mg:gates", OTHER_GATE)
     said = conversation.answer(say(f"/scan {token}", 3))
     assert "There is no entrance" in (said or "")
+
+
+POSTER = "https://t.me/maskgate_bot?start=gate_AbCdEfGhIjKlMnOp"
+MINUTES = timedelta(minutes=5)
+
+
+def token_at(store: Store, gate: str = GATE, lifetime: timedelta = MINUTES) -> str:
+    at = store.gates.get(gate)
+    assert at is not None
+    maker = gatekeeping.Maker("key:desk")
+    issued = gatekeeping.issue_by_hand(
+        store, at, maker, reason="a test", lifetime=lifetime, now=now()
+    )
+    assert issued is not None
+    return issued.token
+
+
+def address(token: str) -> str:
+    return f"https://gate.example.org/p/{token}"
+
+
+def status_of(store: Store, token: str) -> PassStatus:
+    pass_id = cast(bytes, store.client.get(keyspace.token(sha256_of(token))))
+    held = store.passes.get(UUID(pass_id.decode()))
+    assert held is not None
+    return held.record(now()).status
+
+
+@pytest.mark.parametrize("placed", [beside, below])
+@pytest.mark.parametrize("poster_first", [True, False])
+def test_a_pass_beside_the_entrances_poster_is_redeemed(
+    conversation: Conversation,
+    store: Store,
+    placed: Callable[[list[str]], Image.Image],
+    poster_first: bool,
+) -> None:
+    appoint(store, GATE, StaffRole.GUARD)
+    token = token_at(store)
+    texts = [POSTER, address(token)] if poster_first else [address(token), POSTER]
+    answer = conversation.look(say("photo", 2), encoded(placed(texts)))
+    assert answer == "✓ Admitted at Main entrance. Let the person in."
+
+
+def test_a_poster_alone_is_told_from_a_pass(conversation: Conversation, store: Store) -> None:
+    appoint(store, GATE, StaffRole.GUARD)
+    answer = conversation.look(say("photo", 2), encoded(beside([POSTER])))
+    assert "not a pass" in answer
+    assert "not a pass" in (conversation.answer(say(f"/scan {POSTER}", 3)) or "")
+
+
+def test_of_two_passes_in_one_picture_one_is_redeemed_and_the_guard_is_told(
+    conversation: Conversation, store: Store
+) -> None:
+    appoint(store, GATE, StaffRole.GUARD)
+    tokens = [token_at(store), token_at(store)]
+    picture = encoded(beside(tokens))
+    for _ in range(2):  # Telegram sends an update again where the answer was lost.
+        admitted, about = conversation.look(say("photo", 2), picture).split("\n")
+        assert admitted == "✓ Admitted at Main entrance. Let the person in."
+        assert about.startswith("2 passes are shown here, each for one person. One of them was")
+        states = sorted(status_of(store, token) for token in tokens)
+        assert states == [PassStatus.ISSUED, PassStatus.REDEEMED]
+    admitted, _ = conversation.look(say("photo", 3), picture).split("\n")
+    assert admitted.startswith("✓")
+    used, about = conversation.look(say("photo", 4), picture).split("\n")
+    assert used.startswith("✗ Used before")
+    assert "None of them was used" in about
+
+
+@pytest.mark.parametrize("placed", [beside, below])
+@pytest.mark.parametrize("good_first", [True, False])
+def test_the_good_one_of_two_passes_is_redeemed(
+    conversation: Conversation,
+    store: Store,
+    placed: Callable[[list[str]], Image.Image],
+    good_first: bool,
+) -> None:
+    appoint(store, GATE, StaffRole.GUARD)
+    good, expired = token_at(store), token_at(store, lifetime=-timedelta(seconds=1))
+    texts = [good, expired] if good_first else [expired, good]
+    answer = conversation.look(say("photo", 2), encoded(placed([address(t) for t in texts])))
+    assert answer.startswith("✓ Admitted at Main entrance")
+    assert status_of(store, good) is PassStatus.REDEEMED
+
+
+def test_a_guard_of_two_entrances_redeems_where_the_pass_belongs(
+    conversation: Conversation, store: Store
+) -> None:
+    for gate in (GATE, OTHER_GATE):
+        appoint(store, gate, StaffRole.GUARD)
+    answer = conversation.look(say("photo", 2), encoded(beside([token_at(store, GATE)])))
+    assert answer == "✓ Admitted at Main entrance. Let the person in."
+    acts = [entry.act for entry in store.audit.page()[0]]
+    assert acts[0] == "pass.scanned.admitted"
+    assert "pass.scanned.wrong_gate" not in acts
+
+
+def test_a_text_with_words_around_the_address_is_redeemed(
+    conversation: Conversation, store: Store
+) -> None:
+    appoint(store, GATE, StaffRole.GUARD)
+    text = f"my pass: {address(token_at(store))}. Thank you!"
+    assert "Admitted" in (conversation.answer(Said(CHAT, "Op", "en", True, 2, "", text)) or "")
