@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cloud.contract import Access, EventRecord, Label, PassRecord, PassStatus
 from dashboard.clock import LocalClock
+from dashboard.pages import Unread
 
 LATE = timedelta(seconds=60)
 """A verdict that took longer than this to arrive is about somebody who has left: the gate was
@@ -43,7 +44,7 @@ class Banner:
     """The event that was refused: what a beep is for, once."""
 
 
-def banner_for(event: EventRecord | None, clock: LocalClock, shown: timedelta) -> Banner:
+def banner_for(event: EventRecord | Unread | None, clock: LocalClock, shown: timedelta) -> Banner:
     """The banner for a gate's newest event.
 
     A refusal, and the end of a pass, stay for `shown`; a live pass stays until it is used, over,
@@ -52,6 +53,13 @@ def banner_for(event: EventRecord | None, clock: LocalClock, shown: timedelta) -
     if event is None:
         return Banner(
             Tone.WAITING, "Waiting", "Please look at the camera.", "Nobody has been seen here yet."
+        )
+    if isinstance(event, Unread):
+        return Banner(
+            Tone.OVER,
+            "Unknown verdict",
+            "Please ask the staff.",
+            f"This dashboard does not know {event.why}. Update the dashboard.",
         )
     if event.accepted_at - event.occurred_at > LATE:
         return _waiting(
@@ -71,13 +79,15 @@ def banner_for(event: EventRecord | None, clock: LocalClock, shown: timedelta) -
     return _granted(event, event.pass_record, clock, shown)
 
 
-def closed_banner(event: EventRecord | None, clock: LocalClock) -> Banner:
+def closed_banner(event: EventRecord | Unread | None, clock: LocalClock) -> Banner:
     """The banner of a gate that is closed, whatever its newest event was.
 
     A pass that is made meanwhile admits nobody, so its code is not shown, and nobody is sent back
     to the camera.
     """
-    last = f"Last verdict: {event.access}, at {clock.at(event.occurred_at)}." if event else ""
+    last = ""
+    if isinstance(event, EventRecord):
+        last = f"Last verdict: {event.access}, at {clock.at(event.occurred_at)}."
     return Banner(
         Tone.CLOSED, "Closed", "This entrance is closed just now. Please speak to the staff.", last
     )

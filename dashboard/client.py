@@ -1,19 +1,19 @@
 """The cloud's API, as this dashboard uses it: the one file that speaks HTTP."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cloud.contract import (
     Access,
-    DeliveryPage,
+    Delivery,
     DeliveryStatus,
     Device,
-    EventPage,
     EventRecord,
     Gate,
     GateChange,
@@ -32,6 +32,7 @@ from dashboard.errors import (
     RoleForbidden,
     StoreUnavailable,
 )
+from dashboard.pages import Page, Unread, read_list, read_page
 from dashboard.settings import Settings
 
 PAGE_LIMIT = 100
@@ -39,15 +40,12 @@ PAGE_LIMIT = 100
 
 T = TypeVar("T")
 
-_GATE = TypeAdapter(Gate)
-_GATES = TypeAdapter(list[Gate])
-_DEVICES = TypeAdapter(list[Device])
-_EVENTS = TypeAdapter(EventPage)
-_DELIVERIES = TypeAdapter(DeliveryPage)
-
 
 class Client:
     """Reads gates, events, deliveries and passes; closes gates. Every failure is a DashboardError.
+
+    An item of a list that this version cannot read is an `Unread` in its place: a newer cloud may
+    know labels, channels or states that this dashboard does not.
 
     Safe to share between threads, as httpx.Client is.
     """
@@ -83,14 +81,14 @@ class Client:
         """
         return datetime.now(UTC) + self._ahead
 
-    def gates(self) -> list[Gate]:
+    def gates(self) -> list[Gate | Unread]:
         """All the gates that the key may read."""
-        return self._read("/v1/gates", _GATES)
+        return self._read(lambda content: read_list(content, Gate), "/v1/gates")
 
     def gate(self, gate_id: str) -> Gate:
         """One gate, as it is now. Raises GateUnknown where the key sees none of this id."""
         for gate in self.gates():
-            if gate.id == gate_id:
+            if isinstance(gate, Gate) and gate.id == gate_id:
                 return gate
         raise GateUnknown(
             f"The gate '{gate_id}' is gone, or not this key's any more.",
@@ -103,11 +101,11 @@ class Client:
         answer = self._ask(
             "PATCH", f"/v1/gates/{gate_id}", json=change.model_dump(exclude_unset=True)
         )
-        return self._understood(answer, _GATE)
+        return self._understood(answer, Gate.model_validate_json)
 
-    def devices(self) -> list[Device]:
+    def devices(self) -> list[Device | Unread]:
         """All the devices that the key may read."""
-        return self._read("/v1/devices", _DEVICES)
+        return self._read(lambda content: read_list(content, Device), "/v1/devices")
 
     def events(
         self,
@@ -115,20 +113,30 @@ class Client:
         gate: str | None = None,
         access: Access | None = None,
         label: Label | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int = PAGE_LIMIT,
-    ) -> EventPage:
-        """One page of events, newest first."""
+    ) -> Page[EventRecord]:
+        """One page of events, newest first; accepted from `since` on and before `until`."""
         return self._read(
-            "/v1/events", _EVENTS, gate=gate, access=access, label=label, before=before, limit=limit
+            lambda content: read_page(content, EventRecord),
+            "/v1/events",
+            gate=gate,
+            access=access,
+            label=label,
+            since=since.isoformat() if since else None,
+            until=until.isoformat() if until else None,
+            before=before,
+            limit=limit,
         )
 
-    def newest_event(self, gate: str) -> EventRecord | None:
+    def newest_event(self, gate: str) -> EventRecord | Unread | None:
         """The last event of a gate, or None where nothing has happened."""
         page = self.events(gate=gate, limit=1)
-        while not page.items and page.next is not None:  # a page may be empty before the end
+        while not page.rows and page.next is not None:  # a page may be empty before the end
             page = self.events(gate=gate, before=page.next)
-        return page.items[0] if page.items else None
+        return page.rows[0] if page.rows else None
 
     def deliveries(
         self,
@@ -137,10 +145,15 @@ class Client:
         status: DeliveryStatus | None = None,
         before: str | None = None,
         limit: int = PAGE_LIMIT,
-    ) -> DeliveryPage:
+    ) -> Page[Delivery]:
         """One page of deliveries, newest first."""
         return self._read(
-            "/v1/deliveries", _DELIVERIES, gate=gate, status=status, before=before, limit=limit
+            lambda content: read_page(content, Delivery),
+            "/v1/deliveries",
+            gate=gate,
+            status=status,
+            before=before,
+            limit=limit,
         )
 
     def pass_qr(self, pass_id: UUID) -> bytes:
@@ -150,13 +163,13 @@ class Client:
             raise self._unreadable("where a PNG was due, something else came")
         return answer.content
 
-    def _read(self, path: str, shape: TypeAdapter[T], **query: str | int | None) -> T:
+    def _read(self, shape: Callable[[bytes], T], path: str, **query: str | int | None) -> T:
         answer = self._get(path, {name: value for name, value in query.items() if value})
         return self._understood(answer, shape)
 
-    def _understood(self, answer: httpx.Response, shape: TypeAdapter[T]) -> T:
+    def _understood(self, answer: httpx.Response, shape: Callable[[bytes], T]) -> T:
         try:
-            return shape.validate_json(answer.content)
+            return shape(answer.content)
         except ValidationError as error:
             raise self._unreadable(
                 f"{error.error_count()} parts of it have another shape than v1's"

@@ -5,17 +5,24 @@ from datetime import timedelta
 
 from cloud.contract import CameraState, Device, Gate
 from dashboard.clock import LocalClock
+from dashboard.pages import Unread
 
 SILENT = timedelta(seconds=60)
 """Four reports missed: a device sends one about every 15 s."""
 
 
 def remarks_on_devices(
-    devices: Iterable[Device], gate: Gate, clock: LocalClock
+    devices: Iterable[Device | Unread], gate: Gate, clock: LocalClock
 ) -> list[tuple[str, str]]:
     """A kind (plain, choice or bad) and a sentence for each device of the gate."""
-    here = [device for device in devices if device.gate == gate.id and not device.revoked]
-    if not here:
+    known: list[tuple[str, str]] = []
+    for device in devices:
+        if isinstance(device, Unread):
+            if device.text("gate") == gate.id:
+                known.append(_unread(device))
+        elif device.gate == gate.id and not device.revoked:
+            known.append(_remark(device, clock))
+    if not known:
         return [
             (
                 "bad",
@@ -24,7 +31,15 @@ def remarks_on_devices(
                 "python -m edge enrol.",
             )
         ]
-    return [_remark(device, clock) for device in here]
+    return known
+
+
+def _unread(device: Unread) -> tuple[str, str]:
+    return (
+        "bad",
+        f"How {device.text('name') or 'a device'} is cannot be shown: this dashboard does not know "
+        f"{device.why}. Update the dashboard.",
+    )
 
 
 def _remark(device: Device, clock: LocalClock) -> tuple[str, str]:

@@ -1,7 +1,9 @@
 """Events and deliveries as rows of words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from cloud.contract import (
     Access,
@@ -12,12 +14,18 @@ from cloud.contract import (
     PassRecord,
     PassStatus,
 )
-from dashboard.banner import LABELS
+from dashboard.banner import LABELS, LATE
 from dashboard.clock import LocalClock
+from dashboard.history import PAGES_IN_ALL
+from dashboard.pages import Unread
 
 ANSWERS = {Access.GRANTED: "Granted", Access.REFUSED: "Refused"}
 
-CHANNELS = {Channel.TELEGRAM: "Telegram chat", Channel.EMAIL: "E-mail"}
+CHANNELS = {
+    Channel.TELEGRAM: "Telegram chat",
+    Channel.EMAIL: "E-mail",
+    Channel.WEBHOOK: "Webhook",
+}
 
 STATES = {
     DeliveryStatus.PENDING: "Waiting to be sent",
@@ -26,18 +34,25 @@ STATES = {
     DeliveryStatus.UNDELIVERED_BY_CHOICE: "Not sent, by choice",
 }
 
-SEARCH_ENDED = "None of the newest ones matches, and the search ended before the oldest."
+NOT_SHOWN = "This dashboard cannot show it: it does not know {why}. Update the dashboard."
 
 NO_MESSAGES = "No messages yet at this gate. They go to its subscribers, for each event."
 
+_MOMENT = TypeAdapter(AwareDatetime)
 
-def event_row(event: EventRecord, clock: LocalClock) -> dict[str, str]:
+
+def event_row(event: EventRecord | Unread, clock: LocalClock) -> dict[str, str]:
     """What templates/events.html shows of one event."""
+    if isinstance(event, Unread):
+        return _unread_row(event, "occurred_at", clock)
+    late = event.accepted_at - event.occurred_at > LATE
     return {
+        "unread": "",
         "id": str(event.id),
         "iso": event.occurred_at.isoformat(),
         "at": clock.at(event.occurred_at),
         "utc": clock.utc(event.occurred_at),
+        "accepted": clock.at(event.accepted_at) if late else "",
         "gate": event.gate,
         "verdict": LABELS[event.label],
         "sure": f"{event.confidence:.0%} sure, {event.votes} looks",
@@ -60,9 +75,12 @@ def pass_words(its_pass: PassRecord | None, clock: LocalClock) -> str:
     return f"Valid until {clock.at(its_pass.expires_at)}"
 
 
-def delivery_row(delivery: Delivery, clock: LocalClock) -> dict[str, str | bool]:
+def delivery_row(delivery: Delivery | Unread, clock: LocalClock) -> Mapping[str, str | bool]:
     """What templates/deliveries.html shows of one delivery."""
+    if isinstance(delivery, Unread):
+        return _unread_row(delivery, "created_at", clock)
     return {
+        "unread": "",
         "iso": delivery.created_at.isoformat(),
         "at": clock.at(delivery.created_at),
         "utc": clock.utc(delivery.created_at),
@@ -77,6 +95,24 @@ def delivery_row(delivery: Delivery, clock: LocalClock) -> dict[str, str | bool]
     }
 
 
+def _unread_row(row: Unread, moment: str, clock: LocalClock) -> dict[str, str]:
+    """A row that says that it cannot be shown, and why; at its own time if that can be read."""
+    try:
+        at = _MOMENT.validate_strings(row.text(moment))
+    except ValidationError:
+        at = None
+    return {
+        "unread": NOT_SHOWN.format(why=row.why),
+        "id": row.text("id"),
+        "iso": at.isoformat() if at else "",
+        "at": clock.at(at) if at else "–",
+        "utc": clock.utc(at) if at else "–",
+        "gate": row.text("gate") or "–",
+        "accepted": "",
+        "status": "unread",
+    }
+
+
 def how_many(count: int, noun: str, more: bool, clock: LocalClock) -> str:
     """What is said below a table: whether there is more, and whose times these are."""
     shown = noun if count == 1 else f"{noun}s"
@@ -84,9 +120,20 @@ def how_many(count: int, noun: str, more: bool, clock: LocalClock) -> str:
     return f"{extent} Times are in {clock.name}."
 
 
-def remarks_on(deliveries: Sequence[Delivery]) -> list[tuple[str, str]]:
+def how_far(count: int, noun: str, pages: int, *, stopped: bool) -> str:
+    """What is said of a search that has not looked at the oldest entries yet."""
+    so_far = f"{count} {noun} found" if count == 1 else f"{count or 'no'} {noun}s found"
+    if stopped:
+        return (
+            f"The search stopped before the oldest entries: {so_far} in {pages} pages. "
+            "Press 'Search on', or choose a later period or fewer filters."
+        )
+    return f"Searching older entries: {so_far}, page {pages} of at most {PAGES_IN_ALL} …"
+
+
+def remarks_on(deliveries: Sequence[Delivery | Unread]) -> list[tuple[str, str]]:
     """What must be said above the table: a kind (bad or choice) and a sentence with its mend."""
-    counts = Counter(delivery.status for delivery in deliveries)
+    counts = Counter(delivery.status for delivery in deliveries if not isinstance(delivery, Unread))
     remarks = []
     if failed := counts[DeliveryStatus.FAILED]:
         remarks.append(

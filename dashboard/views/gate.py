@@ -1,28 +1,29 @@
 """The page Gate: the gate's last verdict, its events, and the messages that went out about them."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import streamlit as st
 
-from cloud.contract import Access, DeliveryStatus, EventRecord, Gate, Label
+from cloud.contract import Access, Delivery, DeliveryStatus, EventRecord, Gate, Label
 from dashboard.banner import LABELS, Banner, banner_for, closed_banner
 from dashboard.bell import show_bell
-from dashboard.client import PAGE_LIMIT, Client
+from dashboard.client import Client
 from dashboard.clock import LocalClock
 from dashboard.connection import Connection, connect
 from dashboard.devices import remarks_on_devices
 from dashboard.errors import ApiRefused, DashboardError, GateUnknown, RoleForbidden, SettingsInvalid
-from dashboard.history import EventFilter, Found, read_history, read_messages
+from dashboard.history import EventFilter, Search, read_history, read_messages
 from dashboard.markup import render
+from dashboard.pages import Unread
 from dashboard.tables import (
     NO_MESSAGES,
-    SEARCH_ENDED,
     STATES,
     delivery_row,
     event_row,
+    how_far,
     how_many,
     remarks_on,
 )
@@ -35,12 +36,19 @@ DEVICES_EVERY_S = 5.0
 
 _EVERY_GATE = "every gate"
 
+_OWN_PERIOD = "a period of my own"
+
 _PERIODS = {
     "any time": None,
     "the last hour": timedelta(hours=1),
     "the last 24 hours": timedelta(hours=24),
-    "a period of my own": timedelta(0),
+    _OWN_PERIOD: None,
 }
+
+_ACCEPTED = (
+    "When the cloud accepted the event. A gate that was offline delivers its events later than it "
+    "saw the people: such a row shows both times."
+)
 
 
 def show_gate() -> None:
@@ -105,11 +113,15 @@ def _clock(connection: Connection) -> LocalClock:
     return LocalClock.of(st.context.timezone, connection.client.now())
 
 
-def _choose(gates: list[Gate], *, quietly: bool) -> Gate | None:
+def _choose(gates: Sequence[Gate | Unread], *, quietly: bool) -> Gate | None:
     """The gate that the address names, or the one chosen on the page; None where neither is one."""
-    known = {gate.id: gate for gate in gates}
+    known = {gate.id: gate for gate in gates if isinstance(gate, Gate)}
+    for gate in gates:
+        if isinstance(gate, Unread):
+            words = f"The gate {gate.text('id')} cannot be shown: this dashboard does not know "
+            _remark("gates-unread", f"{words}{gate.why}. Update the dashboard.", "bad")
     named = st.query_params.get("gate")
-    if not known:
+    if not gates:
         _show_trouble(
             GateUnknown(
                 "The cloud has no gate yet, or none that this key may see.",
@@ -239,69 +251,81 @@ def _qr(client: Client, banner: Banner) -> tuple[str | None, DashboardError | No
     return held[1], None
 
 
-def _ask_for_events(gate: Gate, clock: LocalClock) -> Callable[[datetime], EventFilter]:
-    """The filter that is set, for a given now: periods move with it."""
+def _ask_for_events(gate: Gate, clock: LocalClock) -> EventFilter:
+    """The filter that is set. Its times are those of acceptance, by which the API filters."""
     columns = st.columns(4)
     access = columns[0].selectbox(
         "Answer", [None, *Access], format_func=_any_or({each: each.value for each in Access})
     )
     label = columns[1].selectbox("Verdict", [None, *Label], format_func=_any_or(LABELS))
-    period = columns[2].selectbox("Seen in", list(_PERIODS))
+    period = columns[2].selectbox("Accepted in", list(_PERIODS), help=_ACCEPTED)
     where = columns[3].selectbox("At", ["this gate", _EVERY_GATE])
-    since, until, span = None, None, _PERIODS[period]
-    if period == "a period of my own":
-        span = None
+    since, until = None, None
+    if period == _OWN_PERIOD:
         today = datetime.combine(clock.local(clock.now), time.min)
         ends = st.columns(2)
-        since = clock.moment(ends[0].datetime_input("From", today))
-        until = clock.moment(ends[1].datetime_input("To", today + timedelta(days=1)))
+        since = clock.moment(ends[0].datetime_input("Accepted from", today))
+        until = clock.moment(ends[1].datetime_input("Accepted before", today + timedelta(days=1)))
         if since and until and since > until:
             _remark("events-remark", "The period ends before it begins.", "bad")
-
-    def wanted(now: datetime) -> EventFilter:
-        return EventFilter(
-            gate=None if where == _EVERY_GATE else gate.id,
-            access=access,
-            label=label,
-            since=now - span if span else since,
-            until=until,
-        )
-
-    return wanted
+    return EventFilter(
+        gate=None if where == _EVERY_GATE else gate.id,
+        access=access,
+        label=label,
+        since=since,
+        until=until,
+        last=_PERIODS[period],
+    )
 
 
 def _any_or(words: Mapping[Any, str]) -> Callable[[Any], str]:
     return lambda choice: "any" if choice is None else words[choice].lower()
 
 
-def _show_events(
-    connection: Connection, gate: Gate, wanted: Callable[[datetime], EventFilter]
-) -> None:
+def _search(name: str, subject: Hashable, now: datetime) -> Search[Any]:
+    """The search of the table `name`: the one that goes on, or a new one for a new subject."""
+    kept: Search[Any] | None = st.session_state.get(name)
+    if kept is None or not kept.serves(subject, now):
+        kept = st.session_state[name] = Search(subject)
+    kept.drawn_at = now
+    return kept
+
+
+def _show_events(connection: Connection, gate: Gate, wanted: EventFilter) -> None:
     limit = st.session_state.get("event_rows", connection.settings.rows)
     clock = _clock(connection)
-    chosen = wanted(clock.now)
+    search: Search[EventRecord] = _search("event_search", wanted, clock.now)
     try:
-        history = read_history(connection.client, chosen, limit)
+        history = read_history(connection.client, wanted, limit, search)
     except DashboardError as error:
         _remark("events-unknown", f"The events are not known. {error.title}: {error.what}", "bad")
         return
-    if not history.items:
-        _remark("events-none", _none_of(chosen, gate, history))
-        return
-    rows = [event_row(event, clock) for event in history.items]
-    st.html(render("events", rows=rows, with_gate=chosen.gate is None))
-    _remark("events-shown", how_many(len(rows), "event", history.more, clock))
+    if history.items:
+        rows = [event_row(event, clock) for event in history.items]
+        st.html(render("events", rows=rows, with_gate=wanted.gate is None))
+    if history.unfinished:
+        _show_search(search, len(history.items), "event")
+    elif not history.items:
+        _remark("events-none", _none_of(wanted, gate))
+    else:
+        _remark("events-shown", how_many(len(rows), "event", history.more, clock))
     if history.more and st.button("Show more events", key="more_events"):
         st.session_state["event_rows"] = limit + connection.settings.rows
         st.rerun(scope="fragment")
 
 
-def _none_of(chosen: EventFilter, gate: Gate, history: Found[EventRecord]) -> str:
-    if history.more:
-        return f"{SEARCH_ENDED} Choose a later period, or fewer filters."
-    if chosen.narrows:
+def _show_search(search: Search[Any], count: int, noun: str) -> None:
+    """How far the search has come, and what makes it go on where it stopped."""
+    words = how_far(count, noun, search.pages, stopped=search.stopped)
+    _remark(f"{noun}s-searched", words, "choice" if search.stopped else "plain")
+    if search.stopped:
+        st.button("Search on", key=f"search_on_{noun}s", on_click=search.go_on)
+
+
+def _none_of(wanted: EventFilter, gate: Gate) -> str:
+    if wanted.narrows:
         return "No event matches these filters."
-    return "No events yet." if chosen.gate is None else f"No events yet at {gate.name}."
+    return "No events yet." if wanted.gate is None else f"No events yet at {gate.name}."
 
 
 def _ask_for_status() -> DeliveryStatus | None:
@@ -312,8 +336,9 @@ def _ask_for_status() -> DeliveryStatus | None:
 def _show_deliveries(connection: Connection, gate: Gate, status: DeliveryStatus | None) -> None:
     limit = st.session_state.get("delivery_rows", connection.settings.rows)
     clock = _clock(connection)
+    search: Search[Delivery] = _search("delivery_search", (gate.id, status), clock.now)
     try:
-        messages = read_messages(connection.client, gate.id, status, limit)
+        messages = read_messages(connection.client, gate.id, status, limit, search)
     except RoleForbidden as error:
         _remark("deliveries-forbidden", f"Messages are not for this key to see: {error.what}")
         return
@@ -321,19 +346,17 @@ def _show_deliveries(connection: Connection, gate: Gate, status: DeliveryStatus 
         words = f"The messages are not known. {error.title}: {error.what}"
         _remark("deliveries-unknown", words, "bad")
         return
-    if not messages.items:
-        none = "No message is in this state." if status else NO_MESSAGES
-        _remark("deliveries-none", SEARCH_ENDED if messages.more else none)
-        return
-    for kind, words in remarks_on(messages.items):
-        _remark(f"deliveries-{kind}", words, kind)
-    rows = [delivery_row(delivery, clock) for delivery in messages.items]
-    st.html(render("deliveries", rows=rows))
-    _remark("deliveries-shown", how_many(len(rows), "message", messages.more, clock))
-    if (
-        messages.more
-        and limit < PAGE_LIMIT
-        and st.button("Show more messages", key="more_messages")
-    ):
-        st.session_state["delivery_rows"] = PAGE_LIMIT
+    if messages.items:
+        for kind, words in remarks_on(messages.items):
+            _remark(f"deliveries-{kind}", words, kind)
+        rows = [delivery_row(delivery, clock) for delivery in messages.items]
+        st.html(render("deliveries", rows=rows))
+    if messages.unfinished:
+        _show_search(search, len(messages.items), "message")
+    elif not messages.items:
+        _remark("deliveries-none", "No message is in this state." if status else NO_MESSAGES)
+    else:
+        _remark("deliveries-shown", how_many(len(rows), "message", messages.more, clock))
+    if messages.more and st.button("Show more messages", key="more_messages"):
+        st.session_state["delivery_rows"] = limit + connection.settings.rows
         st.rerun(scope="fragment")

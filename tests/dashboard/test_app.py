@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cloud.contract import Channel, DeliveryStatus, GateChange, Label, PassStatus
+from dashboard.history import PAGES, PAGES_IN_ALL
 from tests.dashboard.cloud_double import KEY, CloudDouble, Mood
 
 FOLDER = Path(__file__).parents[2] / "dashboard"
@@ -156,21 +157,41 @@ def test_the_table_is_filtered(cloud: CloudDouble) -> None:
         ]
 
     assert shown() == [str(granted.id), str(wrong.id), str(old.id)]
-    choose(page, "Seen in", "the last 24 hours")
+    choose(page, "Accepted in", "the last 24 hours")
     assert shown() == [str(granted.id), str(wrong.id)]
     choose(page, "Verdict", Label.INCORRECT_MASK)
     assert shown() == [str(wrong.id)]
-    choose(page, "Seen in", "the last hour")
+    choose(page, "Accepted in", "the last hour")
     assert shown() == []
     assert "No event matches these filters" in html_of(page)
     choose(page, "Verdict", None)
     choose(page, "At", "every gate")
     assert shown() == [str(there.id), str(granted.id)]
-    choose(page, "Seen in", "a period of my own")
+    choose(page, "Accepted in", "a period of my own")
     since = cloud.now() - timedelta(hours=40)
     page.datetime_input[0].set_value(since.replace(tzinfo=None))
     page.datetime_input[1].set_value((since + timedelta(hours=20)).replace(tzinfo=None)).run()
     assert shown() == [str(old.id)]
+
+
+def test_a_long_search_says_how_far_it_is_and_goes_on_when_told(cloud: CloudDouble) -> None:
+    rare = cloud.refuse(label=Label.INCORRECT_MASK)
+    for _ in range(PAGES_IN_ALL + 2 * PAGES):
+        cloud.refuse()
+    cloud.looks_at_most = 1
+    page = open_page()
+    choose(page, "Verdict", Label.INCORRECT_MASK)
+    assert f"no events found, page {PAGES} of at most {PAGES_IN_ALL}" in html_of(page)
+    assert "No event matches" not in html_of(page)
+    for _ in range(PAGES_IN_ALL // PAGES - 1):
+        page.run()
+    assert f"stopped before the oldest entries: no events found in {PAGES_IN_ALL} pages" in (
+        html_of(page)
+    )
+    page.button(key="search_on_events").click().run()
+    page.run()
+    assert f'data-event="{rare.id}"' in html_of(page)
+    assert 'data-testid="events-searched"' not in html_of(page)
 
 
 def test_a_closed_gate_says_so_and_shows_no_code_until_it_is_open(cloud: CloudDouble) -> None:

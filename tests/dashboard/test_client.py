@@ -21,10 +21,10 @@ from tests.dashboard.cloud_double import KEY, CloudDouble, Mood
 
 def test_what_is_read_is_what_the_cloud_has(cloud: CloudDouble, client: Client) -> None:
     refused, granted = cloud.refuse(), cloud.grant()
-    assert [gate.id for gate in client.gates()] == ["main"]
-    assert client.events(gate="main").items == [granted, refused]
-    assert client.events(access=Access.REFUSED).items == [refused]
-    assert client.events(label=Label.WITH_MASK).items == [granted]
+    assert client.gates() == cloud.gates
+    assert client.events(gate="main").rows == [granted, refused]
+    assert client.events(access=Access.REFUSED).rows == [refused]
+    assert client.events(label=Label.WITH_MASK).rows == [granted]
     assert client.devices() == cloud.devices
 
 
@@ -33,7 +33,7 @@ def test_deliveries_are_filtered_by_the_cloud(cloud: CloudDouble, client: Client
     cloud.deliver(event)
     kept = cloud.deliver(event, status=DeliveryStatus.UNDELIVERED_BY_CHOICE)
     page = client.deliveries(gate="main", status=DeliveryStatus.UNDELIVERED_BY_CHOICE)
-    assert page.items == [kept]
+    assert page.rows == [kept]
 
 
 def test_the_newest_event_is_found_past_empty_pages(cloud: CloudDouble, client: Client) -> None:

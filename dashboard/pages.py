@@ -1,0 +1,93 @@
+"""Items of an answer, read one by one: what this version cannot read is an item of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, to_json
+
+ItemT = TypeVar("ItemT", bound=BaseModel)
+
+_OBJECT = TypeAdapter(dict[str, Any])
+_LIST = TypeAdapter(list[Any])
+_CURSOR = TypeAdapter(str | None)
+
+_FAULTS_NAMED = 3
+_SHOWN_LETTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An item of another shape than this version knows: a newer cloud may have sent it.
+
+    Attributes:
+        sent: The item as it came.
+        why: What in it is not known, such as `label 'half_mask'`.
+    """
+
+    sent: Mapping[str, Any]
+    why: str
+
+    def text(self, name: str) -> str:
+        """A part of the item, as text; empty where it is absent or no text."""
+        part = self.sent.get(name)
+        return part if isinstance(part, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[ItemT]):
+    """A page of a list.
+
+    Attributes:
+        rows: The items in their order; those that cannot be read are `Unread`.
+        next: The cursor to read on from; None at the end.
+    """
+
+    rows: list[ItemT | Unread]
+    next: str | None = None
+
+    @property
+    def unread(self) -> list[Unread]:
+        """The items that cannot be read."""
+        return [row for row in self.rows if isinstance(row, Unread)]
+
+
+def read_page(content: bytes, item: type[ItemT]) -> Page[ItemT]:
+    """Read a page: an object of `items` and `next`.
+
+    Raises:
+        ValidationError: The answer is no page. An item that cannot be read raises nothing.
+    """
+    page = _OBJECT.validate_json(content)
+    items = _LIST.validate_python(page.get("items"))
+    return Page(
+        [read_item(each, item) for each in items], _CURSOR.validate_python(page.get("next"))
+    )
+
+
+def read_list(content: bytes, item: type[ItemT]) -> list[ItemT | Unread]:
+    """Read a list without pages.
+
+    Raises:
+        ValidationError: The answer is no list. An item that cannot be read raises nothing.
+    """
+    return [read_item(each, item) for each in _LIST.validate_json(content)]
+
+
+def read_item(sent: object, item: type[ItemT]) -> ItemT | Unread:
+    """Read one item of a list, or say why it cannot be read."""
+    try:
+        return item.model_validate_json(to_json(sent))  # as JSON: there a time is a text
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)[:_FAULTS_NAMED]
+        why = ", ".join(_named(fault) for fault in faults)
+        return Unread(sent if isinstance(sent, dict) else {}, why)
+
+
+def _named(fault: ErrorDetails) -> str:
+    place = ".".join(map(str, fault["loc"])) or "the item"
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    value = repr(fault["input"])
+    return f"{place} {value if len(value) <= _SHOWN_LETTERS else value[:_SHOWN_LETTERS] + '…'}"
