@@ -10,6 +10,7 @@
     │   └── StoreFault              Redis refused a command, or gave what nobody wrote
     ├── DeliveryError
     │   ├── DeliveryPostponed       not now: try again, after `retry_after_s` where it is given
+    │   │   └── DeliveryThrottled   the other side takes no more for now: this was no try
     │   └── DeliveryImpossible      never: the address or the credentials are wrong
     └── RequestRefused              the caller's doing; each carries its `ProblemCode`
         ├── MalformedRequest
@@ -80,6 +81,10 @@ class DeliveryPostponed(DeliveryError):  # noqa: N818
     def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+
+
+class DeliveryThrottled(DeliveryPostponed):
+    """The other side takes no more messages for now (429); it has not looked at this one."""
 
 
 class DeliveryImpossible(DeliveryError):  # noqa: N818

@@ -17,16 +17,13 @@ import structlog
 from rq import Retry
 from rq.job import Job
 
-from cloud import meters, tracing
+from cloud import meters, retries, tracing
 from cloud.contract import Channel, Delivery, DeliveryStatus
-from cloud.errors import DeliveryImpossible, DeliveryPostponed
+from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled
 from cloud.posting import Desk, Settled, Wait, drawn, post, written_down
 from cloud.store import DELIVER, InOtherHands
 
 log = structlog.get_logger("cloud.jobs")
-
-WAITS_S = [1, 2, 5, 15, 30, 60, 120, 300]
-"""Seconds to wait after each postponed try, where the other side does not say how long."""
 
 LEASE = timedelta(seconds=15)
 """How long a delivery is kept for a worker that gives no sign of life; each pulse renews it."""
@@ -135,20 +132,25 @@ def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:
 
 
 def _again(desk: Desk, delivery: Delivery, error: DeliveryPostponed) -> Retry | None:
-    asked = error.retry_after_s
-    if delivery.channel is Channel.TELEGRAM and asked is not None:
-        desk.store.limiter.hold(asked)
+    store, now = desk.store, desk.clock()
+    reason = str(error)
     meters.postponed(delivery)
-    tries = delivery.attempts + 1
-    if tries > len(WAITS_S):
-        reason = f"given up after {tries} tries: {error}"
-        _settled(desk, delivery, Settled(DeliveryStatus.FAILED, reason))
-        return None
-    # RQ waits whole seconds; a second more than was asked is within what was asked.
-    wait = WAITS_S[tries - 1] if asked is None else int(asked) + 1
-    log.warning("delivery postponed", reason=str(error), tries=tries, wait_s=wait)
-    desk.store.deliveries.release(delivery.id, str(error))
-    return _later(wait)
+    if isinstance(error, DeliveryThrottled):
+        store.deliveries.throttle(delivery.id)
+        if delivery.channel is Channel.TELEGRAM and error.retry_after_s is not None:
+            meters.held(fleet=store.limiter.hold(delivery.address, error.retry_after_s))
+    match retries.after(delivery, error, now):
+        case retries.GivenUp(why):
+            _settled(desk, delivery, Settled(DeliveryStatus.FAILED, why))
+            return None
+        case retries.Again(wait_s):
+            log.warning("delivery postponed", reason=reason, wait_s=wait_s)
+            until = now + timedelta(seconds=wait_s)
+            held = isinstance(error, DeliveryThrottled) and delivery.channel is Channel.TELEGRAM
+            what = "this chat waits until" if held else "tried again at"
+            detail = f"{reason}; {what} {until:%Y-%m-%d %H:%M:%S} UTC"
+            store.deliveries.release(delivery.id, detail)
+            return _later(wait_s)
 
 
 def _later(seconds: int) -> Retry:

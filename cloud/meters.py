@@ -63,6 +63,20 @@ _LIMITER_WAIT = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
     registry=REGISTRY,
 )
+_HOLDS = Counter(
+    "maskgate_telegram_holds",
+    "Times that Telegram asked us to wait, and what was held for it: one chat, or the fleet",
+    ["held"],
+    registry=REGISTRY,
+)
+_HELD_CHATS = Gauge(
+    "maskgate_telegram_held_chats", "Chats that Telegram asks us to wait for", registry=REGISTRY
+)
+_FLEET_HELD = Gauge(
+    "maskgate_telegram_fleet_hold_seconds",
+    "For how much longer nothing is sent to Telegram at all; 0 where nothing holds the fleet",
+    registry=REGISTRY,
+)
 _QUEUE_DEPTH = Gauge("maskgate_queue_depth", "Jobs that wait for a worker", registry=REGISTRY)
 _QUEUE_AGE = Gauge(
     "maskgate_queue_oldest_job_seconds",
@@ -110,6 +124,17 @@ def postponed(delivery: Delivery) -> None:
 def waited(seconds: float) -> None:
     """Count a message that the limiter told to wait."""
     _LIMITER_WAIT.observe(seconds)
+
+
+def held(*, fleet: bool) -> None:
+    """Count that Telegram asked us to wait."""
+    _HOLDS.labels("fleet" if fleet else "chat").inc()
+
+
+def watch_holds(chats: Callable[[], float], fleet_s: Callable[[], float]) -> None:
+    """Ask these at each scrape."""
+    _HELD_CHATS.set_function(chats)
+    _FLEET_HELD.set_function(fleet_s)
 
 
 def watch_queue(depth: Callable[[], float], age_s: Callable[[], float]) -> None:

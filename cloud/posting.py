@@ -133,12 +133,12 @@ def _telegram(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | W
                 f"the chat has muted alerts until {muted:%Y-%m-%d %H:%M} UTC",
             )
     image = _image(desk, delivery) if delivery.with_qr else None
-    waiting = _turn(desk.store, delivery)
+    waiting = _turn(desk, delivery)
     if waiting is not None:
         return waiting
     hours = subscriber.quiet_hours if subscriber is not None else None
     language = subscriber.language if subscriber is not None else Language.EN
-    desk.store.deliveries.attempt(delivery.id)
+    desk.store.deliveries.attempt(delivery.id, desk.clock())
     message = Message(
         delivery.address,
         delivery.text,
@@ -153,16 +153,29 @@ def _telegram(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | W
     return Settled(DeliveryStatus.SENT, message_id=message_id)
 
 
-def _turn(store: Store, delivery: Delivery) -> Wait | None:
+def _turn(desk: Desk, delivery: Delivery) -> Wait | None:
     """Wait for the message's turn, if that is soon; return how long it is where it is not."""
     while True:
-        wait_s = store.limiter.take(delivery.address, delivery.id).total_seconds()
+        wait_s = desk.store.limiter.take(delivery.address, delivery.id).total_seconds()
         if wait_s == 0:
             return None
         meters.waited(wait_s)
         if wait_s > NAP_S:
-            return Wait(math.ceil(wait_s), "waits for its turn by Telegram's limits")
+            return Wait(math.ceil(wait_s), _why(desk, delivery))
         time.sleep(wait_s)
+
+
+def _why(desk: Desk, delivery: Delivery) -> str:
+    """Return what keeps a message to Telegram waiting."""
+    now = desk.clock()
+    until = desk.store.limiter.held_until(delivery.address, now)
+    if until is not None:
+        return f"this chat waits until {until:%Y-%m-%d %H:%M:%S} UTC, as Telegram asks"
+    fleet_s = desk.store.limiter.fleet_held_s(now)
+    if fleet_s:
+        until = now + timedelta(seconds=fleet_s)
+        return f"all chats wait until {until:%Y-%m-%d %H:%M:%S} UTC, as Telegram asks"
+    return "waits for its turn by Telegram's limits"
 
 
 def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait | None:
@@ -180,7 +193,7 @@ def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait 
         due = _due(desk, delivery, subscriber)
         if due is not None:
             return due
-        desk.store.deliveries.attempt(delivery.id)
+        desk.store.deliveries.attempt(delivery.id, desk.clock())
         with tracing.span("send", channel=delivery.channel.value):
             notifier.send(_letter(desk, waiting, subscriber))
         detail = f"in one mail with {len(waiting) - 1} more" if len(waiting) > 1 else ""
@@ -196,7 +209,7 @@ def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait 
 
 def _mail_at_once(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled:
     """Send a mail by itself: a test waits for no quiet hours and no cooldown."""
-    desk.store.deliveries.attempt(delivery.id)
+    desk.store.deliveries.attempt(delivery.id, desk.clock())
     with tracing.span("send", channel=delivery.channel.value):
         notifier.send(Message(delivery.address, delivery.text, id=delivery.id))
     return Settled(DeliveryStatus.SENT)
@@ -247,7 +260,7 @@ def _events(desk: Desk, waiting: list[Delivery]) -> list[EventRecord]:
 
 def _webhook(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled:
     secret = desk.store.gates.secret(delivery.gate, delivery.subscriber_id or "")
-    desk.store.deliveries.attempt(delivery.id)
+    desk.store.deliveries.attempt(delivery.id, desk.clock())
     notifier.send(
         Message(
             delivery.address,

@@ -39,6 +39,7 @@ from cloud.posting import Desk
 from cloud.relay import Relay
 from cloud.settings import Settings
 from cloud.store import JOB_TIMEOUT_S, JobQueue, Store
+from cloud.store import now as moment
 from cloud.upkeep import Upkeep
 
 log = structlog.get_logger("cloud.worker")
@@ -228,6 +229,10 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     cooldown = timedelta(seconds=settings.mail_cooldown_s)
     jobs.sit_down(Desk(store, usable, settings.public_url, mail_cooldown=cooldown))
     meters.watch_queue(lambda: _or_nan(store.waiting_jobs), lambda: _or_nan(store.oldest_wait_s))
+    meters.watch_holds(
+        lambda: _or_nan(lambda: store.limiter.held_chats(moment())),
+        lambda: _or_nan(lambda: store.limiter.fleet_held_s(moment())),
+    )
     end_metrics = meters.serve(settings)
     relay = Relay(store)
     parts = (LateJobs(store), Upkeep(store, settings), Outlook(store, settings), relay)

@@ -10,6 +10,7 @@ import structlog
 from telegram.error import BadRequest, NetworkError, RetryAfter, TimedOut
 from telegram.ext import BaseRateLimiter
 
+from cloud import meters
 from cloud.errors import StoreError
 from cloud.store import Store
 
@@ -56,7 +57,7 @@ class FleetPace(BaseRateLimiter[None]):
             except RetryAfter as error:
                 asked = error.retry_after
                 seconds = asked.total_seconds() if isinstance(asked, timedelta) else float(asked)
-                await self._hold(seconds)
+                await self._hold(str(data.get("chat_id", "")), seconds)
                 if last or seconds > LONGEST_WAIT_S:
                     raise
                 await asyncio.sleep(seconds)
@@ -82,8 +83,12 @@ class FleetPace(BaseRateLimiter[None]):
                 return
             await asyncio.sleep(min(wait.total_seconds(), LONGEST_WAIT_S))
 
-    async def _hold(self, seconds: float) -> None:
+    async def _hold(self, chat: str, seconds: float) -> None:
+        if not chat:
+            return
         try:
-            await asyncio.to_thread(self._store.limiter.hold, seconds)
+            fleet = await asyncio.to_thread(self._store.limiter.hold, chat, seconds)
         except StoreError as error:
-            log.warning("the fleet was not told to wait", reason=str(error))
+            log.warning("the other processes were not told to wait", reason=str(error))
+            return
+        meters.held(fleet=fleet)

@@ -50,6 +50,13 @@ class Delivery(Wire):
     )
     kind: DeliveryKind = DeliveryKind.EVENT
     attempts: Integer = Field(default=0, ge=0, description="How often sending it was begun")
+    throttled: Integer = Field(
+        default=0,
+        ge=0,
+        description="How many of these were put off by a limit of the other side (429), which "
+        "costs no try",
+    )
+    first_attempt_at: UtcTime | None = None
     acknowledged_by: str | None = Field(
         default=None, description="Who took charge of the alert, as Telegram names them"
     )

@@ -19,7 +19,12 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
-from cloud.errors import DeliveryError, DeliveryImpossible, DeliveryPostponed
+from cloud.errors import (
+    DeliveryError,
+    DeliveryImpossible,
+    DeliveryPostponed,
+    DeliveryThrottled,
+)
 from cloud.notify.base import Message
 
 CONNECT_TIMEOUT_S = 5.0
@@ -74,6 +79,9 @@ class TelegramNotifier:
             return self._loop.run(call)
         except TelegramError as error:
             raise translated(error) from error
+        except (TypeError, ValueError, OverflowError) as error:
+            # The library reads `retry_after` and the like before it looks at what they are.
+            raise DeliveryPostponed("Telegram's answer could not be read") from error
 
 
 def _chat(address: str) -> int | str:
@@ -90,7 +98,7 @@ def translated(error: TelegramError) -> DeliveryError:
         case RetryAfter():
             wait = error.retry_after
             seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
-            return DeliveryPostponed(f"Telegram asks to wait {seconds:g} s", seconds)
+            return DeliveryThrottled(f"Telegram asks to wait {seconds:g} s", seconds)
         case InvalidToken() | EndPointNotFound():
             final = "Telegram does not know the token in CLOUD_TELEGRAM_TOKEN"
         case Forbidden():
@@ -101,4 +109,6 @@ def translated(error: TelegramError) -> DeliveryError:
             final = f"Telegram refused the message: {error.message}"
     if final is not None:
         return DeliveryImpossible(final)
+    if error.message.startswith("Too Many Requests"):  # without `retry_after`
+        return DeliveryThrottled("Telegram takes no more messages for now")
     return DeliveryPostponed(f"Telegram could not be reached: {error.message}")

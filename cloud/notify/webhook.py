@@ -14,14 +14,19 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 from pydantic import SecretStr
 
-from cloud.errors import DeliveryImpossible, DeliveryPostponed
+from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled
 from cloud.notify.base import Message
 
 TIMEOUT_S = 10.0
+LONGEST_RETRY_AFTER_S = 1e6
+"""More than anybody waits: longer numbers are cut, so that they stay numbers."""
+
 SECRET_BYTES = 32
 SECRET_PREFIX = "whsec_"  # noqa: S105 (a prefix)
 
@@ -39,6 +44,24 @@ def signature(secret: SecretStr, message_id: str, timestamp: int, body: bytes) -
     key = base64.b64decode(secret.get_secret_value().removeprefix(SECRET_PREFIX))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def asked_s(retry_after: str, at: datetime) -> float | None:
+    """Return for how many seconds a Retry-After header asks us to wait; None where it says nothing.
+
+    It is a number of seconds or a date (RFC 9110 section 10.2.3). A date that is over asks for
+    nothing, and what is neither is taken for no header.
+    """
+    text = retry_after.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), LONGEST_RETRY_AFTER_S)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    # A date without a zone is in GMT, as all dates of HTTP are.
+    aware = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    return min(max((aware - at).total_seconds(), 0.0), LONGEST_RETRY_AFTER_S)
 
 
 def looked_up(host: str, port: int) -> Sequence[str]:
@@ -72,7 +95,9 @@ class WebhookNotifier:
         if status == httpx.codes.GONE:
             raise DeliveryImpossible("the webhook answered 410: it wants no more")
         if not 200 <= status < 300:
-            wait = float(asked) if asked.isdecimal() and len(asked) < 5 else None
+            wait = asked_s(asked, datetime.now(UTC))
+            if status == httpx.codes.TOO_MANY_REQUESTS:
+                raise DeliveryThrottled("the webhook answered 429: it takes no more for now", wait)
             raise DeliveryPostponed(f"the webhook answered {status}", wait)
         return ""
 
@@ -83,7 +108,7 @@ class WebhookNotifier:
     def _request(self, message: Message, secret: SecretStr) -> httpx.Request:
         url = url_of(message.address, private_addresses=self._private)
         body = message.text.encode()
-        now = int(time.time())
+        moment = int(time.time())
         host = url.host
         return self._client.build_request(
             "POST",
@@ -94,8 +119,8 @@ class WebhookNotifier:
                 "Content-Type": "application/json",
                 "User-Agent": "Maskgate-Webhook/1",
                 "webhook-id": message.id,
-                "webhook-timestamp": str(now),
-                "webhook-signature": signature(secret, message.id, now, body),
+                "webhook-timestamp": str(moment),
+                "webhook-signature": signature(secret, message.id, moment, body),
             },
             extensions={"sni_hostname": host},
         )

@@ -1,7 +1,8 @@
 """Deliveries: what was to be told to whom, and what became of it.
 
 A delivery's record is a hash: the message itself, and beside it what changes. `held_until` is
-when the worker that has it in hand is given up on; `attempts` counts the sends that were begun;
+when the worker that has it in hand is given up on; `attempts` counts the sends that were begun, and
+`throttled` those of them that a limit put off; `first_attempt_at` is when the first was begun;
 `message_id` is Telegram's name of what was sent, by which it is edited once acknowledged.
 """
 
@@ -78,9 +79,17 @@ class Deliveries:
             keys=[keyspace.delivery(delivery_id)], args=[int(lease.total_seconds() * 1000)]
         )
 
-    def attempt(self, delivery_id: str) -> None:
+    def attempt(self, delivery_id: str, now: datetime) -> None:
         """Count a send that is about to be begun."""
-        self._client.hincrby(keyspace.delivery(delivery_id), "attempts", 1)
+        key = keyspace.delivery(delivery_id)
+        with self._client.pipeline() as pipe:
+            pipe.hincrby(key, "attempts", 1)
+            pipe.hsetnx(key, "first_attempt_at", to_ms(now))
+            pipe.execute()
+
+    def throttle(self, delivery_id: str) -> None:
+        """Count a send that a limit of the other side put off."""
+        self._client.hincrby(keyspace.delivery(delivery_id), "throttled", 1)
 
     def release(self, delivery_id: str, reason: str) -> None:
         """Let go of a delivery that is still to be sent, and say what it waits for."""
@@ -139,9 +148,11 @@ class Deliveries:
                     "detail": "",
                     "settled_at": "",
                     "attempts": 0,
+                    "throttled": 0,
                     "held_until": 0,
                 },
             )
+            pipe.hdel(key, "first_attempt_at")
             for command in self._jobs.commands([(delivery_id, channel)], None, now()):
                 pipe.execute_command(*command)  # type: ignore[no-untyped-call]
             try:

@@ -7,15 +7,21 @@ most b + W/T messages go in any window of length W, which is what the constants 
 
 The limits are those of https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this:
 30 messages a second overall, one a second in a chat, 20 a minute in a group.
+
+Telegram answers 429 with `retry_after` for each of the three, and does not say which it is. What
+it asks holds the chat that it was asked for. Only where several chats are told to wait at almost
+the same time it is taken for the limit of the whole bot, and the fleet is held too.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import cast
 
 import redis
 
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
+from cloud.store.moments import from_ms
 
 FLEET_PER_SECOND = 30
 
@@ -31,11 +37,21 @@ GROUP_BURST = 5
 PLACE_LIFETIME_MS = 3_600_000
 """How long a delivery that waits keeps its place in its chat's line."""
 
+FLEET_HOLD_CHATS = 3
+FLEET_HOLD_WINDOW_MS = 60_000
+"""So many different chats told to wait within so long hold the fleet. A chat's own limits are per
+second and per minute, so chats that are merely busy are rarely told so together; a bot that is
+over its limit is told so at once by every chat that it writes to."""
+
+LONGEST_HOLD_S = 86_400.0
+"""What Telegram asks is obeyed up to a day, which is as long as a delivery is tried for."""
+
 TAKE = """
 -- Let a message go, or say how long it has to wait; only one that goes counts.
--- KEYS: hold (ms since 1970), TAT of the fleet, hash of the chat, place of this message
+-- KEYS: hold of the fleet (ms since 1970), TAT of the fleet, hash of the chat, place of this
+--       message, holds of chats
 -- ARGV: interval of the fleet (ms), burst of the fleet, interval of the chat, burst of the chat,
---       lifetime of a place, now ('' for this server's clock)
+--       lifetime of a place, now ('' for this server's clock), chat
 -- A message that finds its chat busy gets a place: a moment, one interval after the last place
 -- given. So a hundred that wait for one chat come back one after the other, in order.
 local now = tonumber(ARGV[6])
@@ -43,7 +59,8 @@ if not now then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 end
-local hold = tonumber(redis.call('GET', KEYS[1]) or '0')
+local hold = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'),
+  tonumber(redis.call('ZSCORE', KEYS[5], ARGV[7]) or '0'))
 if hold > now then return tostring(hold - now) end
 
 local fleet_interval, fleet_burst = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -77,16 +94,46 @@ return '0'
 """
 
 HOLD = """
--- Let nothing go for a while; a longer hold that is there already stays.
--- KEYS: hold; ARGV: length (ms), now ('' for this server's clock)
-local now = tonumber(ARGV[2])
+-- Let nothing go to a chat for a while, and nothing at all where several chats are told to wait.
+-- A longer hold that is there already stays. Answers 1 where the fleet is held by this.
+-- KEYS: hold of the fleet, holds of chats (sorted by their end), chats told to wait (sorted by when
+--       they were told), for how long they were told (ms, hash)
+-- ARGV: chat, length (ms), now ('' for this server's clock), chats that hold the fleet, window (ms)
+local chat, length, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[5])
+local now = tonumber(ARGV[3])
 if not now then
   local time = redis.call('TIME')
   now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 end
-local till = now + tonumber(ARGV[1])
+
+local function longer(key)
+  local left = redis.call('PTTL', key)
+  if left >= 0 then return math.max(left, length + 1000) end
+  return length + 1000
+end
+
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+local lifetime = longer(KEYS[2])
+redis.call('ZADD', KEYS[2], 'GT', string.format('%.3f', now + length), chat)
+redis.call('PEXPIRE', KEYS[2], math.ceil(lifetime))
+
+for _, old in ipairs(redis.call('ZRANGE', KEYS[3], '-inf', now - window, 'BYSCORE')) do
+  redis.call('ZREM', KEYS[3], old)
+  redis.call('HDEL', KEYS[4], old)
+end
+redis.call('ZADD', KEYS[3], now, chat)
+redis.call('HSET', KEYS[4], chat, length)
+redis.call('PEXPIRE', KEYS[3], window)
+redis.call('PEXPIRE', KEYS[4], window)
+
+if redis.call('ZCARD', KEYS[3]) < tonumber(ARGV[4]) then return 0 end
+local shortest = length
+for _, told in ipairs(redis.call('HVALS', KEYS[4])) do
+  shortest = math.min(shortest, tonumber(told))
+end
+local till = now + shortest
 if till > tonumber(redis.call('GET', KEYS[1]) or '0') then
-  redis.call('SET', KEYS[1], string.format('%.3f', till), 'PX', math.ceil(tonumber(ARGV[1])) + 1000)
+  redis.call('SET', KEYS[1], string.format('%.3f', till), 'PX', math.ceil(shortest) + 1000)
 end
 return 1
 """
@@ -118,6 +165,7 @@ class Limiter:
     """One for all workers and the bot, on the clock of Redis, which they share."""
 
     def __init__(self, client: redis.Redis, per_second: int = FLEET_PER_SECOND) -> None:
+        self._client = client
         self._fleet = fleet_rate(per_second)
         self._take = client.register_script(TAKE)
         self._hold = client.register_script(HOLD)
@@ -137,18 +185,59 @@ class Limiter:
                 keyspace.TELEGRAM_FLEET,
                 keyspace.telegram_chat(chat),
                 keyspace.telegram_place(message),
+                keyspace.TELEGRAM_CHAT_HOLDS,
             ],
             args=[
                 *(self._fleet.interval_ms, self._fleet.burst),
                 *(rate.interval_ms, rate.burst),
-                *(PLACE_LIFETIME_MS, "" if now_ms is None else now_ms),
+                *(PLACE_LIFETIME_MS, "" if now_ms is None else now_ms, chat),
             ],
         )
         return timedelta(milliseconds=float(waiting))
 
-    def hold(self, seconds: float, now_ms: float | None = None) -> None:
-        """Stop the whole fleet for so long, as Telegram asks with `retry_after`."""
-        self._hold(
-            keys=[keyspace.TELEGRAM_HOLD],
-            args=[seconds * 1000, "" if now_ms is None else now_ms],
+    def hold(self, chat: str, seconds: float, now_ms: float | None = None) -> bool:
+        """Send nothing to a chat for as long as Telegram asks with `retry_after`.
+
+        Where FLEET_HOLD_CHATS different chats are told to wait within FLEET_HOLD_WINDOW_MS, nothing
+        is sent at all for the shortest of what they were asked: that is what the bot's own limit
+        asks, if it is the cause, and one chat that has to wait longer keeps nobody else waiting.
+
+        Args:
+            chat: the chat that the refused message was for.
+            seconds: how long; at most LONGEST_HOLD_S are obeyed.
+            now_ms: milliseconds since 1970, instead of Redis' own clock.
+
+        Returns:
+            Whether the fleet is held too.
+        """
+        length_ms = min(max(seconds, 0.0), LONGEST_HOLD_S) * 1000
+        return bool(
+            self._hold(
+                keys=[
+                    keyspace.TELEGRAM_HOLD,
+                    keyspace.TELEGRAM_CHAT_HOLDS,
+                    keyspace.TELEGRAM_TOLD,
+                    keyspace.TELEGRAM_ASKED,
+                ],
+                args=[
+                    *(chat, length_ms, "" if now_ms is None else now_ms),
+                    *(FLEET_HOLD_CHATS, FLEET_HOLD_WINDOW_MS),
+                ],
+            )
         )
+
+    def held_until(self, chat: str, now: datetime) -> datetime | None:
+        """Return until when Telegram asked us to send nothing to this chat; None if it did not."""
+        till = self._client.zscore(keyspace.TELEGRAM_CHAT_HOLDS, chat)
+        until = from_ms(int(till)) if till else None
+        return until if until is not None and until > now else None
+
+    def held_chats(self, now: datetime) -> int:
+        """Return how many chats are held now."""
+        key = keyspace.TELEGRAM_CHAT_HOLDS
+        return self._client.zcount(key, f"({now.timestamp() * 1000}", "+inf")
+
+    def fleet_held_s(self, now: datetime) -> float:
+        """Return for how many more seconds the fleet is held; 0 where it is not."""
+        till = cast(bytes | None, self._client.get(keyspace.TELEGRAM_HOLD))
+        return max(float(till) / 1000 - now.timestamp(), 0.0) if till else 0.0

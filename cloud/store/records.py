@@ -110,6 +110,8 @@ def delivery(fields: Fields) -> Delivery:
             "detail": fields[b"detail"].decode(),
             "settled_at": _moment(fields[b"settled_at"]),
             "attempts": int(fields.get(b"attempts", 0)),
+            "throttled": int(fields.get(b"throttled", 0)),
+            "first_attempt_at": _moment(fields.get(b"first_attempt_at")),
             "acknowledged_by": text(fields.get(b"acknowledged_by")),
             "acknowledged_at": _moment(fields.get(b"acknowledged_at")),
         }

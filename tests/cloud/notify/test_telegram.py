@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.errors import DeliveryImpossible, DeliveryPostponed
+from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled
 from cloud.notify.base import Message
 from cloud.notify.telegram import TelegramNotifier
 from tests.doubles.bot_api import BotApiDouble
@@ -41,11 +41,31 @@ def test_a_flood_is_postponed_for_as_long_as_telegram_says(
     api: BotApiDouble, telegram: TelegramNotifier
 ) -> None:
     api.flood(retry_after=7)
-    with pytest.raises(DeliveryPostponed) as raised:
+    with pytest.raises(DeliveryThrottled) as raised:
         telegram.send(Message("42", "Refused"))
     assert raised.value.retry_after_s == 7
     telegram.send(Message("42", "Refused"))
     assert len(api.messages) == 1
+
+
+@pytest.mark.parametrize("absurd", [10**18, -5, 10**9])
+def test_an_absurd_flood_is_postponed_and_breaks_nothing(
+    api: BotApiDouble, telegram: TelegramNotifier, absurd: int
+) -> None:
+    api.flood(retry_after=absurd)
+    with pytest.raises(DeliveryPostponed):
+        telegram.send(Message("42", "Refused"))
+    telegram.send(Message("42", "Refused"))
+    assert len(api.messages) == 1
+
+
+def test_a_429_without_a_time_is_no_breakdown(
+    api: BotApiDouble, telegram: TelegramNotifier
+) -> None:
+    api.refuse(429, "Too Many Requests")
+    with pytest.raises(DeliveryThrottled) as raised:
+        telegram.send(Message("42", "Refused"))
+    assert raised.value.retry_after_s is None
 
 
 def test_a_breakdown_is_postponed(api: BotApiDouble, telegram: TelegramNotifier) -> None:

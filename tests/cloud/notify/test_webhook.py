@@ -8,14 +8,23 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from pydantic import SecretStr
 
-from cloud.errors import DeliveryImpossible, DeliveryPostponed
+from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled
 from cloud.notify.base import Message
-from cloud.notify.webhook import WebhookNotifier, is_public, new_secret, signature, url_of
+from cloud.notify.webhook import (
+    LONGEST_RETRY_AFTER_S,
+    WebhookNotifier,
+    asked_s,
+    is_public,
+    new_secret,
+    signature,
+    url_of,
+)
 from tests.doubles.redis_server import free_port
 
 SECRET = new_secret()
@@ -104,6 +113,38 @@ def test_what_is_no_yes_is_postponed(
         webhook.send(message(receiver.port))
     assert raised.value.retry_after_s == 7
     assert len(receiver.bodies) == 1
+
+
+def test_a_429_is_told_apart_from_a_breakdown(receiver: Receiver, webhook: WebhookNotifier) -> None:
+    receiver.status = 429
+    receiver.headers = {"Retry-After": "17"}
+    with pytest.raises(DeliveryThrottled) as raised:
+        webhook.send(message(receiver.port))
+    assert raised.value.retry_after_s == 17
+
+
+AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3", 3),
+        (" 120 ", 120),
+        ("0", 0),
+        ("Mon, 02 Mar 2026 08:01:00 GMT", 60),
+        ("Monday, 02-Mar-26 08:01:00 GMT", 60),
+        ("Sun, 01 Mar 2026 08:00:00 GMT", 0),
+        ("1000000000", LONGEST_RETRY_AFTER_S),
+        ("9" * 400, LONGEST_RETRY_AFTER_S),
+        *((header, None) for header in ("", "-5", "1.5", "soon", "3 s", "٣", "1e9", "nan", "inf")),
+        ("Mon, 99 Mar 2026 08:01:00 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_and_else_nothing(
+    header: str, seconds: float | None
+) -> None:
+    assert asked_s(header, AT) == seconds
 
 
 def test_gone_is_final(receiver: Receiver, webhook: WebhookNotifier) -> None:

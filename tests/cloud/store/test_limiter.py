@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud.store import Store
+from cloud.store import Store, now
 from cloud.store.limiter import Limiter
 from tests.doubles.redis_server import RedisServer
 
@@ -95,12 +96,82 @@ def test_a_message_that_comes_later_does_not_overtake_the_line(limiter: Limiter)
     assert take(PRIVATE, "third", START_MS + 2_000).total_seconds() == 0.5
 
 
-def test_what_telegram_asks_holds_the_whole_fleet(limiter: Limiter) -> None:
-    limiter.hold(7, START_MS)
-    limiter.hold(3, START_MS)
-    assert limiter.take("1", "a", START_MS).total_seconds() == 7
-    assert limiter.take("2", "b", START_MS + 6_000).total_seconds() == 1
-    assert limiter.take("2", "b", START_MS + 7_000).total_seconds() == 0
+def wait_s(limiter: Limiter, chat: str, at_ms: float) -> float:
+    return limiter.take(chat, f"a message to {chat}", at_ms).total_seconds()
+
+
+def test_a_chat_that_is_told_to_wait_an_hour_holds_itself_alone(limiter: Limiter) -> None:
+    assert limiter.hold("1", 3600, START_MS) is False
+    assert wait_s(limiter, "1", START_MS) == 3600
+    assert wait_s(limiter, "2", START_MS) == 0
+    assert wait_s(limiter, GROUP, START_MS) == 0
+    assert wait_s(limiter, "1", START_MS + 3_599_000) == 1
+    assert wait_s(limiter, "1", START_MS + 3_600_000) == 0
+
+
+@pytest.mark.parametrize("chat", [PRIVATE, GROUP, "@the_door"])
+def test_a_longer_hold_on_a_chat_stays(limiter: Limiter, chat: str) -> None:
+    limiter.hold(chat, 7, START_MS)
+    limiter.hold(chat, 3, START_MS)
+    assert wait_s(limiter, chat, START_MS) == 7
+    limiter.hold(chat, 9, START_MS + 1_000)
+    assert wait_s(limiter, chat, START_MS + 1_000) == 9
+
+
+def test_one_chat_told_again_and_again_does_not_hold_the_fleet(limiter: Limiter) -> None:
+    for _ in range(10):
+        assert limiter.hold("1", 30, START_MS) is False
+    assert limiter.hold("2", 30, START_MS) is False
+    assert wait_s(limiter, "3", START_MS) == 0
+
+
+def test_three_chats_told_to_wait_within_a_minute_hold_the_fleet(limiter: Limiter) -> None:
+    told = [("1", 3600, 0), ("2", 5, 1_000), (GROUP, 7, 59_000)]
+    assert [limiter.hold(chat, asked, START_MS + at) for chat, asked, at in told] == [
+        False,
+        False,
+        True,
+    ]
+    # For the shortest of what was asked: the hour is one chat's own.
+    assert wait_s(limiter, "4", START_MS + 59_000) == 5
+    assert wait_s(limiter, "4", START_MS + 64_000) == 0
+    assert wait_s(limiter, GROUP, START_MS + 64_000) == 2
+    assert wait_s(limiter, "1", START_MS + 64_000) == 3536
+
+
+def test_three_chats_told_to_wait_over_more_than_a_minute_do_not_hold_the_fleet(
+    limiter: Limiter,
+) -> None:
+    assert not any(limiter.hold(str(chat), 3600, START_MS + chat * 30_001) for chat in range(1, 9))
+    assert wait_s(limiter, "9", START_MS + 9 * 30_000) == 0
+
+
+def test_a_longer_hold_on_the_fleet_stays(limiter: Limiter) -> None:
+    for chat in "123":
+        limiter.hold(chat, 50, START_MS)
+    assert limiter.hold("4", 2, START_MS)
+    assert wait_s(limiter, "5", START_MS) == 50
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(1e9, 86_400), (-5, 0), (0, 0)])
+def test_an_absurd_hold_is_cut_down(limiter: Limiter, asked: float, kept: float) -> None:
+    limiter.hold("1", asked, START_MS)
+    assert wait_s(limiter, "1", START_MS) == kept
+
+
+def test_a_hold_on_a_chat_is_told_to_operators(store: Store) -> None:
+    at = now()
+    store.limiter.hold("1", 3600)
+    until = store.limiter.held_until("1", at)
+    assert until is not None
+    assert timedelta(seconds=3590) < until - at <= timedelta(seconds=3600 + 10)
+    assert store.limiter.held_until("2", at) is None
+    assert store.limiter.held_chats(at) == 1
+    assert store.limiter.held_chats(at + timedelta(hours=2)) == 0
+    assert store.limiter.fleet_held_s(at) == 0
+    for chat in "23":
+        store.limiter.hold(chat, 100)
+    assert 90 < store.limiter.fleet_held_s(at) <= 110
 
 
 def test_on_the_clock_of_redis_the_first_goes_at_once(store: Store) -> None:
