@@ -3,13 +3,15 @@
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Query
 
 from cloud import passwords
-from cloud.api.deps import Caller, Now, Principal, StoreDep, at_gate
+from cloud.api.deps import Caller, Now, Principal, StoreDep, at_gate, readable_gate
+from cloud.api.lists import LINKED, PagesDep, made
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import Account, IssuedAccount, NewAccount, NewPassword, ProblemCode
+from cloud.contract.base import GateId
 from cloud.errors import AccountExists, AccountUnknown, GateForbidden, GateUnknown
 from cloud.store import Store, StoredAccount, new_account_id
 
@@ -21,11 +23,19 @@ EXAMPLE_ACCOUNT = {"name": "Ana Ibáñez", "role": "operator", "gate": "main"}
 EXAMPLE_PASSWORD = {"password": "seven quiet herons at dusk"}
 
 
-@router.get("")
-def list_accounts(caller: Caller, store: StoreDep) -> list[Account]:
+@router.get("", responses={**documented(ProblemCode.GATE_FORBIDDEN), **LINKED})
+def list_accounts(
+    caller: Caller,
+    store: StoreDep,
+    pages: PagesDep,
+    gate: Annotated[GateId | None, Query(description="Bound to this gate alone")] = None,
+) -> list[Account]:
     """List accounts, the oldest first."""
-    held = store.accounts.all()
-    return [account.shown() for account in held if caller.gate in {None, account.gate}]
+    at = readable_gate(caller, gate)
+    held = [account.shown() for account in store.accounts.all() if at in {None, account.gate}]
+    return pages.of(
+        held, lambda account: made(account.created_at, account.id), lambda account: account.id
+    )
 
 
 @router.post(

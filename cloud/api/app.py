@@ -167,7 +167,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "Last-Event-ID", CSRF_HEADER),
-            expose_headers=("Retry-After", "X-Request-Id"),
+            expose_headers=("Link", "Retry-After", "X-Request-Id"),
         )
     app.add_middleware(Observation, metrics=metrics, over_tls=settings.public_over_tls)
     if settings.trusted_proxies:

@@ -4,12 +4,14 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Query, Request
 
-from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate, readable_gate
+from cloud.api.lists import LINKED, PagesDep, made
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep, request_id
 from cloud.contract import Device, DeviceStatus, Enrolment, EnrolmentRequest, Heartbeat, ProblemCode
+from cloud.contract.base import GateId
 from cloud.errors import DeviceUnknown, RoleForbidden
 from cloud.store.limits import ENROLMENTS_OF_AN_ADDRESS
 
@@ -69,15 +71,27 @@ def send_heartbeat(
     store.devices.beat(caller.device_id, heartbeat, now)
 
 
-@router.get("")
-def list_devices(caller: Caller, store: StoreDep, settings: SettingsDep, now: Now) -> list[Device]:
-    """List devices with their last heartbeat, the oldest first."""
+@router.get("", responses={**documented(ProblemCode.GATE_FORBIDDEN), **LINKED})
+def list_devices(
+    *,
+    caller: Caller,
+    store: StoreDep,
+    settings: SettingsDep,
+    now: Now,
+    pages: PagesDep,
+    gate: Annotated[GateId | None, Query(description="Enrolled at this gate alone")] = None,
+) -> list[Device]:
+    """List devices with their last heartbeat, the oldest first; revoked ones too."""
+    at = readable_gate(caller, gate)
     latest = now - timedelta(seconds=settings.offline_after_s)
-    return [
+    held = [
         device.model_copy(update={"status": status_of(device, latest)})
         for device in store.devices.all()
-        if caller.gate in {None, device.gate}
+        if at in {None, device.gate}
     ]
+    return pages.of(
+        held, lambda device: made(device.enrolled_at, device.id), lambda device: device.id
+    )
 
 
 def status_of(device: Device, latest: datetime) -> DeviceStatus:

@@ -7,6 +7,7 @@ import structlog
 from fastapi import APIRouter, Body, Path
 
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.lists import LINKED, PagesDep, named
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import EnrolmentCode, Gate, GateChange, NewGate, ProblemCode
@@ -22,10 +23,11 @@ GatePath = Annotated[GateId, Path(description="The gate's id")]
 _AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
 
 
-@router.get("")
-def list_gates(caller: Caller, store: StoreDep) -> list[Gate]:
+@router.get("", responses=LINKED)
+def list_gates(caller: Caller, store: StoreDep, pages: PagesDep) -> list[Gate]:
     """List gates, by id."""
-    return [gate for gate in store.gates.all() if caller.gate in {None, gate.id}]
+    held = [gate for gate in store.gates.all() if caller.gate in {None, gate.id}]
+    return pages.of(held, lambda gate: named(gate.id), lambda gate: gate.id)
 
 
 @router.post(

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Query
 
-from cloud.api.deps import Caller, Now, Principal, StoreDep, at_gate, operations_of
+from cloud.api.deps import Caller, Now, Principal, StoreDep, at_gate, operations_of, readable_gate
+from cloud.api.lists import LINKED, PagesDep, made
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep, renamed
 from cloud.contract import (
@@ -18,6 +19,7 @@ from cloud.contract import (
     ProblemCode,
     Role,
 )
+from cloud.contract.base import GateId
 from cloud.errors import GateForbidden, GateUnknown, KeyUnknown, MalformedRequest
 from cloud.store import OpenSession, Store, StoredKey, amended, expiry_of, mint
 
@@ -26,10 +28,18 @@ log = structlog.get_logger("cloud.api")
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 
-@router.get("")
-def list_keys(caller: Caller, store: StoreDep, now: Now) -> list[Key]:
+@router.get("", responses={**documented(ProblemCode.GATE_FORBIDDEN), **LINKED})
+def list_keys(
+    caller: Caller,
+    store: StoreDep,
+    now: Now,
+    pages: PagesDep,
+    gate: Annotated[GateId | None, Query(description="Bound to this gate alone")] = None,
+) -> list[Key]:
     """List keys, the oldest first, without their secrets; revoked and expired ones too."""
-    return [key.shown(now) for key in store.keys.all() if caller.gate in {None, key.gate}]
+    at = readable_gate(caller, gate)
+    held = [key.shown(now) for key in store.keys.all() if at in {None, key.gate}]
+    return pages.of(held, lambda key: made(key.created_at, key.id), lambda key: key.id)
 
 
 @router.get("/me")

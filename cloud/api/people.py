@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Path
 
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.gates import GatePath, existing
+from cloud.api.lists import LINKED, PagesDep, made
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import (
@@ -64,11 +65,17 @@ def create_pairing_code(
     return made.model_copy(update={"url": deep_link(store, made.code)})
 
 
-@router.get("/{gate_id}/staff", responses=_AT_A_GATE)
-def list_staff(gate_id: GatePath, caller: Caller, store: StoreDep) -> list[StaffMember]:
-    """List the chats that have a role at this gate."""
+@router.get("/{gate_id}/staff", responses={**_AT_A_GATE, **LINKED})
+def list_staff(
+    gate_id: GatePath, caller: Caller, store: StoreDep, pages: PagesDep
+) -> list[StaffMember]:
+    """List the chats that have a role at this gate, the oldest first."""
     existing(store, at_gate(caller, gate_id))
-    return store.staff.of_gate(gate_id)
+    return pages.of(
+        store.staff.of_gate(gate_id),
+        lambda member: made(member.paired_at, member.chat),
+        lambda member: member.chat,
+    )
 
 
 @router.delete(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body
 
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.gates import GatePath, existing
+from cloud.api.lists import LINKED, PagesDep, made
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import (
@@ -36,11 +37,17 @@ _OF_A_SUBSCRIBER = documented(
 _REMOVABLE = frozenset({"quiet_hours", "cooldown_s"})
 
 
-@router.get("", responses=_AT_A_GATE)
-def list_subscribers(gate_id: GatePath, caller: Caller, store: StoreDep) -> list[Subscriber]:
-    """List who is told of this gate's events."""
+@router.get("", responses={**_AT_A_GATE, **LINKED})
+def list_subscribers(
+    gate_id: GatePath, caller: Caller, store: StoreDep, pages: PagesDep
+) -> list[Subscriber]:
+    """List who is told of this gate's events, the oldest first."""
     existing(store, at_gate(caller, gate_id))
-    return store.gates.subscribers(gate_id)
+    return pages.of(
+        store.gates.subscribers(gate_id),
+        lambda subscriber: made(subscriber.created_at, subscriber.id),
+        lambda subscriber: subscriber.id,
+    )
 
 
 @router.post("", status_code=201, responses=_AT_A_GATE)
