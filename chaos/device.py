@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -83,8 +84,14 @@ def _append(path: Path, line: str) -> None:
         os.close(handle)
 
 
+def _clock(orders: Sequence[Order]) -> Callable[[], datetime]:
+    """Return the clock of a device, which is wrong by the same time in all of its orders."""
+    off = timedelta(seconds=orders[0].clock_off_s if orders else 0)
+    return lambda: datetime.now(UTC) + off
+
+
 def _seen(order: Order) -> Event:
-    clock = datetime.now(UTC) + timedelta(seconds=order.clock_off_s)
+    clock = _clock([order])()
     nanoseconds = int(clock.timestamp() * 1e9)
     return Event(
         id=UUID(int=uuid_utils.uuid7(nanoseconds=nanoseconds).int),
@@ -96,7 +103,13 @@ def _seen(order: Order) -> Event:
     )
 
 
-def _send_at_once(folder: Path, me: identity.Identity, event: Event, copies: int) -> None:
+def _send_at_once(
+    folder: Path,
+    me: identity.Identity,
+    event: Event,
+    copies: int,
+    clock: Callable[[], datetime],
+) -> None:
     """Send one event from many callers at once, and note the passes that they were answered."""
     body = event.model_dump_json()
     line_up = threading.Barrier(copies)
@@ -111,7 +124,8 @@ def _send_at_once(folder: Path, me: identity.Identity, event: Event, copies: int
 
     with ExitStack() as stack:
         clients = [
-            stack.enter_context(Client(me.cloud_url, key=me.device_key)) for _ in range(copies)
+            stack.enter_context(Client(me.cloud_url, key=me.device_key, clock=clock))
+            for _ in range(copies)
         ]
         with ThreadPoolExecutor(copies) as callers:
             answers = [each for each in callers.map(send, clients) if each is not None]
@@ -139,7 +153,11 @@ def main(
     signal.signal(signal.SIGTERM, told_to_stop)
     me = identity.load(folder / IDENTITY)
 
-    with Outbox(folder / OUTBOX) as outbox, Client(me.cloud_url, key=me.device_key) as client:
+    clock = _clock(read_orders(folder))
+    with (
+        Outbox(folder / OUTBOX) as outbox,
+        Client(me.cloud_url, key=me.device_key, clock=clock) as client,
+    ):
 
         def vitals() -> Heartbeat:
             return Heartbeat(
@@ -164,7 +182,7 @@ def main(
             outbox.put(event)
             courier.wake()
             if order.copies:
-                _send_at_once(folder, me, event, order.copies)
+                _send_at_once(folder, me, event, order.copies, clock)
         stop.wait()
         courier.stop()
 

@@ -1,7 +1,8 @@
 """Who is told of a decision: the visitor whose pass it is, else the subscribers of its gate."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from cloud.contract import (
@@ -14,10 +15,12 @@ from cloud.contract import (
     Gate,
     IssuedPass,
     Language,
+    RefusalReason,
     Subscriber,
 )
 from cloud.notify.texts import manual_pass_text, text_of, topic_of, visitor_text
-from cloud.store import Surroundings, Visitor, first_of, subscriber_id
+from cloud.occurrence import Occurrence
+from cloud.store import Surroundings, Visitor, came_by, first_of, subscriber_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +31,37 @@ class Told:
     visitor: Visitor | None
 
 
-def of(around: Surroundings, gate: Gate, event: Event, decision: Decision) -> Told:
+HISTORY: Final = frozenset({RefusalReason.TOO_LATE, RefusalReason.CLOCK_AHEAD})
+"""Refusals that are not about whoever stands at the gate now."""
+
+
+def of(
+    around: Surroundings,
+    gate: Gate,
+    event: Event,
+    decision: Decision,
+    *,
+    occurrence: Occurrence,
+    visitor_wait: timedelta,
+) -> Told:
     """Return who is told what of a decision at a gate.
 
     A pass goes to the visitor who waits the longest, and then to nobody else in Telegram; a
     refusal is told to them too, since they are the one who stands there, and they keep their
-    place.
+    place. A delayed event is not about a visitor who came after it occurred, and one that came too
+    late, or of which nobody can tell how old it is, is about no visitor.
     """
     granted = decision.access is Access.GRANTED
-    visitor = first_of(around.visitors, decision.decided_at)
+    visitor = _visitor(around, decision, occurrence, visitor_wait)
     told = []
     for subscriber in around.subscribers:
         if visitor is not None and _stands_back(subscriber, visitor, granted=granted):
             continue
-        delivery = _to_subscriber(subscriber, gate, event, decision)
+        delivery = _to_subscriber(subscriber, gate, event, decision, occurrence)
         if delivery is not None:
             told.append(delivery)
     if visitor is not None:
-        told.append(_to_visitor(visitor, gate, event, decision))
+        told.append(_to_visitor(visitor, gate, event, decision, occurrence))
     return Told(told, visitor if granted else None)
 
 
@@ -62,7 +78,7 @@ def of_pass(
         gate=gate.id,
         channel=Channel.TELEGRAM,
         address=chat,
-        text=manual_pass_text(gate, issued, language),
+        text=manual_pass_text(gate, issued, language, now),
         with_qr=True,
         status=DeliveryStatus.PENDING,
         created_at=now,
@@ -74,6 +90,18 @@ def delivery_id(event_id: UUID, subscriber: str) -> str:
     return f"{event_id}_{subscriber}"
 
 
+def _visitor(
+    around: Surroundings, decision: Decision, occurrence: Occurrence, wait: timedelta
+) -> Visitor | None:
+    """Return the visitor whom a decision is about, if any."""
+    if occurrence.at is None or (decision.refusal and decision.refusal.reason in HISTORY):
+        return None
+    visitors = around.visitors
+    if occurrence.delayed:
+        visitors = came_by(visitors, occurrence.at, wait)
+    return first_of(visitors, decision.decided_at)
+
+
 def _stands_back(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> bool:
     """Whether a subscriber is not told because the visitor is."""
     return subscriber.channel is Channel.TELEGRAM and (
@@ -82,11 +110,13 @@ def _stands_back(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> 
 
 
 def _to_subscriber(
-    subscriber: Subscriber, gate: Gate, event: Event, decision: Decision
+    subscriber: Subscriber, gate: Gate, event: Event, decision: Decision, occurrence: Occurrence
 ) -> Delivery | None:
     if subscriber.suspended_at is not None or topic_of(decision) not in subscriber.topics:
         return None
-    text = text_of(subscriber.channel, gate, event, decision, subscriber.language)
+    text = text_of(
+        subscriber.channel, gate, event, decision, subscriber.language, occurrence=occurrence
+    )
     if text is None:
         return None
     granted = decision.access is Access.GRANTED
@@ -104,14 +134,16 @@ def _to_subscriber(
     )
 
 
-def _to_visitor(visitor: Visitor, gate: Gate, event: Event, decision: Decision) -> Delivery:
+def _to_visitor(
+    visitor: Visitor, gate: Gate, event: Event, decision: Decision, occurrence: Occurrence
+) -> Delivery:
     return Delivery(
         id=delivery_id(event.id, subscriber_id(Channel.TELEGRAM, visitor.chat)),
         event_id=event.id,
         gate=gate.id,
         channel=Channel.TELEGRAM,
         address=visitor.chat,
-        text=visitor_text(gate, event, decision, visitor.language),
+        text=visitor_text(gate, event, decision, visitor.language, occurrence=occurrence),
         with_qr=decision.access is Access.GRANTED,
         status=DeliveryStatus.PENDING,
         created_at=decision.decided_at,

@@ -24,6 +24,7 @@ from cloud.contract import (
 )
 from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
 from cloud.errors import EventConflict, GateUnknown, StoreFault
+from cloud.occurrence import Occurrence
 from cloud.store import (
     Acceptance,
     Attempt,
@@ -44,6 +45,9 @@ REFUSALS: Final = {
         message="Please cover your nose and mouth, then look at the camera again.",
     ),
 }
+
+VISITOR_WAIT: Final = timedelta(minutes=10)
+"""How long a visitor waits where the settings do not say."""
 
 MESSAGES: Final = {
     Outcome.ADMITTED: "Welcome. Please walk in.",
@@ -107,14 +111,29 @@ def accept(
     device_id: str,
     pass_lifetime: timedelta,
     now: datetime,
+    sent_at: datetime | None = None,
+    visitor_wait: timedelta = VISITOR_WAIT,
 ) -> Answer:
     """Decide on an event and keep it with all that follows; the same event again changes nothing.
 
+    `sent_at` is when the event was sent, by the clock that `occurred_at` is by; None where that is
+    not known.
+
     Raises EventConflict where the id is taken by a different event, or came from another device.
     """
+    occurrence = Occurrence.of(event.occurred_at, sent_at, now)
     while True:
         around = store.events.surroundings(gate)
-        offered = offer(event, around, device_id, pass_lifetime, now, gate=gate)
+        offered = offer(
+            event,
+            around,
+            device_id,
+            pass_lifetime,
+            now,
+            gate=gate,
+            occurrence=occurrence,
+            visitor_wait=visitor_wait,
+        )
         answer = settled(offered, store.events.add(offered))
         if answer is not None:
             return answer
@@ -128,13 +147,35 @@ def offer(
     now: datetime,
     *,
     gate: str,
+    occurrence: Occurrence | None = None,
+    visitor_wait: timedelta = VISITOR_WAIT,
 ) -> Acceptance:
-    """Decide on an event, and return what is to be kept; raise GateUnknown without its gate."""
+    """Decide on an event, and return what is to be kept; raise GateUnknown without its gate.
+
+    Without an `occurrence` the event's own time is taken at its word.
+    """
     if around.gate is None:
         raise GateUnknown(f"there is no gate {gate}")
-    decision = decide(event, gate, lifetime_at(around.gate, pass_lifetime), now)
-    told = audience.of(around, around.gate, event, decision)
-    return Acceptance(event, device_id, decision, told.deliveries, around.guards, told.visitor)
+    occurred = occurrence or Occurrence.of(event.occurred_at, None, now)
+    lifetime = lifetime_at(around.gate, pass_lifetime)
+    decision = decide(event, gate, lifetime, now, occurrence=occurred)
+    told = audience.of(
+        around,
+        around.gate,
+        event,
+        decision,
+        occurrence=occurred,
+        visitor_wait=visitor_wait,
+    )
+    return Acceptance(
+        event,
+        device_id,
+        decision,
+        told.deliveries,
+        around.guards,
+        told.visitor,
+        happened_at=occurred.at,
+    )
 
 
 def settled(offered: Acceptance, fate: Receipt | Fate) -> Answer | None:
@@ -147,16 +188,56 @@ def settled(offered: Acceptance, fate: Receipt | Fate) -> Answer | None:
     return Answer(offered.decision, repeated=False) if fate is Fate.WRITTEN else None
 
 
-def decide(event: Event, gate: str, pass_lifetime: timedelta, now: datetime) -> Decision:
-    """Return the answer to a verdict: a pass for a mask worn well, a refusal for all else."""
-    refusal = REFUSALS.get(event.label)
+def decide(
+    event: Event,
+    gate: str,
+    pass_lifetime: timedelta,
+    now: datetime,
+    *,
+    occurrence: Occurrence | None = None,
+) -> Decision:
+    """Return the answer to a verdict: a pass for a mask worn well, a refusal for all else.
+
+    The pass lives from the occurrence. Where it would be over, or nobody can tell when the event
+    occurred, that is the reason of the refusal, whatever the label.
+    """
+    occurred = occurrence or Occurrence.of(event.occurred_at, None, now)
+    if occurred.at is None:
+        return _refused(event, gate, now, _clock_ahead(event))
+    expires_at = occurred.at + pass_lifetime
+    if expires_at <= now:
+        return _refused(event, gate, now, _too_late(occurred.at))
+    if (refusal := REFUSALS.get(event.label)) is not None:
+        return _refused(event, gate, now, refusal)
     return Decision(
         event_id=event.id,
         gate=gate,
-        access=Access.GRANTED if refusal is None else Access.REFUSED,
+        access=Access.GRANTED,
         decided_at=now,
-        issued_pass=_new_pass(now + pass_lifetime) if refusal is None else None,
-        refusal=refusal,
+        issued_pass=_new_pass(expires_at),
+    )
+
+
+def _refused(event: Event, gate: str, now: datetime, refusal: Refusal) -> Decision:
+    return Decision(
+        event_id=event.id, gate=gate, access=Access.REFUSED, decided_at=now, refusal=refusal
+    )
+
+
+def _too_late(at: datetime) -> Refusal:
+    return Refusal(
+        reason=RefusalReason.TOO_LATE,
+        message="This verdict came too late for a pass: it was made at "
+        f"{at:%Y-%m-%d %H:%M:%S} UTC.",
+    )
+
+
+def _clock_ahead(event: Event) -> Refusal:
+    at = event.occurred_at
+    return Refusal(
+        reason=RefusalReason.CLOCK_AHEAD,
+        message="This verdict got no pass: its time, "
+        f"{at:%Y-%m-%d %H:%M:%S} UTC, lies in the future. The door's clock is ahead.",
     )
 
 

@@ -5,7 +5,14 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from cloud.contract import Access, EventRecord, Label, PassRecord, PassStatus
+from cloud.contract import (
+    Access,
+    EventRecord,
+    Label,
+    PassRecord,
+    PassStatus,
+    RefusalReason,
+)
 from dashboard.clock import LocalClock
 from dashboard.pages import Unread
 
@@ -61,21 +68,11 @@ def banner_for(event: EventRecord | Unread | None, clock: LocalClock, shown: tim
             "Please ask the staff.",
             f"This dashboard does not know {event.why}. Update the dashboard.",
         )
-    if event.accepted_at - event.occurred_at > LATE:
-        return _waiting(
-            f"The last verdict ({event.access}) was made at {clock.at(event.occurred_at)} and came "
-            f"at {clock.at(event.accepted_at)}: the gate was offline, or its clock is wrong."
-        )
+    note = _of_another_moment(event, clock)
+    if note:
+        return _waiting(note)
     if event.access is Access.REFUSED:
-        if clock.now - event.accepted_at > shown:
-            return _waiting(f"Last verdict: refused, at {clock.at(event.occurred_at)}.")
-        return Banner(
-            Tone.REFUSED,
-            "Refused",
-            event.refusal.message if event.refusal else "No pass this time.",
-            _seen(event, clock),
-            refusal=event.id,
-        )
+        return _refused(event, clock, shown)
     return _granted(event, event.pass_record, clock, shown)
 
 
@@ -91,6 +88,35 @@ def closed_banner(event: EventRecord | Unread | None, clock: LocalClock) -> Bann
     return Banner(
         Tone.CLOSED, "Closed", "This entrance is closed just now. Please speak to the staff.", last
     )
+
+
+def _of_another_moment(event: EventRecord, clock: LocalClock) -> str:
+    """What is noted of a verdict that is not about whoever stands at the gate now, else nothing."""
+    reason = event.refusal.reason if event.refusal is not None else ""
+    came_at = clock.at(event.accepted_at)
+    if reason == RefusalReason.CLOCK_AHEAD:
+        return (
+            f"The last verdict says that it was made at {clock.at(event.occurred_at)} and came at "
+            f"{came_at}: the door's clock is ahead."
+        )
+    happened_at = event.happened_at or event.occurred_at
+    if event.accepted_at - happened_at > LATE or reason == RefusalReason.TOO_LATE:
+        return (
+            f"The last verdict ({event.access}) was made at {clock.at(happened_at)} and came "
+            f"at {came_at}: the gate was offline, or its clock is wrong."
+        )
+    return ""
+
+
+def _refused(event: EventRecord, clock: LocalClock, shown: timedelta) -> Banner:
+    if clock.now - event.accepted_at > shown:
+        return _waiting(f"Last verdict: refused, at {clock.at(event.occurred_at)}.")
+    refusal = event.refusal
+    message = refusal.message if refusal else "No pass this time."
+    if refusal is not None and not isinstance(refusal.reason, RefusalReason):
+        # A reason of a later version: whether it is about the person's mask is not known.
+        return Banner(Tone.OVER, "No pass", message, _seen(event, clock))
+    return Banner(Tone.REFUSED, "Refused", message, _seen(event, clock), refusal=event.id)
 
 
 def _granted(

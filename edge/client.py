@@ -1,9 +1,9 @@
 """The API as the edge calls it. The one file that knows httpx."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -61,6 +61,10 @@ class Health:
     clock: datetime | None
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Client:
     """Calls the API; every failure becomes one of `edge.errors`.
 
@@ -69,6 +73,7 @@ class Client:
         key: The device's; None before enrolment.
         timeout_s: For each request.
         transport: Where the world begins; by default the network.
+        clock: The one by which events say when they occurred; by default this machine's.
     """
 
     def __init__(
@@ -78,10 +83,12 @@ class Client:
         key: SecretStr | None = None,
         timeout_s: float = 10.0,
         transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], datetime] = _now,
     ) -> None:
         self.url = url.rstrip("/")
         self._key = key
         self._timeout_s = timeout_s
+        self._clock = clock
         self._http = httpx.Client(base_url=self.url, timeout=timeout_s, transport=transport)
 
     def __enter__(self) -> Self:
@@ -99,7 +106,10 @@ class Client:
         return f"Client({self.url!r})"
 
     def post_event(self, event_id: UUID, body: str) -> Decision:
-        """Hand in an event.
+        """Hand in an event, and say what this device's clock shows as it is sent.
+
+        The header `Date` (RFC 9110 section 6.6.1) lets the cloud tell how old the event is, also
+        where this clock is wrong.
 
         Args:
             event_id: The one inside `body`.
@@ -110,7 +120,8 @@ class Client:
             KeyRefusedError: The device's key is not accepted.
             EventRejectedError: This event will never be.
         """
-        answer = self._send("POST", "/v1/events", content=body)
+        date = {"Date": format_datetime(self._clock(), usegmt=True)}
+        answer = self._send("POST", "/v1/events", content=body, headers=date)
         if not answer.is_success:
             problem = self._problem(answer)
             if problem is not None and problem.code in _NEVER_ACCEPTED:

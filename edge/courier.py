@@ -170,7 +170,12 @@ class Courier:
             self._correspondent.rejected(error)
             return
         self._outbox.ack(waiting.id)
-        _log.info("event_acknowledged", event_id=str(waiting.id), access=decision.access.value)
+        _log.info(
+            "event_acknowledged",
+            event_id=str(waiting.id),
+            access=decision.access.value,
+            reason=str(decision.refusal.reason) if decision.refusal is not None else "",
+        )
         self._set_link(Link.ONLINE, "")
         self._correspondent.answered(decision)
 

@@ -12,7 +12,7 @@ import structlog
 from rich.console import Console
 from rich.text import Text
 
-from cloud.contract import Access, Decision, Label
+from cloud.contract import Access, Decision, Label, RefusalReason
 from edge.errors import SettingsError
 from edge.values import Link, Verdict
 
@@ -23,6 +23,18 @@ _SAYS = {
     Label.WITHOUT_MASK: ("no mask", "red"),
     Label.INCORRECT_MASK: ("mask worn wrongly", "yellow"),
 }
+
+
+_REFUSALS: dict[str, tuple[str, str]] = {
+    "": ("refused", "bold white on red"),
+    RefusalReason.NO_MASK: ("refused", "bold white on red"),
+    RefusalReason.MASK_WORN_WRONGLY: ("refused", "bold white on red"),
+    RefusalReason.TOO_LATE: ("too late", "bold"),
+    RefusalReason.CLOCK_AHEAD: ("clock ahead", "bold yellow"),
+}
+"""What is said of a refusal by its reason, and how. Red is for the person who stands there now."""
+
+_OF_A_LATER_VERSION = ("no pass", "bold yellow")
 
 
 class Signal(Protocol):
@@ -59,7 +71,10 @@ class Screen:
         self._console.print(line, soft_wrap=True)
 
     def answer(self, decision: Decision) -> None:
-        """What the cloud said: the pass's number and end, or the reason of the refusal."""
+        """What the cloud said: the pass's number and end, or the reason why there is none.
+
+        Red is for a refusal of the person who stands there, never for an event that came too late.
+        """
         line = Text(f"{decision.decided_at:%H:%M:%S} UTC  ")
         if decision.access is Access.GRANTED:
             line.append(f"{'granted':<18}", style="bold white on green")
@@ -67,7 +82,9 @@ class Screen:
                 issued = decision.issued_pass
                 line.append(f"pass {issued.id}, until {issued.expires_at:%H:%M:%S} UTC")
         else:
-            line.append(f"{'refused':<18}", style="bold white on red")
+            reason = decision.refusal.reason if decision.refusal is not None else ""
+            words, style = _REFUSALS.get(reason, _OF_A_LATER_VERSION)
+            line.append(f"{words:<18}", style=style)
             if decision.refusal is not None:
                 line.append(decision.refusal.message)
         self._console.print(line, soft_wrap=True)

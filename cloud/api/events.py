@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import StringConstraints
 
-from cloud import gatekeeping
+from cloud import gatekeeping, occurrence
 from cloud import store as cloud_store
 from cloud.api.credentials import Credentials, body_as, described
 from cloud.api.deps import (
@@ -33,6 +33,7 @@ from cloud.contract import (
 )
 from cloud.contract.base import GateId, UtcTime
 from cloud.errors import EventUnknown, RoleForbidden
+from cloud.occurrence import Occurrence
 from cloud.store import StoredKey, Surroundings
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -78,12 +79,20 @@ async def post_event(request: Request) -> Response:
     The event, its pass, its receipt and its jobs are kept together or not at all. The same id
     again is answered with the same decision and does nothing twice; once the pass is past its
     expiry that decision comes without it, since the token is kept no longer.
+
+    A pass lives from `occurred_at`. Where it would be over already the event is kept and refused
+    as `too_late`. The header `Date` (RFC 9110 section 6.6.1) says what the device's clock shows as
+    it sends the event; `occurred_at` is then corrected by the cloud's clock. Without it, or where
+    it cannot be read, the device's clock is taken at its word. An event of up to 60 seconds in the
+    future is taken as of now; one further ahead is refused as `clock_ahead`.
     """
     credentials = Credentials(request, "post_event")
     body = await request.body()
     now = cloud_store.now()
-    store = async_store_of(request)
-    lifetime = timedelta(seconds=settings_of(request).pass_lifetime_s)
+    store, settings = async_store_of(request), settings_of(request)
+    lifetime = timedelta(seconds=settings.pass_lifetime_s)
+    visitor_wait = timedelta(seconds=settings.visitor_wait_s)
+    sent_at = occurrence.sent_at(request.headers.getlist("Date"))
 
     async def decision(
         caller: StoredKey, around: Surroundings
@@ -92,7 +101,14 @@ async def post_event(request: Request) -> Response:
             raise RoleForbidden("this key belongs to no enrolled device")
         event = body_as(Event, body)
         offered = gatekeeping.offer(
-            event, around, caller.device_id, lifetime, now, gate=caller.gate
+            event,
+            around,
+            caller.device_id,
+            lifetime,
+            now,
+            gate=caller.gate,
+            occurrence=Occurrence.of(event.occurred_at, sent_at, now),
+            visitor_wait=visitor_wait,
         )
         answer = gatekeeping.settled(offered, await store.add(offered))
         return (event, answer) if answer is not None else None
@@ -104,6 +120,7 @@ async def post_event(request: Request) -> Response:
         event_id=str(event.id),
         gate=answer.decision.gate,
         access=answer.decision.access.value,
+        reason=str(refusal.reason) if (refusal := answer.decision.refusal) else "",
         repeated=answer.repeated,
     )
     return Response(

@@ -30,6 +30,15 @@ class RefusalReason(StrEnum):
 
     NO_MASK = "no_mask"
     MASK_WORN_WRONGLY = "mask_worn_wrongly"
+    TOO_LATE = "too_late"
+    """The event reached the cloud when its pass would have been over, whatever its label."""
+
+    CLOCK_AHEAD = "clock_ahead"
+    """The event lies in the future, so nobody can tell how old it is."""
+
+
+AnyReason = Annotated[RefusalReason | str, Field(union_mode="left_to_right")]
+"""A reader keeps a reason of a later version as its text."""
 
 
 def _version_7(value: UUID) -> UUID:
@@ -67,8 +76,11 @@ class Event(Wire):
 
 
 class Refusal(Wire):
-    reason: RefusalReason
-    message: str = Field(description="What the person at the gate is told")
+    reason: AnyReason
+    message: str = Field(
+        description="What the person at the gate is told. With `too_late` and `clock_ahead` it is "
+        "about a person who may have left: show it to nobody who stands there now"
+    )
 
 
 class Decision(Wire):
@@ -91,6 +103,12 @@ class EventRecord(Event):
     device_id: str
     access: Access
     accepted_at: UtcTime = Field(description="When the cloud stored it")
+    happened_at: UtcTime | None = Field(
+        default=None,
+        description="When it occurred by the cloud's clock, never later than `accepted_at`; "
+        "`occurred_at` is by the device's clock. Absent where that lies in the future, and for "
+        "events of before this was kept",
+    )
     refusal: Refusal | None = None
     pass_record: PassRecord | None = Field(default=None, alias="pass")
     cursor: str = Field(description="Place in the stream of events; opaque")

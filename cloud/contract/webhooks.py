@@ -7,6 +7,7 @@ try), `webhook-timestamp`, and `webhook-signature` with the HMAC-SHA256 of the t
 secret that was shown when the subscriber was made.
 """
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -40,6 +41,13 @@ class WebhookData(Wire):
     confidence: Probability
     votes: Integer
     occurred_at: UtcTime
+    happened_at: UtcTime | None = Field(
+        default=None,
+        description="`occurred_at` by the cloud's clock; absent where nobody can tell",
+    )
+    delivered_late: Boolean = Field(
+        default=False, description="It reached the cloud more than a minute after it occurred"
+    )
     pass_id: Uuid | None = None
     pass_expires_at: UtcTime | None = None
     refusal: Refusal | None = None
@@ -53,7 +61,15 @@ class WebhookEvent(Wire):
     data: WebhookData
 
     @classmethod
-    def of(cls, gate: Gate, event: Event, decision: Decision) -> Self:
+    def of(
+        cls,
+        gate: Gate,
+        event: Event,
+        decision: Decision,
+        *,
+        happened_at: datetime | None = None,
+        delivered_late: bool = False,
+    ) -> Self:
         """Return what is told of a decision at a gate."""
         issued = decision.issued_pass
         return cls(
@@ -68,6 +84,8 @@ class WebhookEvent(Wire):
                 confidence=event.confidence,
                 votes=event.votes,
                 occurred_at=event.occurred_at,
+                happened_at=happened_at,
+                delivered_late=delivered_late,
                 pass_id=issued.id if issued else None,
                 pass_expires_at=issued.expires_at if issued else None,
                 refusal=decision.refusal,

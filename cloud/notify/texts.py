@@ -3,7 +3,7 @@
 import functools
 import tomllib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import jinja2
@@ -14,13 +14,17 @@ from cloud.contract import (
     Decision,
     Device,
     Event,
+    EventRecord,
     Gate,
     IssuedPass,
     Label,
     Language,
+    RefusalReason,
     Topic,
     WebhookEvent,
 )
+from cloud.notify.times import in_full, in_short
+from cloud.occurrence import Occurrence
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -43,28 +47,34 @@ _PAGES = jinja2.Environment(
 )
 
 
-def _time_of_day(moment: datetime) -> str:
-    return moment.time().isoformat("seconds")
-
-
-for _environment in (_TEXTS, _PAGES):
-    _environment.filters["time_of_day"] = _time_of_day
-
 _TEMPLATE_OF = {
     (Channel.TELEGRAM, Access.GRANTED): "pass.telegram.txt",
     (Channel.TELEGRAM, Access.REFUSED): "refusal.telegram.txt",
     (Channel.EMAIL, Access.REFUSED): "refusal.email.txt",
 }
 
-_WORDS = {
+_NOTHING_TO_DO = frozenset({(RefusalReason.TOO_LATE, Label.WITH_MASK)})
+"""Refusals that a webhook is told of, and nobody in a chat or by mail."""
+
+_WORDS: dict[Language, dict[str, str | tuple[str, ...]]] = {
     Language.EN: {
         "without": "without a mask",
         "wrongly": "mask worn wrongly",
         "with_mask": "with a mask",
         "without_mask": "no mask",
         "incorrect_mask": "mask worn wrongly",
-        "heads": ("when (UTC)", "what", "confidence"),
-        "facts": ("Gate", "When", "What", "Confidence", "Event"),
+        "heads": ("when", "what", "confidence"),
+        "gate": "Gate",
+        "when": "When",
+        "arrived": "Arrived",
+        "what": "What",
+        "confidence": "Confidence",
+        "note": "Note",
+        "event": "Event",
+        "late": "delivered late",
+        "too_late": "The person has probably left: it came too late for a pass.",
+        "clock_ahead": "The door's clock is ahead, so nobody can tell when this was, and no pass "
+        "was made. The time above is the door's. Set its clock.",
         "looks": "from {} looks",
         "more": "The last 50 are listed. The dashboard has them all.",
         "why": "You get this mail because this address is subscribed to {}.",
@@ -75,8 +85,18 @@ _WORDS = {
         "with_mask": "con mascarilla",
         "without_mask": "sin mascarilla",
         "incorrect_mask": "mascarilla mal puesta",
-        "heads": ("cuándo (UTC)", "qué", "confianza"),
-        "facts": ("Puerta", "Cuándo", "Qué", "Confianza", "Evento"),
+        "heads": ("cuándo", "qué", "confianza"),
+        "gate": "Puerta",
+        "when": "Cuándo",
+        "arrived": "Llegó",
+        "what": "Qué",
+        "confidence": "Confianza",
+        "note": "Nota",
+        "event": "Evento",
+        "late": "entregado con retraso",
+        "too_late": "La persona probablemente se ha ido: llegó tarde para un pase.",
+        "clock_ahead": "El reloj de la puerta va adelantado, así que nadie puede saber cuándo fue, "
+        "y no se hizo ningún pase. La hora de arriba es la de la puerta. Pon su reloj en hora.",
         "looks": "en {} miradas",
         "more": "Se muestran los últimos 50. El panel los tiene todos.",
         "why": "Recibes este correo porque esta dirección está suscrita a {}.",
@@ -95,37 +115,64 @@ def text_of(
     event: Event,
     decision: Decision,
     language: Language = Language.EN,
+    *,
+    occurrence: Occurrence | None = None,
+    zone: tzinfo = UTC,
 ) -> str | None:
     """Return what subscribers on a channel are told of a decision; None where it is nothing.
 
-    Those in charge get refusals by mail, and never a pass. A webhook is told in JSON.
+    Those in charge get refusals by mail, and never a pass. A webhook is told in JSON. Of a mask
+    worn well that came too late people are not told: there is nothing to do.
     """
+    occurred = occurrence or Occurrence.of(event.occurred_at, None, decision.decided_at)
     if channel is Channel.WEBHOOK:
-        return WebhookEvent.of(gate, event, decision).model_dump_json()
+        return WebhookEvent.of(
+            gate, event, decision, happened_at=occurred.at, delivered_late=occurred.late
+        ).model_dump_json()
     name = _TEMPLATE_OF.get((channel, decision.access))
-    if name is None:
+    if name is None or (_reason(decision), event.label) in _NOTHING_TO_DO:
         return None
-    return _rendered(name, language, gate=gate, event=event, decision=decision)
+    return _of_decision(name, language, gate, event, decision, occurrence=occurred, zone=zone)
 
 
-def visitor_text(gate: Gate, event: Event, decision: Decision, language: Language) -> str:
+def visitor_text(
+    gate: Gate,
+    event: Event,
+    decision: Decision,
+    language: Language,
+    *,
+    occurrence: Occurrence | None = None,
+    zone: tzinfo = UTC,
+) -> str:
     """Return what the visitor who stands at the gate is told."""
     granted = decision.access is Access.GRANTED
     name = "pass.telegram.txt" if granted else "visitor.refusal.txt"
-    return _rendered(name, language, gate=gate, event=event, decision=decision)
+    occurred = occurrence or Occurrence.of(event.occurred_at, None, decision.decided_at)
+    return _of_decision(name, language, gate, event, decision, occurrence=occurred, zone=zone)
 
 
-def manual_pass_text(gate: Gate, issued: IssuedPass, language: Language) -> str:
+def manual_pass_text(
+    gate: Gate, issued: IssuedPass, language: Language, now: datetime, zone: tzinfo = UTC
+) -> str:
     """Return what is said below the code of a pass that was made by hand."""
-    return _rendered("pass.manual.txt", language, gate=gate, issued=issued)
+    until = in_short(issued.expires_at, zone, now)
+    return _rendered("pass.manual.txt", language, gate=gate, until=until)
 
 
 def outage_text(
-    device: Device, gate: Gate, since: datetime, at: datetime, language: Language, *, over: bool
+    device: Device,
+    gate: Gate,
+    since: datetime,
+    at: datetime,
+    language: Language,
+    *,
+    over: bool,
+    zone: tzinfo = UTC,
 ) -> str:
     """Return what is told of a device that is silent `since` then, or is back `at` last."""
     name = "outage.ended.txt" if over else "outage.begun.txt"
-    return _rendered(name, language, device=device, gate=gate, since=since, at=at)
+    times = {"since": in_full(since, zone), "at": in_short(at, zone, since)}
+    return _rendered(name, language, device=device, gate=gate, **times)
 
 
 def test_text(gate: Gate, language: Language) -> str:
@@ -133,30 +180,44 @@ def test_text(gate: Gate, language: Language) -> str:
     return _rendered("test.txt", language, gate=gate)
 
 
-def digest_text(gate: str, events: Sequence[Event], language: Language) -> str:
+def digest_text(
+    gate: str, events: Sequence[EventRecord], language: Language, zone: tzinfo = UTC
+) -> str:
     """Return one mail about several refusals, its subject first; `gate` is its name."""
-    return _rendered("digest.email.txt", language, gate=gate, events=events, **_counts(events))
-
-
-def mail_page(subject: str, gate: str, events: Sequence[Event], language: Language) -> str:
-    """Return the same mail as HTML: one event as a list of facts, several as a table."""
-    words = dict(_WORDS[language])
-    first = events[0]
-    facts = (
-        gate,
-        first.occurred_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        words[first.label.value],
-        f"{first.confidence * 100:.0f} %, {str(words['looks']).format(first.votes)}",
-        str(first.id),
+    moments = [_happened(event) for event in events]
+    return _rendered(
+        "digest.email.txt",
+        language,
+        gate=gate,
+        rows=_rows(events, language, zone),
+        since=in_full(min(moments), zone),
+        until=in_full(max(moments), zone),
+        **_counts(events),
     )
+
+
+def mail_page(
+    subject: str,
+    gate: str,
+    events: Sequence[EventRecord],
+    language: Language,
+    zone: tzinfo = UTC,
+) -> str:
+    """Return the same mail as HTML: one event as a list of facts, several as a table."""
+    words = _WORDS[language]
     return _PAGES.get_template("mail.html").render(
         language=language.value,
         subject=subject,
-        events=events,
-        facts=list(zip(words["facts"], facts, strict=True)),
+        rows=_rows(events, language, zone),
+        facts=_facts(gate, events[0], language, zone),
         words={**words, "why": str(words["why"]).format(gate)},
         **_counts(events),
     )
+
+
+def label_words(label: Label, language: Language) -> str:
+    """Return what a person reads in the place of a label."""
+    return str(_WORDS[language][label.value])
 
 
 def bot_text(name: str, language: Language = Language.EN, **values: object) -> str:
@@ -170,9 +231,86 @@ def _sentence(name: str, language: Language) -> jinja2.Template:
     return _TEXTS.from_string(catalogue[name])
 
 
-def _counts(events: Sequence[Event]) -> dict[str, int]:
-    wrongly = sum(event.label is Label.INCORRECT_MASK for event in events)
-    return {"wrongly": wrongly, "without": len(events) - wrongly}
+def _counts(events: Sequence[EventRecord]) -> dict[str, int]:
+    return {
+        "without": sum(event.label is Label.WITHOUT_MASK for event in events),
+        "wrongly": sum(event.label is Label.INCORRECT_MASK for event in events),
+        "masked": sum(event.label is Label.WITH_MASK for event in events),
+        "late": sum(_late(event) for event in events),
+    }
+
+
+def _happened(event: EventRecord) -> datetime:
+    return event.happened_at or event.occurred_at
+
+
+def _late(event: EventRecord) -> bool:
+    return Occurrence(_happened(event), event.accepted_at).late
+
+
+def _rows(
+    events: Sequence[EventRecord], language: Language, zone: tzinfo
+) -> list[tuple[str, str, str, str, str]]:
+    """Return when, what, how surely, which event and, where there is something, a note."""
+    return [
+        (
+            in_full(_happened(event), zone),
+            label_words(event.label, language),
+            f"{event.confidence * 100:.0f} %",
+            str(event.id),
+            str(_WORDS[language]["late"]) if _late(event) else "",
+        )
+        for event in events
+    ]
+
+
+def _facts(
+    gate: str, event: EventRecord, language: Language, zone: tzinfo
+) -> list[tuple[str, str]]:
+    words = _WORDS[language]
+    facts = {"gate": gate, "when": in_full(_happened(event), zone)}
+    if _late(event):
+        facts["arrived"] = f"{in_full(event.accepted_at, zone)}, {words['late']}"
+    looks = str(words["looks"]).format(event.votes)
+    facts["what"] = label_words(event.label, language)
+    facts["confidence"] = f"{event.confidence * 100:.0f} %, {looks}"
+    if event.refusal is not None and event.refusal.reason in words:
+        facts["note"] = str(words[event.refusal.reason])
+    facts["event"] = str(event.id)
+    return [(str(words[name]), value) for name, value in facts.items()]
+
+
+def _reason(decision: Decision) -> str | None:
+    return decision.refusal.reason if decision.refusal is not None else None
+
+
+def _of_decision(
+    name: str,
+    language: Language,
+    gate: Gate,
+    event: Event,
+    decision: Decision,
+    *,
+    occurrence: Occurrence,
+    zone: tzinfo,
+) -> str:
+    at, told_at, issued = occurrence.at, decision.decided_at, decision.issued_pass
+    shown = at if at is not None else event.occurred_at
+    return _rendered(
+        name,
+        language,
+        gate=gate,
+        event=event,
+        decision=decision,
+        reason=_reason(decision),
+        what=label_words(event.label, language),
+        late=occurrence.late,
+        at=in_short(shown, zone, told_at),
+        at_in_full=in_full(shown, zone),
+        told_at=in_short(told_at, zone, told_at),
+        told_at_in_full=in_full(told_at, zone),
+        until=in_short(issued.expires_at, zone, told_at) if issued is not None else "",
+    )
 
 
 def _rendered(name: str, language: Language, **values: object) -> str:

@@ -62,7 +62,7 @@ from cloud.store.staff import Staff
 from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
 from cloud.store.surroundings import Surroundings
 from cloud.store.transaction import Fate
-from cloud.store.visitors import Visitor, Visitors, first_of
+from cloud.store.visitors import Visitor, Visitors, came_by, first_of
 
 __all__ = [
     "COMMAND",
@@ -102,6 +102,7 @@ __all__ = [
     "Undoing",
     "Visitor",
     "amended",
+    "came_by",
     "csrf_token",
     "dated",
     "declared",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from cloud import tracing
@@ -14,15 +14,18 @@ from cloud.contract import (
     Event,
     IssuedPass,
     PassStatus,
-    Refusal,
+    RefusalReason,
 )
 from cloud.store import keyspace, statistics
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.queue import JobWriter
-from cloud.store.records import Fields, parsed
+from cloud.store.records import Fields, parsed, refusal
 from cloud.store.tokens import sha256_of
 from cloud.store.transaction import UNGUARDED, Batch, Guards
 from cloud.store.visitors import Visitor
+
+_READ_BY_ALL: Final = frozenset({RefusalReason.NO_MASK, RefusalReason.MASK_WORN_WRONGLY})
+"""Reasons that every version reads. An earlier one calls a record with another reason damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ class Acceptance:
     guards: Guards = UNGUARDED
     visitor: Visitor | None = None
     """Whose pass it is, and who so waits no more."""
+
+    happened_at: datetime | None = None
+    """When the event occurred by the cloud's clock; None where nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ def token_key(record: Fields) -> str | None:
 
 def receipt(record: Fields, token: bytes | None) -> Receipt:
     """Return what a kept event says, with the token of its pass while there is one."""
-    event, gate, refusal = parsed(Event, record[b"event"]), record[b"gate"].decode(), None
+    event, gate = parsed(Event, record[b"event"]), record[b"gate"].decode()
     issued = None
     if token is not None:
         issued = IssuedPass(
@@ -65,15 +71,13 @@ def receipt(record: Fields, token: bytes | None) -> Receipt:
             token=token.decode(),
             expires_at=from_ms(record[b"pass_expires_at"]),
         )
-    if record[b"refusal"]:
-        refusal = parsed(Refusal, record[b"refusal"])
     decision = Decision(
         event_id=event.id,
         gate=gate,
         access=Access(record[b"access"].decode()),
         decided_at=from_ms(record[b"accepted_at"]),
         issued_pass=issued,
-        refusal=refusal,
+        refusal=refusal(record),
     )
     return Receipt(event, gate, record[b"device"].decode(), decision)
 
@@ -94,7 +98,9 @@ class Clerk:
         # Written out once: a UUID's text is put together anew each time.
         event_id, pass_id = str(event.id), str(issued.id) if issued else ""
         record = keyspace.event(event_id)
-        refusal = decision.refusal
+        refused = decision.refusal
+        kept_as = "refusal" if refused and refused.reason in _READ_BY_ALL else "later_refusal"
+        happened_at = acceptance.happened_at
         batch = Batch(acceptance.guards)
         batch.hash(
             record,
@@ -104,7 +110,9 @@ class Clerk:
                 "device": acceptance.device_id,
                 "access": decision.access.value,
                 "accepted_at": at_ms,
-                "refusal": refusal.model_dump_json() if refusal else "",
+                "refusal": "",
+                **({kept_as: refused.model_dump_json()} if refused else {}),
+                **({"happened_at": str(to_ms(happened_at))} if happened_at else {}),
                 "pass": pass_id,
                 "pass_expires_at": str(to_ms(issued.expires_at)) if issued else "",
                 **({"trace": trace} if (trace := tracing.carrier()) else {}),
@@ -119,14 +127,15 @@ class Clerk:
             "device": acceptance.device_id,
         }
         batch.append((keyspace.events(), keyspace.events(gate)), record, oldest, entry)
-        counted_at = statistics.happened(event.occurred_at, at, self._retention)
+        counted_at = statistics.happened(happened_at, at, self._retention)
         judged = statistics.judged(decision.access, event.label)
         batch.add("HINCRBY", *statistics.cell(gate, counted_at, judged), "1")
         if issued is not None:
+            watched_ms = (event.occurred_at - event.first_seen_at) // timedelta(milliseconds=1)
             of_event = {
                 "event": event_id,
                 "issued_at": at_ms,
-                "seen_at": str(to_ms(event.first_seen_at)),
+                "seen_at": str(max(to_ms(happened_at or at) - watched_ms, 0)),
             }
             self._pass(batch, issued, pass_id, gate, of_event)
         for delivery in acceptance.deliveries:

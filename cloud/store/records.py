@@ -86,7 +86,6 @@ class StoredPass:
 def event_record(fields: Fields, held: StoredPass | None, now: datetime) -> EventRecord:
     """Return the event that `fields` hold, with its pass as it is at `now`."""
     event = parsed(Event, fields[b"event"])
-    refusal = fields[b"refusal"]
     return EventRecord.model_validate(
         {
             **event.model_dump(),
@@ -94,11 +93,21 @@ def event_record(fields: Fields, held: StoredPass | None, now: datetime) -> Even
             "device_id": fields[b"device"].decode(),
             "access": fields[b"access"].decode(),
             "accepted_at": from_ms(fields[b"accepted_at"]),
-            "refusal": parsed(Refusal, refusal) if refusal else None,
+            "happened_at": _moment(fields.get(b"happened_at")),
+            "refusal": refusal(fields),
             "pass": None if held is None else held.record(now),
             "cursor": fields[b"cursor"].decode(),
         }
     )
+
+
+def refusal(fields: Fields) -> Refusal | None:
+    """Return the refusal that an event's `fields` hold, if any.
+
+    A reason that earlier versions cannot read is in a field of its own, which they pass over.
+    """
+    kept = fields.get(b"later_refusal") or fields[b"refusal"]
+    return parsed(Refusal, kept) if kept else None
 
 
 def delivery(fields: Fields) -> Delivery:

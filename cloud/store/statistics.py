@@ -66,14 +66,15 @@ def drawn(seconds: float) -> str:
     return f"qr:{_BINS.key(max(seconds, _SHORTEST_S))}"
 
 
-def happened(occurred_at: datetime, accepted_at: datetime, retention: timedelta) -> datetime:
-    """Return when an event is counted: when it occurred, where its device's clock can be believed.
+def happened(happened_at: datetime | None, accepted_at: datetime, retention: timedelta) -> datetime:
+    """Return when an event is counted: when it occurred by the cloud's clock.
 
-    Events of a gate that was offline come late and count where they belong. One that is said to
-    be of the future, or of before the retention, counts when it was accepted.
+    Events of a gate that was offline come late and count where they belong. One of which nobody
+    can tell when it occurred, or that is of before the retention, counts when it was accepted.
     """
-    believable = accepted_at - retention < occurred_at <= accepted_at
-    return occurred_at if believable else accepted_at
+    if happened_at is None or happened_at <= accepted_at - retention:
+        return accepted_at
+    return happened_at
 
 
 @dataclass(slots=True)

@@ -73,6 +73,11 @@ def first_of(visitors: Iterable[Visitor], now: datetime) -> Visitor | None:
     return next((visitor for visitor in visitors if visitor.until > now), None)
 
 
+def came_by(visitors: Iterable[Visitor], moment: datetime, wait: timedelta) -> list[Visitor]:
+    """Return those who had come by a moment; `wait` is how long each waits."""
+    return [visitor for visitor in visitors if visitor.until - wait <= moment]
+
+
 @at_the_door
 class Visitors:
     """Waiting chats by gate, first come first; and a code for each gate."""

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 from chaos import device, plan
@@ -39,6 +40,8 @@ def test_a_wrong_clock_shows_in_times_and_in_the_id() -> None:
     right = device._seen(Order(Label.WITH_MASK, 0.1))
     ahead = device._seen(Order(Label.WITH_MASK, 0.1, clock_off_s=plan.CLOCK_OFF_S))
     assert ahead.id.version == 7
+    clock = device._clock([Order(Label.WITH_MASK, 0.1, clock_off_s=plan.CLOCK_OFF_S)])
+    assert abs(clock() - ahead.occurred_at) < timedelta(seconds=60)
     assert 3590 < (ahead.occurred_at - right.occurred_at).total_seconds() < 3660
     # The first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7).
     assert 3_590_000 < (ahead.id.int >> 80) - (right.id.int >> 80) < 3_660_000

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import argon2
@@ -73,16 +73,17 @@ def store(settings: Settings) -> Iterator[Store]:
 
 @pytest.fixture
 def make_event() -> Callable[..., Event]:
-    """Events whose only difference is what a test says, with an id that is new unless given."""
+    """Events of now whose only difference is what a test says, with a new id unless given."""
 
     def make(label: Label = Label.WITH_MASK, **changes: Any) -> Event:
+        seen = now()
         fields = {
             "id": uuid7(),
             "label": label,
             "confidence": 0.97,
             "votes": 9,
-            "first_seen_at": datetime(2026, 3, 2, 8, 15, 29, tzinfo=UTC),
-            "occurred_at": datetime(2026, 3, 2, 8, 15, 30, tzinfo=UTC),
+            "first_seen_at": seen - timedelta(seconds=1),
+            "occurred_at": seen,
         }
         return Event.model_validate({**fields, **changes})
 

@@ -38,6 +38,10 @@ def accept(store: Store, event: Event, device_id: str = "camera", gate: str = GA
     )
 
 
+def made_at(make_event: Make, moment: datetime, label: Label = Label.WITH_MASK) -> Event:
+    return make_event(label, first_seen_at=moment, occurred_at=moment)
+
+
 def subscribe(store: Store, channel: Channel, address: str) -> None:
     store.gates.subscribe(
         Subscriber(id=uuid4().hex, gate=GATE, channel=channel, address=address, created_at=now())
@@ -62,11 +66,76 @@ def redeem(
 
 
 def test_a_mask_gets_a_pass_that_expires(make_event: Make) -> None:
-    decision = gatekeeping.decide(make_event(), GATE, LIFETIME, now())
+    event = make_event()
+    decision = gatekeeping.decide(event, GATE, LIFETIME, now())
     assert decision.access is Access.GRANTED
     assert decision.refusal is None
     assert decision.issued_pass is not None
-    assert decision.issued_pass.expires_at - decision.decided_at == LIFETIME
+    assert decision.issued_pass.expires_at - event.occurred_at == LIFETIME
+
+
+@pytest.mark.parametrize(
+    ("age", "granted"),
+    [
+        (timedelta(), True),
+        (LIFETIME - timedelta(milliseconds=1), True),
+        (LIFETIME, False),
+        (timedelta(hours=3), False),
+    ],
+)
+def test_a_pass_lives_from_the_occurrence_on(
+    make_event: Make, age: timedelta, granted: bool
+) -> None:
+    at = now()
+    decision = gatekeeping.decide(made_at(make_event, at - age), GATE, LIFETIME, at)
+    if granted:
+        assert decision.issued_pass is not None
+        assert decision.issued_pass.expires_at == at - age + LIFETIME
+    else:
+        assert decision.issued_pass is None
+        assert decision.refusal is not None
+        assert decision.refusal.reason is RefusalReason.TOO_LATE
+
+
+@pytest.mark.parametrize("label", list(Label))
+@pytest.mark.parametrize(
+    ("off", "reason", "word"),
+    [
+        (timedelta(hours=-3), RefusalReason.TOO_LATE, "came too late for a pass"),
+        (timedelta(hours=3), RefusalReason.CLOCK_AHEAD, "clock is ahead"),
+    ],
+)
+def test_every_label_of_another_time_is_refused_with_the_reason_and_its_time(
+    make_event: Make, label: Label, off: timedelta, reason: RefusalReason, word: str
+) -> None:
+    at = now()
+    event = made_at(make_event, at + off, label)
+    refusal = gatekeeping.decide(event, GATE, LIFETIME, at).refusal
+    assert refusal is not None
+    assert refusal.reason is reason
+    assert word in refusal.message
+    assert f"{at + off:%Y-%m-%d %H:%M:%S} UTC" in refusal.message
+    assert "look at the camera" not in refusal.message
+
+
+def test_a_decision_that_came_too_late_is_the_same_when_it_is_given_again(
+    store: Store, make_event: Make
+) -> None:
+    event = made_at(make_event, now() - timedelta(hours=3))
+    first, second = accept(store, event), accept(store, event)
+    assert (first.repeated, second.repeated) == (False, True)
+    assert first.decision == second.decision
+
+
+def test_an_earlier_version_reads_a_record_whose_reason_it_does_not_know(
+    store: Store, make_event: Make, redis_server: RedisServer
+) -> None:
+    late, refused = made_at(make_event, now() - timedelta(hours=3)), make_event(Label.WITHOUT_MASK)
+    for event in (late, refused):
+        accept(store, event)
+    with redis_server.client() as client:
+        assert client.hget(f"mg:event:{late.id}", "refusal") == b""
+        assert b"no_mask" in (client.hget(f"mg:event:{refused.id}", "refusal") or b"")
 
 
 @pytest.mark.parametrize(

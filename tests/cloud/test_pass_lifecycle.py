@@ -135,7 +135,7 @@ class Passes(RuleBasedStateMachine):
         else:
             issued = gatekeeping.accept(
                 self.store,
-                self.make_event(),
+                self.make_event(first_seen_at=self.clock, occurred_at=self.clock),
                 gate=gate.id,
                 device_id="camera",
                 pass_lifetime=lifetime,

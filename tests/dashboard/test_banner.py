@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from cloud.contract import EventRecord, Label, PassStatus
+from cloud.contract import EventRecord, Label, PassStatus, Refusal, RefusalReason
 from dashboard.banner import LATE, Banner, Tone, banner_for
 from dashboard.clock import LocalClock
 from tests.dashboard.cloud_double import CloudDouble
@@ -86,6 +86,33 @@ def test_a_late_verdict_is_history_and_its_pass_is_nobodys(
     banner = later(event, double, timedelta(0))
     assert (banner.tone, banner.qr_of, banner.refusal) == (Tone.WAITING, None, None)
     assert "offline" in banner.note
+
+
+def with_reason(event: EventRecord, reason: RefusalReason) -> EventRecord:
+    refusal = Refusal(reason=reason, message="It came too late for a pass.")
+    return event.model_copy(update={"refusal": refusal})
+
+
+def test_a_verdict_that_came_too_late_for_a_short_pass_is_history(double: CloudDouble) -> None:
+    event = with_reason(double.refuse(late=timedelta(seconds=20)), RefusalReason.TOO_LATE)
+    banner = later(event, double, timedelta(0))
+    assert (banner.tone, banner.refusal) == (Tone.WAITING, None)
+    assert "came" in banner.note
+
+
+def test_a_verdict_of_the_future_is_history_and_blames_the_doors_clock(
+    double: CloudDouble,
+) -> None:
+    event = with_reason(double.refuse(late=-timedelta(hours=1)), RefusalReason.CLOCK_AHEAD)
+    banner = later(event, double, timedelta(0))
+    assert (banner.tone, banner.refusal) == (Tone.WAITING, None)
+    assert "the door's clock is ahead" in banner.note
+
+
+def test_a_verdict_is_as_old_as_the_clouds_clock_says(double: CloudDouble) -> None:
+    event = double.grant(late=timedelta(hours=5))  # by a door's clock that is five hours behind
+    event = event.model_copy(update={"happened_at": event.accepted_at})
+    assert later(event, double, timedelta(0)).tone is Tone.GRANTED
 
 
 def test_a_grant_without_a_pass_sends_people_to_the_staff(double: CloudDouble) -> None:

@@ -63,6 +63,9 @@ SHOWN = [
 """Every enum in what the page reads."""
 
 EVENTS = [place for model, place, _ in SHOWN if model is EventRecord]
+REASON: Place = ("refusal", "reason")
+"""A reason that is not known is read as its text."""
+
 DELIVERIES = [place for model, place, _ in SHOWN if model is Delivery]
 DEVICES = [place for model, place, _ in SHOWN if model is Device]
 
@@ -132,10 +135,10 @@ def test_every_state_has_its_colours(name: str) -> None:
     assert f".{name} " in (TEMPLATES / "page.css").read_text().replace(",", " ,")
 
 
-@pytest.mark.parametrize("place", EVENTS, ids=".".join)
+@pytest.mark.parametrize("place", [p for p in EVENTS if p != REASON], ids=".".join)
 def test_an_event_of_a_newer_cloud_is_one_unknown_row(cloud: CloudDouble, place: Place) -> None:
     known = cloud.refuse(label=Label.INCORRECT_MASK)
-    newer = cloud.refuse() if place[0] == "refusal" else cloud.grant()
+    newer = cloud.grant()
     cloud.events[0] = changed(newer, place, "never_heard_of")
     said = html_of(open_page())
     assert said.count('data-testid="unread"') == 1
@@ -146,6 +149,17 @@ def test_an_event_of_a_newer_cloud_is_one_unknown_row(cloud: CloudDouble, place:
     assert "Mask worn wrongly" in said
     assert 'data-testid="trouble"' not in said
     assert 'data-testid="qr"' not in said  # no promise is made of what is not understood
+
+
+def test_a_refusal_for_a_reason_of_a_newer_cloud_says_its_message_and_beeps_at_nobody(
+    double: CloudDouble,
+) -> None:
+    event = changed(double.refuse(), REASON, "never_heard_of")
+    assert isinstance(event, EventRecord)
+    assert event.refusal is not None
+    banner = banner_for(event, clock_of(double), timedelta(seconds=30))
+    assert (banner.tone, banner.message) == (Tone.OVER, event.refusal.message)
+    assert banner.refusal is None
 
 
 @pytest.mark.parametrize("place", DELIVERIES, ids=".".join)

@@ -46,7 +46,8 @@ class CloudDouble:
 
     Attributes:
         events: Accepted, in the order in which they came.
-        heartbeats: Likewise.
+        dates: The header `Date` of each post of an event.
+        heartbeats: Accepted, in the order in which they came.
         fail_events: When set, the answer to every event: status and body.
         reject: Events with these labels are answered with 422.
         commands: What waits for the device; `after` acknowledges none of it here.
@@ -56,6 +57,7 @@ class CloudDouble:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.dates: list[str] = []
         self.heartbeats: list[Heartbeat] = []
         self.commands: list[Command] = []
         self.polls: list[str] = []
@@ -168,6 +170,8 @@ def serving(double: CloudDouble, port: int | None = None) -> Iterator[CloudDoubl
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             key = self.headers.get("Authorization", "")
+            if self.path == "/v1/events":
+                double.dates.append(self.headers.get("Date", ""))
             status, answer = double.answer(self.command, self.path, key, body)
             self.send_response_only(status)
             self.send_header("Date", double.date or self.date_time_string())

@@ -1,9 +1,12 @@
+import json
+from datetime import UTC, datetime, timedelta
+
 import httpx
 import pytest
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
-from cloud.contract import Access, EnrolmentRequest, ProblemCode
+from cloud.contract import Access, EnrolmentRequest, Label, ProblemCode
 from edge.client import Client, is_plain_http_elsewhere
 from edge.errors import (
     CloudUnreachableError,
@@ -11,7 +14,7 @@ from edge.errors import (
     EventRejectedError,
     KeyRefusedError,
 )
-from tests.edge.cloud_double import CODE, KEY, CloudDouble, problem
+from tests.edge.cloud_double import CODE, KEY, CloudDouble, decide, problem
 from tests.edge.test_outbox import event
 
 
@@ -24,6 +27,37 @@ def post(double: CloudDouble, key: str = KEY) -> Access:
 def test_an_event_is_answered(cloud: CloudDouble) -> None:
     assert post(cloud) is Access.GRANTED
     assert len(cloud.events) == 1
+
+
+def test_an_event_goes_with_what_this_devices_clock_shows(cloud: CloudDouble) -> None:
+    each = event()
+    moment = datetime(1994, 11, 6, 8, 49, 37, 900_000, tzinfo=UTC)
+    with Client(cloud.url, key=SecretStr(KEY), clock=lambda: moment) as client:
+        client.post_event(each.id, each.model_dump_json())
+    assert cloud.dates == ["Sun, 06 Nov 1994 08:49:37 GMT"]
+
+
+def test_each_try_says_anew_what_time_it_is(cloud: CloudDouble) -> None:
+    each = event()
+    moment = datetime(2026, 3, 2, 8, 15, tzinfo=UTC)
+    moments = iter([moment, moment + timedelta(minutes=5)])
+    with Client(cloud.url, key=SecretStr(KEY), clock=lambda: next(moments)) as client:
+        for _ in range(2):
+            client.post_event(each.id, each.model_dump_json())
+    assert cloud.dates == ["Mon, 02 Mar 2026 08:15:00 GMT", "Mon, 02 Mar 2026 08:20:00 GMT"]
+
+
+def test_a_reason_of_a_later_version_is_an_answer(cloud: CloudDouble) -> None:
+    each = event(Label.WITHOUT_MASK)
+    decision = decide(each)
+    assert decision.refusal is not None
+    body = json.loads(decision.model_dump_json())
+    body["refusal"]["reason"] = "of_a_later_version"
+    cloud.fail_events = (201, json.dumps(body).encode())
+    with Client(cloud.url, key=SecretStr(KEY)) as client:
+        answered = client.post_event(each.id, each.model_dump_json())
+    assert answered.refusal is not None
+    assert answered.refusal.reason == "of_a_later_version"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cloud.contract import Label
+from cloud.contract import Label, Refusal, RefusalReason
 from edge.errors import SettingsError
 from edge.pipeline import event_of
 from edge.signals import Bell, Screen, Signals, SoundCommand
@@ -60,6 +60,32 @@ def test_the_screen_says_what_the_cloud_says_of_a_refusal(console: Console) -> N
     Screen(console).answer(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
     assert "refused" in shown(console)
     assert "Please put on a mask" in shown(console)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (RefusalReason.TOO_LATE, "too late"),
+        (RefusalReason.CLOCK_AHEAD, "clock ahead"),
+        ("of_a_later_version", "no pass"),
+    ],
+)
+def test_an_answer_about_another_moment_looks_and_sounds_like_no_refusal(
+    reason: str, words: str
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="standard")
+    decision = decide(event_of(verdict(Label.WITHOUT_MASK), {})).model_copy(
+        update={"refusal": Refusal(reason=reason, message="Nobody is refused")}
+    )
+    Signals([Screen(console), Bell(console)]).answer(decision)
+    assert words in shown(console)
+    assert "Nobody is refused" in shown(console)
+    assert "refused  " not in shown(console)
+    assert BELL not in shown(console)
+    red_ground = "41m"  # ECMA-48 section 8.3.117: SGR 41 is a red background
+    assert red_ground not in shown(console)
+    Screen(console).answer(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
+    assert red_ground in shown(console)
 
 
 def test_the_screen_says_offline_and_how_much_waits(console: Console) -> None:

@@ -193,6 +193,8 @@ def test_what_other_versions_have_sent_is_taken(
 ) -> None:
     kept = Path(__file__).parents[1] / "contract" / "v1" / f"{sample}.json"
     body = json.loads(kept.read_text())
-    body["id"] = str(uuid7())
+    # What was sent then was of then: today it would come too late for a pass.
+    moment = datetime.now(UTC).isoformat()
+    body |= {"id": str(uuid7()), "first_seen_at": moment, "occurred_at": moment}
     event = Event.model_validate(body)
     assert client.post_event(event.id, json.dumps(body)).access is Access.GRANTED

@@ -1,11 +1,22 @@
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx
 import pytest
 
-from cloud.contract import Decision, Event, EventPage, EventRecord, Label, Problem, Role
+from cloud.contract import (
+    Access,
+    Decision,
+    Event,
+    EventPage,
+    EventRecord,
+    Label,
+    Problem,
+    RefusalReason,
+    Role,
+)
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
 
 Make = Callable[..., Event]
@@ -84,7 +95,7 @@ def test_fields_that_a_newer_edge_adds_are_ignored(device: httpx.Client, make_ev
         {"confidence": "NaN"},
         {"votes": 0},
         {"occurred_at": "2026-03-02T08:15:30"},  # says no zone
-        {"occurred_at": "2026-03-02T08:15:00Z"},  # before it began
+        {"occurred_at": "2026-03-02T08:15:00Z"},  # before it was first seen
         {"models": {"classifier": "abc"}},
         {"first_seen_at": "0001-01-01T00:00:00+14:00"},  # before there are years in UTC
         {"occurred_at": "9999-12-31T23:59:59-14:00"},
@@ -234,3 +245,115 @@ def test_a_refusal_says_why(device: httpx.Client, operator: httpx.Client, make_e
     decision = Decision.model_validate_json(post(device, make_event(Label.WITHOUT_MASK)).content)
     assert decision.refusal is not None
     assert page(operator).items[0].refusal == decision.refusal
+
+
+# Events that are old when they come, or that lie in the future.
+
+
+def decided(answer: httpx.Response) -> Decision:
+    assert answer.status_code == 201, answer.text
+    return Decision.model_validate_json(answer.content)
+
+
+def test_an_event_of_three_hours_ago_is_kept_and_gets_no_pass(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    moment = datetime.now(UTC) - timedelta(hours=3)
+    event = make_event(first_seen_at=moment, occurred_at=moment)
+    first = post(device, event)
+    decision = decided(first)
+    assert (decision.access, decision.issued_pass) == (Access.REFUSED, None)
+    assert decision.refusal is not None
+    assert decision.refusal.reason is RefusalReason.TOO_LATE
+    assert post(device, event).json() == first.json()
+    (record,) = page(operator).items
+    assert record.refusal == decision.refusal
+    assert record.happened_at is not None
+    assert abs(record.happened_at - moment) < timedelta(seconds=1)
+    assert record.occurred_at == event.occurred_at
+
+
+def test_an_event_of_two_minutes_ago_gets_the_three_minutes_that_are_left(
+    device: httpx.Client, make_event: Make
+) -> None:
+    moment = datetime.now(UTC) - timedelta(minutes=2)
+    decision = decided(post(device, make_event(first_seen_at=moment, occurred_at=moment)))
+    assert decision.issued_pass is not None
+    expires_at = decision.issued_pass.expires_at
+    assert abs(expires_at - moment - timedelta(minutes=5)) < timedelta(milliseconds=2)
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=-5), timedelta(hours=5)])
+def test_a_door_with_a_wrong_clock_that_says_so_by_date_gets_its_pass(
+    device: httpx.Client, operator: httpx.Client, make_event: Make, off: timedelta
+) -> None:
+    moment = datetime.now(UTC) + off
+    event = make_event(first_seen_at=moment, occurred_at=moment)
+    answer = device.post(
+        "/v1/events", json=posted(event), headers={"Date": format_datetime(moment, usegmt=True)}
+    )
+    decision = decided(answer)
+    assert decision.issued_pass is not None
+    assert decision.issued_pass.expires_at <= decision.decided_at + timedelta(minutes=5)
+    (record,) = page(operator).items
+    assert record.happened_at is not None
+    assert timedelta() <= record.accepted_at - record.happened_at < timedelta(seconds=30)
+
+
+def test_a_door_with_a_wrong_clock_that_was_offline_is_too_late_by_the_clouds_clock(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    sent = datetime.now(UTC) + timedelta(hours=5)
+    moment = sent - timedelta(minutes=30)
+    event = make_event(Label.WITHOUT_MASK, first_seen_at=moment, occurred_at=moment)
+    date = {"Date": format_datetime(sent, usegmt=True)}
+    decision = decided(device.post("/v1/events", json=posted(event), headers=date))
+    assert decision.refusal is not None
+    assert decision.refusal.reason is RefusalReason.TOO_LATE
+    (record,) = page(operator).items
+    assert record.happened_at is not None
+    age = record.accepted_at - record.happened_at
+    assert timedelta(minutes=29) < age < timedelta(minutes=31)
+
+
+@pytest.mark.parametrize("date", [None, "soon", "Sun, 99 Nov 1994 08:49:37 GMT"])
+def test_a_door_whose_clock_is_ahead_gets_no_pass_where_no_date_says_by_how_much(
+    device: httpx.Client, operator: httpx.Client, make_event: Make, date: str | None
+) -> None:
+    moment = datetime.now(UTC) + timedelta(minutes=2)
+    event = make_event(first_seen_at=moment, occurred_at=moment)
+    headers = {"Date": date} if date is not None else {}
+    decision = decided(device.post("/v1/events", json=posted(event), headers=headers))
+    assert decision.refusal is not None
+    assert decision.refusal.reason is RefusalReason.CLOCK_AHEAD
+    (record,) = page(operator).items
+    assert (record.happened_at, record.occurred_at) == (None, event.occurred_at)
+
+
+def test_an_event_of_half_a_minute_ahead_is_taken_as_of_now(
+    device: httpx.Client, make_event: Make
+) -> None:
+    moment = datetime.now(UTC) + timedelta(seconds=30)
+    decision = decided(post(device, make_event(first_seen_at=moment, occurred_at=moment)))
+    assert decision.issued_pass is not None
+    assert decision.issued_pass.expires_at == decision.decided_at + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_an_event_of_any_year_is_answered(
+    device: httpx.Client, operator: httpx.Client, make_event: Make, year: int
+) -> None:
+    event = make_event()
+    body = {**posted(event), "first_seen_at": "0001-01-01T00:00:00Z"}
+    body["occurred_at"] = f"{year:04}-12-31T23:59:59Z"
+    decision = decided(device.post("/v1/events", json=body))
+    assert decision.access is Access.REFUSED
+    assert page(operator).items[0].id == event.id
+
+
+def test_a_pass_of_whom_the_camera_saw_for_ages_is_read(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    body = {**posted(make_event()), "first_seen_at": "0001-01-01T00:00:00Z"}
+    assert decided(device.post("/v1/events", json=body)).access is Access.GRANTED
+    assert page(operator).items[0].pass_record is not None

@@ -134,6 +134,20 @@ def test_an_event_that_is_posted_shows_at_once(
     assert (total.events, total.granted, total.compliance_rate) == (1, 1, 1.0)
 
 
+def test_an_event_that_came_too_late_counts_where_it_occurred_as_one_without_a_pass(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    moment = now() - timedelta(hours=3)
+    event = make_event(first_seen_at=moment, occurred_at=moment)
+    device.post("/v1/events", json=posted(event)).raise_for_status()
+    span = {"since": (moment - timedelta(minutes=15)).isoformat()}
+    span["until"] = (moment + timedelta(minutes=15)).isoformat()
+    total = read(operator, gate=GATE, **span).total
+    assert (total.events, total.granted, total.refused) == (1, 0, 1)
+    assert total.labels[Label.WITH_MASK] == 1
+    assert total.compliance_rate == 1.0
+
+
 def test_a_key_of_a_gate_reads_that_gate(login: Login, count: Count) -> None:
     count(now() - timedelta(hours=1), GRANTED)
     count(now() - timedelta(hours=1), GRANTED, 5, OTHER_GATE)
