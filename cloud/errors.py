@@ -10,8 +10,10 @@
     │   └── StoreFault              Redis refused a command, or gave what nobody wrote
     ├── DeliveryError
     │   ├── DeliveryPostponed       not now: try again, after `retry_after_s` where it is given
-    │   │   └── DeliveryThrottled   the other side takes no more for now: this was no try
-    │   └── DeliveryImpossible      never: the address or the credentials are wrong
+    │   │   ├── DeliveryThrottled   the other side takes no more for now: this was no try
+    │   │   └── ChatMoved           the chat has another id, under which it takes the message
+    │   └── DeliveryImpossible      never: the message or the credentials are wrong
+    │       └── SubscriberGone      never to this address: its side refuses whatever we send
     └── RequestRefused              the caller's doing; each carries its `ProblemCode`
         ├── MalformedRequest
         ├── BodyTooLarge
@@ -87,8 +89,27 @@ class DeliveryThrottled(DeliveryPostponed):
     """The other side takes no more messages for now (429); it has not looked at this one."""
 
 
+class ChatMoved(DeliveryPostponed):
+    """The group has become a supergroup; `chat` is the id that it has now."""
+
+    def __init__(self, chat: str) -> None:
+        super().__init__(f"the chat has moved to {chat}")
+        self.chat = chat
+
+
 class DeliveryImpossible(DeliveryError):  # noqa: N818
     """It will not go through, however often it is tried."""
+
+
+class SubscriberGone(DeliveryImpossible):
+    """This address does not take our messages, whatever they say.
+
+    `at_once` is set where the other side says that this is for ever.
+    """
+
+    def __init__(self, reason: str, *, at_once: bool = False) -> None:
+        super().__init__(reason)
+        self.at_once = at_once
 
 
 class RequestRefused(CloudError):  # noqa: N818

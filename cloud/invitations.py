@@ -70,6 +70,8 @@ def pair(
                 created_at=now,
             )
         )
+        # A chat that had blocked the bot has just written to it.
+        store.suspensions.resume(member.gate, subscriber_id(Channel.TELEGRAM, chat))
     store.audit.record(
         actor=f"chat:{chat}",
         act="staff.paired",

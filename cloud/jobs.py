@@ -19,8 +19,15 @@ from rq.job import Job
 
 from cloud import meters, retries, tracing
 from cloud.contract import Channel, Delivery, DeliveryStatus
-from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled
-from cloud.posting import Desk, Settled, Wait, drawn, post, written_down
+from cloud.errors import (
+    ChatMoved,
+    DeliveryImpossible,
+    DeliveryPostponed,
+    DeliveryThrottled,
+    SubscriberGone,
+)
+from cloud.notify.base import Notifier
+from cloud.posting import Desk, Settled, Wait, drawn, post, reached, written_down
 from cloud.store import DELIVER, InOtherHands
 
 log = structlog.get_logger("cloud.jobs")
@@ -116,9 +123,11 @@ def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:
         _settled(desk, delivery, Settled(DeliveryStatus.UNDELIVERED_BY_CHOICE, reason))
         return None
     try:
-        done = post(desk, delivery, notifier)
+        delivery, done = _posted(desk, delivery, notifier)
     except DeliveryImpossible as error:
         _settled(desk, delivery, Settled(DeliveryStatus.FAILED, str(error)))
+        if isinstance(error, SubscriberGone):
+            _refused(desk, delivery, error)
         return None
     except DeliveryPostponed as error:
         return _again(desk, delivery, error)
@@ -128,7 +137,41 @@ def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:
             return _later(done.seconds)
         case Settled():
             _settled(desk, delivery, done)
+            if done.status is DeliveryStatus.SENT:
+                reached(desk, delivery)
     return None
+
+
+def _posted(
+    desk: Desk, delivery: Delivery, notifier: Notifier
+) -> tuple[Delivery, Settled | Wait | None]:
+    """Send a delivery; follow a chat that has moved, and send again there, once."""
+    try:
+        return delivery, post(desk, delivery, notifier)
+    except ChatMoved as error:
+        old, store = delivery.address, desk.store
+        store.migration.move(old, error.chat, desk.clock())
+        store.migration.readdress([delivery.id], old, error.chat)
+        moved = store.deliveries.get(delivery.id)
+        if moved is None or moved.address == old:
+            raise
+        log.info("chat_migrated", old=old, new=error.chat)
+    return moved, post(desk, moved, notifier)
+
+
+def _refused(desk: Desk, delivery: Delivery, error: SubscriberGone) -> None:
+    """Count a refusal for good; whoever takes no messages waits for no pass either."""
+    store, subscriber_id = desk.store, delivery.subscriber_id
+    if delivery.channel is Channel.TELEGRAM:
+        left = store.visitors.leave(delivery.address)
+        if left is not None:
+            log.info("visitor_left", gate=left, reason=str(error))
+    if subscriber_id is None:
+        return
+    if store.suspensions.refused(
+        delivery.gate, subscriber_id, str(error), desk.clock(), at_once=error.at_once
+    ):
+        log.warning("subscriber_suspended", subscriber_id=subscriber_id, reason=str(error))
 
 
 def _again(desk: Desk, delivery: Delivery, error: DeliveryPostponed) -> Retry | None:

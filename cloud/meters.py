@@ -77,6 +77,11 @@ _FLEET_HELD = Gauge(
     "For how much longer nothing is sent to Telegram at all; 0 where nothing holds the fleet",
     registry=REGISTRY,
 )
+_SUSPENDED = Gauge(
+    "maskgate_subscribers_suspended",
+    "Subscribers that are sent nothing because they refused it for good",
+    registry=REGISTRY,
+)
 _QUEUE_DEPTH = Gauge("maskgate_queue_depth", "Jobs that wait for a worker", registry=REGISTRY)
 _QUEUE_AGE = Gauge(
     "maskgate_queue_oldest_job_seconds",
@@ -135,6 +140,11 @@ def watch_holds(chats: Callable[[], float], fleet_s: Callable[[], float]) -> Non
     """Ask these at each scrape."""
     _HELD_CHATS.set_function(chats)
     _FLEET_HELD.set_function(fleet_s)
+
+
+def watch_suspended(subscribers: Callable[[], float]) -> None:
+    """Ask this at each scrape."""
+    _SUSPENDED.set_function(subscribers)
 
 
 def watch_queue(depth: Callable[[], float], age_s: Callable[[], float]) -> None:

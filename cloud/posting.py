@@ -81,13 +81,26 @@ class Settled:
 
 def post(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait | None:
     """Send one delivery by its channel's rules; None where another worker settled it."""
+    subscriber = _subscriber(desk, delivery)
+    suspended = subscriber is not None and subscriber.suspended_at is not None
+    if subscriber is not None and suspended and delivery.kind is not DeliveryKind.TEST:
+        return Settled(
+            DeliveryStatus.UNDELIVERED_BY_CHOICE,
+            f"the subscriber is suspended: {subscriber.suspended_reason}",
+        )
     match delivery.channel:
         case Channel.TELEGRAM:
-            return _telegram(desk, delivery, notifier)
+            return _telegram(desk, delivery, subscriber, notifier)
         case Channel.EMAIL:
-            return _mail(desk, delivery, notifier)
+            return _mail(desk, delivery, subscriber, notifier)
         case Channel.WEBHOOK:
             return _webhook(desk, delivery, notifier)
+
+
+def reached(desk: Desk, delivery: Delivery) -> None:
+    """Note that something went out to a delivery's subscriber."""
+    if delivery.subscriber_id is not None:
+        desk.store.suspensions.reached(delivery.gate, delivery.subscriber_id)
 
 
 def written_down(write: Callable[[], R]) -> R:
@@ -119,8 +132,9 @@ def drawn(desk: Desk, held: StoredPass) -> bytes | None:
     return image
 
 
-def _telegram(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait:
-    subscriber = _subscriber(desk, delivery)
+def _telegram(
+    desk: Desk, delivery: Delivery, subscriber: Subscriber | None, notifier: Notifier
+) -> Settled | Wait:
     tested = delivery.kind is DeliveryKind.TEST
     alert = not delivery.with_qr and subscriber is not None and not tested
     # Only an event's alert can be taken charge of.
@@ -178,11 +192,12 @@ def _why(desk: Desk, delivery: Delivery) -> str:
     return "waits for its turn by Telegram's limits"
 
 
-def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait | None:
+def _mail(
+    desk: Desk, delivery: Delivery, subscriber: Subscriber | None, notifier: Notifier
+) -> Settled | Wait | None:
     if delivery.kind is DeliveryKind.TEST:
         return _mail_at_once(desk, delivery, notifier)
     digests = desk.store.digests
-    subscriber = _subscriber(desk, delivery)
     digests.join(delivery)
     if not digests.hold(delivery.gate, delivery.address, WRITING_LEASE):
         return Wait(2, "another mail to this address is on its way")
@@ -199,6 +214,7 @@ def _mail(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled | Wait 
         detail = f"in one mail with {len(waiting) - 1} more" if len(waiting) > 1 else ""
         written_down(lambda: digests.settle(waiting, desk.clock(), detail))
         meters.mailed(waiting, desk.clock())
+        reached(desk, delivery)
     except DeliveryImpossible:
         digests.drop(delivery)
         raise

@@ -233,6 +233,7 @@ def work(settings: Settings, *, burst: bool = False) -> None:
         lambda: _or_nan(lambda: store.limiter.held_chats(moment())),
         lambda: _or_nan(lambda: store.limiter.fleet_held_s(moment())),
     )
+    meters.watch_suspended(lambda: _or_nan(store.suspensions.count))
     end_metrics = meters.serve(settings)
     relay = Relay(store)
     parts = (LateJobs(store), Upkeep(store, settings), Outlook(store, settings), relay)

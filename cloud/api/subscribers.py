@@ -1,12 +1,14 @@
 """Subscribers: who is told of a gate's events."""
 
 import re
+from collections.abc import Sequence
 from email.errors import MessageError
 from email.headerregistry import Address
 from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from cloud.announcements import WEBHOOKS_ALONE
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.gates import GatePath, existing
 from cloud.api.lists import LINKED, PagesDep, made
@@ -19,11 +21,12 @@ from cloud.contract import (
     ProblemCode,
     Subscriber,
     SubscriberChange,
+    Topic,
 )
 from cloud.errors import DeliveryImpossible, MalformedRequest, SubscriberUnknown
 from cloud.notify.webhook import new_secret, url_of
 from cloud.settings import Settings
-from cloud.store import subscriber_id
+from cloud.store import Store, subscriber_id
 
 router = APIRouter(prefix="/v1/gates/{gate_id}/subscribers", tags=["gates"])
 
@@ -35,6 +38,8 @@ _OF_A_SUBSCRIBER = documented(
     ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.SUBSCRIBER_UNKNOWN
 )
 _REMOVABLE = frozenset({"quiet_hours", "cooldown_s"})
+
+BY_AN_OPERATOR = "an operator suspended it"
 
 
 @router.get("", responses={**_AT_A_GATE, **LINKED})
@@ -88,8 +93,9 @@ def create_subscriber(
     now: Now,
 ) -> IssuedSubscriber:
     """Tell an address of this gate's events. The same address again is the same subscriber, as it
-    was made. A webhook's secret is shown only here."""
+    was made, and is taken up again if it was suspended. A webhook's secret is shown only here."""
     existing(store, at_gate(caller, gate_id))
+    _check_topics(new.channel, new.topics)
     address = _address(new, settings)
     made = store.gates.subscribe(
         Subscriber(
@@ -104,6 +110,9 @@ def create_subscriber(
         secret = None
     if made.created_at == now:
         trail.record("subscriber.created", f"subscriber:{made.id}", gate=gate_id)
+    elif made.suspended_at is not None:
+        made = store.suspensions.resume(gate_id, made.id) or made
+        trail.record("subscriber.resumed", f"subscriber:{made.id}", gate=gate_id)
     return IssuedSubscriber(**made.model_dump(), secret=secret)
 
 
@@ -124,21 +133,32 @@ def change_subscriber(
     caller: Caller,
     store: StoreDep,
     trail: TrailDep,
+    now: Now,
 ) -> Subscriber:
-    """Change what a subscriber is told of, in which language, and when.
+    """Change what a subscriber is told of, in which language, and when; suspend it, or resume.
 
     What is left out stays as it is; `null` takes quiet hours or a cooldown away. What is on its
-    way already is sent as it was to be.
+    way already is sent as it was to be, but not to a suspended subscriber.
     """
-    existing(store, at_gate(caller, gate_id))
-    fields = {name: getattr(change, name) for name in change.model_fields_set}
+    held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
+    fields = {
+        name: getattr(change, name) for name in change.model_fields_set if name != "suspended"
+    }
     wanted = {
         name: value for name, value in fields.items() if value is not None or name in _REMOVABLE
     }
+    _check_topics(held.channel, wanted.get("topics", []))
     changed = store.gates.change_subscriber(gate_id, subscriber_id, wanted)
+    act = "subscriber.changed"
+    if change.suspended is True:
+        act = "subscriber.suspended"
+        changed = store.suspensions.suspend(gate_id, subscriber_id, BY_AN_OPERATOR, now)
+    elif change.suspended is False:
+        act = "subscriber.resumed"
+        changed = store.suspensions.resume(gate_id, subscriber_id)
     if changed is None:
-        raise SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
-    trail.record("subscriber.changed", f"subscriber:{subscriber_id}", gate=gate_id)
+        raise _unknown(gate_id)
+    trail.record(act, f"subscriber:{subscriber_id}", gate=gate_id)
     return changed
 
 
@@ -149,8 +169,28 @@ def delete_subscriber(
     """Tell an address no more."""
     existing(store, at_gate(caller, gate_id))
     if not store.gates.unsubscribe(gate_id, subscriber_id):
-        raise SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
+        raise _unknown(gate_id)
     trail.record("subscriber.deleted", f"subscriber:{subscriber_id}", gate=gate_id)
+
+
+def _subscriber(store: Store, gate_id: str, subscriber_id: str) -> Subscriber:
+    existing(store, gate_id)
+    held = store.gates.subscriber(gate_id, subscriber_id)
+    if held is None:
+        raise _unknown(gate_id)
+    return held
+
+
+def _unknown(gate_id: str) -> SubscriberUnknown:
+    return SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
+
+
+def _check_topics(channel: Channel, topics: Sequence[Topic]) -> None:
+    alone = sorted(topic.value for topic in WEBHOOKS_ALONE.intersection(topics))
+    if alone and channel is not Channel.WEBHOOK:
+        raise MalformedRequest(
+            f"only webhooks are told of {' and '.join(alone)}; leave it out", ("body", "topics")
+        )
 
 
 def _address(new: NewSubscriber, settings: Settings) -> str:

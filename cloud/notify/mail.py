@@ -1,7 +1,9 @@
 """E-mail, by smtplib. The first line of a message's text is its subject."""
 
+import re
 import smtplib
 import ssl
+from collections.abc import Sequence
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -9,7 +11,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from cloud.errors import DeliveryError, DeliveryImpossible, DeliveryPostponed
+from cloud.errors import DeliveryError, DeliveryImpossible, DeliveryPostponed, SubscriberGone
 from cloud.notify.base import Message
 from cloud.settings import SmtpSecurity
 
@@ -92,6 +94,19 @@ def _message_id(delivery: str) -> str:
     return f"<{quote(delivery, safe='')}@maskgate.invalid>"
 
 
+def of_the_mailbox(code: int, text: bytes) -> bool:
+    """Return whether a recipient's refusal is about the mailbox, and not about us or the mail.
+
+    By the enhanced status code where there is one (RFC 3463 sections 3.2 and 3.3): a bad or a moved
+    mailbox, or one that is switched off. Else by the reply code (RFC 5321 section 4.2.3), unless it
+    says that the server relays nothing for us: that refuses every mailbox alike.
+    """
+    enhanced = re.match(rb"5\.(\d{1,3})\.(\d{1,3})\b", text.strip())
+    if enhanced is not None:
+        return enhanced[1] == b"1" or (enhanced[1], enhanced[2]) == (b"2", b"1")
+    return code in {550, 551, 553} and b"relay" not in text.lower()
+
+
 def translated(error: OSError | smtplib.SMTPException) -> DeliveryError:
     """Return what an error of smtplib means to a delivery (RFC 5321 section 4.2.1: 5yz is final).
 
@@ -99,17 +114,31 @@ def translated(error: OSError | smtplib.SMTPException) -> DeliveryError:
     """
     match error:
         case smtplib.SMTPRecipientsRefused():
-            codes = {code for code, _ in error.recipients.values()}
-            if all(code >= 500 for code in codes):
-                return DeliveryImpossible("the mail server does not take mail for this address")
-            return DeliveryPostponed("the mail server does not take mail for this address now")
+            return _refused(list(error.recipients.values()))
         case smtplib.SMTPAuthenticationError():
             return DeliveryPostponed("the mail server refused CLOUD_SMTP_USERNAME and its password")
+        case smtplib.SMTPConnectError() | smtplib.SMTPHeloError():
+            # Said before there was a mail, so it is not about the mail.
+            return DeliveryPostponed(f"the mail server turned us away: {error.smtp_code}")
         case smtplib.SMTPResponseException() if error.smtp_code >= 500:
             return DeliveryImpossible(f"the mail server refused the mail: {error.smtp_code}")
         case smtplib.SMTPNotSupportedError():
-            return DeliveryPostponed(
-                "the mail server offers no STARTTLS; set CLOUD_SMTP_SECURITY to tls, or to none"
-            )
-        case _:
-            return DeliveryPostponed(f"the mail server could not be used: {error}")
+            return _unsupported(error)
+    return DeliveryPostponed(f"the mail server could not be used: {error}")
+
+
+def _refused(answers: Sequence[tuple[int, bytes]]) -> DeliveryError:
+    if any(code < 500 for code, _ in answers):
+        return DeliveryPostponed("the mail server does not take mail for this address now")
+    said = "the mail server does not take mail for this address"
+    if all(of_the_mailbox(code, text) for code, text in answers):
+        return SubscriberGone(said)
+    return DeliveryImpossible(said)
+
+
+def _unsupported(error: smtplib.SMTPNotSupportedError) -> DeliveryError:
+    if "SMTPUTF8" in str(error):
+        return DeliveryImpossible("the mail server takes addresses of ASCII letters alone")
+    return DeliveryPostponed(
+        "the mail server offers no STARTTLS; set CLOUD_SMTP_SECURITY to tls, or to none"
+    )

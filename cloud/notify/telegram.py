@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram import Message as TelegramMessage
@@ -20,12 +20,25 @@ from telegram.error import (
 from telegram.request import HTTPXRequest
 
 from cloud.errors import (
+    ChatMoved,
     DeliveryError,
     DeliveryImpossible,
     DeliveryPostponed,
     DeliveryThrottled,
+    SubscriberGone,
 )
 from cloud.notify.base import Message
+
+OF_THE_CHAT: Final = (
+    *("chat not found", "peer_id_invalid", "user_deactivated", "chat was deactivated"),
+    *("no rights to send", "not enough rights", "chat_write_forbidden", "administrator rights"),
+)
+"""What Telegram says with 400 where the chat is at fault and not the message. Its descriptions are
+in no document; these are those of its open server (github.com/tdlib/telegram-bot-api)."""
+
+LONGEST_TEXT: Final = 4096
+LONGEST_CAPTION: Final = 1024
+"""UTF-16 code units (https://core.telegram.org/bots/api#sendmessage and #sendphoto)."""
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 10.0
@@ -58,13 +71,19 @@ class TelegramNotifier:
         if message.qr_png is None:
             sent = self._run(
                 self._bot.send_message(
-                    chat, message.text, disable_notification=message.silent, reply_markup=markup
+                    chat,
+                    cut(message.text, LONGEST_TEXT),
+                    disable_notification=message.silent,
+                    reply_markup=markup,
                 )
             )
         else:
             sent = self._run(
                 self._bot.send_photo(
-                    chat, message.qr_png, caption=message.text, filename="pass.png"
+                    chat,
+                    message.qr_png,
+                    caption=cut(message.text, LONGEST_CAPTION),
+                    filename="pass.png",
                 )
             )
         return str(sent.message_id)
@@ -84,31 +103,48 @@ class TelegramNotifier:
             raise DeliveryPostponed("Telegram's answer could not be read") from error
 
 
+def cut(text: str, longest: int) -> str:
+    """Return a text that Telegram takes: one that is too long ends early, in an ellipsis."""
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * longest:
+        return text
+    # Half of a letter beyond the basic plane, at the end, is left out.
+    return units[: 2 * (longest - 1)].decode("utf-16-le", errors="ignore") + "…"
+
+
 def _chat(address: str) -> int | str:
     return address if address.startswith("@") else int(address)
 
 
 def translated(error: TelegramError) -> DeliveryError:
-    """Return what an error of the Bot API means to a delivery.
-
-    BadRequest is a NetworkError to the library, and to us a message that will never be taken.
-    """
-    final = None
+    """Return what an error of the Bot API means to a delivery."""
     match error:
         case RetryAfter():
             wait = error.retry_after
             seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
             return DeliveryThrottled(f"Telegram asks to wait {seconds:g} s", seconds)
-        case InvalidToken() | EndPointNotFound():
-            final = "Telegram does not know the token in CLOUD_TELEGRAM_TOKEN"
-        case Forbidden():
-            final = f"the chat does not take our messages: {error.message}"
         case ChatMigrated():
-            final = f"the chat has moved to {error.new_chat_id}; subscribe that"
-        case BadRequest():
-            final = f"Telegram refused the message: {error.message}"
-    if final is not None:
-        return DeliveryImpossible(final)
+            return ChatMoved(str(error.new_chat_id))
     if error.message.startswith("Too Many Requests"):  # without `retry_after`
         return DeliveryThrottled("Telegram takes no more messages for now")
+    final = _final(error)
+    if final is not None:
+        return final
     return DeliveryPostponed(f"Telegram could not be reached: {error.message}")
+
+
+def _final(error: TelegramError) -> DeliveryImpossible | None:
+    """Return why no other try will succeed; None where one may.
+
+    BadRequest is a NetworkError to the library, and to us a message that will never be taken.
+    """
+    match error:
+        case InvalidToken() | EndPointNotFound():
+            return DeliveryImpossible("Telegram does not know the token in CLOUD_TELEGRAM_TOKEN")
+        case Forbidden():
+            return SubscriberGone(f"the chat does not take our messages: {error.message}")
+        case BadRequest() if any(word in error.message.lower() for word in OF_THE_CHAT):
+            return SubscriberGone(f"the chat does not take our messages: {error.message}")
+        case BadRequest():
+            return DeliveryImpossible(f"Telegram refused the message: {error.message}")
+    return None

@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 from pydantic import SecretStr
 
-from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled
+from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled, SubscriberGone
 from cloud.notify.base import Message
 
 TIMEOUT_S = 10.0
@@ -93,7 +93,8 @@ class WebhookNotifier:
             ) from error
         status, asked = answer.status_code, answer.headers.get("Retry-After", "")
         if status == httpx.codes.GONE:
-            raise DeliveryImpossible("the webhook answered 410: it wants no more")
+            # RFC 9110 section 15.5.11: likely to be permanent, so that links to it are removed.
+            raise SubscriberGone("the webhook answered 410: it wants no more", at_once=True)
         if not 200 <= status < 300:
             wait = asked_s(asked, datetime.now(UTC))
             if status == httpx.codes.TOO_MANY_REQUESTS:

@@ -61,6 +61,7 @@ from cloud.store.retention import Removed, Retention
 from cloud.store.staff import Staff
 from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
 from cloud.store.surroundings import Surroundings
+from cloud.store.suspensions import Suspensions
 from cloud.store.transaction import Fate
 from cloud.store.visitors import Visitor, Visitors, came_by, first_of
 
@@ -164,6 +165,7 @@ class Store:
         self.commands = Commands(client)
         self.previews = Previews(client)
         self.outages = Outages(client, self.clerk)
+        self.suspensions = Suspensions(client, audit_retention)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -92,7 +92,10 @@ class Gates:
         subscriber = parsed(Subscriber, held)
         with self._client.pipeline() as pipe:
             pipe.hdel(keyspace.subscribers(gate_id), subscriber_id)
-            pipe.hdel(keyspace.WEBHOOK_SECRETS, f"{gate_id}:{subscriber_id}")
+            field = keyspace.of_subscriber(gate_id, subscriber_id)
+            pipe.hdel(keyspace.WEBHOOK_SECRETS, field)
+            pipe.hdel(keyspace.REFUSALS, field)
+            pipe.srem(keyspace.SUSPENDED, field)
             pipe.srem(keyspace.subscriptions(subscriber.channel, subscriber.address), gate_id)
             pipe.execute()
         return True

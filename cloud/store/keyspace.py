@@ -18,6 +18,8 @@ TELEGRAM_FLEET = "mg:telegram:fleet"
 GATE_CODES = "mg:gate-codes"
 GATES_BY_CODE = "mg:gates-by-code"
 WEBHOOK_SECRETS = "mg:webhook-secrets"
+REFUSALS = "mg:refusals"
+SUSPENDED = "mg:suspended"
 BOT_LEADER = "mg:bot:leader"
 BOT_NAME = "mg:bot:name"
 EVENT_PREFIX = "mg:event:"
@@ -96,6 +98,11 @@ def deliveries(gate: str | None = None) -> str:
 def subscribers(gate: str) -> str:
     """Hash: a gate's subscribers by id."""
     return f"mg:subscribers:{gate}"
+
+
+def of_subscriber(gate: str, subscriber_id: str) -> str:
+    """Field or member: one subscriber of one gate, among those of all gates."""
+    return f"{gate}:{subscriber_id}"
 
 
 def subscriptions(channel: Channel, address: str) -> str:

@@ -136,7 +136,13 @@ class Migration:
                     ("HDEL", key, name),
                     ("HSETNX", key, moved.id, moved.model_dump_json()),
                     ("SADD", _subscriptions(new), gate),
+                    ("HDEL", keyspace.REFUSALS, keyspace.of_subscriber(gate, held.id)),
                 ]
+                if held.suspended_at is not None:
+                    commands += [
+                        ("SREM", keyspace.SUSPENDED, keyspace.of_subscriber(gate, held.id)),
+                        ("SADD", keyspace.SUSPENDED, keyspace.of_subscriber(gate, moved.id)),
+                    ]
         return [*commands, ("DEL", _subscriptions(old))]
 
     def _staff(self, pipe: Any, gates: set[str], old: str, new: str) -> list[tuple[Any, ...]]:

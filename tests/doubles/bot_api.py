@@ -48,6 +48,8 @@ class BotApiDouble:
     """What setWebhook was called with."""
     calls: list[str] = field(default_factory=list)
     """Every method called with the right token, failed calls included."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """Groups that have become supergroups: their new ids by the old ones."""
     before_answer: Callable[[], None] | None = None
     """Called once: when the next photo is taken over, and its sender does not know yet."""
 
@@ -112,6 +114,10 @@ class BotApiDouble:
     def refuse(self, status: int, description: str, times: int = 1) -> None:
         """Answer the next sends with a refusal such as 403 `Forbidden: bot was blocked …`."""
         self._fail(Failure(status, description), times)
+
+    def migrate(self, old: str, new: str) -> None:
+        """Make a supergroup of a group: sends to its old id are answered with its new one."""
+        self.moved[old] = new
 
     def hang(self, times: int = 1, *, after: int = 0) -> None:
         """Leave the next sends without an answer until `release`; `after` so many that go well."""
@@ -262,6 +268,11 @@ class BotApiDouble:
             if method in {"sendMessage", "sendPhoto"} and self._failures:
                 failure = self._failures.popleft()
             self._changed.notify_all()
+        moved_to = self.moved.get(fields.get("chat_id", ""))
+        if moved_to is not None and method in {"sendMessage", "sendPhoto"}:
+            said = "Bad Request: group chat was upgraded to a supergroup chat"
+            reply(request, 400, error(400, said, moved_to=moved_to))
+            return
         if failure is not None and failure.taken:
             self._result(method, fields, files, answered=False)
         if failure is not None and failure.hang:

@@ -83,11 +83,15 @@ def parameters(kind: str, body: bytes) -> tuple[dict[str, str], dict[str, tuple[
     return fields, files
 
 
-def error(code: int, description: str, retry_after: int | None = None) -> dict[str, Any]:
+def error(
+    code: int, description: str, retry_after: int | None = None, moved_to: str = ""
+) -> dict[str, Any]:
     """Return the body of an answer that refuses."""
     body: dict[str, Any] = {"ok": False, "error_code": code, "description": description}
     if retry_after is not None:
         body["parameters"] = {"retry_after": retry_after}
+    if moved_to:
+        body["parameters"] = {"migrate_to_chat_id": int(moved_to)}
     return body
 
 

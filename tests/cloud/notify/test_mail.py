@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from cloud.errors import DeliveryImpossible, DeliveryPostponed
+from cloud.errors import DeliveryImpossible, DeliveryPostponed, SubscriberGone
 from cloud.notify.base import Message
 from cloud.notify.mail import MailNotifier, translated
 from cloud.settings import SmtpSecurity
@@ -112,6 +112,10 @@ def test_mail_is_not_sent_in_the_clear_where_starttls_is_asked_for(
         (smtplib.SMTPServerDisconnected("gone"), False),
         (socket.gaierror("no such host"), False),
         (smtplib.SMTPRecipientsRefused({"a": (550, b""), "b": (451, b"")}), False),
+        (smtplib.SMTPRecipientsRefused({"a": (450, b"4.2.0 Greylisted")}), False),
+        (smtplib.SMTPConnectError(554, b"no"), False),
+        (smtplib.SMTPHeloError(550, b"no"), False),
+        (smtplib.SMTPNotSupportedError("SMTPUTF8 not supported by server"), True),
     ],
 )
 def test_errors_of_the_mail_library_are_told_apart(
@@ -132,3 +136,25 @@ def test_a_mail_has_the_same_in_text_and_in_html_and_one_id_for_every_try(
     text, html = first.iter_parts()
     assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
     assert "<p>no mask</p>" in html.get_content()
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "gone"),
+    [
+        (550, b"5.1.1 <a@example.org>: user unknown", True),
+        (550, b"No such user here", True),
+        (551, b"5.1.6 moved", True),
+        (550, b"5.2.1 the mailbox is disabled", True),
+        (552, b"5.2.2 the mailbox is full", False),
+        (554, b"5.7.1 relay access denied", False),
+        (550, b"relay not permitted", False),
+        (554, b"rejected as spam", False),
+        (550, b"5.7.26 unauthenticated", False),
+    ],
+)
+def test_only_what_is_about_the_mailbox_counts_against_it(
+    code: int, text: bytes, gone: bool
+) -> None:
+    error = translated(smtplib.SMTPRecipientsRefused({"a@example.org": (code, text)}))
+    assert isinstance(error, DeliveryImpossible)
+    assert isinstance(error, SubscriberGone) is gone

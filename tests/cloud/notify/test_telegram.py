@@ -2,9 +2,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled
+from cloud.errors import (
+    ChatMoved,
+    DeliveryImpossible,
+    DeliveryPostponed,
+    DeliveryThrottled,
+    SubscriberGone,
+)
 from cloud.notify.base import Message
-from cloud.notify.telegram import TelegramNotifier
+from cloud.notify.telegram import LONGEST_CAPTION, LONGEST_TEXT, TelegramNotifier, cut
 from tests.doubles.bot_api import BotApiDouble
 
 
@@ -92,18 +98,53 @@ def test_nobody_there_is_postponed(api: BotApiDouble) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "description", "word"),
+    ("status", "description"),
     [
-        (403, "Forbidden: bot was blocked by the user", "blocked"),
-        (400, "Bad Request: chat not found", "hat not found"),
+        (403, "Forbidden: bot was blocked by the user"),
+        (403, "Forbidden: user is deactivated"),
+        (403, "Forbidden: bot was kicked from the supergroup chat"),
+        (400, "Bad Request: chat not found"),
+        (400, "Bad Request: group chat was deactivated"),
+        (400, "Bad Request: not enough rights to send text messages to the chat"),
     ],
 )
-def test_a_chat_that_cannot_be_reached_is_final(
-    api: BotApiDouble, telegram: TelegramNotifier, status: int, description: str, word: str
+def test_a_chat_that_cannot_be_reached_is_gone(
+    api: BotApiDouble, telegram: TelegramNotifier, status: int, description: str
 ) -> None:
     api.refuse(status, description)
-    with pytest.raises(DeliveryImpossible, match=word):
+    with pytest.raises(SubscriberGone, match=f"(?i){description.partition(': ')[2]}"):
         telegram.send(Message("42", "Refused"))
+
+
+def test_a_message_that_is_refused_is_no_fault_of_its_chat(
+    api: BotApiDouble, telegram: TelegramNotifier
+) -> None:
+    api.refuse(400, "Bad Request: can't parse entities")
+    with pytest.raises(DeliveryImpossible) as raised:
+        telegram.send(Message("42", "Refused"))
+    assert not isinstance(raised.value, SubscriberGone)
+
+
+def test_a_chat_that_has_moved_is_told_apart(api: BotApiDouble, telegram: TelegramNotifier) -> None:
+    api.migrate("-42", "-10042")
+    with pytest.raises(ChatMoved) as raised:
+        telegram.send(Message("-42", "Refused"))
+    assert raised.value.chat == "-10042"
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "cut_to"),
+    [
+        ("a" * 4096, LONGEST_TEXT, "a" * 4096),
+        ("a" * 4097, LONGEST_TEXT, "a" * 4095 + "…"),
+        # Letters beyond the basic plane count twice, and none is cut in half.
+        ("😷" * 512, LONGEST_CAPTION, "😷" * 512),
+        ("😷" * 513, LONGEST_CAPTION, "😷" * 511 + "…"),
+    ],
+)
+def test_a_text_that_is_too_long_for_telegram_is_cut(text: str, longest: int, cut_to: str) -> None:
+    assert cut(text, longest) == cut_to
+    assert len(cut(text, longest).encode("utf-16-le")) <= 2 * longest
 
 
 def test_a_wrong_token_is_final_and_not_repeated(api: BotApiDouble) -> None:
