@@ -37,6 +37,7 @@ ROLES: Final = {
     "get_pass_qr_svg": _OPERATORS | {Role.KIOSK},
     "get_pass_qr_png": _OPERATORS | {Role.KIOSK},
     "list_devices": _VIEWERS,
+    "change_device": _OPERATORS,
     "revoke_device": _OPERATORS,
     "list_gates": _SCREENS,
     "create_gate": _OPERATORS,

@@ -6,13 +6,22 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Body, Query, Request
 
-from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate, readable_gate
+from cloud.api.deps import Caller, Now, Principal, SettingsDep, StoreDep, at_gate, readable_gate
 from cloud.api.lists import LINKED, PagesDep, made
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep, request_id
-from cloud.contract import Device, DeviceStatus, Enrolment, EnrolmentRequest, Heartbeat, ProblemCode
+from cloud.contract import (
+    Device,
+    DeviceChange,
+    DeviceStatus,
+    Enrolment,
+    EnrolmentRequest,
+    Heartbeat,
+    ProblemCode,
+)
 from cloud.contract.base import GateId
 from cloud.errors import DeviceUnknown, RoleForbidden
+from cloud.store import Store, differences
 from cloud.store.limits import ENROLMENTS_OF_AN_ADDRESS
 
 log = structlog.get_logger("cloud.api")
@@ -100,17 +109,57 @@ def status_of(device: Device, latest: datetime) -> DeviceStatus:
     return DeviceStatus.ONLINE if heard and not device.revoked else DeviceStatus.OFFLINE
 
 
+@router.patch(
+    "/{device_id}",
+    responses=documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
+)
+def change_device(
+    *,
+    device_id: str,
+    change: Annotated[
+        DeviceChange, Body(openapi_examples={"a name": {"value": {"name": "North camera"}}})
+    ],
+    caller: Caller,
+    store: StoreDep,
+    settings: SettingsDep,
+    trail: TrailDep,
+    now: Now,
+) -> Device:
+    """Name a device, and its keys with it. What it guards stays the same."""
+    before = _held(store, device_id, caller)
+    if change.name is not None and change.name != before.name:
+        after = before.model_copy(update={"name": change.name})
+        store.devices.rename(device_id, change.name)
+        detail = differences(before, after)
+        trail.record("device.changed", f"device:{device_id}", gate=before.gate, detail=detail)
+        log.info("device_changed", device_id=device_id)
+    latest = now - timedelta(seconds=settings.offline_after_s)
+    shown = store.devices.seen(device_id)
+    if shown is None:
+        raise DeviceUnknown("there is no device of this id")
+    return shown.model_copy(update={"status": status_of(shown, latest)})
+
+
 @router.delete(
     "/{device_id}",
     status_code=204,
     responses=documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
 )
 def revoke_device(device_id: str, caller: Caller, store: StoreDep, trail: TrailDep) -> None:
-    """Shut a device out: its key is taken back, what it sent is kept."""
+    """Shut a device out: its key is taken back, what it sent is kept.
+
+    Shutting it out again changes nothing. It stays in the list, as revoked.
+    """
+    device = _held(store, device_id, caller)
+    store.devices.revoke(device_id)
+    if not device.revoked:
+        trail.record("device.revoked", f"device:{device_id}", gate=device.gate)
+    log.info("device revoked", device_id=device_id)
+
+
+def _held(store: Store, device_id: str, caller: Principal) -> Device:
     device = store.devices.get(device_id)
     if device is None:
         raise DeviceUnknown("there is no device of this id")
     at_gate(caller, device.gate)
-    store.devices.revoke(device_id)
-    trail.record("device.revoked", f"device:{device_id}", gate=device.gate)
-    log.info("device revoked", device_id=device_id)
+    return device

@@ -13,7 +13,7 @@ from cloud.api.trail import TrailDep
 from cloud.contract import EnrolmentCode, Gate, GateChange, NewGate, ProblemCode
 from cloud.contract.base import GateId
 from cloud.errors import GateExists, GateForbidden, GateUnknown
-from cloud.store import Store
+from cloud.store import Store, differences
 
 log = structlog.get_logger("cloud.api")
 
@@ -76,14 +76,17 @@ def change_gate(
     wanted = {name: value for name, value in fields.items() if name != "name" or value}
     if wanted.get("closed", ...) is None:
         del wanted["closed"]
-    gate = store.gates.change(at_gate(caller, gate_id), wanted)
+    before = existing(store, at_gate(caller, gate_id))
+    gate = store.gates.change(gate_id, wanted)
     if gate is None:
         raise GateUnknown(f"there is no gate {gate_id}")
     if "closed" in wanted:
         act = "gate.closed" if gate.closed else "gate.opened"
     else:
         act = "gate.changed"
-    trail.record(act, f"gate:{gate_id}", gate=gate_id, reason=change.reason)
+    detail = differences(before, gate)
+    if detail or "closed" in wanted:
+        trail.record(act, f"gate:{gate_id}", gate=gate_id, reason=change.reason, detail=detail)
     log.info("gate changed", gate=gate_id, act=act)
     return gate
 
@@ -106,7 +109,9 @@ def create_enrolment_code(
     return code
 
 
-def existing(store: Store, gate_id: str) -> None:
-    """Return if there is a gate of this id; raise GateUnknown if not."""
-    if store.gates.get(gate_id) is None:
+def existing(store: Store, gate_id: str) -> Gate:
+    """Return the gate of this id; raise GateUnknown where there is none."""
+    gate = store.gates.get(gate_id)
+    if gate is None:
         raise GateUnknown(f"there is no gate {gate_id}")
+    return gate

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query
 from cloud.api.deps import Caller, Now, Principal, StoreDep, at_gate, operations_of, readable_gate
 from cloud.api.lists import LINKED, PagesDep, made
 from cloud.api.problems import documented
-from cloud.api.trail import TrailDep, renamed
+from cloud.api.trail import TrailDep
 from cloud.contract import (
     CallerKind,
     IssuedKey,
@@ -21,7 +21,7 @@ from cloud.contract import (
 )
 from cloud.contract.base import GateId
 from cloud.errors import GateForbidden, GateUnknown, KeyUnknown, MalformedRequest
-from cloud.store import OpenSession, Store, StoredKey, amended, expiry_of, mint
+from cloud.store import OpenSession, Store, StoredKey, amended, differences, expiry_of, mint
 
 log = structlog.get_logger("cloud.api")
 
@@ -129,14 +129,11 @@ def change_key(
     after = store.keys.change(key_id, lambda held: amended(held, change, now))
     if after is None:
         raise KeyUnknown("there is no key of this id")
-    if after.name != before.name:
-        if after.device_id is not None:
-            store.devices.rename(after.device_id, after.name)
-        said = renamed(before.name, after.name)
-        trail.record("key.renamed", f"key:{key_id}", gate=after.gate, detail=said)
-    if after.expires_at != before.expires_at:
-        until = f"{after.expires_at:%Y-%m-%d %H:%M:%S} UTC" if after.expires_at else "never"
-        trail.record("key.expiry_set", f"key:{key_id}", gate=after.gate, detail=f"expires: {until}")
+    detail = differences(before, after)
+    if after.device_id is not None and after.name != before.name:
+        store.devices.rename(after.device_id, after.name)
+    if detail:
+        trail.record("key.changed", f"key:{key_id}", gate=after.gate, detail=detail)
     log.info("key_changed", changed_key_id=key_id)
     return after.shown(now)
 

@@ -57,9 +57,4 @@ def actor_of(caller: Principal) -> str:
     return f"account:{caller.name}" if isinstance(caller, OpenSession) else f"key:{caller.id}"
 
 
-def renamed(before: str, after: str) -> str:
-    """Return what the trail says of a new name."""
-    return f'name: "{before}" → "{after}"'
-
-
 TrailDep = Annotated[Trail, Depends(trail_of)]

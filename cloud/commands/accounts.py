@@ -37,9 +37,7 @@ def add_account(
             console.refuse("the two passwords differ; nothing was made")
     with console.store() as store:
         if gate is not None and store.gates.get(gate) is None:
-            console.refuse(
-                f"there is no gate {gate}; `python -m cloud gates list` shows those there are"
-            )
+            console.no_gate(gate)
         passwords.check(password, new.name)
         account = StoredAccount(
             id=new_account_id(),

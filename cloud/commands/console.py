@@ -12,7 +12,7 @@ from rich.console import Console
 from cloud import tracing
 from cloud.errors import CloudError
 from cloud.settings import Settings
-from cloud.store import Store
+from cloud.store import COMMAND, Store, now
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 M = TypeVar("M", bound=BaseModel)
@@ -59,6 +59,26 @@ def traces(process: str) -> Callable[[], None]:
         return tracing.start(process)
     except CloudError as error:
         refuse(str(error))
+
+
+def record(
+    store: Store, act: str, subject: str, *, gate: str | None, reason: str = "", detail: str = ""
+) -> None:
+    """Write down in the audit trail what a command did."""
+    store.audit.record(
+        actor=COMMAND,
+        act=act,
+        subject=subject,
+        gate=gate,
+        reason=reason,
+        detail=detail,
+        now=now(),
+    )
+
+
+def no_gate(gate_id: str) -> NoReturn:
+    """Refuse: there is no such gate."""
+    refuse(f"there is no gate {gate_id}; `python -m cloud gates list` shows those there are")
 
 
 def show(model: BaseModel, as_json: bool, sentence: str) -> None:

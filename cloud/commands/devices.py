@@ -8,9 +8,12 @@ from rich.table import Table
 
 from cloud.commands import console
 from cloud.commands.console import AsJson
-from cloud.store import COMMAND, now
+from cloud.contract import DeviceChange
+from cloud.store import differences
 
 app = typer.Typer(no_args_is_help=True, help="Devices: cameras that are enrolled.")
+
+DeviceId = Annotated[str, typer.Argument(help="As `devices list` shows it.")]
 
 
 @app.command("list")
@@ -36,23 +39,37 @@ def list_devices(as_json: AsJson = False) -> None:
     console.output.print(table)
 
 
-@app.command("revoke")
-def revoke_device(
-    device_id: Annotated[str, typer.Argument(help="As `devices list` shows it.")],
+@app.command("rename")
+def rename_device(
+    device_id: DeviceId,
+    name: Annotated[str, typer.Argument(help="What people call the device from now on.")],
 ) -> None:
+    """Name a device, and its keys with it. What it guards stays the same."""
+    change = console.valid(lambda: DeviceChange(name=name))
+    with console.store() as store:
+        before = store.devices.get(device_id)
+        if before is None or change.name is None:
+            console.refuse(_unknown(device_id))
+        store.devices.rename(device_id, change.name)
+        after = before.model_copy(update={"name": change.name})
+        if detail := differences(before, after):
+            subject = f"device:{device_id}"
+            console.record(store, "device.changed", subject, gate=before.gate, detail=detail)
+    console.output.print(f"device {device_id} is now {change.name}", markup=False, highlight=False)
+
+
+@app.command("revoke")
+def revoke_device(device_id: DeviceId) -> None:
     """Shut a device out, at once. What it sent is kept; enrol it again to let it back in."""
     with console.store() as store:
         device = store.devices.get(device_id)
         if device is None:
-            console.refuse(
-                f"there is no device {device_id}; `python -m cloud devices list` shows all"
-            )
+            console.refuse(_unknown(device_id))
         store.devices.revoke(device_id)
-        store.audit.record(
-            actor=COMMAND,
-            act="device.revoked",
-            subject=f"device:{device_id}",
-            gate=device.gate,
-            now=now(),
-        )
+        if not device.revoked:
+            console.record(store, "device.revoked", f"device:{device_id}", gate=device.gate)
     console.output.print(f"revoked {device_id}", highlight=False)
+
+
+def _unknown(device_id: str) -> str:
+    return f"there is no device {device_id}; `python -m cloud devices list` shows all"

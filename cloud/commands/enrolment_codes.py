@@ -25,5 +25,6 @@ def create_enrolment_code(
                 f"there is no gate {gate_id}; make it with `python -m cloud gates create {gate_id}`"
             )
         code = store.devices.new_code(gate_id, lifetime, now())
+        console.record(store, "enrolment_code.created", f"gate:{gate_id}", gate=gate_id)
     until = code.expires_at.strftime("%H:%M")
     console.show(code, as_json, f"{code.code}\ngood once, for gate {gate_id}, until {until} UTC")

@@ -8,10 +8,12 @@ from rich.table import Table
 
 from cloud.commands import console
 from cloud.commands.console import AsJson
-from cloud.contract import Gate, NewGate
-from cloud.store import now
+from cloud.contract import Gate, GateChange, NewGate
+from cloud.store import differences, now
 
 app = typer.Typer(no_args_is_help=True, help="Gates: entrances with a camera.")
+
+GateId = Annotated[str, typer.Argument(help="As `gates list` shows it.")]
 
 
 @app.command("create")
@@ -30,6 +32,8 @@ def create_gate(
         made = store.gates.add(gate)
         if not made and not if_missing:
             console.refuse(f"there is a gate {gate_id} already")
+        if made:
+            console.record(store, "gate.created", f"gate:{gate_id}", gate=gate_id)
         held = gate if made else store.gates.get(gate_id) or gate
     console.show(held, as_json, f"{'made' if made else 'there is'} gate {held.id} ({held.name})")
 
@@ -46,3 +50,20 @@ def list_gates(as_json: AsJson = False) -> None:
     for gate in held:
         table.add_row(gate.id, gate.name, gate.created_at.strftime("%Y-%m-%d %H:%M"))
     console.output.print(table)
+
+
+@app.command("rename")
+def rename_gate(
+    gate_id: GateId,
+    name: Annotated[str, typer.Argument(help="What people call the gate from now on.")],
+) -> None:
+    """Name a gate. Its id stays as it is, and messages and screens have the new name at once."""
+    change = console.valid(lambda: GateChange(name=name))
+    with console.store() as store:
+        before = store.gates.get(gate_id)
+        after = store.gates.change(gate_id, {"name": change.name})
+        if before is None or after is None:
+            console.no_gate(gate_id)
+        if detail := differences(before, after):
+            console.record(store, "gate.changed", f"gate:{gate_id}", gate=gate_id, detail=detail)
+    console.output.print(f"gate {gate_id} is now {after.name}", markup=False, highlight=False)

@@ -10,7 +10,16 @@ from rich.table import Table
 from cloud.commands import console
 from cloud.commands.console import AsJson
 from cloud.contract import Key, KeyChange, KeyStatus, NewKey, Role
-from cloud.store import COMMAND, Store, StoredKey, amended, declared, expiry_of, mint, now
+from cloud.store import (
+    Store,
+    StoredKey,
+    amended,
+    declared,
+    differences,
+    expiry_of,
+    mint,
+    now,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Keys: who may call what.")
 
@@ -48,12 +57,12 @@ def create_key(
     )
     with console.store() as store:
         if gate is not None and store.gates.get(gate) is None:
-            console.refuse(
-                f"there is no gate {gate}; `python -m cloud gates list` shows those there are"
-            )
+            console.no_gate(gate)
         minted = mint(new.name, new.role, new.gate, expires_at=expiry_of(new, now()))
         store.keys.add(minted.stored)
-        _record(store, "key.created", minted.stored, reason=new.name)
+        console.record(
+            store, "key.created", f"key:{minted.stored.id}", gate=new.gate, reason=new.name
+        )
     console.show(
         minted.issued(), as_json, f"Keep this key safe, it is not shown again:\n{minted.text}"
     )
@@ -85,9 +94,7 @@ def add_key(
     )
     with console.store() as store:
         if gate is not None and store.gates.get(gate) is None:
-            console.refuse(
-                f"there is no gate {gate}; `python -m cloud gates list` shows those there are"
-            )
+            console.no_gate(gate)
         try:
             text = file.read_text().strip()
         except (OSError, UnicodeError) as error:
@@ -96,7 +103,7 @@ def add_key(
         stored = declared(text, new.name, new.role, new.gate, expiry_of(new, moment))
         kept = store.keys.keep(stored)
         if kept is stored:
-            _record(store, "key.created", stored, reason=new.name)
+            console.record(store, "key.created", f"key:{stored.id}", gate=new.gate, reason=new.name)
     public: Key = kept.shown(moment)
     console.show(public, as_json, f"key {kept.id} ({kept.name}) is kept, as {kept.role.value}")
 
@@ -127,12 +134,9 @@ def rename_key(
     """Name a key. What it opens stays the same; a device's key renames its device too."""
     change = console.valid(lambda: KeyChange(name=name))
     with console.store() as store:
-        before, after = _changed(store, key_id, change)
-        if after.name != before.name:
-            if after.device_id is not None:
-                store.devices.rename(after.device_id, after.name)
-            detail = f'name: "{before.name}" → "{after.name}"'
-            _record(store, "key.renamed", after, detail=detail)
+        after = _changed(store, key_id, change)
+        if after.device_id is not None:
+            store.devices.rename(after.device_id, after.name)
     console.output.print(f"key {key_id} is now {after.name}", markup=False, highlight=False)
 
 
@@ -153,9 +157,8 @@ def expire_key(
     wanted = {"expires_at": None} if when == "never" else console.expiry(when)
     change = console.valid(lambda: KeyChange.model_validate(wanted))
     with console.store() as store:
-        _, after = _changed(store, key_id, change)
-        until = f"{after.expires_at:%Y-%m-%d %H:%M:%S} UTC" if after.expires_at else "never"
-        _record(store, "key.expiry_set", after, detail=f"expires: {until}")
+        after = _changed(store, key_id, change)
+    until = f"{after.expires_at:%Y-%m-%d %H:%M:%S} UTC" if after.expires_at else "never"
     console.output.print(f"key {key_id} expires: {until}", highlight=False)
 
 
@@ -170,30 +173,20 @@ def revoke_key(key_id: KeyId) -> None:
         if key.device_id is not None:
             store.devices.revoke(key.device_id)
         if not key.revoked:
-            _record(store, "key.revoked", key)
+            console.record(store, "key.revoked", f"key:{key_id}", gate=key.gate)
     console.output.print(f"revoked {key_id}", highlight=False)
 
 
-def _changed(store: Store, key_id: str, change: KeyChange) -> tuple[StoredKey, StoredKey]:
-    """Return a key as it was and as it is now; refuse where there is none of that id."""
+def _changed(store: Store, key_id: str, change: KeyChange) -> StoredKey:
+    """Change a key, write that down, and return it; refuse where there is none of that id."""
     before = store.keys.get(key_id)
     after = store.keys.change(key_id, lambda held: amended(held, change, now()))
     if before is None or after is None:
         console.refuse(_unknown(key_id))
-    return before, after
+    if detail := differences(before, after):
+        console.record(store, "key.changed", f"key:{key_id}", gate=after.gate, detail=detail)
+    return after
 
 
 def _unknown(key_id: str) -> str:
     return f"there is no key {key_id}; `python -m cloud keys list` shows those there are"
-
-
-def _record(store: Store, act: str, key: StoredKey, *, reason: str = "", detail: str = "") -> None:
-    store.audit.record(
-        actor=COMMAND,
-        act=act,
-        subject=f"key:{key.id}",
-        gate=key.gate,
-        reason=reason,
-        detail=detail,
-        now=now(),
-    )

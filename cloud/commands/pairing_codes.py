@@ -28,6 +28,7 @@ def create_pairing_code(
                 f"there is no gate {gate_id}; make it with `python -m cloud gates create {gate_id}`"
             )
         code = store.staff.new_code(gate_id, role, lifetime, now())
+        console.record(store, "pairing_code.created", f"role:{role.value}", gate=gate_id)
         code = code.model_copy(update={"url": invitations.deep_link(store, code.code)})
     until = code.expires_at.strftime("%H:%M")
     said = f"/start {code.code}" if code.url is None else f"{code.url}\nor: /start {code.code}"

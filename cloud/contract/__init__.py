@@ -25,6 +25,7 @@ from cloud.contract.deliveries import Delivery, DeliveryKind, DeliveryPage, Deli
 from cloud.contract.devices import (
     CameraState,
     Device,
+    DeviceChange,
     DeviceStatus,
     Enrolment,
     EnrolmentCode,
@@ -118,6 +119,7 @@ __all__ = [
     "DeliveryPage",
     "DeliveryStatus",
     "Device",
+    "DeviceChange",
     "DeviceData",
     "DeviceSettings",
     "DeviceStatus",

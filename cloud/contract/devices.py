@@ -78,6 +78,12 @@ class RolledKey(Wire):
     old_key_expires_at: UtcTime
 
 
+class DeviceChange(Wire):
+    """What is to be different about a device; what is left out stays as it is."""
+
+    name: Name | None = None
+
+
 class Device(Wire):
     id: str
     name: str

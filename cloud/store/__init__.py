@@ -21,7 +21,7 @@ from cloud.store.accounts import (
     new_account_id,
 )
 from cloud.store.asynchronous import AsyncStore
-from cloud.store.audit import COMMAND, Audit, fields_of
+from cloud.store.audit import COMMAND, Audit, differences, fields_of
 from cloud.store.backup import Backup, dated, thin_out
 from cloud.store.chats import Chats
 from cloud.store.commands import Bell, Commands
@@ -107,6 +107,7 @@ __all__ = [
     "csrf_token",
     "dated",
     "declared",
+    "differences",
     "expiry_of",
     "fields_of",
     "first_of",

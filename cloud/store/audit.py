@@ -1,10 +1,13 @@
 """The audit trail: one stream, written to and never changed, trimmed by age."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 
 import redis
+from pydantic import BaseModel
 
 from cloud.contract import AuditEntry
 from cloud.store import keyspace
@@ -48,6 +51,23 @@ def fields_of(
         "request_id": request_id,
         "detail": detail,
     }
+
+
+def differences(before: BaseModel, after: BaseModel) -> str:
+    """Return what two states of one thing differ in, as an entry's detail tells it.
+
+    `name: "Old" → "New", pass_lifetime_s: null → 60`; nothing where they are the same.
+    """
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    return ", ".join(
+        f"{name}: {_written(old.get(name))} → {_written(value)}"
+        for name, value in new.items()
+        if old.get(name) != value
+    )
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def entry(fields: Mapping[str, str], oldest: datetime) -> Command:

@@ -94,41 +94,37 @@ class Devices:
         pipe.hvals(keyspace.DEVICES)
         pipe.hgetall(keyspace.HEARTBEATS)
         documents, signs = pipe.execute()
-        devices = []
-        for document in documents:
-            stored = parsed(StoredDevice, document)
-            sign = signs.get(stored.id.encode())
-            seen = parsed(Sign, sign) if sign else None
-            devices.append(
-                Device.model_validate(
-                    {
-                        **stored.model_dump(exclude={"last_heartbeat", "last_seen_at"}),
-                        "last_heartbeat": seen.heartbeat if seen else None,
-                        "last_seen_at": seen.seen_at if seen else None,
-                    }
-                )
-            )
+        held = (parsed(StoredDevice, document) for document in documents)
+        devices = (_seen(stored, signs.get(stored.id.encode())) for stored in held)
         return sorted(devices, key=lambda device: (device.enrolled_at, device.id))
+
+    def seen(self, device_id: str) -> Device | None:
+        """Return the device with its last sign of life, or None."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hget(keyspace.DEVICES, device_id)
+        pipe.hget(keyspace.HEARTBEATS, device_id)
+        document, sign = pipe.execute()
+        return _seen(parsed(StoredDevice, document), sign) if document else None
 
     def get(self, device_id: str) -> StoredDevice | None:
         """Return the device, or None."""
         document = cast(bytes | None, self._client.hget(keyspace.DEVICES, device_id))
         return parsed(StoredDevice, document) if document else None
 
-    def rename(self, device_id: str, name: str) -> Device | None:
-        """Name a device and all of its keys; return the device as it was, None without one."""
+    def rename(self, device_id: str, name: str) -> bool:
+        """Name a device and all of its keys; return False if there is no such device."""
 
-        def write(pipe: Any) -> StoredDevice | None:
+        def write(pipe: Any) -> bool:
             stored = _kept(pipe, device_id)
             if stored is None:
-                return None
+                return False
             keys = [key.model_copy(update={"name": name}) for key in _keys_of(pipe, stored)]
             pipe.multi()
             renamed = stored.model_copy(update={"name": name})
             pipe.hset(keyspace.DEVICES, device_id, renamed.model_dump_json())
             if keys:
                 pipe.hset(keyspace.KEYS, mapping={key.id: key.document for key in keys})
-            return stored
+            return True
 
         return watched(self._client, write, keyspace.KEYS, keyspace.DEVICES)
 
@@ -170,6 +166,17 @@ _CODE_REFUSED = (
     "this enrolment code was never made, has been used, or has expired; make a new one with "
     "`python -m cloud enrolment-codes create`"
 )
+
+
+def _seen(stored: StoredDevice, sign: bytes | None) -> Device:
+    last = parsed(Sign, sign) if sign else None
+    return Device.model_validate(
+        {
+            **stored.model_dump(exclude={"last_heartbeat", "last_seen_at"}),
+            "last_heartbeat": last.heartbeat if last else None,
+            "last_seen_at": last.seen_at if last else None,
+        }
+    )
 
 
 def _kept(pipe: Any, device_id: str) -> StoredDevice | None:

@@ -105,9 +105,9 @@ def test_a_key_gets_an_expiry_and_another_name(env: dict[str, str], store: Store
     told = [(entry.act, entry.actor) for entry in reversed(store.audit.page()[0])]
     assert told == [
         ("key.created", "command"),
-        ("key.expiry_set", "command"),
-        ("key.expiry_set", "command"),
-        ("key.renamed", "command"),
+        ("key.changed", "command"),
+        ("key.changed", "command"),
+        ("key.changed", "command"),
     ]
     store.keys.revoke(issued.id)
     assert "revoked" in command(*expire, "30d", env=env).stderr
@@ -254,6 +254,27 @@ def test_devices_are_listed_and_revoked(env: dict[str, str], store: Store) -> No
     (entry, *_) = store.audit.page()[0]
     assert (entry.act, entry.subject) == ("device.revoked", f"device:{enrolled.device_id}")
     assert "devices list" in command("devices", "revoke", "nothing", env=env).stderr
+
+
+def test_devices_and_gates_get_another_name(env: dict[str, str], store: Store) -> None:
+    code = store.devices.new_code(GATE, timedelta(minutes=5), now())
+    enrolled = store.devices.enrol(EnrolmentRequest(code=code.code, name="North camera"), now())
+    done = command("devices", "rename", enrolled.device_id, "South camera", env=env)
+    assert done.exit_code == 0, done.stderr
+    done = command("gates", "rename", GATE, "South entrance", env=env)
+    assert done.exit_code == 0, done.stderr
+    device, gate = store.devices.get(enrolled.device_id), store.gates.get(GATE)
+    assert device is not None
+    assert gate is not None
+    assert (device.name, gate.name) == ("South camera", "South entrance")
+    told = [(entry.act, entry.actor, entry.detail) for entry in store.audit.page()[0]]
+    assert told == [
+        ("gate.changed", "command", 'name: "Main entrance" → "South entrance"'),
+        ("device.changed", "command", 'name: "North camera" → "South camera"'),
+    ]
+    assert "devices list" in command("devices", "rename", "nothing", "x", env=env).stderr
+    assert "gates list" in command("gates", "rename", "nowhere", "x", env=env).stderr
+    assert command("gates", "rename", GATE, "x" * 81, env=env).exit_code == 2
 
 
 def test_the_store_is_backed_up_and_restored_by_two_commands(

@@ -31,6 +31,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "delivery_acknowledged": contract.Delivery,
     "delivery_page": contract.DeliveryPage,
     "device": contract.Device,
+    "device_change": contract.DeviceChange,
     "device_settings": contract.DeviceSettings,
     "enrolment": contract.Enrolment,
     "enrolment_code": contract.EnrolmentCode,

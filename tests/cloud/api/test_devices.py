@@ -2,6 +2,7 @@ import httpx
 import pytest
 
 from cloud.contract import Device, Enrolment, EnrolmentCode, Role
+from cloud.store import Store
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
 
@@ -44,6 +45,61 @@ def test_a_device_is_enrolled_reports_and_is_shut_out(login: Login, operator: ht
     assert operator.delete(f"/v1/devices/{device.id}").status_code == 204
     assert code_of(camera.post("/v1/devices/me/heartbeat", json=HEARTBEAT)) == "key_revoked"
     assert devices(operator)[0].revoked
+
+
+def test_a_device_is_renamed_with_its_key_and_goes_on(
+    login: Login, operator: httpx.Client, store: Store
+) -> None:
+    camera = login(Role.DEVICE)
+    assert camera.post("/v1/devices/me/heartbeat", json=HEARTBEAT).status_code == 204
+    (device,) = devices(operator)
+    answer = operator.patch(f"/v1/devices/{device.id}", json={"name": " South camera "})
+    assert answer.status_code == 200
+    renamed = Device.model_validate_json(answer.content)
+    assert renamed == device.model_copy(update={"name": "South camera"})
+    assert devices(operator) == [renamed]
+    assert camera.get("/v1/keys/me").json()["name"] == "South camera"
+    (entry, *_) = store.audit.page()[0]
+    assert (entry.act, entry.detail) == ("device.changed", 'name: "camera" → "South camera"')
+    for nothing in ({}, {"name": None}, {"name": "South camera"}, {"colour": "red"}):
+        answer = operator.patch(f"/v1/devices/{device.id}", json=nothing)
+        assert (answer.status_code, answer.json()["name"]) == (200, "South camera")
+    assert len(store.audit.page()[0]) == 1
+    for bad in ("", "x" * 81, "a\nb", 7):
+        answer = operator.patch(f"/v1/devices/{device.id}", json={"name": bad})
+        assert code_of(answer) == "malformed_request"
+
+
+def test_renaming_a_devices_key_renames_the_device(login: Login, operator: httpx.Client) -> None:
+    key_id = login(Role.DEVICE).get("/v1/keys/me").json()["id"]
+    answer = login(Role.ADMIN).patch(f"/v1/keys/{key_id}", json={"name": "South camera"})
+    assert answer.status_code == 200
+    assert devices(operator)[0].name == "South camera"
+
+
+def test_a_device_of_another_gate_or_of_none_is_not_changed(
+    login: Login, operator: httpx.Client
+) -> None:
+    login(Role.DEVICE)
+    path = f"/v1/devices/{devices(operator)[0].id}"
+    other = login(Role.OPERATOR, OTHER_GATE)
+    assert code_of(other.patch(path, json={"name": "x"})) == "gate_forbidden"
+    assert code_of(other.delete(path)) == "gate_forbidden"
+    for answer in (
+        operator.patch("/v1/devices/nothing", json={"name": "x"}),
+        operator.delete("/v1/devices/nothing"),
+    ):
+        assert (answer.status_code, code_of(answer)) == (404, "device_unknown")
+
+
+def test_a_device_shut_out_twice_is_told_of_once(
+    login: Login, operator: httpx.Client, store: Store
+) -> None:
+    login(Role.DEVICE)
+    path = f"/v1/devices/{devices(operator)[0].id}"
+    for _ in range(2):
+        assert operator.delete(path).status_code == 204
+    assert [entry.act for entry in store.audit.page()[0]] == ["device.revoked"]
 
 
 def test_a_code_is_good_once(login: Login, operator: httpx.Client) -> None:

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
-from cloud.contract import Event, Gate, Role, Subscriber
+from cloud.contract import Event, Gate, Label, Role, Subscriber
 from cloud.store import Store
-from tests.cloud.api.test_events import code_of
+from tests.cloud.api.test_events import code_of, post
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
 
 SUBSCRIBERS = f"/v1/gates/{GATE}/subscribers"
@@ -142,6 +142,40 @@ def test_passes_of_a_gate_are_good_for_as_long_as_it_says(
         decision["decided_at"]
     )
     assert lifetime == timedelta(seconds=60)
+
+
+def test_a_gates_new_name_is_everywhere_at_once(
+    operator: httpx.Client, device: httpx.Client, store: Store, make_event: Callable[..., Event]
+) -> None:
+    operator.post(f"/v1/gates/{GATE}/subscribers", json={"channel": "telegram", "address": "42"})
+    # The process that accepts remembers the gate by its old name from here on.
+    assert post(device, make_event(Label.WITHOUT_MASK)).status_code == 201
+    answer = operator.patch(
+        f"/v1/gates/{GATE}", json={"name": " South entrance ", "reason": "a new sign"}
+    )
+    assert answer.json()["name"] == "South entrance"
+    assert post(device, make_event(Label.WITHOUT_MASK)).status_code == 201
+    newest, before = operator.get("/v1/deliveries").json()["items"]
+    assert "South entrance" in newest["text"]
+    assert "Main entrance" in before["text"]
+    assert [gate["name"] for gate in operator.get("/v1/gates").json()] == [
+        "Back entrance",
+        "South entrance",
+    ]
+    (entry,) = [entry for entry in store.audit.page()[0] if entry.act == "gate.changed"]
+    assert (entry.detail, entry.reason) == (
+        'name: "Main entrance" → "South entrance"',
+        "a new sign",
+    )
+
+
+@pytest.mark.parametrize("nothing", [{}, {"name": None}, {"closed": None}, {"colour": "red"}])
+def test_a_change_of_nothing_is_answered_and_not_told_of(
+    operator: httpx.Client, store: Store, nothing: dict[str, object]
+) -> None:
+    answer = operator.patch(f"/v1/gates/{GATE}", json=nothing)
+    assert (answer.status_code, answer.json()["name"]) == (200, "Main entrance")
+    assert store.audit.page()[0] == []
 
 
 def test_a_gate_that_is_not_there_cannot_be_changed(operator: httpx.Client) -> None:

@@ -202,8 +202,8 @@ def test_an_expiry_is_set_prolonged_and_taken_away(admin: httpx.Client, store: S
     later = "2999-01-01T00:00:00Z"
     assert admin.patch(path, json={"expires_at": later}).json()["expires_at"] == later
     assert admin.patch(path, json={"expires_at": None}).json()["expires_at"] is None
-    assert [act for act, _ in acts(store)] == ["key.created", *["key.expiry_set"] * 3]
-    assert acts(store)[-1] == ("key.expiry_set", "expires: never")
+    assert [act for act, _ in acts(store)] == ["key.created", *["key.changed"] * 3]
+    assert acts(store)[-1] == ("key.changed", f'expires_at: "{later}" → null')
 
 
 @pytest.mark.parametrize("over", ["revoked", "expired"])
@@ -227,7 +227,7 @@ def test_a_key_is_renamed_and_the_trail_has_both_names(
     path = f"/v1/keys/{issued.id}"
     assert admin.patch(path, json={"name": "  Back desk "}).json()["name"] == "Back desk"
     assert bearer(login, issued.key).get("/v1/keys/me").json()["name"] == "Back desk"
-    assert acts(store)[-1] == ("key.renamed", 'name: "Front desk" → "Back desk"')
+    assert acts(store)[-1] == ("key.changed", 'name: "Front desk" → "Back desk"')
     told = len(acts(store))
     for nothing in ({}, {"name": None}, {"name": "Back desk"}, {"colour": "red"}):
         answer = admin.patch(path, json=nothing)

@@ -251,6 +251,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "devices.all": ((), {}),
     "devices.get": (("a",), {}),
     "devices.revoke": (("a",), {}),
+    "devices.seen": (("a",), {}),
     "devices.rename": (("a", "North"), {}),
 }
 
