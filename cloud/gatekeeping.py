@@ -295,28 +295,36 @@ def token_of(random: bytes) -> str:
 
 
 def redeem(
-    store: Store, *, scanned: str, nonce: str, gate: str, key_id: str, now: datetime
+    store: Store,
+    *,
+    scanned: str,
+    nonce: str,
+    gate: str,
+    key_id: str,
+    now: datetime,
+    name: str = "",
+    role: str = "",
 ) -> Redemption:
-    """Settle one attempt to enter by what a scanner read.
+    """Settle one attempt to enter, and keep it.
+
+    Args:
+        store: the store.
+        scanned: what a scanner read.
+        nonce: the scanner's own, for this attempt.
+        gate: where the scanner stands.
+        key_id: whose attempt it is.
+        now: the present.
+        name: what people call them.
+        role: what they may do.
 
     Raises:
         GateUnknown: there is no such gate, so nobody is admitted there.
     """
-    token = token_in(scanned)
-    if token is None:
-        return unreadable(now)
-    settlement = store.passes.redeem(Attempt(token, gate, nonce, key_id, now))
+    attempt = Attempt(token_or_text(scanned), gate, nonce, key_id, now, name=name, role=role)
+    settlement = store.passes.redeem(attempt)
     if settlement is None:
         raise StoreFault("an attempt without guards was answered as if it had some")
     return redemption(settlement)
-
-
-def unreadable(now: datetime) -> Redemption:
-    """Return the answer to what holds no token.
-
-    Nothing to look up, and the same answer for ever: there is nothing to keep either.
-    """
-    return Redemption(outcome=Outcome.UNKNOWN, message=MESSAGES[Outcome.UNKNOWN], at=now)
 
 
 def redemption(settled: Settlement) -> Redemption:
@@ -338,6 +346,15 @@ def token_in(scanned: str) -> str | None:
     """
     found = tokens_in(scanned)
     return found[0] if len(found) == 1 else None
+
+
+def token_or_text(scanned: str) -> str:
+    """Return what an attempt is about: the token, or the text where it holds none.
+
+    Such a text is looked up like a token, and is as unknown as one that was never made: so it is
+    an attempt like any other.
+    """
+    return token_in(scanned) or scanned
 
 
 def tokens_in(scanned: str) -> list[str]:

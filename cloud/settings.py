@@ -159,7 +159,8 @@ class Settings(BaseSettings):
         default=30,
         ge=1,
         le=3650,
-        description="Days that events, passes (never their tokens) and deliveries are kept",
+        description="Days that events, passes (never their tokens), redemption attempts and "
+        "deliveries are kept",
     )
     audit_days: int = Field(
         default=365, ge=1, le=3650, description="Days that the audit trail is kept"

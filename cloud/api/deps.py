@@ -31,6 +31,7 @@ ROLES: Final = {
     "export_events": _VIEWERS,
     "get_event": _SCREENS,
     "redeem_pass": _OPERATORS | {Role.SCANNER},
+    "list_redemptions": _VIEWERS,
     "get_pass": _SCREENS,
     "undo_redemption": _OPERATORS | {Role.SCANNER},
     "revoke_pass": _OPERATORS,

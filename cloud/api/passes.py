@@ -86,12 +86,17 @@ async def redeem_pass(request: Request) -> Response:
             around = await store.surroundings(caller.id, gate)
         if around.gate is None:
             raise GateUnknown(f"there is no gate {gate}")
-        token = gatekeeping.token_in(wanted.token)
-        if token is None:
-            return gatekeeping.unreadable(now)
-        settled = await store.redeem(
-            Attempt(token, gate, wanted.nonce, caller.id, now, around.guards)
+        attempt = Attempt(
+            gatekeeping.token_or_text(wanted.token),
+            gate,
+            wanted.nonce,
+            caller.id,
+            now,
+            around.guards,
+            name=caller.name,
+            role=caller.role.value,
         )
+        settled = await store.redeem(attempt)
         return gatekeeping.redemption(settled) if settled is not None else None
 
     redemption = await credentials.decide(store, None, decision)

@@ -3,7 +3,6 @@
 import io
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Final
 
 import zxingcpp
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -16,9 +15,6 @@ LARGEST_PIXELS = 40_000_000
 
 ENLARGED_PIXELS = 2_000_000
 """Pictures up to this size are enlarged for a third look; codes in larger ones are rarely small."""
-
-
-_QR_CODES: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
 class NotAPicture(Exception):  # noqa: N818 (the name is the state)
@@ -88,7 +84,9 @@ def _enlarged(picture: Image.Image) -> Iterator[zxingcpp.Barcode]:
 
 
 def _found(picture: Image.Image, binarizer: zxingcpp.Binarizer) -> list[zxingcpp.Barcode]:
-    return list(zxingcpp.read_barcodes(picture, formats=_QR_CODES, binarizer=binarizer))
+    # No constant: nanobind complains of an object that is still there when the process ends.
+    formats = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    return list(zxingcpp.read_barcodes(picture, formats=formats, binarizer=binarizer))
 
 
 def _size(position: zxingcpp.Position) -> float:

@@ -318,10 +318,10 @@ class Conversation:
 
         Returns the gate and what came of it; None where the gates are gone.
         """
-        gates = [member.gate for member in staff]
         token = gatekeeping.token_in(scanned)
         of_pass = self._store.passes.gate_of(token) if token is not None else None
-        for gate in [of_pass] if of_pass in gates else gates:
+        for member in [each for each in staff if each.gate == of_pass] or staff:
+            gate = member.gate
             try:
                 redemption = gatekeeping.redeem(
                     self._store,
@@ -330,6 +330,8 @@ class Conversation:
                     gate=gate,
                     key_id=f"chat{said.chat}",
                     now=self._clock(),
+                    name=member.name,
+                    role=member.role.value,
                 )
             except GateUnknown:
                 continue  # The gate was deleted while the chat was its staff.

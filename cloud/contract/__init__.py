@@ -74,6 +74,8 @@ from cloud.contract.passes import (
     PassRecord,
     PassStatus,
     Redemption,
+    RedemptionAttempt,
+    RedemptionPage,
     RedemptionRequest,
     UndoRequest,
 )
@@ -164,7 +166,9 @@ __all__ = [
     "ProblemCode",
     "QuietHours",
     "Redemption",
+    "RedemptionAttempt",
     "RedemptionData",
+    "RedemptionPage",
     "RedemptionRequest",
     "RedemptionWebhook",
     "Refusal",

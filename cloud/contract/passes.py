@@ -122,3 +122,34 @@ class UndoRequest(Wire):
         description="The nonce of the redemption that is undone. Without it the latest is meant, "
         "and only if none of this pass was undone before",
     )
+
+
+class RedemptionAttempt(Wire):
+    """An attempt to enter, as it is kept: whatever came of it, and never with the token.
+
+    A repeated attempt, with the nonce of the first, is one attempt.
+    """
+
+    cursor: str = Field(description="Its place in the list")
+    at: UtcTime = Field(description="When it was settled")
+    gate: GateId = Field(description="Where the scanner stands")
+    outcome: Outcome
+    scanner: str = Field(
+        description="Who made it: a key's id, an account's, or `chat` with the chat's id"
+    )
+    scanner_name: str = Field(default="", description="What they were called then")
+    role: str = Field(
+        default="", description="What they were then: `scanner`, `operator`, `admin` or `guard`"
+    )
+    nonce: str = Field(description="By which an admitted attempt can be undone")
+    pass_id: Uuid | None = Field(default=None, description="Absent when the token is unknown")
+    undone_at: UtcTime | None = Field(
+        default=None, description="When the redemption was taken back, if it was"
+    )
+
+
+class RedemptionPage(Wire):
+    """Newest first."""
+
+    items: list[RedemptionAttempt]
+    next: str | None = Field(default=None, description="Give it as `before` to read on")

@@ -57,6 +57,7 @@ from cloud.store.queue import (
     waited_s,
 )
 from cloud.store.records import StoredPass
+from cloud.store.redemptions import Redemptions
 from cloud.store.retention import Removed, Retention
 from cloud.store.staff import Staff
 from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
@@ -143,7 +144,8 @@ class Store:
         self.outbox = Outbox(client, queue_client) if queue_client is not None else None
         self.clerk = Clerk(jobs, retention)
         self.events = Events(client, self.clerk)
-        self.passes = Passes(client)
+        self.passes = Passes(client, retention)
+        self.redemptions = Redemptions(client)
         self.manual_passes = ManualPasses(client, self.clerk, audit_retention)
         self.deliveries = Deliveries(client, jobs)
         self.gates = Gates(client)

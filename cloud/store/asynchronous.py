@@ -6,6 +6,7 @@ It writes what the other store writes, by the same scripts and the same `Clerk`.
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Self
 
 from redis.asyncio import Redis
@@ -25,8 +26,9 @@ from cloud.store.transaction import WRITE, Fate, written
 class AsyncStore:
     """Events accepted and passes redeemed. Making it connects to nothing."""
 
-    def __init__(self, client: Redis, clerk: Clerk) -> None:
+    def __init__(self, client: Redis, clerk: Clerk, retention: timedelta) -> None:
         self._client = client
+        self._retention = retention
         self._convoy = Convoy(client)
         self._clerk = clerk
         self._remembered = Remembered()
@@ -34,7 +36,8 @@ class AsyncStore:
     @classmethod
     def open(cls, settings: Settings, clerk: Clerk) -> Self:
         """Return a store on the Redis that the settings name."""
-        return cls(connect_async(settings.redis_url.get_secret_value()), clerk)
+        retention = timedelta(days=settings.retention_days)
+        return cls(connect_async(settings.redis_url.get_secret_value()), clerk, retention)
 
     def remembered(self, key_id: str, gate: str | None = None) -> Surroundings | None:
         """Return what this process read before of a key and a gate, if anything.
@@ -70,7 +73,8 @@ class AsyncStore:
     @translating_async
     async def redeem(self, attempt: Attempt) -> Settlement | None:
         """Settle one attempt to enter; see `Passes.redeem`."""
-        reply = await self._script(_REDEEM, attempt.keys(), attempt.arguments())
+        arguments = attempt.arguments(self._retention)
+        reply = await self._script(_REDEEM, attempt.keys(), arguments)
         return Settlement.read(reply, attempt.gate)
 
     async def close(self) -> None:

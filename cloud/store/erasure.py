@@ -26,7 +26,7 @@ class Erasure:
         self._client = client
 
     def gate(self, gate: str) -> int:
-        """Remove a gate with its devices, keys, events, passes and counters; return the events.
+        """Remove a gate with all that happened there; return how many events that were.
 
         Subscribers, and jobs that still wait for a worker, are not looked for: see that there are
         none.
@@ -38,6 +38,7 @@ class Erasure:
             pipe.xdel(keyspace.events(), cursor)
             self._event(pipe, UUID(entry[b"id"].decode()))
         pipe.delete(keyspace.events(gate), keyspace.deliveries(gate))
+        self._redemptions(pipe, gate)
         for key in self._client.scan_iter(match=keyspace.counters_of(gate), count=500):
             pipe.delete(key)
         for key in self._of(keyspace.KEYS, Key, gate):
@@ -56,6 +57,13 @@ class Erasure:
         documents = cast(list[bytes], self._client.hvals(name))
         held = (parsed(kind, document) for document in documents)
         return [each for each in held if each.gate == gate]
+
+    def _redemptions(self, pipe: Any, gate: str) -> None:
+        stream = self._client.xrange(keyspace.redemptions(gate))
+        for cursor, _ in cast(list[tuple[bytes, dict[bytes, bytes]]], stream):
+            pipe.xdel(keyspace.redemptions(), cursor)
+            pipe.delete(keyspace.undone(cursor.decode()))
+        pipe.delete(keyspace.redemptions(gate))
 
     def _event(self, pipe: Any, event_id: UUID) -> None:
         record = keyspace.event(event_id)

@@ -33,6 +33,7 @@ OUTAGES = "mg:outages"
 COMMAND_BELL = "mg:command-bell"
 LIMITS = "mg:limits"
 OUTBOX = "mg:outbox"
+UNDONE_PREFIX = "mg:undone:"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
 
@@ -73,6 +74,16 @@ def redemption(key_id: str, nonce: str, gate: str, token_sha256: str) -> str:
     twice by mistake is never told one person's answer for another's token.
     """
     return f"mg:redemption:{key_id}:{nonce}:{gate}:{token_sha256}"
+
+
+def redemptions(gate: str | None = None) -> str:
+    """Stream: attempts to redeem a pass at one gate, or at all."""
+    return "mg:redemptions" if gate is None else f"mg:redemptions:{gate}"
+
+
+def undone(cursor: str) -> str:
+    """String: when (ms) the redemption at this place of the stream `redemptions` was undone."""
+    return f"{UNDONE_PREFIX}{cursor}"
 
 
 def update(bot_id: int, update_id: int) -> str:

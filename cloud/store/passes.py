@@ -78,7 +78,18 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to enter: by what, where, and by whose scanner."""
+    """One try to enter: by what, where, and by whose scanner.
+
+    Args:
+        token: what was scanned; where that holds no token, the whole text.
+        gate: where the scanner stands.
+        nonce: the scanner's own, for this attempt.
+        key_id: whose attempt it is: a key's id, an account's, or a chat's.
+        now: the present.
+        guards: what must still hold for the attempt to be settled.
+        name: what people call the one with that id.
+        role: what they may do.
+    """
 
     token: str = field(repr=False)
     gate: str
@@ -86,6 +97,8 @@ class Attempt:
     key_id: str
     now: datetime
     guards: Guards = UNGUARDED
+    name: str = ""
+    role: str = ""
 
     def keys(self) -> list[str]:
         """Return the KEYS of REDEEM."""
@@ -95,10 +108,12 @@ class Attempt:
             keyspace.token(sha256),
             statistics.key(self.gate, self.now),
             keyspace.GATES,
+            keyspace.redemptions(),
+            keyspace.redemptions(self.gate),
         ]
 
-    def arguments(self) -> list[Any]:
-        """Return the ARGV of REDEEM."""
+    def arguments(self, retention: timedelta) -> list[Any]:
+        """Return the ARGV of REDEEM; attempts older than `retention` are dropped."""
         return [
             keyspace.PASS_PREFIX,
             self.gate,
@@ -108,6 +123,9 @@ class Attempt:
             self.guards.packed,
             self.key_id,
             self.nonce,
+            self.name,
+            self.role,
+            max(to_ms(self.now - retention), 0),
         ]
 
 
@@ -115,8 +133,9 @@ class Attempt:
 class Passes:
     """Passes, and the script that redeems them."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, retention: timedelta) -> None:
         self._client = client
+        self._retention = retention
         self._redeem = client.register_script(REDEEM)
         self._undo = client.register_script(UNDO)
         self._amend = client.register_script(AMEND)
@@ -148,7 +167,7 @@ class Passes:
         Raises:
             GateUnknown: there is no such gate, so nobody is admitted there.
         """
-        reply = self._redeem(keys=attempt.keys(), args=attempt.arguments())
+        reply = self._redeem(keys=attempt.keys(), args=attempt.arguments(self._retention))
         return Settlement.read(reply, attempt.gate)
 
     def undo(
@@ -185,6 +204,8 @@ class Passes:
                     counter,
                     nonce or "",
                     to_ms(now),
+                    keyspace.UNDONE_PREFIX,
+                    int(self._retention.total_seconds() * 1000),
                 ],
             )
             if reply != _CHANGED:

@@ -105,6 +105,7 @@ class Retention:
         for gate in (None, *gates):
             pipe.xtrim(keyspace.events(gate), minid=oldest, approximate=False)
             pipe.xtrim(keyspace.deliveries(gate), minid=oldest, approximate=False)
+            pipe.xtrim(keyspace.redemptions(gate), minid=oldest, approximate=False)
         pipe.execute()
 
 

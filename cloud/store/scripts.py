@@ -39,25 +39,28 @@ REDEEM = (
     + """
 -- Settle one attempt to use a token. The answer is kept, so that a repeated attempt gets it again.
 -- Whether the gate is closed is read here, so that nobody is admitted on an earlier look at it.
--- KEYS: answer to this attempt, pass id by token, counters, gates
+-- KEYS: answer to this attempt, pass id by token, counters, gates, attempts, attempts at this gate
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
--- counter of redemptions, guards, who redeems, nonce. Answers nil where the guards do not hold, and
--- 0 where there is no such gate: then nothing is settled, and nothing is kept.
-if not unchanged(ARGV[6]) then return false end
-local gate = redis.call('HGET', KEYS[4], ARGV[2])
+-- counter of redemptions, guards, who redeems, nonce, their name, their role, oldest attempt that
+-- is kept (ms since 1970).
+-- Answers nil where the guards do not hold, and 0 where there is no such gate: then nothing is
+-- settled, and nothing is kept.
+local prefix, at_gate, now, lifetime, counter, guards, who, nonce, name, role, oldest = unpack(ARGV)
+if not unchanged(guards) then return false end
+local gate = redis.call('HGET', KEYS[4], at_gate)
 if not gate then return 0 end
 local answered = redis.call('GET', KEYS[1])
 if answered then return answered end
 
-local answer = {outcome = 'unknown', at = ARGV[3]}
+local answer = {outcome = 'unknown', at = now}
 local pass_id = redis.call('GET', KEYS[2])
 if pass_id then
-  local key = ARGV[1] .. pass_id
+  local key = prefix .. pass_id
   local pass = redis.call('HMGET', key, 'gate', 'status', 'expires_at', 'redeemed_at',
     'redeemed_gate')
   if pass[1] then
     answer.pass_id = pass_id
-    if pass[1] ~= ARGV[2] then
+    if pass[1] ~= at_gate then
       answer.outcome = 'wrong_gate'
     elseif pass[2] == 'revoked' then
       answer.outcome = 'revoked'
@@ -65,25 +68,29 @@ if pass_id then
       answer.outcome = 'already_redeemed'
       answer.redeemed_at = pass[4]
       answer.redeemed_gate = pass[5]
-    elseif tonumber(ARGV[3]) >= tonumber(pass[3]) then
+    elseif tonumber(now) >= tonumber(pass[3]) then
       answer.outcome = 'expired'
     elseif cjson.decode(gate).closed == true then
       answer.outcome = 'gate_closed'
-    elseif redis.call('HEXISTS', key, 'undone:' .. ARGV[8] .. ':' .. ARGV[7]) == 1 then
+    elseif redis.call('HEXISTS', key, 'undone:' .. nonce .. ':' .. who) == 1 then
       -- A request that comes again after its attempt was undone: nobody stands at the door now.
       answer.outcome = 'undone'
     else
-      redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', ARGV[3], 'redeemed_gate',
-        ARGV[2], 'redeemed_by', ARGV[7], 'redeemed_answer', KEYS[1])
-      redis.call('HINCRBY', KEYS[3], ARGV[5], 1)
+      redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', now, 'redeemed_gate', at_gate,
+        'redeemed_by', who, 'redeemed_answer', KEYS[1])
+      redis.call('HINCRBY', KEYS[3], counter, 1)
       answer.outcome = 'admitted'
-      answer.redeemed_at = ARGV[3]
-      answer.redeemed_gate = ARGV[2]
+      answer.redeemed_at = now
+      answer.redeemed_gate = at_gate
     end
   end
 end
+local attempt = {'at', now, 'gate', at_gate, 'key', who, 'name', name, 'role', role, 'nonce', nonce,
+  'outcome', answer.outcome, 'pass', answer.pass_id or ''}
+answer.cursor = redis.call('XADD', KEYS[5], 'MINID', '~', oldest, '*', unpack(attempt))
+redis.call('XADD', KEYS[6], 'MINID', '~', oldest, answer.cursor, unpack(attempt))
 local encoded = cjson.encode(answer)
-redis.call('SET', KEYS[1], encoded, 'PX', ARGV[4])
+redis.call('SET', KEYS[1], encoded, 'PX', lifetime)
 return encoded
 """
 )
@@ -118,8 +125,9 @@ UNDO = """
 -- KEYS: pass, counters
 -- ARGV: when it was redeemed, as the caller read it (ms; empty where it was not), oldest redemption
 -- that may be undone (ms), whose attempts may be undone (empty for everybody's), counter of
--- redemptions, nonce of the attempt (empty where it was not told), now (ms)
-local at, oldest, whose, counter, nonce, now = unpack(ARGV)
+-- redemptions, nonce of the attempt (empty where it was not told), now (ms), prefix of the keys
+-- that mark attempts as undone, how long they are kept (ms)
+local at, oldest, whose, counter, nonce, now, prefix, lifetime = unpack(ARGV)
 local pass = redis.call('HMGET', KEYS[1], 'status', 'redeemed_at', 'redeemed_by', 'redeemed_answer',
   'undone_at')
 if nonce == '' then
@@ -142,7 +150,13 @@ if tonumber(at) < tonumber(oldest) then return 'too_late' end
 redis.call('HSET', KEYS[1], 'status', 'issued', 'undone_at', now)
 if admitted then redis.call('HSET', KEYS[1], 'undone:' .. admitted .. ':' .. key_id, now) end
 redis.call('HDEL', KEYS[1], 'redeemed_at', 'redeemed_gate', 'redeemed_by', 'redeemed_answer')
-if pass[4] then redis.call('DEL', pass[4]) end
+if pass[4] then
+  -- An answer of an earlier version names no attempt, and none is listed.
+  local answer = redis.call('GET', pass[4])
+  local cursor = answer and cjson.decode(answer).cursor
+  if cursor then redis.call('SET', prefix .. cursor, now, 'PX', lifetime) end
+  redis.call('DEL', pass[4])
+end
 redis.call('HINCRBY', KEYS[2], counter, -1)
 return 'undone'
 """

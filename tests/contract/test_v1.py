@@ -58,6 +58,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "problem": contract.Problem,
     "redemption_admitted": contract.Redemption,
     "redemption_gate_closed": contract.Redemption,
+    "redemption_page": contract.RedemptionPage,
     "redemption_request": contract.RedemptionRequest,
     "redemption_undone": contract.Redemption,
     "redemption_unknown": contract.Redemption,

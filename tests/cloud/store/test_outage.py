@@ -133,6 +133,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "passes.revoke": ((HELD.id,), {}),
     "passes.qr": ((HELD.id,), {}),
     "passes.keep_qr": ((HELD, b"", NOW), {}),
+    "redemptions.page": ((), {}),
     "retention.purge": ((NOW, timedelta(days=1), ZoneInfo("UTC")), {}),
     "retention.claim": ((timedelta(days=1),), {}),
     "retention.release": ((), {}),
