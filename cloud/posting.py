@@ -275,14 +275,16 @@ def _events(desk: Desk, waiting: list[Delivery]) -> list[EventRecord]:
 
 
 def _webhook(desk: Desk, delivery: Delivery, notifier: Notifier) -> Settled:
-    secret = desk.store.gates.secret(delivery.gate, delivery.subscriber_id or "")
+    secrets = desk.store.webhook_secrets.all(
+        delivery.gate, delivery.subscriber_id or "", desk.clock()
+    )
     desk.store.deliveries.attempt(delivery.id, desk.clock())
     notifier.send(
         Message(
             delivery.address,
             delivery.text,
             id=delivery.id,
-            secret=SecretStr(secret) if secret is not None else None,
+            secrets=tuple(SecretStr(secret) for secret in secrets),
         )
     )
     return Settled(DeliveryStatus.SENT)

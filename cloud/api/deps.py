@@ -49,6 +49,8 @@ ROLES: Final = {
     "create_subscriber": _OPERATORS,
     "change_subscriber": _OPERATORS,
     "delete_subscriber": _OPERATORS,
+    "test_subscriber": _OPERATORS,
+    "roll_subscriber_secret": _OPERATORS,
     "get_visitor_link": _SCREENS,
     "replace_visitor_link": _OPERATORS,
     "create_pairing_code": _OPERATORS,

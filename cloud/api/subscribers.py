@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
-from cloud.announcements import WEBHOOKS_ALONE
+from cloud import announcements
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.gates import GatePath, existing
 from cloud.api.lists import LINKED, PagesDep, made
@@ -16,9 +16,11 @@ from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import (
     Channel,
+    Delivery,
     IssuedSubscriber,
     NewSubscriber,
     ProblemCode,
+    RolledSecret,
     Subscriber,
     SubscriberChange,
     Topic,
@@ -27,6 +29,7 @@ from cloud.errors import DeliveryImpossible, MalformedRequest, SubscriberUnknown
 from cloud.notify.webhook import new_secret, url_of
 from cloud.settings import Settings
 from cloud.store import Store, subscriber_id
+from cloud.store.limits import TESTS_OF_A_SUBSCRIBER
 
 router = APIRouter(prefix="/v1/gates/{gate_id}/subscribers", tags=["gates"])
 
@@ -106,7 +109,7 @@ def create_subscriber(
         )
     )
     secret = new_secret() if made.channel is Channel.WEBHOOK else None
-    if secret is not None and not store.gates.seal(gate_id, made.id, secret):
+    if secret is not None and not store.webhook_secrets.seal(gate_id, made.id, secret):
         secret = None
     if made.created_at == now:
         trail.record("subscriber.created", f"subscriber:{made.id}", gate=gate_id)
@@ -173,6 +176,54 @@ def delete_subscriber(
     trail.record("subscriber.deleted", f"subscriber:{subscriber_id}", gate=gate_id)
 
 
+@router.post(
+    "/{subscriber_id}/test",
+    status_code=201,
+    responses=_OF_A_SUBSCRIBER,
+)
+def test_subscriber(
+    *,
+    gate_id: GatePath,
+    subscriber_id: str,
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+    now: Now,
+) -> Delivery:
+    """Send a test message, five a minute at most. The answer is its delivery: read its status in
+    `GET /v1/deliveries?event=` with the answer's `event_id`. A suspended subscriber gets it too."""
+    held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
+    gate = existing(store, gate_id)
+    store.limits.count(TESTS_OF_A_SUBSCRIBER, "test-subscriber", f"{gate_id}:{subscriber_id}")
+    delivery = announcements.of_test(gate, held, now)
+    store.deliveries.add(delivery, now)
+    trail.record("subscriber.tested", f"subscriber:{subscriber_id}", gate=gate_id)
+    return delivery
+
+
+@router.post("/{subscriber_id}/secret", status_code=201, responses=_OF_A_SUBSCRIBER)
+def roll_subscriber_secret(
+    *,
+    gate_id: GatePath,
+    subscriber_id: str,
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+    now: Now,
+) -> RolledSecret:
+    """Give a webhook a new secret, which is shown only here.
+
+    For 24 hours bodies are signed with the old one as well, so that the receiver misses none.
+    """
+    held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
+    if held.channel is not Channel.WEBHOOK:
+        raise MalformedRequest("only a webhook has a secret", ("path", "subscriber_id"))
+    secret = new_secret()
+    until = store.webhook_secrets.roll(gate_id, subscriber_id, secret, now)
+    trail.record("subscriber.secret_rolled", f"subscriber:{subscriber_id}", gate=gate_id)
+    return RolledSecret(secret=secret, old_secret_expires_at=until)
+
+
 def _subscriber(store: Store, gate_id: str, subscriber_id: str) -> Subscriber:
     existing(store, gate_id)
     held = store.gates.subscriber(gate_id, subscriber_id)
@@ -186,7 +237,7 @@ def _unknown(gate_id: str) -> SubscriberUnknown:
 
 
 def _check_topics(channel: Channel, topics: Sequence[Topic]) -> None:
-    alone = sorted(topic.value for topic in WEBHOOKS_ALONE.intersection(topics))
+    alone = sorted(topic.value for topic in announcements.WEBHOOKS_ALONE.intersection(topics))
     if alone and channel is not Channel.WEBHOOK:
         raise MalformedRequest(
             f"only webhooks are told of {' and '.join(alone)}; leave it out", ("body", "topics")

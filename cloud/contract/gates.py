@@ -156,3 +156,12 @@ class IssuedSubscriber(Subscriber):
     secret: str | None = Field(
         default=None, description="What a webhook's bodies are signed with (Standard Webhooks)"
     )
+
+
+class RolledSecret(Wire):
+    """A webhook's new secret, shown once. Until `old_secret_expires_at` bodies are signed with the
+    old one too.
+    """
+
+    secret: str = Field(repr=False)
+    old_secret_expires_at: UtcTime

@@ -15,7 +15,7 @@ class Message:
         html: the same as `text` for channels that can show it.
         silent: without a sound, in Telegram.
         acknowledge: what a button `I take care of it` says when it is pressed; none without.
-        secret: what a webhook's body is signed with.
+        secrets: what a webhook's body is signed with, the newest first.
     """
 
     address: str
@@ -26,7 +26,7 @@ class Message:
     silent: bool = False
     acknowledge: str | None = None
     button: str = ""
-    secret: SecretStr | None = None
+    secrets: tuple[SecretStr, ...] = ()
 
     def __repr__(self) -> str:
         return f"Message({len(self.text)} letters, {'with' if self.qr_png else 'without'} a code)"

@@ -65,6 +65,7 @@ from cloud.store.surroundings import Surroundings
 from cloud.store.suspensions import Suspensions
 from cloud.store.transaction import Fate
 from cloud.store.visitors import Visitor, Visitors, came_by, first_of
+from cloud.store.webhook_secrets import WebhookSecrets
 
 __all__ = [
     "COMMAND",
@@ -147,7 +148,7 @@ class Store:
         self.passes = Passes(client, retention)
         self.redemptions = Redemptions(client)
         self.manual_passes = ManualPasses(client, self.clerk, audit_retention)
-        self.deliveries = Deliveries(client, jobs)
+        self.deliveries = Deliveries(client, jobs, self.clerk)
         self.gates = Gates(client)
         self.keys = Keys(client)
         self.audit = Audit(client, audit_retention)
@@ -169,6 +170,7 @@ class Store:
         self.previews = Previews(client)
         self.outages = Outages(client, self.clerk)
         self.suspensions = Suspensions(client, audit_retention)
+        self.webhook_secrets = WebhookSecrets(client)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -17,12 +17,14 @@ import redis
 from cloud.contract import Delivery, DeliveryStatus
 from cloud.errors import DeliveryNotFailed, DeliveryUnknown
 from cloud.store import keyspace, records
+from cloud.store.acceptance import Clerk
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, now, to_ms
 from cloud.store.queue import JobWriter
 from cloud.store.records import Fields
 from cloud.store.scripts import AMEND, BEGIN, KEEP_IN_HAND
 from cloud.store.streams import BATCH, SCANNED_AT_MOST, backwards
+from cloud.store.transaction import WRITE, Batch, Fate, written
 
 _AGAIN = frozenset({DeliveryStatus.FAILED.value, DeliveryStatus.UNDELIVERED_BY_CHOICE.value})
 
@@ -50,12 +52,21 @@ ACKNOWLEDGEMENT_LIFETIME = timedelta(days=30)
 class Deliveries:
     """Deliveries by id, as a stream of all, and as a stream for each gate."""
 
-    def __init__(self, client: redis.Redis, jobs: JobWriter) -> None:
+    def __init__(self, client: redis.Redis, jobs: JobWriter, clerk: Clerk) -> None:
         self._client = client
         self._jobs = jobs
+        self._clerk = clerk
+        self._write = client.register_script(WRITE)
         self._amend = client.register_script(AMEND)
         self._begin = client.register_script(BEGIN)
         self._keep_in_hand = client.register_script(KEEP_IN_HAND)
+
+    def add(self, delivery: Delivery, now: datetime) -> bool:
+        """Write a delivery with its job; return False if there is one of its id already."""
+        batch = Batch()
+        self._clerk.deliver(batch, [delivery], now)
+        reply = self._write(keys=[keyspace.delivery(delivery.id)], args=batch.arguments)
+        return written(reply).fate is Fate.WRITTEN
 
     def get(self, delivery_id: str) -> Delivery | None:
         """Return the delivery, or None."""

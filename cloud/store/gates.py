@@ -67,17 +67,6 @@ class Gates:
         """Change fields of a subscriber and return it as it is then; None where there is none."""
         return self._changed(Subscriber, keyspace.subscribers(gate_id), subscriber_id, fields)
 
-    def seal(self, gate_id: str, subscriber_id: str, secret: str) -> bool:
-        """Keep a webhook's secret; return False if it has one, which stays."""
-        key = f"{gate_id}:{subscriber_id}"
-        return bool(self._client.hsetnx(keyspace.WEBHOOK_SECRETS, key, secret))
-
-    def secret(self, gate_id: str, subscriber_id: str) -> str | None:
-        """Return the secret that a webhook's bodies are signed with."""
-        key = f"{gate_id}:{subscriber_id}"
-        held = cast(bytes | None, self._client.hget(keyspace.WEBHOOK_SECRETS, key))
-        return held.decode() if held else None
-
     def subscribers(self, gate_id: str) -> list[Subscriber]:
         """Return the gate's subscribers, the oldest first."""
         documents = cast(list[bytes], self._client.hvals(keyspace.subscribers(gate_id)))
@@ -94,6 +83,7 @@ class Gates:
             pipe.hdel(keyspace.subscribers(gate_id), subscriber_id)
             field = keyspace.of_subscriber(gate_id, subscriber_id)
             pipe.hdel(keyspace.WEBHOOK_SECRETS, field)
+            pipe.hdel(keyspace.OLD_WEBHOOK_SECRETS, field)
             pipe.hdel(keyspace.REFUSALS, field)
             pipe.srem(keyspace.SUSPENDED, field)
             pipe.srem(keyspace.subscriptions(subscriber.channel, subscriber.address), gate_id)

@@ -19,6 +19,9 @@ SIGN_INS_OF_AN_ADDRESS: Final = "30 per 15 minutes"
 ENROLMENTS_OF_AN_ADDRESS: Final = "30 per 15 minutes"
 """Enrolment codes tried from one address."""
 
+TESTS_OF_A_SUBSCRIBER: Final = "5 per minute"
+"""Test messages to one subscriber, whoever asks for them."""
+
 
 @at_the_door
 class Limits:

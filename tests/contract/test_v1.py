@@ -29,6 +29,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "decision_refused": contract.Decision,
     "decision_too_late": contract.Decision,
     "delivery_acknowledged": contract.Delivery,
+    "delivery_of_a_test": contract.Delivery,
     "delivery_page": contract.DeliveryPage,
     "device": contract.Device,
     "device_change": contract.DeviceChange,
@@ -63,6 +64,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "redemption_undone": contract.Redemption,
     "redemption_unknown": contract.Redemption,
     "rolled_key": contract.RolledKey,
+    "rolled_secret": contract.RolledSecret,
     "session": contract.Session,
     "staff_member": contract.StaffMember,
     "statistics_page": contract.StatisticsPage,
@@ -141,6 +143,7 @@ def test_the_words_of_version_1_are_all_there() -> None:
         contract.CallerKind: {"key", "session"},
         contract.Language: {"en", "es"},
         contract.StaffRole: {"operator", "guard"},
+        contract.DeliveryKind: {"event", "redemption", "gate", "device", "test"},
         contract.DeliveryStatus: {"pending", "sent", "failed", "undelivered_by_choice"},
     }
     for kind, known in words.items():

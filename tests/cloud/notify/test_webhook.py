@@ -1,6 +1,7 @@
 """Webhooks against a receiver over HTTP, which checks signatures as the standard says."""
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -37,6 +38,7 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     bodies: list[dict[str, str]] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
+    signatures: list[str] = field(default_factory=list)
     verified: list[bool] = field(default_factory=list)
 
 
@@ -51,8 +53,9 @@ def receiver() -> Iterator[Receiver]:
             key = base64.b64decode(SECRET.removeprefix("whsec_"))
             digest = hmac.new(key, signed + body, hashlib.sha256).digest()
             expected = "v1," + base64.b64encode(digest).decode()
+            held.signatures.append(self.headers["webhook-signature"])
             held.verified.append(
-                self.headers["webhook-signature"] == expected
+                expected in self.headers["webhook-signature"].split(" ")
                 and abs(time.time() - int(self.headers["webhook-timestamp"])) < 60
             )
             held.bodies.append(json.loads(body))
@@ -82,7 +85,7 @@ def webhook() -> Iterator[WebhookNotifier]:
 def message(port: int, host: str = "127.0.0.1") -> Message:
     secret = SecretStr(SECRET)
     return Message(
-        f"http://{host}:{port}/hook?x=1", '{"type": "pass.issued"}', id="e_s", secret=secret
+        f"http://{host}:{port}/hook?x=1", '{"type": "pass.issued"}', id="e_s", secrets=(secret,)
     )
 
 
@@ -101,6 +104,18 @@ def test_a_body_arrives_signed_under_its_own_host(
     assert receiver.verified == [True]
     assert receiver.hosts == [f"localhost:{receiver.port}"]
     assert SECRET not in repr(message(receiver.port))
+
+
+def test_while_a_secret_is_rolled_a_body_is_signed_with_both(
+    receiver: Receiver, webhook: WebhookNotifier
+) -> None:
+    old, new = SecretStr(SECRET), SecretStr(new_secret())
+    webhook.send(dataclasses.replace(message(receiver.port), secrets=(new, old)))
+    assert receiver.verified == [True]
+    first, second = receiver.signatures[0].split(" ")
+    assert first.startswith("v1,")
+    assert second.startswith("v1,")
+    assert first != second
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 500, 503])
@@ -165,7 +180,7 @@ def test_a_name_that_leads_into_our_network_is_not_called() -> None:
     )
     secret = SecretStr(SECRET)
     with pytest.raises(DeliveryImpossible, match="private address"):
-        notifier.send(Message("https://hooks.example.org/", "{}", id="x", secret=secret))
+        notifier.send(Message("https://hooks.example.org/", "{}", id="x", secrets=(secret,)))
     notifier.close()
 
 

@@ -1,0 +1,67 @@
+"""Secrets of webhooks: the one that bodies are signed with, and for a while the one before it."""
+
+from datetime import datetime, timedelta
+from typing import Final, cast
+
+import redis
+
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.moments import from_ms, to_ms
+
+OVERLAP: Final = timedelta(hours=24)
+"""How long bodies are signed with the old secret too, while the receiver is told the new one."""
+
+
+@at_the_door
+class WebhookSecrets:
+    """Secrets by gate and subscriber."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def seal(self, gate: str, subscriber_id: str, secret: str) -> bool:
+        """Keep a webhook's first secret; return False if it has one, which stays."""
+        field = keyspace.of_subscriber(gate, subscriber_id)
+        return bool(self._client.hsetnx(keyspace.WEBHOOK_SECRETS, field, secret))
+
+    def roll(self, gate: str, subscriber_id: str, secret: str, now: datetime) -> datetime:
+        """Keep a new secret beside the one before it, which is good for OVERLAP more.
+
+        Rolled twice within OVERLAP, the first of the three is good no more.
+
+        Returns:
+            When bodies are signed with the new secret alone.
+        """
+        field = keyspace.of_subscriber(gate, subscriber_id)
+        until = now + OVERLAP
+        with self._client.pipeline() as pipe:
+            while True:
+                pipe.watch(keyspace.WEBHOOK_SECRETS)  # type: ignore[no-untyped-call]
+                held = cast(bytes | None, pipe.hget(keyspace.WEBHOOK_SECRETS, field))
+                pipe.multi()
+                if held is not None:
+                    old = f"{to_ms(until)}:{held.decode()}"
+                    pipe.hset(keyspace.OLD_WEBHOOK_SECRETS, field, old)
+                pipe.hset(keyspace.WEBHOOK_SECRETS, field, secret)
+                try:
+                    pipe.execute()
+                except redis.WatchError:
+                    continue
+                return until
+
+    def all(self, gate: str, subscriber_id: str, now: datetime) -> list[str]:
+        """Return the secrets that bodies are signed with at `now`, the newest first."""
+        field = keyspace.of_subscriber(gate, subscriber_id)
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hget(keyspace.WEBHOOK_SECRETS, field)
+        pipe.hget(keyspace.OLD_WEBHOOK_SECRETS, field)
+        current, old = pipe.execute()
+        secrets = [current.decode()] if current else []
+        if old:
+            until, _, secret = old.decode().partition(":")
+            if now < from_ms(until):
+                secrets.append(secret)
+            else:
+                self._client.hdel(keyspace.OLD_WEBHOOK_SECRETS, field)
+        return secrets

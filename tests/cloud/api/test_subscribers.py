@@ -1,0 +1,134 @@
+"""What operators do with a subscriber beside making it: try it out, roll its secret."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from cloud import jobs
+from cloud.contract import Channel, DeliveryKind, DeliveryStatus, Role
+from cloud.notify.webhook import new_secret
+from cloud.posting import Desk
+from cloud.store import Store, now, subscriber_id
+from cloud.store.webhook_secrets import OVERLAP
+from tests.cloud.api.test_events import code_of
+from tests.cloud.conftest import GATE, OTHER_GATE, Login
+from tests.cloud.desks import Clock, Recorder
+
+SUBSCRIBERS = f"/v1/gates/{GATE}/subscribers"
+ADDRESSES = {
+    Channel.TELEGRAM: "42",
+    Channel.EMAIL: "guard@example.org",
+    Channel.WEBHOOK: "https://hooks.example.org/",
+}
+ALWAYS_QUIET = {"start": "00:00", "end": "00:00"}
+
+
+def subscribed(operator: httpx.Client, channel: Channel, **more: object) -> dict[str, str]:
+    body = {"channel": channel.value, "address": ADDRESSES[channel], **more}
+    answer = operator.post(SUBSCRIBERS, json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, str] = answer.json()
+    return made
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_a_test_goes_out_at_once_and_is_listed(
+    operator: httpx.Client, login: Login, store: Store, channel: Channel
+) -> None:
+    made = subscribed(operator, channel, quiet_hours=ALWAYS_QUIET, cooldown_s=86_400)
+    store.suspensions.suspend(GATE, made["id"], "on holiday", now())
+    recorder, clock = Recorder(), Clock()
+    jobs.sit_down(Desk(store, {channel: recorder}, None, clock))
+    answer = operator.post(f"{SUBSCRIBERS}/{made['id']}/test")
+    assert answer.status_code == 201
+    assert answer.json()["kind"] == "test"
+    assert answer.json()["status"] == "pending"
+    assert jobs.deliver(answer.json()["id"]) is None
+    (message,) = recorder.sent
+    assert message.address == ADDRESSES[channel]
+    assert not message.silent
+    assert message.acknowledge is None
+    (listed,), _ = store.deliveries.page(gate=GATE, status=None, before=None, limit=5)
+    assert (listed.kind, listed.status) == (DeliveryKind.TEST, DeliveryStatus.SENT)
+    entries = login(Role.ADMIN).get("/v1/audit").json()["items"]
+    assert entries[0]["act"] == "subscriber.tested"
+
+
+def test_tests_are_limited(operator: httpx.Client, store: Store) -> None:
+    made = subscribed(operator, Channel.TELEGRAM)
+    other = subscribed(operator, Channel.EMAIL)
+    answers = [operator.post(f"{SUBSCRIBERS}/{made['id']}/test") for _ in range(6)]
+    # The window may end between two of them, but not twice.
+    assert [answer.status_code for answer in answers[:5]] == [201] * 5
+    assert answers[5].status_code in {201, 429}
+    if answers[5].status_code == 429:
+        assert code_of(answers[5]) == "rate_limited"
+        assert int(answers[5].headers["Retry-After"]) <= 60
+    assert operator.post(f"{SUBSCRIBERS}/{other['id']}/test").status_code == 201
+
+
+def test_a_rolled_secret_is_shown_once_and_the_old_one_is_good_for_a_day(
+    operator: httpx.Client, login: Login, store: Store
+) -> None:
+    made = subscribed(operator, Channel.WEBHOOK)
+    answer = operator.post(f"{SUBSCRIBERS}/{made['id']}/secret")
+    assert answer.status_code == 201
+    fresh = answer.json()["secret"]
+    assert fresh.startswith("whsec_")
+    assert fresh != made["secret"]
+    at = now()
+    assert store.webhook_secrets.all(GATE, made["id"], at) == [fresh, made["secret"]]
+    assert fresh not in operator.get(SUBSCRIBERS).text
+
+    recorder = Recorder()
+    jobs.sit_down(Desk(store, {Channel.WEBHOOK: recorder}, None))
+    tested = operator.post(f"{SUBSCRIBERS}/{made['id']}/test").json()
+    jobs.deliver(tested["id"])
+    assert [secret.get_secret_value() for secret in recorder.sent[0].secrets] == [
+        fresh,
+        made["secret"],
+    ]
+    assert store.webhook_secrets.all(GATE, made["id"], at + OVERLAP) == [fresh]
+    assert store.webhook_secrets.all(GATE, made["id"], at) == [fresh]
+    entries = login(Role.ADMIN).get("/v1/audit").json()["items"]
+    assert "subscriber.secret_rolled" in {entry["act"] for entry in entries}
+
+
+def test_rolled_twice_the_first_secret_is_good_no_more(store: Store) -> None:
+    first, second, third = new_secret(), new_secret(), new_secret()
+    at = now()
+    store.webhook_secrets.seal(GATE, "hook", first)
+    assert store.webhook_secrets.roll(GATE, "hook", second, at) == at + OVERLAP
+    store.webhook_secrets.roll(GATE, "hook", third, at + timedelta(hours=1))
+    assert store.webhook_secrets.all(GATE, "hook", at + OVERLAP) == [third, second]
+    assert store.webhook_secrets.all(GATE, "hook", at + timedelta(hours=25)) == [third]
+
+
+def test_a_webhook_that_is_removed_leaves_no_secret(operator: httpx.Client, store: Store) -> None:
+    made = subscribed(operator, Channel.WEBHOOK)
+    operator.post(f"{SUBSCRIBERS}/{made['id']}/secret")
+    operator.delete(f"{SUBSCRIBERS}/{made['id']}")
+    assert store.webhook_secrets.all(GATE, made["id"], now()) == []
+
+
+@pytest.mark.parametrize("route", ["test", "secret"])
+def test_what_is_not_there_or_not_theirs_is_refused(
+    operator: httpx.Client, login: Login, route: str
+) -> None:
+    made = subscribed(operator, Channel.WEBHOOK)
+    assert code_of(operator.post(f"{SUBSCRIBERS}/none/{route}")) == "subscriber_unknown"
+    elsewhere = f"/v1/gates/none/subscribers/{made['id']}/{route}"
+    assert code_of(operator.post(elsewhere)) == "gate_unknown"
+    stranger = login(Role.OPERATOR, OTHER_GATE)
+    assert code_of(stranger.post(f"{SUBSCRIBERS}/{made['id']}/{route}")) == "gate_forbidden"
+    assert code_of(login(Role.VIEWER).post(f"{SUBSCRIBERS}/{made['id']}/{route}")) == (
+        "role_forbidden"
+    )
+
+
+def test_only_a_webhook_has_a_secret(operator: httpx.Client) -> None:
+    made = subscribed(operator, Channel.TELEGRAM)
+    assert subscriber_id(Channel.TELEGRAM, "42") == made["id"]
+    answer = operator.post(f"{SUBSCRIBERS}/{made['id']}/secret")
+    assert code_of(answer) == "malformed_request"
