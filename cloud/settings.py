@@ -95,6 +95,33 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=64 * 1024, ge=1024, description="Largest request body that is read"
     )
+    max_header_bytes: int = Field(
+        default=16 * 1024,
+        ge=4096,
+        le=256 * 1024,
+        description="Largest request line and header fields together; half of it is the longest "
+        "request target",
+    )
+    max_connections: int = Field(
+        default=1000,
+        ge=10,
+        le=100_000,
+        description="Connections that one process of the API holds. Past it, the one that has "
+        "waited longest for a request makes room",
+    )
+    request_timeout_s: float = Field(
+        default=10,
+        gt=0,
+        le=600,
+        description="Seconds in which the head of a request must arrive, and in which some of its "
+        "body must follow",
+    )
+    unread_timeout_s: float = Field(
+        default=30,
+        gt=0,
+        le=3600,
+        description="Seconds after which a client that reads nothing of its answer is cut off",
+    )
     pass_lifetime_s: int = Field(
         default=300, ge=10, le=86_400, description="Seconds from a pass's making to its expiry"
     )

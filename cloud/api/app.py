@@ -1,12 +1,16 @@
 """The app: its routes, what stands around them, and the connection that they share."""
 
 import gc
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cloud import tracing
@@ -187,6 +191,7 @@ def _publish(app: FastAPI) -> None:
         document["components"]["schemas"].update(
             {**schema.pop("$defs", {}), model.__name__: schema}
         )
+    _serve_written(app, document)
     guarded: set[str] = set()
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -198,6 +203,22 @@ def _publish(app: FastAPI) -> None:
                 raise RuntimeError(f"{name} asks for no key")
     if guarded != set(ROLES):
         raise RuntimeError(f"the role table and the routes differ: {guarded ^ set(ROLES)}")
+
+
+def _serve_written(app: FastAPI, document: dict[str, Any]) -> None:
+    """Serve the document from what was written once: anyone may ask for it, and to write it anew
+    takes longer than any other answer without a key."""
+    address = str(app.openapi_url)
+    written: list[bytes] = []
+
+    async def openapi(_request: Request) -> Response:
+        if not written:
+            written.append(json.dumps(document, ensure_ascii=False).encode())
+        return Response(written[0], media_type="application/json")
+
+    routes = app.router.routes
+    place = next(n for n, route in enumerate(routes) if getattr(route, "path", "") == address)
+    routes[place] = Route(address, openapi, include_in_schema=False)
 
 
 def _say_who_may(operation: dict[str, Any], roles: frozenset[Role]) -> None:

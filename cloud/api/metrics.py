@@ -26,6 +26,12 @@ class Metrics:
             buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
         )
+        self._ended = Counter(
+            "maskgate_http_connections_ended",
+            "Connections ended for what their clients did or left undone, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
         self._listeners = Gauge(
             "maskgate_stream_listeners", "Who listen to the event stream", registry=self.registry
         )
@@ -59,6 +65,10 @@ class Metrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request by the pattern of its route, never by its address."""
         self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def ended(self, reason: str) -> None:
+        """Count a connection that was ended for what its client did or left undone."""
+        self._ended.labels(reason).inc()
 
     def listens(self, listeners: int) -> None:
         """Say how many listen to the event stream."""

@@ -13,6 +13,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloud.api.metrics import Metrics
@@ -31,6 +32,12 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+HUNG_UP: Final = 499
+"""What a request is counted as whose client left before its answer began (nginx's number)."""
+
+ENDED_AS: Final = "ended_as"
+"""Where the state of a request says with which status its connection ended before the answer."""
+
 OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 """Added where browsers reach the API over https (RFC 6797): for a year, by https alone."""
 
@@ -41,6 +48,14 @@ NOTHING_LOADED = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors
 """Content-Security-Policy of all but the API's own documentation, which loads its viewer."""
 
 DOCUMENTATION = ("/docs", "/redoc")
+
+
+CONTENT_POLICY = {"Content-Security-Policy": NOTHING_LOADED}
+
+
+def security_headers(*, over_tls: bool) -> list[tuple[bytes, bytes]]:
+    """Return the headers that every answer has, as they travel."""
+    return _raw(SECURITY_HEADERS | CONTENT_POLICY | (OVER_TLS if over_tls else {}))
 
 
 def _header(scope: Scope, wanted: bytes) -> bytes:
@@ -178,7 +193,9 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.:-]{7,63}")
 class Observation:
     """Sets headers for browsers, times each request, and writes one log line about it.
 
-    An error that nothing else answered is logged here and answered with a problem.
+    An error that nothing else answered is logged here and answered with a problem. A client that
+    leaves before its answer is no error of ours: its request counts as 499, or as what its
+    connection was ended with.
 
     The line has the pattern of the route and not the address, which may hold a token.
     """
@@ -191,7 +208,7 @@ class Observation:
         process = secrets.token_hex(10)
         self._ids = (f"{process}{number:012x}" for number in itertools.count())
         self._headers = _raw(SECURITY_HEADERS | (OVER_TLS if over_tls else {}))
-        self._nothing_loaded = _raw({"Content-Security-Policy": NOTHING_LOADED})
+        self._nothing_loaded = _raw(CONTENT_POLICY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
@@ -221,6 +238,8 @@ class Observation:
 
         try:
             await self._app(scope, receive, observed)
+        except ClientDisconnect:
+            status = status if started_answer else HUNG_UP
         except Exception:
             if started_answer:
                 raise
@@ -229,6 +248,7 @@ class Observation:
             await problem(ProblemCode.INTERNAL, said)(scope, receive, observed)
         finally:
             seconds = time.perf_counter() - started
+            status = scope.get("state", {}).get(ENDED_AS, status)
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.answered(scope["method"], route, status, seconds)
             self._log.info(

@@ -61,6 +61,11 @@ STATUS: Final[Mapping[ProblemCode, int]] = {
     ProblemCode.FORMAT_UNAVAILABLE: 501,
     ProblemCode.NOT_FOUND: 404,
     ProblemCode.METHOD_NOT_ALLOWED: 405,
+    ProblemCode.HTTP_INVALID: 400,
+    ProblemCode.HEADER_FIELDS_TOO_LARGE: 431,
+    ProblemCode.TARGET_TOO_LONG: 414,
+    ProblemCode.REQUEST_TIMEOUT: 408,
+    ProblemCode.TOO_MANY_CONNECTIONS: 503,
     ProblemCode.STORE_UNAVAILABLE: 503,
     ProblemCode.INTERNAL: 500,
 }
@@ -107,6 +112,11 @@ TITLES: Final[Mapping[ProblemCode, str]] = {
     ProblemCode.PREVIEW_CROWDED: "Too many people watch",
     ProblemCode.NOT_FOUND: "There is nothing at this address",
     ProblemCode.METHOD_NOT_ALLOWED: "This address does not take this method",
+    ProblemCode.HTTP_INVALID: "This is not a request of HTTP/1.1",
+    ProblemCode.HEADER_FIELDS_TOO_LARGE: "The request's head is too large",
+    ProblemCode.TARGET_TOO_LONG: "The request's target is too long",
+    ProblemCode.REQUEST_TIMEOUT: "The request took too long to arrive",
+    ProblemCode.TOO_MANY_CONNECTIONS: "Too many connections are open",
     ProblemCode.STORE_UNAVAILABLE: "The store is away",
     ProblemCode.INTERNAL: "Something broke on our side",
 }

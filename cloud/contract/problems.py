@@ -54,6 +54,11 @@ class ProblemCode(StrEnum):
     FORMAT_UNAVAILABLE = "format_unavailable"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    HTTP_INVALID = "http_invalid"
+    HEADER_FIELDS_TOO_LARGE = "header_fields_too_large"
+    TARGET_TOO_LONG = "target_too_long"
+    REQUEST_TIMEOUT = "request_timeout"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
     STORE_UNAVAILABLE = "store_unavailable"
     INTERNAL = "internal"
 

@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from cloud import passwords
 from cloud.api.app import create_app
+from cloud.api.connections import Limits
 from cloud.api.server import Server
 from cloud.contract import EnrolmentRequest, Event, Gate, Label, Role
 from cloud.settings import Settings
@@ -91,10 +92,10 @@ def make_event() -> Callable[..., Event]:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
+def serving(settings: Settings, limits: Limits | None = None) -> Iterator[str]:
     """Serve the API on a real socket, and give its address."""
     port = free_port()
-    server = Server(create_app(settings), host="127.0.0.1", port=port)
+    server = Server(create_app(settings), host="127.0.0.1", port=port, limits=limits)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{port}"
