@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from cloud.client import Unread
 from cloud.contract import (
     Access,
     EventRecord,
@@ -14,7 +15,6 @@ from cloud.contract import (
     RefusalReason,
 )
 from dashboard.clock import LocalClock
-from dashboard.pages import Unread
 
 LATE = timedelta(seconds=60)
 """A verdict that took longer than this to arrive is about somebody who has left: the gate was

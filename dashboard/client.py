@@ -1,14 +1,17 @@
-"""The cloud's API, as this dashboard uses it: the one file that speaks HTTP."""
+"""The cloud's API, as this dashboard uses it: `cloud.client`, with errors for the screen."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Self, TypeVar
 from uuid import UUID
 
-import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel
 
+from cloud.client import ApiTimedOut, Forbidden, Page, Refused, Unauthenticated, Unread
+from cloud.client import ApiUnreachable as NoAnswer
+from cloud.client import ApiUnreadable as NoApi
+from cloud.client import Client as Api
 from cloud.contract import (
     Access,
     Delivery,
@@ -18,7 +21,6 @@ from cloud.contract import (
     Gate,
     GateChange,
     Label,
-    Problem,
     ProblemCode,
 )
 from dashboard.errors import (
@@ -32,13 +34,12 @@ from dashboard.errors import (
     RoleForbidden,
     StoreUnavailable,
 )
-from dashboard.pages import Page, Unread, read_list, read_page
 from dashboard.settings import Settings
+
+ItemT = TypeVar("ItemT", bound=BaseModel)
 
 PAGE_LIMIT = 100
 """The most items that one call asks for."""
-
-T = TypeVar("T")
 
 
 class Client:
@@ -47,21 +48,17 @@ class Client:
     An item of a list that this version cannot read is an `Unread` in its place: a newer cloud may
     know labels, channels or states that this dashboard does not.
 
-    Safe to share between threads, as httpx.Client is.
+    Safe to share between threads.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._address = str(settings.api_url).rstrip("/")
         self._timeout_s = settings.api_timeout_s
-        self._http = httpx.Client(
-            base_url=self._address,
-            headers={
-                "Authorization": f"Bearer {settings.api_key.get_secret_value()}",
-                "User-Agent": "maskgate-dashboard",
-            },
-            timeout=settings.api_timeout_s,
+        self._api = Api(
+            str(settings.api_url),
+            settings.api_key,
+            timeout_s=settings.api_timeout_s,
+            user_agent="maskgate-dashboard",
         )
-        self._ahead = timedelta(0)
 
     def __enter__(self) -> Self:
         return self
@@ -71,19 +68,16 @@ class Client:
 
     def close(self) -> None:
         """Give the connections back."""
-        self._http.close()
+        self._api.close()
 
     def now(self) -> datetime:
-        """The time by the cloud's clock, from its last answer's Date (RFC 9110 section 6.6.1).
-
-        Verdicts and expiries are stamped by that clock, so a dashboard whose own is wrong still
-        drops a pass when it is over. To the second.
-        """
-        return datetime.now(UTC) + self._ahead
+        """The time by the cloud's clock, so that a wrong one here shows no pass for too long."""
+        return self._api.now()
 
     def gates(self) -> list[Gate | Unread]:
         """All the gates that the key may read."""
-        return self._read(lambda content: read_list(content, Gate), "/v1/gates")
+        with self._in_words():
+            return _all(lambda cursor: self._api.list_gates(after=cursor))
 
     def gate(self, gate_id: str) -> Gate:
         """One gate, as it is now. Raises GateUnknown where the key sees none of this id."""
@@ -97,15 +91,13 @@ class Client:
 
     def close_gate(self, gate_id: str, *, closed: bool, reason: str) -> Gate:
         """Close or open a gate; `reason` goes into the cloud's audit trail."""
-        change = GateChange(closed=closed, reason=reason)
-        answer = self._ask(
-            "PATCH", f"/v1/gates/{gate_id}", json=change.model_dump(exclude_unset=True)
-        )
-        return self._understood(answer, Gate.model_validate_json)
+        with self._in_words():
+            return self._api.change_gate(gate_id, GateChange(closed=closed, reason=reason))
 
-    def devices(self) -> list[Device | Unread]:
-        """All the devices that the key may read."""
-        return self._read(lambda content: read_list(content, Device), "/v1/devices")
+    def devices(self, gate: str | None = None) -> list[Device | Unread]:
+        """All the devices that the key may read; of one gate, if one is named."""
+        with self._in_words():
+            return _all(lambda cursor: self._api.list_devices(gate=gate, after=cursor))
 
     def events(
         self,
@@ -119,17 +111,16 @@ class Client:
         limit: int = PAGE_LIMIT,
     ) -> Page[EventRecord]:
         """One page of events, newest first; accepted from `since` on and before `until`."""
-        return self._read(
-            lambda content: read_page(content, EventRecord),
-            "/v1/events",
-            gate=gate,
-            access=access,
-            label=label,
-            since=since.isoformat() if since else None,
-            until=until.isoformat() if until else None,
-            before=before,
-            limit=limit,
-        )
+        with self._in_words():
+            return self._api.list_events(
+                gate=gate,
+                access=access,
+                label=label,
+                since=since,
+                until=until,
+                before=before,
+                limit=limit,
+            )
 
     def newest_event(self, gate: str) -> EventRecord | Unread | None:
         """The last event of a gate, or None where nothing has happened."""
@@ -147,76 +138,51 @@ class Client:
         limit: int = PAGE_LIMIT,
     ) -> Page[Delivery]:
         """One page of deliveries, newest first."""
-        return self._read(
-            lambda content: read_page(content, Delivery),
-            "/v1/deliveries",
-            gate=gate,
-            status=status,
-            before=before,
-            limit=limit,
-        )
+        with self._in_words():
+            return self._api.list_deliveries(gate=gate, status=status, before=before, limit=limit)
 
     def pass_qr(self, pass_id: UUID) -> bytes:
         """The pass's QR code as a PNG. Raises PassOver once it may not be used any more."""
-        answer = self._get(f"/v1/passes/{pass_id}/qr.png", {})
-        if not answer.content.startswith(b"\x89PNG\r\n\x1a\n"):
-            raise self._unreadable("where a PNG was due, something else came")
-        return answer.content
+        with self._in_words():
+            return self._api.get_pass_qr_png(pass_id)
 
-    def _read(self, shape: Callable[[bytes], T], path: str, **query: str | int | None) -> T:
-        answer = self._get(path, {name: value for name, value in query.items() if value})
-        return self._understood(answer, shape)
-
-    def _understood(self, answer: httpx.Response, shape: Callable[[bytes], T]) -> T:
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Say what a call ended in to the person who looks at the screen."""
+        address = self._api.url
         try:
-            return shape(answer.content)
-        except ValidationError as error:
-            raise self._unreadable(
-                f"{error.error_count()} parts of it have another shape than v1's"
-            ) from error
-
-    def _get(self, path: str, query: dict[str, str | int]) -> httpx.Response:
-        return self._ask("GET", path, params=query)
-
-    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, **content)
-        except httpx.TimeoutException as error:
+            yield
+        except ApiTimedOut as error:
             raise ApiUnreachable(
-                f"No answer from {self._address} within {self._timeout_s:g} s.", _START_IT
+                f"No answer from {address} within {self._timeout_s:g} s.", _START_IT
             ) from error
-        except httpx.TransportError as error:
-            raise ApiUnreachable(
-                f"Nobody answers at {self._address} ({error}).", _START_IT
+        except NoAnswer as error:
+            said = str(error)
+            raise ApiUnreachable(f"{said[:1].upper()}{said[1:]}.", _START_IT) from error
+        except NoApi as error:
+            raise ApiUnreadable(
+                f"What answers at {address} does not speak the cloud's API, version 1: {error}.",
+                "Check DASHBOARD_API_URL: it is the API's address without /v1, and no proxy's "
+                "page.",
             ) from error
-        except httpx.HTTPError as error:
-            raise self._unreadable(str(error)) from error
-        self._note_the_time(answer)
-        if answer.is_success:
-            return answer
-        raise self._refusal(answer)
+        except Refused as error:
+            raise _refusal(error) from error
 
-    def _note_the_time(self, answer: httpx.Response) -> None:
-        try:
-            stamped = parsedate_to_datetime(answer.headers["Date"])
-        except (KeyError, ValueError):
-            return  # no clock of its own (section 6.6.1 allows that): ours has to do
-        self._ahead = stamped.astimezone(UTC) - datetime.now(UTC).replace(microsecond=0)
 
-    def _refusal(self, answer: httpx.Response) -> DashboardError:
-        try:
-            problem = Problem.model_validate_json(answer.content)
-        except ValidationError:
-            return self._unreadable(f"status {answer.status_code} without problem details")
-        error, mend = _MENDS.get(problem.code, (ApiRefused, "The cloud's log says more."))
-        said = (problem.detail or problem.title).rstrip(".")
-        return error(f"{said[:1].upper()}{said[1:]} ({problem.code}).", mend, code=problem.code)
+def _all(read: Callable[[str | None], Page[ItemT]]) -> list[ItemT | Unread]:
+    page = read(None)
+    rows = page.rows
+    while page.next is not None:
+        page = read(page.next)
+        rows = rows + page.rows
+    return rows
 
-    def _unreadable(self, why: str) -> ApiUnreadable:
-        return ApiUnreadable(
-            f"What answers at {self._address} does not speak the cloud's API, version 1: {why}.",
-            "Check DASHBOARD_API_URL: it is the API's address without /v1, and no proxy's page.",
-        )
+
+def _refusal(refused: Refused) -> DashboardError:
+    other = _OTHERS.get(type(refused), (ApiRefused, "The cloud's log says more."))
+    error, mend = _MENDS.get(refused.code, other)
+    said = (refused.problem.detail or refused.problem.title).rstrip(".")
+    return error(f"{said[:1].upper()}{said[1:]} ({refused.code}).", mend, code=refused.code)
 
 
 _START_IT = (
@@ -229,7 +195,13 @@ _NEW_KEY = (
     "set DASHBOARD_API_KEY to it and start the dashboard again."
 )
 
-_MENDS: dict[ProblemCode, tuple[type[ApiRefused], str]] = {
+_OTHERS: dict[type[Refused], tuple[type[ApiRefused], str]] = {
+    Unauthenticated: (KeyRefused, _NEW_KEY),
+    Forbidden: (RoleForbidden, _NEW_KEY),
+}
+"""What is said of the codes that have no words of their own."""
+
+_MENDS: dict[ProblemCode | str, tuple[type[ApiRefused], str]] = {
     ProblemCode.KEY_MISSING: (KeyRefused, _NEW_KEY),
     ProblemCode.KEY_INVALID: (KeyRefused, _NEW_KEY),
     ProblemCode.KEY_REVOKED: (KeyRefused, _NEW_KEY),

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from cloud.client import Unread
 from cloud.contract import CameraState, Device, Gate
 from dashboard.clock import LocalClock
-from dashboard.pages import Unread
 
 SILENT = timedelta(seconds=60)
 """Four reports missed: a device sends one about every 15 s."""

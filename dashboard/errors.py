@@ -49,7 +49,7 @@ class ApiRefused(DashboardError):  # noqa: N818
 
     title = "The cloud refused"
 
-    def __init__(self, what: str, mend: str, *, code: ProblemCode) -> None:
+    def __init__(self, what: str, mend: str, *, code: ProblemCode | str) -> None:
         super().__init__(what, mend)
         self.code = code
 
@@ -72,7 +72,7 @@ class GateUnknown(ApiRefused):
     title = "There is no such gate"
 
     def __init__(
-        self, what: str, mend: str, *, code: ProblemCode = ProblemCode.GATE_UNKNOWN
+        self, what: str, mend: str, *, code: ProblemCode | str = ProblemCode.GATE_UNKNOWN
     ) -> None:
         super().__init__(what, mend, code=code)
 

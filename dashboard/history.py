@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from cloud.client import Page, Unread
 from cloud.contract import Access, Delivery, DeliveryStatus, EventRecord, Label
 from dashboard.client import PAGE_LIMIT, Client
-from dashboard.pages import Page, Unread
 
 T = TypeVar("T", EventRecord, Delivery)
 

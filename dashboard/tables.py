@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
+from cloud.client import Unread
 from cloud.contract import (
     Access,
     Channel,
@@ -17,7 +18,6 @@ from cloud.contract import (
 from dashboard.banner import LABELS, LATE
 from dashboard.clock import LocalClock
 from dashboard.history import PAGES_IN_ALL
-from dashboard.pages import Unread
 
 ANSWERS = {Access.GRANTED: "Granted", Access.REFUSED: "Refused"}
 

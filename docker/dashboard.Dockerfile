@@ -14,6 +14,7 @@ COPY docker/assembly/probe.py LICENSE /source/
 COPY .streamlit/ /source/.streamlit/
 COPY dashboard/ /source/dashboard/
 COPY cloud/__init__.py /source/cloud/
+COPY cloud/client/ /source/cloud/client/
 COPY cloud/contract/ /source/cloud/contract/
 RUN ./application.sh
 

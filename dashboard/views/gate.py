@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from cloud.client import Unread
 from cloud.contract import Access, Delivery, DeliveryStatus, EventRecord, Gate, Label
 from dashboard.banner import LABELS, Banner, banner_for, closed_banner
 from dashboard.bell import show_bell
@@ -17,7 +18,6 @@ from dashboard.devices import remarks_on_devices
 from dashboard.errors import ApiRefused, DashboardError, GateUnknown, RoleForbidden, SettingsInvalid
 from dashboard.history import EventFilter, Search, read_history, read_messages
 from dashboard.markup import render
-from dashboard.pages import Unread
 from dashboard.tables import (
     NO_MESSAGES,
     STATES,
@@ -197,7 +197,7 @@ def _show_banner(connection: Connection, gate: Gate, at_door: bool) -> None:
 
 def _show_devices(connection: Connection, gate: Gate, at_door: bool) -> None:
     try:
-        devices = connection.client.devices()
+        devices = connection.client.devices(gate.id)
     except RoleForbidden as error:
         if not at_door:
             _remark("devices", f"Whether the camera works is not for this key to see: {error.what}")

@@ -9,6 +9,7 @@ from typing import Any, Union, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
+from cloud.client import Unread
 from cloud.contract import (
     Channel,
     Delivery,
@@ -22,7 +23,6 @@ from dashboard.client import Client
 from dashboard.clock import LocalClock
 from dashboard.devices import remarks_on_devices
 from dashboard.markup import TEMPLATES, render
-from dashboard.pages import Unread
 from dashboard.tables import delivery_row, event_row
 from tests.dashboard.cloud_double import CloudDouble
 from tests.dashboard.test_app import html_of, open_page

@@ -20,8 +20,8 @@ pytestmark = [
 PACKAGES = {
     "edge": ["edge", "cloud.contract"],
     "cloud": ["cloud"],
-    "dashboard": ["dashboard", "cloud.contract"],
-    "demo": ["demo", "cloud.contract"],
+    "dashboard": ["dashboard", "cloud.client", "cloud.contract"],
+    "demo": ["demo", "cloud.client", "cloud.contract"],
     "training": ["training"],
 }
 

@@ -1,11 +1,13 @@
 """Items of an answer, read one by one: what this version cannot read is an item of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_json
+
+from cloud.client.errors import ApiUnreadable
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
 
@@ -37,20 +39,36 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[ItemT]):
-    """A page of a list.
+    """A page of a list. Iterating gives its items.
 
     Attributes:
-        rows: The items in their order; those that cannot be read are `Unread`.
-        next: The cursor to read on from; None at the end.
+        rows: The items in their order; those that cannot be read are `Unread`. For whoever shows
+            them to people: one item of a newer cloud shall not hide the others.
+        next: The cursor to read on with, as `before` or `after`; None at the end.
     """
 
     rows: list[ItemT | Unread]
     next: str | None = None
 
     @property
-    def unread(self) -> list[Unread]:
-        """The items that cannot be read."""
-        return [row for row in self.rows if isinstance(row, Unread)]
+    def items(self) -> list[ItemT]:
+        """The items in their order.
+
+        Raises:
+            ApiUnreadable: One of them has another shape than this version knows.
+        """
+        items = []
+        for row in self.rows:
+            if isinstance(row, Unread):
+                raise ApiUnreadable(f"an item of the list is not known here: {row.why}")
+            items.append(row)
+        return items
+
+    def __iter__(self) -> Iterator[ItemT]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 def read_page(content: bytes, item: type[ItemT]) -> Page[ItemT]:
@@ -66,13 +84,13 @@ def read_page(content: bytes, item: type[ItemT]) -> Page[ItemT]:
     )
 
 
-def read_list(content: bytes, item: type[ItemT]) -> list[ItemT | Unread]:
-    """Read a list without pages.
+def read_list(content: bytes, item: type[ItemT], read_on: str | None) -> Page[ItemT]:
+    """Read an array; its header `Link` says where to read on.
 
     Raises:
         ValidationError: The answer is no list. An item that cannot be read raises nothing.
     """
-    return [read_item(each, item) for each in _LIST.validate_json(content)]
+    return Page([read_item(each, item) for each in _LIST.validate_json(content)], read_on)
 
 
 def read_item(sent: object, item: type[ItemT]) -> ItemT | Unread:

@@ -1,0 +1,43 @@
+"""Deliveries: what was to be told to whom, and what became of it."""
+
+from collections.abc import Iterator
+
+from cloud.client.connection import Connection, each
+from cloud.client.pages import Page
+from cloud.contract import Delivery, DeliveryStatus
+
+
+class Deliveries(Connection):
+    """Operations on deliveries."""
+
+    def list_deliveries(
+        self,
+        *,
+        gate: str | None = None,
+        status: DeliveryStatus | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> Page[Delivery]:
+        """Read a page of deliveries, newest first.
+
+        Args:
+            gate: Of this gate alone.
+            status: With this status alone.
+            before: The `next` of the page before.
+            limit: How many at most, 1 to 200.
+        """
+        return self._page(
+            Delivery, "/v1/deliveries", gate=gate, status=status, before=before, limit=limit
+        )
+
+    def iter_deliveries(
+        self, *, gate: str | None = None, status: DeliveryStatus | None = None
+    ) -> Iterator[Delivery]:
+        """Read all deliveries that `list_deliveries` filters, newest first."""
+        return each(
+            lambda cursor: self.list_deliveries(gate=gate, status=status, before=cursor, limit=200)
+        )
+
+    def resend_delivery(self, delivery_id: str) -> Delivery:
+        """Send again what has failed, or was not sent by choice."""
+        return self._one(Delivery, "POST", "/v1/deliveries/{}/resend", delivery_id)

@@ -1,0 +1,82 @@
+"""Devices: what people do with them, and what a device asks with a key of its own."""
+
+from collections.abc import Iterator
+
+from cloud.client.connection import Connection, each
+from cloud.client.pages import Page
+from cloud.contract import (
+    CommandPage,
+    Device,
+    DeviceSettings,
+    Enrolment,
+    EnrolmentRequest,
+    Heartbeat,
+    RolledKey,
+)
+
+
+class Devices(Connection):
+    """Operations on devices."""
+
+    def list_devices(
+        self, *, gate: str | None = None, limit: int | None = None, after: str | None = None
+    ) -> Page[Device]:
+        """Read all devices that the key may read.
+
+        Args:
+            gate: Of this gate alone.
+            limit: How many at most, 1 to 200; None: all, up to 10,000.
+            after: The `next` of the page before.
+        """
+        return self._list(Device, "/v1/devices", gate=gate, limit=limit, after=after)
+
+    def iter_devices(self, *, gate: str | None = None) -> Iterator[Device]:
+        """Read all that `list_devices` reads, page after page."""
+        return each(lambda cursor: self.list_devices(gate=gate, after=cursor))
+
+    def revoke_device(self, device_id: str) -> None:
+        """Take a device's key back."""
+        self._ask("DELETE", "/v1/devices/{}", device_id)
+
+    def roll_device_key(self, device_id: str) -> None:
+        """Ask a device to get itself a new key."""
+        self._ask("POST", "/v1/devices/{}/roll", device_id)
+
+    def reload_device(self, device_id: str) -> None:
+        """Ask a device to start anew."""
+        self._ask("POST", "/v1/devices/{}/reload", device_id)
+
+    def enrol_device(self, request: EnrolmentRequest) -> Enrolment:
+        """Exchange a one-time code for a device's key, which is shown only here."""
+        return self._one(Enrolment, "POST", "/v1/devices/enrol", body=request)
+
+    def send_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Say how this device is."""
+        self._ask("POST", "/v1/devices/me/heartbeat", body=heartbeat)
+
+    def list_commands(self, *, after: str | None = None, wait: float | None = None) -> CommandPage:
+        """Ask what this device is to do, and wait for it.
+
+        Args:
+            after: The last command that was done.
+            wait: Seconds that the API may hold its answer, up to 60.
+        """
+        return self._one(
+            CommandPage,
+            "GET",
+            "/v1/devices/me/commands",
+            query={"after": after, "wait": wait},
+            wait_s=wait or 0.0,
+        )
+
+    def get_own_settings(self) -> DeviceSettings:
+        """Read what this device's gate is set to."""
+        return self._one(DeviceSettings, "GET", "/v1/devices/me/settings")
+
+    def roll_own_key(self) -> RolledKey:
+        """Get this device's next key; `use_key` begins to use it."""
+        return self._one(RolledKey, "POST", "/v1/devices/me/roll")
+
+    def put_preview(self, picture: bytes) -> None:
+        """Send a JPEG to who watches this device's gate; Conflict says that nobody does."""
+        self._ask("PUT", "/v1/devices/me/preview", body=picture, media_type="image/jpeg")

@@ -1,0 +1,94 @@
+"""Gates, their settings, and who may become what at them."""
+
+from collections.abc import Iterator
+
+from cloud.client.connection import Connection, each
+from cloud.client.errors import ApiUnreadable
+from cloud.client.pages import Page
+from cloud.contract import (
+    DeviceSettings,
+    EnrolmentCode,
+    Gate,
+    GateChange,
+    GateSettings,
+    NewGate,
+    NewPairingCode,
+    PairingCode,
+    StaffMember,
+    VisitorLink,
+)
+
+
+class Gates(Connection):
+    """Operations on gates."""
+
+    def list_gates(self, *, limit: int | None = None, after: str | None = None) -> Page[Gate]:
+        """Read all gates that the key may read.
+
+        Args:
+            limit: How many at most, 1 to 200; None: all, up to 10,000.
+            after: The `next` of the page before.
+        """
+        return self._list(Gate, "/v1/gates", limit=limit, after=after)
+
+    def iter_gates(self) -> Iterator[Gate]:
+        """Read all that `list_gates` reads, page after page."""
+        return each(lambda cursor: self.list_gates(after=cursor))
+
+    def create_gate(self, new: NewGate) -> Gate:
+        """Make a gate."""
+        return self._one(Gate, "POST", "/v1/gates", body=new)
+
+    def change_gate(self, gate_id: str, change: GateChange) -> Gate:
+        """Rename, close or open a gate, or give its passes another lifetime."""
+        return self._one(Gate, "PATCH", "/v1/gates/{}", gate_id, body=change)
+
+    def get_gate_settings(self, gate_id: str) -> DeviceSettings:
+        """Read what the gate's devices are set to."""
+        return self._one(DeviceSettings, "GET", "/v1/gates/{}/settings", gate_id)
+
+    def set_gate_settings(self, gate_id: str, settings: GateSettings) -> DeviceSettings:
+        """Set what the gate's devices work by; they are told at once."""
+        return self._one(DeviceSettings, "PUT", "/v1/gates/{}/settings", gate_id, body=settings)
+
+    def create_enrolment_code(self, gate_id: str) -> EnrolmentCode:
+        """Make a code that enrols one device, once."""
+        return self._one(EnrolmentCode, "POST", "/v1/gates/{}/enrolment-codes", gate_id)
+
+    def get_visitor_link(self, gate_id: str) -> VisitorLink:
+        """Read the deep link that makes a chat a visitor."""
+        return self._one(VisitorLink, "GET", "/v1/gates/{}/visitor-link", gate_id)
+
+    def replace_visitor_link(self, gate_id: str) -> VisitorLink:
+        """Make another deep link; the one before leads nowhere any more."""
+        return self._one(VisitorLink, "POST", "/v1/gates/{}/visitor-link", gate_id)
+
+    def create_pairing_code(self, gate_id: str, new: NewPairingCode) -> PairingCode:
+        """Make a code that gives a chat a role, once."""
+        return self._one(PairingCode, "POST", "/v1/gates/{}/pairing-codes", gate_id, body=new)
+
+    def list_staff(
+        self, gate_id: str, *, limit: int | None = None, after: str | None = None
+    ) -> Page[StaffMember]:
+        """Read the chats that have a role at the gate.
+
+        Args:
+            limit: How many at most, 1 to 200; None: all, up to 10,000.
+            after: The `next` of the page before.
+        """
+        return self._list(StaffMember, "/v1/gates/{}/staff", gate_id, limit=limit, after=after)
+
+    def iter_staff(self, gate_id: str) -> Iterator[StaffMember]:
+        """Read all that `list_staff` reads, page after page."""
+        return each(lambda cursor: self.list_staff(gate_id, after=cursor))
+
+    def delete_staff(self, gate_id: str, chat: str) -> None:
+        """Take a chat's role at the gate away."""
+        self._ask("DELETE", "/v1/gates/{}/staff/{}", gate_id, chat)
+
+    def get_preview(self, gate_id: str) -> bytes:
+        """See what the gate's camera sees now, as a JPEG. It may take some seconds to come."""
+        picture = self._ask("GET", "/v1/gates/{}/preview.jpg", gate_id, wait_s=10.0).content
+        if not picture.startswith(b"\xff\xd8"):
+            raise ApiUnreadable("where a JPEG was due, something else came")
+        return picture

@@ -1,0 +1,47 @@
+"""Subscribers: the chats, addresses and webhooks that are told of a gate's events."""
+
+from collections.abc import Iterator
+
+from cloud.client.connection import Connection, each
+from cloud.client.pages import Page
+from cloud.contract import IssuedSubscriber, NewSubscriber, Subscriber, SubscriberChange
+
+
+class Subscribers(Connection):
+    """Operations on subscribers."""
+
+    def list_subscribers(
+        self, gate_id: str, *, limit: int | None = None, after: str | None = None
+    ) -> Page[Subscriber]:
+        """Read who is told of the gate's events.
+
+        Args:
+            limit: How many at most, 1 to 200; None: all, up to 10,000.
+            after: The `next` of the page before.
+        """
+        return self._list(Subscriber, "/v1/gates/{}/subscribers", gate_id, limit=limit, after=after)
+
+    def iter_subscribers(self, gate_id: str) -> Iterator[Subscriber]:
+        """Read all that `list_subscribers` reads, page after page."""
+        return each(lambda cursor: self.list_subscribers(gate_id, after=cursor))
+
+    def create_subscriber(self, gate_id: str, new: NewSubscriber) -> IssuedSubscriber:
+        """Tell an address of the gate's events; a webhook's secret is shown only here."""
+        return self._one(IssuedSubscriber, "POST", "/v1/gates/{}/subscribers", gate_id, body=new)
+
+    def change_subscriber(
+        self, gate_id: str, subscriber_id: str, change: SubscriberChange
+    ) -> Subscriber:
+        """Change what a subscriber is told, and when."""
+        return self._one(
+            Subscriber,
+            "PATCH",
+            "/v1/gates/{}/subscribers/{}",
+            gate_id,
+            subscriber_id,
+            body=change,
+        )
+
+    def delete_subscriber(self, gate_id: str, subscriber_id: str) -> None:
+        """Tell an address no more."""
+        self._ask("DELETE", "/v1/gates/{}/subscribers/{}", gate_id, subscriber_id)
