@@ -32,6 +32,7 @@ ROLES: Final = {
     "get_event": _SCREENS,
     "redeem_pass": _OPERATORS | {Role.SCANNER},
     "list_redemptions": _VIEWERS,
+    "list_passes": _VIEWERS,
     "get_pass": _SCREENS,
     "undo_redemption": _OPERATORS | {Role.SCANNER},
     "revoke_pass": _OPERATORS,

@@ -5,12 +5,13 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
 from cloud import gatekeeping, qr
 from cloud import store as cloud_store
 from cloud.api.credentials import body_as, credentials_of, described
 from cloud.api.deps import (
+    ROLES,
     Caller,
     Now,
     Principal,
@@ -19,11 +20,15 @@ from cloud.api.deps import (
     async_store_of,
     at_gate,
     metrics_of,
+    readable_gate,
 )
+from cloud.api.events import Before, Limit
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
 from cloud.contract import (
+    PassPage,
     PassRecord,
+    PassSource,
     PassStatus,
     ProblemCode,
     Redemption,
@@ -31,6 +36,7 @@ from cloud.contract import (
     Role,
     UndoRequest,
 )
+from cloud.contract.base import GateId, UtcTime
 from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown, UndoRefused
 from cloud.settings import Settings
 from cloud.store import Attempt, Store, StoredPass, Surroundings, Undoing
@@ -108,12 +114,47 @@ async def redeem_pass(request: Request) -> Response:
     return Response(redemption.model_dump_json(), media_type="application/json")
 
 
+@router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN))
+def list_passes(
+    *,
+    caller: Caller,
+    store: StoreDep,
+    now: Now,
+    gate: Annotated[GateId | None, Query(description="Of this gate alone")] = None,
+    status: Annotated[
+        PassStatus | None, Query(description="With this status alone, as it is now")
+    ] = None,
+    source: Annotated[
+        PassSource | None, Query(description="Of events alone, or made by hand alone")
+    ] = None,
+    since: Annotated[UtcTime | None, Query(description="Made then or later")] = None,
+    until: Annotated[UtcTime | None, Query(description="Made before then")] = None,
+    before: Before = None,
+    limit: Limit = 50,
+) -> PassPage:
+    """Read passes, newest first, never with their tokens.
+
+    A page may be short of `limit` and still have a `next`.
+    """
+    items, read_on = store.pass_index.page(
+        now=now,
+        gate=readable_gate(caller, gate),
+        status=status,
+        source=source,
+        since=since,
+        until=until,
+        before=before,
+        limit=limit,
+    )
+    return PassPage(items=items, next=read_on)
+
+
 @router.get(
     "/{pass_id}", responses=documented(ProblemCode.PASS_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
 )
 def get_pass(pass_id: UUID, caller: Caller, store: StoreDep, now: Now) -> PassRecord:
     """Read a pass. Its token is shown to nobody but its bearer."""
-    return _held(store, pass_id, caller).record(now)
+    return _seen(_held(store, pass_id, caller), caller, now)
 
 
 @router.delete(
@@ -128,7 +169,7 @@ def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep,
     held = _held(store, pass_id, caller)
     status = held.record(now).status
     if status is PassStatus.ISSUED:
-        if store.passes.revoke(pass_id):
+        if store.passes.revoke(pass_id, now):
             trail.record("pass.revoked", f"pass:{pass_id}", gate=held.gate)
         else:
             # Somebody redeemed or revoked it since we looked.
@@ -169,7 +210,7 @@ def undo_redemption(
             "pass.redemption_undone", f"pass:{pass_id}", gate=held.gate, reason=wanted.reason
         )
         log.info("redemption undone", pass_id=str(pass_id))
-    return _held(store, pass_id, caller).record(now)
+    return _seen(_held(store, pass_id, caller), caller, now)
 
 
 _QR_PROBLEMS = documented(
@@ -204,6 +245,14 @@ def get_pass_qr_png(
     """Draw the pass's QR code as PNG, while the pass can be used."""
     content = _payload(store, settings, pass_id, caller, now)
     return PngResponse(store.passes.qr(pass_id) or qr.png(content))
+
+
+def _seen(held: StoredPass, caller: Principal, now: datetime) -> PassRecord:
+    """Return a pass as the caller may see it: a reason may tell of somebody's health."""
+    record = held.record(now)
+    if caller.role in ROLES["list_passes"]:
+        return record
+    return record.model_copy(update={"made_by": None, "reason": None})
 
 
 def _held(store: Store, pass_id: UUID, caller: Principal) -> StoredPass:

@@ -65,6 +65,36 @@ class PassRecord(Wire):
         default=None, description="When the worker had its QR code drawn and handed over"
     )
     redeemed_at: UtcTime | None = None
+    redeemed_gate: GateId | None = None
+    redeemed_by: str | None = Field(
+        default=None, description="Whose redemption it was, as `scanner` in a redemption attempt"
+    )
+    revoked_at: UtcTime | None = None
+    event_id: Uuid | None = Field(
+        default=None, description="The event that it follows from; absent if it was made by hand"
+    )
+    made_by: str | None = Field(
+        default=None,
+        description="Who made it by hand, as the audit trail names them. Shown to viewers, "
+        "operators and admins alone",
+    )
+    reason: str | None = Field(
+        default=None, description="Why it was made by hand. Shown to the same"
+    )
+
+
+class PassSource(StrEnum):
+    """What a pass follows from."""
+
+    EVENT = "event"
+    BY_HAND = "by_hand"
+
+
+class PassPage(Wire):
+    """Newest first."""
+
+    items: list[PassRecord]
+    next: str | None = Field(default=None, description="Give it as `before` to read on")
 
 
 class Outcome(StrEnum):

@@ -41,6 +41,7 @@ from cloud.store.migration import Migration
 from cloud.store.moments import now
 from cloud.store.outages import Outages
 from cloud.store.outbox import Outbox
+from cloud.store.pass_index import PassIndex
 from cloud.store.passes import Attempt, Passes, Settlement, Undoing
 from cloud.store.previews import Previews, Screen
 from cloud.store.queue import (
@@ -146,8 +147,9 @@ class Store:
         self.clerk = Clerk(jobs, retention)
         self.events = Events(client, self.clerk)
         self.passes = Passes(client, retention)
+        self.pass_index = PassIndex(client)
         self.redemptions = Redemptions(client)
-        self.manual_passes = ManualPasses(client, self.clerk, audit_retention)
+        self.manual_passes = ManualPasses(client, self.clerk, retention, audit_retention)
         self.deliveries = Deliveries(client, jobs, self.clerk)
         self.gates = Gates(client)
         self.keys = Keys(client)

@@ -38,6 +38,7 @@ class Erasure:
             pipe.xdel(keyspace.events(), cursor)
             self._event(pipe, UUID(entry[b"id"].decode()))
         pipe.delete(keyspace.events(gate), keyspace.deliveries(gate))
+        self._made_by_hand(pipe, gate)
         self._redemptions(pipe, gate)
         for key in self._client.scan_iter(match=keyspace.counters_of(gate), count=500):
             pipe.delete(key)
@@ -58,6 +59,13 @@ class Erasure:
         held = (parsed(kind, document) for document in documents)
         return [each for each in held if each.gate == gate]
 
+    def _made_by_hand(self, pipe: Any, gate: str) -> None:
+        stream = self._client.xrange(keyspace.passes_by_hand(gate))
+        for cursor, entry in cast(list[tuple[bytes, dict[bytes, bytes]]], stream):
+            pipe.xdel(keyspace.passes_by_hand(), cursor)
+            self._pass(pipe, UUID(entry[b"id"].decode()))
+        pipe.delete(keyspace.passes_by_hand(gate))
+
     def _redemptions(self, pipe: Any, gate: str) -> None:
         stream = self._client.xrange(keyspace.redemptions(gate))
         for cursor, _ in cast(list[tuple[bytes, dict[bytes, bytes]]], stream):
@@ -71,7 +79,9 @@ class Erasure:
         pipe.delete(record)
         if not held:
             return
-        pass_id = UUID(held.decode())
+        self._pass(pipe, UUID(held.decode()))
+
+    def _pass(self, pipe: Any, pass_id: UUID) -> None:
         token = cast(bytes | None, self._client.get(keyspace.pass_token(pass_id)))
         answer = cast(bytes | None, self._client.hget(keyspace.pass_(pass_id), "redeemed_answer"))
         pipe.delete(

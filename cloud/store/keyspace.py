@@ -53,6 +53,11 @@ def pass_(pass_id: UUID | str) -> str:
     return f"{PASS_PREFIX}{pass_id}"
 
 
+def passes_by_hand(gate: str | None = None) -> str:
+    """Stream: passes that people made for one gate, or for all. Others follow from events."""
+    return "mg:passes-by-hand" if gate is None else f"mg:passes-by-hand:{gate}"
+
+
 def pass_token(pass_id: UUID | str) -> str:
     """String: the token itself, gone when the pass expires."""
     return f"mg:pass-token:{pass_id}"

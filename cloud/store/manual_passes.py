@@ -10,6 +10,7 @@ from cloud.store import keyspace
 from cloud.store.acceptance import Clerk
 from cloud.store.audit import entry
 from cloud.store.connection import at_the_door
+from cloud.store.moments import to_ms
 from cloud.store.transaction import WRITE, Batch, Fate, written
 
 
@@ -17,8 +18,11 @@ from cloud.store.transaction import WRITE, Batch, Fate, written
 class ManualPasses:
     """Writes passes that follow from no event; they are then like all others."""
 
-    def __init__(self, client: redis.Redis, clerk: Clerk, audit_retention: timedelta) -> None:
+    def __init__(
+        self, client: redis.Redis, clerk: Clerk, retention: timedelta, audit_retention: timedelta
+    ) -> None:
         self._clerk = clerk
+        self._retention = retention
         self._audit_retention = audit_retention
         self._write = client.register_script(WRITE)
 
@@ -32,12 +36,21 @@ class ManualPasses:
     ) -> bool:
         """Write the pass, its entry in the audit trail and its deliveries, all or nothing.
 
-        `why` is the entry, as `cloud.store.audit.fields_of` returns it. Returns False where a pass
+        `why` is the entry, as `cloud.store.audit.fields_of` returns it; who made the pass and the
+        reason are kept with the pass too. Returns False where a pass
         of this id is there already, and nothing was written.
         """
         batch = Batch()
         self._clerk.issue(batch, issued, gate, now)
+        record = keyspace.pass_(issued.id)
+        batch.add("HSET", record, "made_by", why["actor"], "reason", why.get("reason", ""))
+        batch.append(
+            (keyspace.passes_by_hand(), keyspace.passes_by_hand(gate)),
+            record,
+            str(max(to_ms(now - self._retention), 0)),
+            {"id": str(issued.id)},
+        )
         batch.add(*entry(why, now - self._audit_retention))
         self._clerk.deliver(batch, deliveries, now)
-        reply = self._write(keys=[keyspace.pass_(issued.id)], args=batch.arguments)
+        reply = self._write(keys=[record], args=batch.arguments)
         return written(reply).fate is Fate.WRITTEN

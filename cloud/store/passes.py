@@ -213,12 +213,16 @@ class Passes:
             found = self.get(held.id)
         return Undoing.NOT_REDEEMED
 
-    def revoke(self, pass_id: UUID) -> bool:
+    def revoke(self, pass_id: UUID, now: datetime) -> bool:
         """Revoke the pass if it was not used; return whether that was done now."""
         return bool(
             self._amend(
                 keys=[keyspace.pass_(pass_id)],
-                args=["status", PassStatus.ISSUED.value, "status", PassStatus.REVOKED.value],
+                args=[
+                    *("status", PassStatus.ISSUED.value),
+                    *("status", PassStatus.REVOKED.value),
+                    *("revoked_at", to_ms(now)),
+                ],
             )
         )
 

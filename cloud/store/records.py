@@ -50,6 +50,11 @@ class StoredPass:
     redeemed_at: datetime | None
     seen_at: datetime | None = None
     """Capture time of the first frame that showed the person."""
+    redeemed_gate: str | None = None
+    redeemed_by: str | None = None
+    revoked_at: datetime | None = None
+    made_by: str | None = None
+    reason: str | None = None
 
     @classmethod
     def read(cls, pass_id: UUID, fields: Fields) -> "StoredPass":
@@ -65,6 +70,11 @@ class StoredPass:
             qr_ready_at=_moment(fields.get(b"qr_ready_at")),
             redeemed_at=_moment(fields.get(b"redeemed_at")),
             seen_at=_moment(fields.get(b"seen_at")),
+            redeemed_gate=text(fields.get(b"redeemed_gate")),
+            redeemed_by=text(fields.get(b"redeemed_by")),
+            revoked_at=_moment(fields.get(b"revoked_at")),
+            made_by=text(fields.get(b"made_by")),
+            reason=text(fields.get(b"reason")),
         )
 
     def record(self, now: datetime) -> PassRecord:
@@ -80,6 +90,12 @@ class StoredPass:
             expires_at=self.expires_at,
             qr_ready_at=self.qr_ready_at,
             redeemed_at=self.redeemed_at,
+            redeemed_gate=self.redeemed_gate,
+            redeemed_by=self.redeemed_by,
+            revoked_at=self.revoked_at,
+            event_id=self.event_id,
+            made_by=self.made_by,
+            reason=self.reason,
         )
 
 

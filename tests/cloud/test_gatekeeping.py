@@ -339,7 +339,7 @@ def test_a_pass_used_in_time_is_said_to_be_used_even_later(store: Store, make_ev
 def test_a_revoked_pass_admits_nobody(store: Store, make_event: Make) -> None:
     answer = accept(store, make_event())
     assert answer.decision.issued_pass is not None
-    assert store.passes.revoke(answer.decision.issued_pass.id)
+    assert store.passes.revoke(answer.decision.issued_pass.id, now())
     assert redeem(store, token_of(answer)).outcome is Outcome.REVOKED
 
 

@@ -209,7 +209,7 @@ class Passes(RuleBasedStateMachine):
 
     @rule(model=passes)
     def revoke(self, model: Model) -> None:
-        revoked = self.store.passes.revoke(model.id)
+        revoked = self.store.passes.revoke(model.id, self.clock)
         assert revoked is (model.status is PassStatus.ISSUED)
         if revoked:
             model.status = PassStatus.REVOKED

@@ -55,6 +55,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "new_pass": contract.NewPass,
     "own_key": contract.OwnKey,
     "pairing_code": contract.PairingCode,
+    "pass_page": contract.PassPage,
     "pass_record": contract.PassRecord,
     "problem": contract.Problem,
     "redemption_admitted": contract.Redemption,
@@ -125,6 +126,7 @@ def test_the_words_of_version_1_are_all_there() -> None:
         contract.Access: {"granted", "refused"},
         contract.RefusalReason: {"no_mask", "mask_worn_wrongly", "too_late", "clock_ahead"},
         contract.Role: {"device", "scanner", "kiosk", "viewer", "operator", "admin"},
+        contract.PassSource: {"event", "by_hand"},
         contract.PassStatus: {"issued", "redeemed", "expired", "revoked"},
         contract.Outcome: {
             *("admitted", "unknown", "expired", "already_redeemed", "revoked", "wrong_gate"),
