@@ -35,7 +35,7 @@ from cloud.api import (
     stream,
     subscribers,
 )
-from cloud.api.deps import CSRF_HEADER, ROLES
+from cloud.api.deps import CSRF_HEADER, ROLES, session_cookie
 from cloud.api.door import Door
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation, RateLimit
@@ -165,7 +165,12 @@ def create_app(settings: Settings) -> FastAPI:
         limit=settings.max_body_bytes,
         exceptions={"/v1/devices/me/preview": settings.preview_max_bytes},
     )
-    app.add_middleware(RateLimit, per_address=settings.address_rate, per_key=settings.key_rate)
+    app.add_middleware(
+        RateLimit,
+        per_address=settings.address_rate,
+        per_key=settings.key_rate,
+        cookie=session_cookie(settings),
+    )
     if settings.cors_origins:
         # Without credentials: a session's cookie is for the API's own site alone.
         app.add_middleware(

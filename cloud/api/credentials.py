@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from cloud import store as cloud_store
+from cloud.api.callers import bearer
 from cloud.api.deps import Principal, authorise, settings_of, signed_in, store_of
 from cloud.errors import KeyMissing, RequestRefused
 from cloud.store import AsyncStore, StoredKey, Surroundings
@@ -55,10 +56,10 @@ class Credentials:
     """The key that a request came with."""
 
     def __init__(self, request: Request, operation: str) -> None:
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not text:
+        text = bearer(request.scope["headers"])
+        if text is None:
             raise KeyMissing("send `Authorization: Bearer mg_…`")
-        self.key_id, self._secret = taken_apart(text.strip())
+        self.key_id, self._secret = taken_apart(text)
         self._operation = operation
 
     def caller(self, around: Surroundings) -> StoredKey:
@@ -114,7 +115,7 @@ class SessionCredentials:
 
 async def credentials_of(request: Request, operation: str) -> Credentials | SessionCredentials:
     """Return the key that a request came with; without one, its session."""
-    if request.headers.get("Authorization"):
+    if "Authorization" in request.headers:
         return Credentials(request, operation)
     store, now = store_of(request), cloud_store.now()
     session = await run_in_threadpool(signed_in, request, store, settings_of(request), now)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from cloud import store as cloud_store
+from cloud.api.callers import bearer
 from cloud.api.metrics import Metrics
 from cloud.contract import Role
 from cloud.errors import CsrfTokenInvalid, GateForbidden, KeyMissing, RoleForbidden
@@ -185,7 +186,7 @@ def authorised(
     store: StoreDep,
     settings: SettingsDep,
     now: Now,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    _key: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     _session: Annotated[str | None, Security(_cookie)],
 ) -> Principal:
     """Return who is behind the request, once known to be good for this operation.
@@ -193,8 +194,9 @@ def authorised(
     A key wins over a session; a request with a broken key is never saved by its cookie.
     """
     caller: Principal
-    if bearer is not None:
-        caller = store.keys.authenticate(bearer.credentials)
+    key = bearer(request.scope["headers"])
+    if key is not None:
+        caller = store.keys.authenticate(key)
     else:
         caller = signed_in(request, store, settings, now)
     operation = request.scope["route"].name
@@ -219,7 +221,7 @@ def signed_in(request: Request, store: Store, settings: Settings, now: datetime)
     the token that proves a page of our own.
     """
     secret = request.cookies.get(session_cookie(settings))
-    if not secret or request.headers.get("Authorization"):
+    if not secret or "Authorization" in request.headers:
         raise KeyMissing("send `Authorization: Bearer mg_…`, or sign in")
     session = store.sessions.authenticate(secret, now)
     if request.method not in SAFE_METHODS:

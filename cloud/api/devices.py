@@ -6,6 +6,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Body, Query, Request
 
+from cloud.api.callers import address_of
 from cloud.api.deps import Caller, Now, Principal, SettingsDep, StoreDep, at_gate, readable_gate
 from cloud.api.lists import LINKED, PagesDep, made
 from cloud.api.problems import documented
@@ -50,7 +51,7 @@ def enrol_device(
     now: Now,
 ) -> Enrolment:
     """Turn a one-time code into a device with a key of its own, shown only here."""
-    address = http.client.host if http.client is not None else "unknown"
+    address = address_of(http.client)
     store.limits.count(ENROLMENTS_OF_AN_ADDRESS, "enrol-from", address)
     enrolment = store.devices.enrol(request, now)
     store.audit.record(

@@ -13,12 +13,14 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloud.api.callers import address_of, bearer
 from cloud.api.metrics import Metrics
 from cloud.api.problems import problem
 from cloud.contract import ProblemCode
+from cloud.errors import KeyMissing
 
 log = structlog.get_logger("cloud.api")
 
@@ -95,15 +97,19 @@ class Counters(MemoryStorage):
 
 
 class RateLimit:
-    """Refuses requests over a rate, of one address and of one key.
+    """Refuses requests over a rate, of one address and of one key or session.
 
     Counted in this process and in fixed windows, which takes some microseconds and no round trip.
-    A key's requests are told apart by what was sent and before it is checked: who does not have
-    the key cannot use its rate up.
+    A key's requests are told apart by the key as authentication reads it, and before it is
+    checked: who does not have the key cannot use its rate up. What authentication will not read
+    counts for its address alone.
     """
 
-    def __init__(self, app: ASGIApp, per_address: str | None, per_key: str | None) -> None:
+    def __init__(
+        self, app: ASGIApp, per_address: str | None, per_key: str | None, cookie: str
+    ) -> None:
         self._app = app
+        self._cookie = cookie
         self._per_address = parse(per_address) if per_address else None
         self._per_key = parse(per_key) if per_key else None
         self._windows = FixedWindowRateLimiter(Counters())
@@ -127,15 +133,24 @@ class RateLimit:
         if scope["path"] == PROBE:
             return None
         if self._per_address is not None:
-            address = scope["client"][0] if scope.get("client") else ""
+            address = address_of(scope.get("client"))
             if not self._windows.hit(self._per_address, "address", address):
                 return self._per_address, "address", address
         if self._per_key is not None:
-            key = _header(scope, b"authorization")
-            # Python's own hash of bytes is keyed anew in every process.
-            if key and not self._windows.hit(self._per_key, "key", str(hash(key))):
-                return self._per_key, "key", str(hash(key))
+            kind, secret = self._credentials(scope)
+            # Python's own hash of a text is keyed anew in every process.
+            if secret and not self._windows.hit(self._per_key, kind, str(hash(secret))):
+                return self._per_key, kind, str(hash(secret))
         return None
+
+    def _credentials(self, scope: Scope) -> tuple[str, str | None]:
+        try:
+            key = bearer(scope["headers"])
+        except KeyMissing:
+            return "key", None
+        if key is None and _header(scope, b"cookie"):
+            return "session", Request(scope).cookies.get(self._cookie)
+        return "key", key
 
 
 class BodyLimit:

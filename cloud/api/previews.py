@@ -12,8 +12,8 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from fastapi.security.utils import get_authorization_scheme_param
 
+from cloud.api.callers import bearer
 from cloud.api.commands import GatePath, OwnDevice
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate, signed_in
 from cloud.api.devices import status_of
@@ -142,9 +142,9 @@ async def stream_preview(
     await run_in_threadpool(_watch, store, settings, gate_id, viewer)
 
     def still_may() -> None:
-        header = request.headers.get("Authorization")
-        if header:
-            store.keys.authenticate(get_authorization_scheme_param(header)[1])
+        key = bearer(request.scope["headers"])
+        if key is not None:
+            store.keys.authenticate(key)
         else:
             signed_in(request, store, settings, present())
         _watch(store, settings, gate_id, viewer)

@@ -7,6 +7,7 @@ import structlog
 from fastapi import APIRouter, Body, Depends, Request, Response
 
 from cloud import passwords
+from cloud.api.callers import address_of
 from cloud.api.deps import (
     Caller,
     Now,
@@ -20,6 +21,7 @@ from cloud.contract import Credentials, NewPassword, ProblemCode, Session
 from cloud.errors import CredentialsInvalid, MalformedRequest, SessionInvalid, SessionUnknown
 from cloud.settings import Settings
 from cloud.store import OpenSession, Store, StoredAccount, csrf_token
+from cloud.store.accounts import folded
 from cloud.store.limits import SIGN_INS_OF_AN_ACCOUNT, SIGN_INS_OF_AN_ADDRESS
 
 log = structlog.get_logger("cloud.api")
@@ -59,7 +61,7 @@ def create_session(
 
     Tries are counted for each name and for each address, for all processes together.
     """
-    address = request.client.host if request.client is not None else "unknown"
+    address = address_of(request.client)
     named = store.accounts.named(credentials.name)
     store.limits.count(SIGN_INS_OF_AN_ADDRESS, "sign-in-from", address)
     store.limits.count(SIGN_INS_OF_AN_ACCOUNT, "sign-in-as", _bucket(named, credentials.name))
@@ -164,8 +166,8 @@ def change_own_password(
 
 
 def _bucket(named: StoredAccount | None, name: str) -> str:
-    """Names that lead to one account count together, whatever their case."""
-    return named.id if named is not None else f"nobody:{name.casefold()[:80]}"
+    """Names that lead to one account count together, however they are written."""
+    return named.id if named is not None else f"nobody:{folded(name)[:80]}"
 
 
 def _end_former(request: Request, store: Store, settings: Settings, now: datetime) -> None:

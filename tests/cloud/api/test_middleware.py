@@ -1,15 +1,18 @@
 """Limits, origins, proxies and headers, each with the setting that it hangs on."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 from pydantic import ValidationError
 
+from cloud.api.callers import network
 from cloud.api.middleware import Counters
 from cloud.contract import Role
 from cloud.settings import Settings
-from cloud.store import Store
+from cloud.store import Store, StoredAccount
 from tests.cloud.api.test_events import code_of
-from tests.cloud.conftest import GATE, Login, serving
+from tests.cloud.conftest import GATE, Login, SignIn, serving
 
 SITE = "https://desk.example.org"
 
@@ -39,6 +42,121 @@ def test_each_key_has_a_rate_of_its_own(settings: Settings, store: Store, login:
         # Who knows a key's id and not its secret uses nothing of its rate up.
         assert [ask(keys[1][:-1] + "!") for _ in range(3)] == [401, 401, 429]
         assert ask(keys[1]) == 200
+
+
+SPELLINGS = ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}", "bEARER  {}"]
+
+
+def test_a_key_has_one_rate_however_its_header_is_spelt(
+    settings: Settings, store: Store, login: Login
+) -> None:
+    limited = settings.model_copy(update={"key_rate": f"{len(SPELLINGS)} per hour"})
+    key = login(Role.ADMIN).headers["Authorization"].removeprefix("Bearer ")
+    event = login(Role.DEVICE).headers["Authorization"].removeprefix("Bearer ")
+    with serving(limited) as url, httpx.Client(base_url=url, timeout=20) as client:
+
+        def ask(spelling: str) -> int:
+            header = {"Authorization": spelling.format(key)}
+            return client.get("/v1/gates", headers=header).status_code
+
+        assert [ask(spelling) for spelling in SPELLINGS] == [200] * len(SPELLINGS)
+        assert [ask(spelling) for spelling in SPELLINGS] == [429] * len(SPELLINGS)
+
+        def post(spelling: str) -> int:
+            header = {"Authorization": spelling.format(event)}
+            return client.post("/v1/events", content=b"{}", headers=header).status_code
+
+        assert [post(spelling) for spelling in SPELLINGS] == [422] * len(SPELLINGS)
+        assert [post(spelling) for spelling in SPELLINGS] == [429] * len(SPELLINGS)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["Bearer\t{}"],
+        ["Bearer{}"],
+        ["Basic {}"],
+        ["Bearer"],
+        [""],
+        ["Bearer {} {}"],
+        ["Bearer {},"],
+        ["Bearer {}", "Bearer {}"],
+        ["Bearer {}", "Basic x"],
+        ["", "Bearer {}"],
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/gates", "/v1/passes/redeem", "/v1/keys"])
+def test_what_is_no_bearer_key_is_read_so_on_every_route(
+    login: Login, values: list[str], path: str
+) -> None:
+    key = login(Role.ADMIN).headers["Authorization"].removeprefix("Bearer ")
+    headers = [("Authorization", value.replace("{}", key)) for value in values]
+    method, body = ("POST", b"{}") if path == "/v1/passes/redeem" else ("GET", None)
+    answer = login(None).request(method, path, headers=headers, content=body)
+    assert answer.status_code == 401
+    assert code_of(answer) in {"key_missing", "key_invalid"}
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_a_session_has_a_rate_of_its_own(settings: Settings, store: Store, sign_in: SignIn) -> None:
+    limited = settings.model_copy(update={"key_rate": "3 per hour"})
+    first = sign_in(Role.VIEWER).cookies["mg_session"]
+    second = sign_in(Role.OPERATOR).cookies["mg_session"]
+    with serving(limited) as url, httpx.Client(base_url=url, timeout=20) as client:
+
+        def ask(cookie: str) -> int:
+            return client.get("/v1/gates", headers={"Cookie": cookie}).status_code
+
+        spelt = [f"mg_session={first}", f"a=b; mg_session={first}", f'mg_session="{first}"; c']
+        assert [ask(cookie) for cookie in spelt] == [200, 200, 200]
+        assert [ask(cookie) for cookie in spelt] == [429, 429, 429]
+        assert ask(f"mg_session={second}") == 200
+
+
+def test_an_address_of_ipv6_counts_as_its_network(settings: Settings, store: Store) -> None:
+    behind = settings.model_copy(
+        update={"address_rate": "2 per hour", "trusted_proxies": ("127.0.0.1",)}
+    )
+    with serving(behind) as url, httpx.Client(base_url=url, timeout=20) as client:
+
+        def ask(address: str) -> int:
+            return client.get("/p/x", headers={"X-Forwarded-For": address}).status_code
+
+        assert [ask(f"2001:db8::{n}") for n in range(3)] == [200, 200, 429]
+        assert ask("2001:db8:0:1::1") == 200
+        assert [ask("::ffff:192.0.2.7"), ask("192.0.2.7"), ask("::ffff:c000:207")] == [
+            200,
+            200,
+            429,
+        ]
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unix:", "unix:"),
+        ("", ""),
+    ],
+)
+def test_what_an_address_counts_as(address: str, counted: str) -> None:
+    assert network(address) == counted
+
+
+def test_sign_ins_at_one_name_count_together_however_it_is_written(
+    login: Login, make_account: Callable[..., StoredAccount]
+) -> None:
+    make_account("Ana Ibáñez")
+    client = login(None)
+    names = ["Ana Ibáñez", "ana ibáñez", "ANA IBÁÑEZ", " Ana Ibáñez ", "Ana Iba\u0301n\u0303ez"]
+    tries = [
+        client.post("/v1/sessions", json={"name": name, "password": "wrong"}) for name in names * 3
+    ]
+    assert [answer.status_code for answer in tries].count(401) == 10
+    assert tries[-1].status_code == 429
 
 
 def test_a_forwarded_address_is_believed_from_trusted_proxies_alone(
