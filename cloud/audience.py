@@ -10,6 +10,7 @@ from cloud.contract import (
     Channel,
     Decision,
     Delivery,
+    DeliveryKind,
     DeliveryStatus,
     Event,
     Gate,
@@ -18,7 +19,13 @@ from cloud.contract import (
     RefusalReason,
     Subscriber,
 )
-from cloud.notify.texts import manual_pass_text, text_of, topic_of, visitor_text
+from cloud.notify.texts import (
+    held_code_text,
+    manual_pass_text,
+    text_of,
+    topic_of,
+    visitor_text,
+)
 from cloud.occurrence import Occurrence
 from cloud.store import Surroundings, Visitor, came_by, first_of, subscriber_id
 
@@ -49,7 +56,8 @@ def of(
     A pass goes to the visitor who waits the longest, and then to nobody else in Telegram; a
     refusal is told to them too, since they are the one who stands there, and they keep their
     place. A delayed event is not about a visitor who came after it occurred, and one that came too
-    late, or of which nobody can tell how old it is, is about no visitor.
+    late, or of which nobody can tell how old it is, is about no visitor. At a closed gate the
+    visitor is told so, and keeps their place.
     """
     granted = decision.access is Access.GRANTED
     visitor = _visitor(around, decision, occurrence, visitor_wait)
@@ -82,6 +90,29 @@ def of_pass(
         with_qr=True,
         status=DeliveryStatus.PENDING,
         created_at=now,
+        language=language,
+    )
+
+
+def of_closed_gate(
+    delivery: Delivery, gate: Gate, until: datetime, language: Language, now: datetime
+) -> Delivery:
+    """Return what is told in the stead of a code that cannot be used, since the gate is closed.
+
+    `until` is when its pass expires. There is one such notice for each delivery.
+    """
+    return Delivery(
+        id=f"{delivery.id}_closed",
+        event_id=delivery.event_id,
+        gate=gate.id,
+        channel=delivery.channel,
+        address=delivery.address,
+        text=held_code_text(gate, until, language, now),
+        with_qr=False,
+        status=DeliveryStatus.PENDING,
+        created_at=now,
+        kind=DeliveryKind.GATE,
+        language=language,
     )
 
 
@@ -131,6 +162,7 @@ def _to_subscriber(
         status=DeliveryStatus.PENDING,
         created_at=decision.decided_at,
         subscriber_id=subscriber.id,
+        language=subscriber.language,
     )
 
 
@@ -147,4 +179,5 @@ def _to_visitor(
         with_qr=decision.access is Access.GRANTED,
         status=DeliveryStatus.PENDING,
         created_at=decision.decided_at,
+        language=visitor.language,
     )

@@ -19,7 +19,7 @@
         ├── BodyTooLarge
         ├── KeyMissing · KeyInvalid · KeyRevoked · KeyExpired
         ├── RoleForbidden · GateForbidden
-        ├── GateUnknown · GateRequired · GateExists
+        ├── GateUnknown · GateRequired · GateExists · GateClosed
         ├── EventUnknown · EventConflict
         ├── PassUnknown · PassOver · UndoRefused
         ├── StaffUnknown · DeliveryUnknown · DeliveryNotFailed
@@ -196,6 +196,12 @@ class GateExists(RequestRefused):
     """A gate of that id is there already."""
 
     code = ProblemCode.GATE_EXISTS
+
+
+class GateClosed(RequestRefused):
+    """An operator has closed the gate, so no passes are made there."""
+
+    code = ProblemCode.GATE_CLOSED
 
 
 class EventUnknown(RequestRefused):

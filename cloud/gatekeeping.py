@@ -23,7 +23,7 @@ from cloud.contract import (
     RefusalReason,
 )
 from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
-from cloud.errors import EventConflict, GateUnknown, StoreFault
+from cloud.errors import EventConflict, GateClosed, GateUnknown, StoreFault
 from cloud.occurrence import Occurrence
 from cloud.store import (
     Acceptance,
@@ -36,6 +36,8 @@ from cloud.store import (
     fields_of,
 )
 
+CLOSED: Final = "This entrance is closed just now. Please speak to the staff."
+
 REFUSALS: Final = {
     Label.WITHOUT_MASK: Refusal(
         reason=RefusalReason.NO_MASK, message="Please put on a mask, then look at the camera again."
@@ -45,6 +47,20 @@ REFUSALS: Final = {
         message="Please cover your nose and mouth, then look at the camera again.",
     ),
 }
+
+GATE_CLOSED: Final = Refusal(reason=RefusalReason.GATE_CLOSED, message=CLOSED)
+
+REFUSALS_WHILE_CLOSED: Final = {
+    Label.WITHOUT_MASK: Refusal(
+        reason=RefusalReason.NO_MASK,
+        message="Please put on a mask. This entrance is closed just now.",
+    ),
+    Label.INCORRECT_MASK: Refusal(
+        reason=RefusalReason.MASK_WORN_WRONGLY,
+        message="Please cover your nose and mouth. This entrance is closed just now.",
+    ),
+}
+"""Nobody is sent back to the camera where no pass can be made."""
 
 VISITOR_WAIT: Final = timedelta(minutes=10)
 """How long a visitor waits where the settings do not say."""
@@ -56,7 +72,7 @@ MESSAGES: Final = {
     Outcome.ALREADY_REDEEMED: "This pass has been used already. Each pass lets one person in once.",
     Outcome.REVOKED: "This pass was taken back. Please speak to the staff.",
     Outcome.WRONG_GATE: "This pass is for another entrance.",
-    Outcome.GATE_CLOSED: "This entrance is closed just now. Please speak to the staff.",
+    Outcome.GATE_CLOSED: CLOSED,
     Outcome.UNDONE: "This attempt was undone. Please show the code again.",
 }
 
@@ -158,7 +174,7 @@ def offer(
         raise GateUnknown(f"there is no gate {gate}")
     occurred = occurrence or Occurrence.of(event.occurred_at, None, now)
     lifetime = lifetime_at(around.gate, pass_lifetime)
-    decision = decide(event, gate, lifetime, now, occurrence=occurred)
+    decision = decide(event, gate, lifetime, now, occurrence=occurred, closed=around.gate.closed)
     told = audience.of(
         around,
         around.gate,
@@ -195,11 +211,13 @@ def decide(
     now: datetime,
     *,
     occurrence: Occurrence | None = None,
+    closed: bool = False,
 ) -> Decision:
     """Return the answer to a verdict: a pass for a mask worn well, a refusal for all else.
 
     The pass lives from the occurrence. Where it would be over, or nobody can tell when the event
-    occurred, that is the reason of the refusal, whatever the label.
+    occurred, that is the reason of the refusal, whatever the label. At a gate that is closed no
+    pass is made.
     """
     occurred = occurrence or Occurrence.of(event.occurred_at, None, now)
     if occurred.at is None:
@@ -207,8 +225,11 @@ def decide(
     expires_at = occurred.at + pass_lifetime
     if expires_at <= now:
         return _refused(event, gate, now, _too_late(occurred.at))
-    if (refusal := REFUSALS.get(event.label)) is not None:
+    if closed:
+        refusal = REFUSALS_WHILE_CLOSED.get(event.label, GATE_CLOSED)
         return _refused(event, gate, now, refusal)
+    if event.label in REFUSALS:
+        return _refused(event, gate, now, REFUSALS[event.label])
     return Decision(
         event_id=event.id,
         gate=gate,
@@ -258,7 +279,12 @@ def issue_by_hand(
 ) -> IssuedPass | None:
     """Make a pass without an event, and write down who did and why in the same step.
 
-    Returns None where the maker's `pass_id` is there already: the request came twice.
+    Returns:
+        None where the maker's `pass_id` is there already: the request came twice.
+
+    Raises:
+        GateClosed: the gate is closed, now and not only when `gate` was read.
+        GateUnknown: there is no such gate any more.
     """
     issued = _new_pass(now + lifetime, maker.pass_id)
     told = [audience.of_pass(maker.chat, gate, issued, maker.language, now)] if maker.chat else []
@@ -271,7 +297,17 @@ def issue_by_hand(
         reason=reason,
         request_id=maker.request_id,
     )
-    return issued if store.manual_passes.add(issued, gate.id, why, told, now) else None
+    while True:
+        held, guards = store.gates.guarded(gate.id)
+        if held is None:
+            raise GateUnknown(f"there is no gate {gate.id}")
+        if held.closed:
+            raise GateClosed(f"gate {gate.id} is closed: open it to make passes there")
+        match store.manual_passes.add(issued, gate.id, why, told, now, guards=guards):
+            case Fate.WRITTEN:
+                return issued
+            case Fate.TAKEN:
+                return None
 
 
 def _new_pass(expires_at: datetime, pass_id: UUID | None = None) -> IssuedPass:

@@ -16,7 +16,7 @@ import stamina
 import structlog
 from pydantic import SecretStr
 
-from cloud import meters, qr, tracing
+from cloud import audience, meters, qr, tracing
 from cloud.contract import (
     Channel,
     Delivery,
@@ -24,6 +24,7 @@ from cloud.contract import (
     DeliveryStatus,
     EventRecord,
     Language,
+    PassRecord,
     PassStatus,
     Subscriber,
 )
@@ -44,6 +45,9 @@ WRITING_LEASE = timedelta(seconds=40)
 WRITTEN_DOWN_WITHIN_S = 15.0
 """How long a worker waits for a store that is away, to write down what it has sent. With the 15 s
 that sending may take it fits into the time of a job."""
+
+CLOSED_LOOK_S = 5
+"""How often a worker looks whether a closed gate is open, while a code for it waits."""
 
 R = TypeVar("R")
 
@@ -146,7 +150,10 @@ def _telegram(
                 DeliveryStatus.UNDELIVERED_BY_CHOICE,
                 f"the chat has muted alerts until {muted:%Y-%m-%d %H:%M} UTC",
             )
-    image = _image(desk, delivery) if delivery.with_qr else None
+    held = _pass(desk, delivery) if delivery.with_qr else None
+    if held is not None and (closed := _closed(desk, delivery, held)) is not None:
+        return closed
+    image = _code(desk, held.id) if held is not None else None
     waiting = _turn(desk, delivery)
     if waiting is not None:
         return waiting
@@ -296,7 +303,19 @@ def _subscriber(desk: Desk, delivery: Delivery) -> Subscriber | None:
     return desk.store.gates.subscriber(delivery.gate, delivery.subscriber_id)
 
 
-def _image(desk: Desk, delivery: Delivery) -> bytes:
+def _closed(desk: Desk, delivery: Delivery, held: PassRecord) -> Wait | None:
+    """Hold a code back while its gate is closed, and say so once; None where the gate is open."""
+    gate = desk.store.gates.get(delivery.gate)
+    if gate is None or not gate.closed:
+        return None
+    language = delivery.language or Language.EN
+    until, at = held.expires_at, desk.clock()
+    if desk.store.notices.add(audience.of_closed_gate(delivery, gate, until, language, at)):
+        log.info("code_held_back", delivery_id=delivery.id, gate=gate.id)
+    return Wait(CLOSED_LOOK_S, "the gate is closed; the code waits until it is open")
+
+
+def _pass(desk: Desk, delivery: Delivery) -> PassRecord:
     event = desk.store.events.get(delivery.event_id, desk.clock())
     if event is not None:
         record = event.pass_record
@@ -306,7 +325,7 @@ def _image(desk: Desk, delivery: Delivery) -> bytes:
     if record is None or record.status is not PassStatus.ISSUED:
         over = "gone" if record is None else record.status.value
         raise DeliveryImpossible(f"the pass was {over} before it could be sent")
-    return _code(desk, record.id)
+    return record
 
 
 def _code(desk: Desk, pass_id: UUID) -> bytes:

@@ -112,6 +112,9 @@ def _refused(event: EventRecord, clock: LocalClock, shown: timedelta) -> Banner:
     if clock.now - event.accepted_at > shown:
         return _waiting(f"Last verdict: refused, at {clock.at(event.occurred_at)}.")
     refusal = event.refusal
+    if refusal is not None and refusal.reason == RefusalReason.GATE_CLOSED:
+        at = clock.at(event.occurred_at)
+        return _waiting(f"Last verdict: no pass, since the gate was closed, at {at}.")
     message = refusal.message if refusal else "No pass this time."
     if refusal is not None and not isinstance(refusal.reason, RefusalReason):
         # A reason of a later version: whether it is about the person's mask is not known.

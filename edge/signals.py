@@ -31,6 +31,7 @@ _REFUSALS: dict[str, tuple[str, str]] = {
     RefusalReason.MASK_WORN_WRONGLY: ("refused", "bold white on red"),
     RefusalReason.TOO_LATE: ("too late", "bold"),
     RefusalReason.CLOCK_AHEAD: ("clock ahead", "bold yellow"),
+    RefusalReason.GATE_CLOSED: ("gate closed", "bold yellow"),
 }
 """What is said of a refusal by its reason, and how. Red is for the person who stands there now."""
 

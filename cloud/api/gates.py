@@ -67,17 +67,19 @@ def change_gate(
     caller: Caller,
     store: StoreDep,
     trail: TrailDep,
+    now: Now,
 ) -> Gate:
     """Close or open a gate, name it, or set how long its passes are good.
 
-    Passes are made at a closed gate, and admit nobody until it is open.
+    No passes are made at a closed gate, and those of before admit nobody until it is open. Those
+    who wait there keep their places, and are told since when and why it is closed.
     """
     fields = change.model_dump(exclude_unset=True, exclude={"reason"})
     wanted = {name: value for name, value in fields.items() if name != "name" or value}
     if wanted.get("closed", ...) is None:
         del wanted["closed"]
     before = existing(store, at_gate(caller, gate_id))
-    gate = store.gates.change(gate_id, wanted)
+    gate = store.gates.change(gate_id, wanted, reason=change.reason, at=now)
     if gate is None:
         raise GateUnknown(f"there is no gate {gate_id}")
     if "closed" in wanted:

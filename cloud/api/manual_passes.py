@@ -24,7 +24,9 @@ EXAMPLE = {"reason": "cannot wear a mask, has a doctor's note", "lifetime_s": 60
 @router.post(
     "/{gate_id}/passes",
     status_code=201,
-    responses=documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
+    responses=documented(
+        ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_CLOSED
+    ),
 )
 def create_pass(
     *,
@@ -38,7 +40,8 @@ def create_pass(
     """Make a pass by hand. Its token is shown only here; its code is at `/v1/passes/{id}/qr.svg`.
 
     It is nobody's but whose hands it is put into: a visitor who waits for the next pass goes on
-    waiting, and nobody is told. The reason is kept in the audit trail.
+    waiting, and nobody is told. The reason is kept in the audit trail. At a gate that is closed
+    none is made.
     """
     gate = store.gates.get(at_gate(caller, gate_id))
     if gate is None:

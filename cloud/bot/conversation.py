@@ -21,8 +21,8 @@ from cloud.contract import (
     StaffMember,
     StaffRole,
 )
-from cloud.errors import GateUnknown, StoreError
-from cloud.notify.texts import bot_text
+from cloud.errors import GateClosed, GateUnknown, StoreError
+from cloud.notify.texts import bot_text, closed_text
 from cloud.posting import ACKNOWLEDGE
 from cloud.store import Alert, Store, now
 
@@ -176,21 +176,28 @@ class Conversation:
         return bot_text("paired", language, role=member.role.value, gate=self._name(member.gate))
 
     def _wait(self, said: Said, code: str, language: Language) -> str:
-        gate = self._store.visitors.gate_of(code)
-        if gate is None or self._store.gates.get(gate) is None:
+        gate_id = self._store.visitors.gate_of(code)
+        gate = self._store.gates.get(gate_id) if gate_id is not None else None
+        if gate is None:
             return bot_text("unknown_code", language)
         at = self._clock()
-        before = self._store.visitors.join(gate, said.chat, at, self._visitor_wait, language)
+        before = self._store.visitors.join(gate.id, said.chat, at, self._visitor_wait, language)
         until = at + self._visitor_wait
-        return bot_text("waiting", language, gate=self._name(gate), before=before, until=until)
+        if gate.closed:
+            closed = closed_text(gate, language, at)
+            return bot_text("waiting_closed", language, closed=closed, before=before, until=until)
+        return bot_text("waiting", language, gate=gate.name, before=before, until=until)
 
     def _status(self, said: Said, language: Language) -> str:
         at = self._clock()
+        place = self._store.visitors.place(said.chat, at)
+        waited_at = self._store.gates.get(place[0]) if place is not None else None
         return bot_text(
             "status",
             language,
             chat=said.chat,
-            place=self._store.visitors.place(said.chat, at),
+            place=place,
+            closed=closed_text(waited_at, language, at) if waited_at and waited_at.closed else "",
             staff=self._store.staff.of_chat(said.chat),
             gates=self._store.gates.of_address(Channel.TELEGRAM, said.chat),
             muted=self._store.chats.muted_until(said.chat, at),
@@ -247,20 +254,23 @@ class Conversation:
         gate = self._store.gates.get(at)
         if gate is None or (len(gates) > 1 and not named):
             return bot_text("pass_how", language, gates=gates)
-        issued = gatekeeping.issue_by_hand(
-            self._store,
-            gate,
-            gatekeeping.Maker(
-                f"chat:{said.chat}",
-                # An update that Telegram sends twice is one pass.
-                pass_id=uuid5(_PASSES, f"{said.chat}/{said.message_id}"),
-                chat=said.chat,
-                language=language,
-            ),
-            reason=wanted.reason,
-            lifetime=gatekeeping.lifetime_at(gate, self._pass_lifetime),
-            now=self._clock(),
-        )
+        try:
+            issued = gatekeeping.issue_by_hand(
+                self._store,
+                gate,
+                gatekeeping.Maker(
+                    f"chat:{said.chat}",
+                    # An update that Telegram sends twice is one pass.
+                    pass_id=uuid5(_PASSES, f"{said.chat}/{said.message_id}"),
+                    chat=said.chat,
+                    language=language,
+                ),
+                reason=wanted.reason,
+                lifetime=gatekeeping.lifetime_at(gate, self._pass_lifetime),
+                now=self._clock(),
+            )
+        except GateClosed:
+            return bot_text("pass_closed", language, gate=gate.name)
         return bot_text("pass_made", language, gate=gate.name) if issued is not None else None
 
     def _cancel(self, said: Said, language: Language) -> str:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from cloud.contract.base import Boolean, GateId, Integer, UtcTime, Uuid, Wire
-from cloud.contract.gates import Channel
+from cloud.contract.gates import Channel, Language
 
 
 class DeliveryStatus(StrEnum):
@@ -49,6 +49,9 @@ class Delivery(Wire):
         default=None, description="Absent where the pass went to a visitor of its own"
     )
     kind: DeliveryKind = DeliveryKind.EVENT
+    language: Language | None = Field(
+        default=None, description="What it is written in, where that was kept"
+    )
     attempts: Integer = Field(default=0, ge=0, description="How often sending it was begun")
     throttled: Integer = Field(
         default=0,

@@ -36,6 +36,9 @@ class RefusalReason(StrEnum):
     CLOCK_AHEAD = "clock_ahead"
     """The event lies in the future, so nobody can tell how old it is."""
 
+    GATE_CLOSED = "gate_closed"
+    """A mask worn well, at a gate that an operator has closed."""
+
 
 AnyReason = Annotated[RefusalReason | str, Field(union_mode="left_to_right")]
 """A reader keeps a reason of a later version as its text."""

@@ -24,7 +24,16 @@ class NewGate(Wire):
 class Gate(NewGate):
     name: KeptName
     created_at: UtcTime
-    closed: Boolean = Field(default=False, description="Nobody is admitted while it is closed")
+    closed: Boolean = Field(
+        default=False,
+        description="While it is closed nobody is admitted, and no passes are made",
+    )
+    closed_at: UtcTime | None = Field(
+        default=None, description="Since when it is closed; absent where that was not kept"
+    )
+    closed_reason: str = Field(
+        default="", description="Why it is closed, as those who wait there are told"
+    )
 
 
 class GateChange(Wire):
@@ -33,7 +42,11 @@ class GateChange(Wire):
     name: Name | None = None
     closed: Boolean | None = None
     pass_lifetime_s: PassLifetime | None = None
-    reason: Reason = Field(default="", description="Why, for the audit trail")
+    reason: Reason = Field(
+        default="",
+        description="Why, for the audit trail. Where it closes the gate, those who wait there are "
+        "told it too",
+    )
 
 
 class Channel(StrEnum):

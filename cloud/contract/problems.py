@@ -24,6 +24,7 @@ class ProblemCode(StrEnum):
     GATE_UNKNOWN = "gate_unknown"
     GATE_REQUIRED = "gate_required"
     GATE_EXISTS = "gate_exists"
+    GATE_CLOSED = "gate_closed"
     EVENT_UNKNOWN = "event_unknown"
     EVENT_CONFLICT = "event_conflict"
     PASS_UNKNOWN = "pass_unknown"

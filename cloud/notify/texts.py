@@ -53,7 +53,12 @@ _TEMPLATE_OF = {
     (Channel.EMAIL, Access.REFUSED): "refusal.email.txt",
 }
 
-_NOTHING_TO_DO = frozenset({(RefusalReason.TOO_LATE, Label.WITH_MASK)})
+_NOTHING_TO_DO = frozenset(
+    {
+        (RefusalReason.TOO_LATE, Label.WITH_MASK),
+        (RefusalReason.GATE_CLOSED, Label.WITH_MASK),
+    }
+)
 """Refusals that a webhook is told of, and nobody in a chat or by mail."""
 
 _WORDS: dict[Language, dict[str, str | tuple[str, ...]]] = {
@@ -145,10 +150,26 @@ def visitor_text(
     zone: tzinfo = UTC,
 ) -> str:
     """Return what the visitor who stands at the gate is told."""
-    granted = decision.access is Access.GRANTED
-    name = "pass.telegram.txt" if granted else "visitor.refusal.txt"
+    if decision.access is Access.GRANTED:
+        name = "pass.telegram.txt"
+    else:
+        name = "visitor.closed.txt" if gate.closed else "visitor.refusal.txt"
     occurred = occurrence or Occurrence.of(event.occurred_at, None, decision.decided_at)
     return _of_decision(name, language, gate, event, decision, occurrence=occurred, zone=zone)
+
+
+def closed_text(gate: Gate, language: Language, now: datetime, zone: tzinfo = UTC) -> str:
+    """Return that a gate is closed, with since when and why where that is known."""
+    since = in_short(gate.closed_at, zone, now) if gate.closed_at is not None else ""
+    return _rendered("closed.txt", language, gate=gate, since=since)
+
+
+def held_code_text(
+    gate: Gate, until: datetime, language: Language, now: datetime, zone: tzinfo = UTC
+) -> str:
+    """Return what is told in the stead of the code of a pass whose gate is closed."""
+    closed = closed_text(gate, language, now, zone)
+    return _rendered("code.held.txt", language, closed=closed, until=in_short(until, zone, now))
 
 
 def manual_pass_text(
@@ -305,6 +326,7 @@ def _of_decision(
         reason=_reason(decision),
         what=label_words(event.label, language),
         late=occurrence.late,
+        closed=closed_text(gate, language, told_at, zone) if gate.closed else "",
         at=in_short(shown, zone, told_at),
         at_in_full=in_full(shown, zone),
         told_at=in_short(told_at, zone, told_at),

@@ -39,6 +39,7 @@ from cloud.store.limits import Limits
 from cloud.store.manual_passes import ManualPasses
 from cloud.store.migration import Migration
 from cloud.store.moments import now
+from cloud.store.notices import Notices
 from cloud.store.outages import Outages
 from cloud.store.outbox import Outbox
 from cloud.store.pass_index import PassIndex
@@ -173,6 +174,7 @@ class Store:
         self.outages = Outages(client, self.clerk)
         self.suspensions = Suspensions(client, audit_retention)
         self.webhook_secrets = WebhookSecrets(client)
+        self.notices = Notices(client, self.clerk)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

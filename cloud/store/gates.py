@@ -1,7 +1,8 @@
 """Gates and their subscribers."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import redis
@@ -10,6 +11,7 @@ from cloud.contract import Channel, Gate, Subscriber
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.records import parsed
+from cloud.store.transaction import Guards
 
 M = TypeVar("M", Gate, Subscriber)
 
@@ -17,6 +19,15 @@ M = TypeVar("M", Gate, Subscriber)
 def subscriber_id(channel: Channel, address: str) -> str:
     """Return the one id that an address can have at a gate: it is told of an event once."""
     return hashlib.sha256(f"{channel.value}:{address}".encode()).hexdigest()[:12]
+
+
+def _closing(gate: Gate, closed: bool, reason: str, at: datetime | None) -> dict[str, Any]:
+    if not closed:
+        return {"closed_at": None, "closed_reason": ""}
+    return {
+        "closed_at": gate.closed_at if gate.closed else at,
+        "closed_reason": reason or (gate.closed_reason if gate.closed else ""),
+    }
 
 
 @at_the_door
@@ -35,9 +46,32 @@ class Gates:
         document = cast(bytes | None, self._client.hget(keyspace.GATES, gate_id))
         return parsed(Gate, document) if document else None
 
-    def change(self, gate_id: str, fields: Mapping[str, Any]) -> Gate | None:
-        """Change fields of a gate and return it as it is then; None where there is no such gate."""
-        return self._changed(Gate, keyspace.GATES, gate_id, fields)
+    def guarded(self, gate_id: str) -> tuple[Gate | None, Guards]:
+        """Return the gate, or None; and guards that hold while it stays as it is."""
+        command = ("HGET", keyspace.GATES, gate_id)
+        document = cast(bytes | None, self._client.hget(keyspace.GATES, gate_id))
+        return (parsed(Gate, document) if document else None), Guards.on([command], [document])
+
+    def change(
+        self,
+        gate_id: str,
+        fields: Mapping[str, Any],
+        *,
+        reason: str = "",
+        at: datetime | None = None,
+    ) -> Gate | None:
+        """Change fields of a gate and return it as it is then; None where there is no such gate.
+
+        Where `closed` is among the fields, `reason` and `at` say why and when. One that is closed
+        already keeps since when, and its reason unless another is given.
+        """
+
+        def with_why(gate: Gate) -> Mapping[str, Any]:
+            return {**fields, **_closing(gate, fields["closed"], reason, at)}
+
+        return self._changed(
+            Gate, keyspace.GATES, gate_id, with_why if "closed" in fields else lambda _: fields
+        )
 
     def all(self) -> list[Gate]:
         """Return every gate, by id."""
@@ -65,7 +99,8 @@ class Gates:
         self, gate_id: str, subscriber_id: str, fields: Mapping[str, Any]
     ) -> Subscriber | None:
         """Change fields of a subscriber and return it as it is then; None where there is none."""
-        return self._changed(Subscriber, keyspace.subscribers(gate_id), subscriber_id, fields)
+        key = keyspace.subscribers(gate_id)
+        return self._changed(Subscriber, key, subscriber_id, lambda _: fields)
 
     def subscribers(self, gate_id: str) -> list[Subscriber]:
         """Return the gate's subscribers, the oldest first."""
@@ -95,14 +130,17 @@ class Gates:
         gates = cast(set[bytes], self._client.smembers(keyspace.subscriptions(channel, address)))
         return sorted(gate.decode() for gate in gates)
 
-    def _changed(self, model: type[M], key: str, name: str, fields: Mapping[str, Any]) -> M | None:
+    def _changed(
+        self, model: type[M], key: str, name: str, fields: Callable[[M], Mapping[str, Any]]
+    ) -> M | None:
         with self._client.pipeline() as pipe:
             while True:
                 pipe.watch(key)  # type: ignore[no-untyped-call]
                 document = cast(bytes | None, pipe.hget(key, name))
                 if document is None:
                     return None
-                changed = parsed(model, document).model_copy(update=dict(fields))
+                held = parsed(model, document)
+                changed = held.model_copy(update=dict(fields(held)))
                 pipe.multi()
                 pipe.hset(key, name, changed.model_dump_json())
                 try:

@@ -11,7 +11,7 @@ from cloud.store.acceptance import Clerk
 from cloud.store.audit import entry
 from cloud.store.connection import at_the_door
 from cloud.store.moments import to_ms
-from cloud.store.transaction import WRITE, Batch, Fate, written
+from cloud.store.transaction import WRITE, Batch, Fate, Guards, written
 
 
 @at_the_door
@@ -33,14 +33,16 @@ class ManualPasses:
         why: Mapping[str, str],
         deliveries: Sequence[Delivery],
         now: datetime,
-    ) -> bool:
+        *,
+        guards: Guards,
+    ) -> Fate:
         """Write the pass, its entry in the audit trail and its deliveries, all or nothing.
 
         `why` is the entry, as `cloud.store.audit.fields_of` returns it; who made the pass and the
-        reason are kept with the pass too. Returns False where a pass
-        of this id is there already, and nothing was written.
+        reason are kept with the pass too. Returns TAKEN where a pass of this id is there already,
+        and CHANGED where the guards do not hold.
         """
-        batch = Batch()
+        batch = Batch(guards)
         self._clerk.issue(batch, issued, gate, now)
         record = keyspace.pass_(issued.id)
         batch.add("HSET", record, "made_by", why["actor"], "reason", why.get("reason", ""))
@@ -53,4 +55,4 @@ class ManualPasses:
         batch.add(*entry(why, now - self._audit_retention))
         self._clerk.deliver(batch, deliveries, now)
         reply = self._write(keys=[record], args=batch.arguments)
-        return written(reply).fate is Fate.WRITTEN
+        return written(reply).fate

@@ -49,7 +49,7 @@ def _refuse(store: Store, label: Label, at: datetime) -> None:
         gate=GATE,
         device_id="camera",
         pass_lifetime=timedelta(minutes=5),
-        now=now(),
+        now=at,
     )
 
 

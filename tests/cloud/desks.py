@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from cloud import gatekeeping
-from cloud.contract import Channel, Decision, Delivery, Event, Subscriber
+from cloud.contract import Channel, Decision, Delivery, Event, Language, Subscriber
 from cloud.notify.base import Message
 from cloud.store import Store, now
 from tests.cloud.conftest import GATE
@@ -46,9 +46,21 @@ def accept(store: Store, event: Event) -> Decision:
     return answer.decision
 
 
-def subscribe(store: Store, channel: Channel = Channel.TELEGRAM, address: str = "42") -> None:
+def subscribe(
+    store: Store,
+    channel: Channel = Channel.TELEGRAM,
+    address: str = "42",
+    language: Language = Language.EN,
+) -> None:
     store.gates.subscribe(
-        Subscriber(id=uuid4().hex, gate=GATE, channel=channel, address=address, created_at=now())
+        Subscriber(
+            id=uuid4().hex,
+            gate=GATE,
+            channel=channel,
+            address=address,
+            language=language,
+            created_at=now(),
+        )
     )
 
 

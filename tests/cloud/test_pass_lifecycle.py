@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -23,6 +24,7 @@ from hypothesis.stateful import (
 
 from cloud import gatekeeping
 from cloud.contract import Event, Gate, Outcome, PassStatus
+from cloud.errors import GateClosed
 from cloud.gatekeeping import Maker
 from cloud.store import Store, Undoing, now
 from cloud.store.passes import UNDO_WINDOW
@@ -123,6 +125,7 @@ class Passes(RuleBasedStateMachine):
     @rule(target=passes, number=GATES, lifetime_s=st.integers(10, 120), by_hand=st.booleans())
     def mint(self, number: int, lifetime_s: int, by_hand: bool) -> Model:
         gate, lifetime = self.gate(number), timedelta(seconds=lifetime_s)
+        assume(not gate.closed)
         if by_hand:
             issued = gatekeeping.issue_by_hand(
                 self.store,
@@ -146,6 +149,31 @@ class Passes(RuleBasedStateMachine):
         model = Model(issued.id, issued.token, gate.id, issued.expires_at)
         self.models.append(model)
         return model
+
+    @precondition(lambda self: any(self.closed.values()))
+    @rule(by_hand=st.booleans())
+    def mint_at_a_closed_gate(self, by_hand: bool) -> None:
+        gate = self.gate(list(self.closed.values()).index(True))
+        if by_hand:
+            with pytest.raises(GateClosed):
+                gatekeeping.issue_by_hand(
+                    self.store,
+                    gate,
+                    Maker("key:desk"),
+                    reason="the camera is dark",
+                    lifetime=timedelta(minutes=1),
+                    now=self.clock,
+                )
+            return
+        decision = gatekeeping.accept(
+            self.store,
+            self.make_event(first_seen_at=self.clock, occurred_at=self.clock),
+            gate=gate.id,
+            device_id="camera",
+            pass_lifetime=timedelta(minutes=1),
+            now=self.clock,
+        ).decision
+        assert decision.issued_pass is None
 
     @rule(model=passes, number=GATES, scanner=SCANNERS, nonce=NONCES)
     def redeem(self, model: Model, number: int, scanner: str, nonce: str) -> None:

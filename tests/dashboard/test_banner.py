@@ -109,6 +109,15 @@ def test_a_verdict_of_the_future_is_history_and_blames_the_doors_clock(
     assert "the door's clock is ahead" in banner.note
 
 
+def test_a_mask_at_a_gate_that_was_closed_is_no_refusal_of_who_stands_there_now(
+    double: CloudDouble,
+) -> None:
+    event = with_reason(double.refuse(label=Label.WITH_MASK), RefusalReason.GATE_CLOSED)
+    banner = later(event, double, timedelta(0))
+    assert (banner.tone, banner.refusal) == (Tone.WAITING, None)
+    assert "the gate was closed" in banner.note
+
+
 def test_a_verdict_is_as_old_as_the_clouds_clock_says(double: CloudDouble) -> None:
     event = double.grant(late=timedelta(hours=5))  # by a door's clock that is five hours behind
     event = event.model_copy(update={"happened_at": event.accepted_at})

@@ -67,6 +67,7 @@ def test_the_screen_says_what_the_cloud_says_of_a_refusal(console: Console) -> N
     [
         (RefusalReason.TOO_LATE, "too late"),
         (RefusalReason.CLOCK_AHEAD, "clock ahead"),
+        (RefusalReason.GATE_CLOSED, "gate closed"),
         ("of_a_later_version", "no pass"),
     ],
 )

@@ -1,0 +1,25 @@
+"""Notices: messages that are written once, however often it is found that they are due."""
+
+import redis
+
+from cloud.contract import Delivery
+from cloud.store import keyspace
+from cloud.store.acceptance import Clerk
+from cloud.store.connection import at_the_door
+from cloud.store.transaction import WRITE, Batch, Fate, written
+
+
+@at_the_door
+class Notices:
+    """Writes deliveries whose id says what they are about."""
+
+    def __init__(self, client: redis.Redis, clerk: Clerk) -> None:
+        self._clerk = clerk
+        self._write = client.register_script(WRITE)
+
+    def add(self, notice: Delivery) -> bool:
+        """Write a delivery with its job; return False if one of its id was written before."""
+        batch = Batch()
+        self._clerk.deliver(batch, [notice], notice.created_at)
+        reply = self._write(keys=[keyspace.delivery(notice.id)], args=batch.arguments)
+        return written(reply).fate is Fate.WRITTEN
