@@ -27,7 +27,18 @@ from cloud.errors import (
     SubscriberGone,
 )
 from cloud.notify.base import Notifier
-from cloud.posting import Desk, Settled, Wait, drawn, post, reached, written_down
+from cloud.posting import (
+    Desk,
+    Settled,
+    Wait,
+    acknowledged_text,
+    drawn,
+    is_alert,
+    language_of,
+    post,
+    reached,
+    written_down,
+)
 from cloud.store import DELIVER, InOtherHands
 
 log = structlog.get_logger("cloud.jobs")
@@ -88,6 +99,34 @@ def draw_qr(pass_id: str) -> None:
             _traced(desk, "draw_qr", event_id),
         ):
             drawn(desk, held)
+
+
+@meters.counted
+def show_acknowledgement(event_id: str) -> Retry | None:
+    """Show in an event's alerts in Telegram who takes care of it. Done twice, it changes nothing.
+
+    What was not sent yet is noted, and says so when it is sent.
+    """
+    desk, event = _desks[0], UUID(event_id)
+    taken = desk.store.deliveries.acknowledgement(event)
+    if taken is None:
+        return None
+    by, at = taken
+    told = [each for each in desk.store.deliveries.of_event(event) if is_alert(each)]
+    alerts = desk.store.deliveries.acknowledged([each.id for each in told], by, at)
+    if desk.editor is None:
+        return None
+    spoken = {each.address: language_of(desk, each) for each in told}
+    for alert in alerts:
+        text = acknowledged_text(alert.text, by, at, spoken[alert.chat])
+        try:
+            desk.editor.edit(alert.chat, alert.message_id, text)
+        except DeliveryPostponed as error:
+            log.warning("alert_edit_postponed", event_id=event_id, reason=str(error))
+            return _later(int(error.retry_after_s or retries.THROTTLED_WAIT_S) + 1)
+        except DeliveryImpossible as error:
+            log.info("alert_not_edited", event_id=event_id, reason=str(error))
+    return None
 
 
 def when_failed(job: Job, _connection: object, *failure: object) -> None:

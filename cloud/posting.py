@@ -29,7 +29,7 @@ from cloud.contract import (
     Subscriber,
 )
 from cloud.errors import DeliveryImpossible, StoreUnavailable
-from cloud.notify.base import Message, Notifier
+from cloud.notify.base import AlertEditor, Message, Notifier
 from cloud.notify.quiet import quiet_until
 from cloud.notify.texts import bot_text, digest_text, mail_page
 from cloud.store import Store, StoredPass, now
@@ -64,6 +64,7 @@ class Desk:
     public_url: str | None
     clock: Callable[[], datetime] = field(default=now)
     mail_cooldown: timedelta = timedelta(minutes=5)
+    editor: AlertEditor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,13 @@ def _telegram(
     hours = subscriber.quiet_hours if subscriber is not None else None
     language = subscriber.language if subscriber is not None else Language.EN
     desk.store.deliveries.attempt(delivery.id, desk.clock())
+    text, by, at = delivery.text, delivery.acknowledged_by, delivery.acknowledged_at
+    if button and by is not None and at is not None:
+        # Somebody took charge while this waited.
+        text, button = acknowledged_text(text, by, at, language), False
     message = Message(
         delivery.address,
-        delivery.text,
+        text,
         image,
         id=delivery.id,
         silent=alert and quiet_until(hours, desk.clock()) is not None,
@@ -172,6 +177,27 @@ def _telegram(
     with tracing.span("send", channel=delivery.channel.value):
         message_id = notifier.send(message)
     return Settled(DeliveryStatus.SENT, message_id=message_id)
+
+
+def is_alert(delivery: Delivery) -> bool:
+    """Return whether a delivery is an alert in Telegram that somebody can take charge of."""
+    return (
+        delivery.channel is Channel.TELEGRAM
+        and delivery.kind is DeliveryKind.EVENT
+        and delivery.subscriber_id is not None
+        and not delivery.with_qr
+    )
+
+
+def language_of(desk: Desk, delivery: Delivery) -> Language:
+    """Return what a delivery's subscriber is spoken to in."""
+    subscriber = _subscriber(desk, delivery)
+    return subscriber.language if subscriber is not None else Language.EN
+
+
+def acknowledged_text(text: str, by: str, at: datetime, language: Language) -> str:
+    """Return what an alert says once somebody takes care of it."""
+    return bot_text("acknowledged", language, text=text, by=by, at=at)
 
 
 def _turn(desk: Desk, delivery: Delivery) -> Wait | None:

@@ -227,7 +227,9 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     store = Store.open(settings)
     usable = notifiers(settings)
     cooldown = timedelta(seconds=settings.mail_cooldown_s)
-    jobs.sit_down(Desk(store, usable, settings.public_url, mail_cooldown=cooldown))
+    telegram = usable.get(Channel.TELEGRAM)
+    editor = telegram if isinstance(telegram, TelegramNotifier) else None
+    jobs.sit_down(Desk(store, usable, settings.public_url, mail_cooldown=cooldown, editor=editor))
     meters.watch_queue(lambda: _or_nan(store.waiting_jobs), lambda: _or_nan(store.oldest_wait_s))
     meters.watch_holds(
         lambda: _or_nan(lambda: store.limiter.held_chats(moment())),

@@ -16,6 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from cloud import tracing
 from cloud.api import (
     accounts,
+    acknowledgements,
     audit,
     commands,
     deliveries,
@@ -139,6 +140,7 @@ def create_app(settings: Settings) -> FastAPI:
         stream,  # these two before events, whose /v1/events/{event_id} would take their addresses
         export,
         events,
+        acknowledgements,
         passes,
         redemptions,
         devices,

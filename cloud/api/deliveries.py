@@ -1,6 +1,7 @@
 """Deliveries: what was to be told to whom, and what became of it."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
@@ -8,9 +9,10 @@ from cloud.api.deps import Caller, StoreDep, at_gate, readable_gate
 from cloud.api.events import Before, Limit
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
-from cloud.contract import Delivery, DeliveryPage, DeliveryStatus, ProblemCode
-from cloud.contract.base import GateId
+from cloud.contract import Channel, Delivery, DeliveryPage, DeliveryStatus, ProblemCode
+from cloud.contract.base import GateId, UtcTime
 from cloud.errors import DeliveryUnknown
+from cloud.store import Wanted
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
@@ -22,13 +24,30 @@ def list_deliveries(
     store: StoreDep,
     gate: Annotated[GateId | None, Query(description="Of this gate alone")] = None,
     status: Annotated[DeliveryStatus | None, Query(description="With this status alone")] = None,
+    event: Annotated[
+        UUID | None, Query(description="That tell of this event alone: all of them, however old")
+    ] = None,
+    channel: Annotated[Channel | None, Query(description="By this channel alone")] = None,
+    subscriber: Annotated[
+        str | None,
+        Query(description="To the subscriber of this id alone", min_length=1, max_length=64),
+    ] = None,
+    since: Annotated[UtcTime | None, Query(description="Made then or later")] = None,
+    until: Annotated[UtcTime | None, Query(description="Made before then")] = None,
     before: Before = None,
     limit: Limit = 50,
 ) -> DeliveryPage:
     """Read deliveries, newest first. A page may be short of `limit` and still have a `next`."""
-    items, read_on = store.deliveries.page(
-        gate=readable_gate(caller, gate), status=status, before=before, limit=limit
-    )
+    wanted = Wanted(status, channel, subscriber, since, until)
+    at = readable_gate(caller, gate)
+    if event is not None:
+        items, read_on = store.deliveries.page_of_event(
+            event, gate=at, wanted=wanted, before=before, limit=limit
+        )
+    else:
+        items, read_on = store.deliveries.page(
+            gate=at, status=status, before=before, limit=limit, wanted=wanted
+        )
     return DeliveryPage(items=items, next=read_on)
 
 

@@ -31,6 +31,7 @@ ROLES: Final = {
     "stream_events": _SCREENS,
     "export_events": _VIEWERS,
     "get_event": _SCREENS,
+    "acknowledge_event": _OPERATORS,
     "redeem_pass": _OPERATORS | {Role.SCANNER},
     "list_redemptions": _VIEWERS,
     "list_passes": _VIEWERS,

@@ -21,7 +21,13 @@ from cloud.contract.commands import (
     DeviceSettings,
     GateSettings,
 )
-from cloud.contract.deliveries import Delivery, DeliveryKind, DeliveryPage, DeliveryStatus
+from cloud.contract.deliveries import (
+    Acknowledgement,
+    Delivery,
+    DeliveryKind,
+    DeliveryPage,
+    DeliveryStatus,
+)
 from cloud.contract.devices import (
     CameraState,
     Device,
@@ -109,6 +115,7 @@ from cloud.contract.webhooks import (
 __all__ = [
     "Access",
     "Account",
+    "Acknowledgement",
     "AuditEntry",
     "AuditPage",
     "CallerKind",

@@ -61,7 +61,7 @@ class Delivery(Wire):
     )
     first_attempt_at: UtcTime | None = None
     acknowledged_by: str | None = Field(
-        default=None, description="Who took charge of the alert, as Telegram names them"
+        default=None, description="Who took charge of the alert, as Telegram or the API names them"
     )
     acknowledged_at: UtcTime | None = None
 
@@ -71,3 +71,11 @@ class DeliveryPage(Wire):
 
     items: list[Delivery]
     next: str | None = None
+
+
+class Acknowledgement(Wire):
+    """Who took charge of an event first, and when."""
+
+    event_id: Uuid
+    acknowledged_by: str = Field(description="A name, as Telegram or the API knows it")
+    acknowledged_at: UtcTime

@@ -32,6 +32,16 @@ class Message:
         return f"Message({len(self.text)} letters, {'with' if self.qr_png else 'without'} a code)"
 
 
+class AlertEditor(Protocol):
+    """A way to change what was sent."""
+
+    def edit(self, address: str, message_id: int, text: str) -> None:
+        """Put a text without a button in a message's place; the same again changes nothing.
+
+        Raises DeliveryPostponed and DeliveryImpossible as a Notifier does.
+        """
+
+
 class Notifier(Protocol):
     """A way to reach subscribers.
 

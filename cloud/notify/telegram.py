@@ -4,10 +4,9 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
-from telegram import Message as TelegramMessage
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -28,6 +27,8 @@ from cloud.errors import (
     SubscriberGone,
 )
 from cloud.notify.base import Message
+
+R = TypeVar("R")
 
 OF_THE_CHAT: Final = (
     *("chat not found", "peer_id_invalid", "user_deactivated", "chat was deactivated"),
@@ -88,12 +89,23 @@ class TelegramNotifier:
             )
         return str(sent.message_id)
 
+    def edit(self, address: str, message_id: int, text: str) -> None:
+        """Put a text in a message's place, and take its button away."""
+        edit = self._bot.edit_message_text(
+            cut(text, LONGEST_TEXT), chat_id=_chat(address), message_id=message_id
+        )
+        try:
+            self._run(edit)
+        except DeliveryImpossible as error:
+            if "not modified" not in str(error):
+                raise
+
     def close(self) -> None:
         """Close the connections and the loop that they live on."""
         self._loop.run(self._request.shutdown())
         self._loop.close()
 
-    def _run(self, call: Coroutine[Any, Any, TelegramMessage]) -> TelegramMessage:
+    def _run(self, call: Coroutine[Any, Any, R]) -> R:
         try:
             return self._loop.run(call)
         except TelegramError as error:

@@ -26,7 +26,7 @@ from cloud.store.backup import Backup, dated, thin_out
 from cloud.store.chats import Chats
 from cloud.store.commands import Bell, Commands
 from cloud.store.connection import at_the_door, connect
-from cloud.store.deliveries import Alert, Deliveries, InOtherHands
+from cloud.store.deliveries import Alert, Deliveries, InOtherHands, Wanted
 from cloud.store.devices import Devices
 from cloud.store.digests import Digests
 from cloud.store.erasure import Erasure
@@ -52,6 +52,7 @@ from cloud.store.queue import (
     JOB_TIMEOUT_S,
     LETTERS_NAME,
     QUEUE_NAME,
+    SHOW_ACKNOWLEDGEMENT,
     WHEN_FAILED,
     JobQueue,
     JobWriter,
@@ -79,6 +80,7 @@ __all__ = [
     "MISSED_AT_MOST",
     "QUARTER",
     "QUEUE_NAME",
+    "SHOW_ACKNOWLEDGEMENT",
     "WHEN_FAILED",
     "Acceptance",
     "Alert",
@@ -106,6 +108,7 @@ __all__ = [
     "Tally",
     "Undoing",
     "Visitor",
+    "Wanted",
     "amended",
     "came_by",
     "csrf_token",

@@ -159,6 +159,9 @@ class Clerk:
         """Add deliveries that follow from no event, with their jobs."""
         for delivery in deliveries:
             self._delivery(batch, delivery, self._oldest(at))
+            index = keyspace.deliveries_of(delivery.event_id)
+            batch.add("SADD", index, delivery.id)
+            batch.add("EXPIRE", index, self._retention_s)
         calls = [(delivery.id, delivery.channel) for delivery in deliveries]
         self._jobs.write(batch, calls, None, at)
 

@@ -7,14 +7,14 @@ when the worker that has it in hand is given up on; `attempts` counts the sends 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
 import redis
 
-from cloud.contract import Delivery, DeliveryStatus
+from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import DeliveryNotFailed, DeliveryUnknown
 from cloud.store import keyspace, records
 from cloud.store.acceptance import Clerk
@@ -23,8 +23,10 @@ from cloud.store.moments import from_ms, now, to_ms
 from cloud.store.queue import JobWriter
 from cloud.store.records import Fields
 from cloud.store.scripts import AMEND, BEGIN, KEEP_IN_HAND
-from cloud.store.streams import BATCH, SCANNED_AT_MOST, backwards
-from cloud.store.transaction import WRITE, Batch, Fate, written
+from cloud.store.streams import BATCH, SCANNED_AT_MOST, Span, backwards
+from cloud.store.transaction import RUN, WRITE, Batch, Fate, written
+
+Entries = list[tuple[bytes, Fields]]
 
 _AGAIN = frozenset({DeliveryStatus.FAILED.value, DeliveryStatus.UNDELIVERED_BY_CHOICE.value})
 
@@ -47,6 +49,48 @@ class Alert:
 
 ACKNOWLEDGEMENT_LIFETIME = timedelta(days=30)
 
+ACKNOWLEDGE = (
+    RUN
+    + """
+-- Note who took charge of an event's alerts, if nobody did before; answers who did first, and when.
+-- KEYS: acknowledgement; ARGV: who, now (ms), lifetime (s), commands that follow (JSON)
+if redis.call('HSETNX', KEYS[1], 'by', ARGV[1]) == 1 then
+  redis.call('HSET', KEYS[1], 'at', ARGV[2])
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+  run(ARGV[4])
+end
+return redis.call('HMGET', KEYS[1], 'by', 'at')
+"""
+)
+
+WITH_THE_EVENT = timedelta(seconds=1)
+"""Deliveries of an event are appended by the script that appends the event: where Redis does not
+stop the clock for a script (before version 7), some milliseconds later at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which deliveries are asked for; None for any."""
+
+    status: DeliveryStatus | None = None
+    channel: Channel | None = None
+    subscriber: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def in_records(self) -> bool:
+        """Whether records have to be read to know what matches: the stream has no such field."""
+        return any(each is not None for each in (self.status, self.channel, self.subscriber))
+
+    def matches(self, delivery: Delivery) -> bool:
+        """Return whether a delivery of the span of time is asked for."""
+        return (
+            self.status in {None, delivery.status}
+            and self.channel in {None, delivery.channel}
+            and self.subscriber in {None, delivery.subscriber_id}
+        )
+
 
 @at_the_door
 class Deliveries:
@@ -57,6 +101,7 @@ class Deliveries:
         self._jobs = jobs
         self._clerk = clerk
         self._write = client.register_script(WRITE)
+        self._acknowledge = client.register_script(ACKNOWLEDGE)
         self._amend = client.register_script(AMEND)
         self._begin = client.register_script(BEGIN)
         self._keep_in_hand = client.register_script(KEEP_IN_HAND)
@@ -175,16 +220,33 @@ class Deliveries:
             raise DeliveryUnknown(f"there is no delivery {delivery_id}")
         return again
 
-    def acknowledge(self, event_id: UUID, by: str, now: datetime) -> tuple[str, datetime]:
-        """Note who took charge of an event's alerts; return who did first, and when."""
-        key = keyspace.acknowledgement(event_id)
-        with self._client.pipeline() as pipe:
-            pipe.hsetnx(key, "by", by)
-            pipe.hsetnx(key, "at", to_ms(now))
-            pipe.hmget(key, "by", "at")
-            pipe.expire(key, ACKNOWLEDGEMENT_LIFETIME)
-            first, at = pipe.execute()[2]
+    def acknowledge(
+        self, event_id: UUID, by: str, now: datetime, *, show: bool = False
+    ) -> tuple[str, datetime]:
+        """Note who took charge of an event's alerts; return who did first, and when.
+
+        Args:
+            event_id: of the event.
+            by: who takes charge, for people.
+            now: when.
+            show: queue a job that edits the alerts in Telegram, if nobody took charge before.
+        """
+        batch = Batch()
+        if show:
+            for command in self._jobs.acknowledgement(event_id, now):
+                batch.add(*command)
+        lifetime_s = int(ACKNOWLEDGEMENT_LIFETIME.total_seconds())
+        first, at = self._acknowledge(
+            keys=[keyspace.acknowledgement(event_id)],
+            args=[by, to_ms(now), lifetime_s, batch.commands],
+        )
         return first.decode(), from_ms(at)
+
+    def acknowledgement(self, event_id: UUID) -> tuple[str, datetime] | None:
+        """Return who took charge of an event's alerts, and when; None where nobody did."""
+        key = keyspace.acknowledgement(event_id)
+        by, at = cast(list[bytes | None], self._client.hmget(key, ["by", "at"]))
+        return (by.decode(), from_ms(at)) if by and at else None
 
     def acknowledged(self, delivery_ids: Iterable[str], by: str, at: datetime) -> list[Alert]:
         """Note in each delivery who took charge; return those that Telegram can still edit."""
@@ -209,27 +271,106 @@ class Deliveries:
         return alerts
 
     def page(
-        self, *, gate: str | None, status: DeliveryStatus | None, before: str | None, limit: int
+        self,
+        *,
+        gate: str | None,
+        status: DeliveryStatus | None,
+        before: str | None,
+        limit: int,
+        wanted: Wanted | None = None,
     ) -> tuple[list[Delivery], str | None]:
         """Return up to `limit` deliveries, newest first, and the cursor to read on from."""
+        asked = replace(wanted or Wanted(), status=status)
+        span = Span.of(asked.since, asked.until)
         found: list[Delivery] = []
         cursor = before
         scanned = 0
         while True:
-            # Status changes, so it is in the record and not in the stream.
-            size = limit if status is None else BATCH
-            window = backwards(self._client, keyspace.deliveries(gate), cursor, {}, size)
+            size = BATCH if asked.in_records else limit
+            window = backwards(self._client, keyspace.deliveries(gate), cursor, {}, size, span=span)
             pipe = self._client.pipeline(transaction=False)
             for _, entry in window.entries:
                 pipe.hgetall(keyspace.delivery(entry[b"id"].decode()))
             for (entry_id, _), fields in zip(window.entries, pipe.execute(), strict=True):
-                if not fields or (status and fields[b"status"] != status.encode()):
+                if not fields:
+                    continue
+                delivery = records.delivery(fields)
+                if not asked.matches(delivery):
                     continue
                 if len(found) == limit:
                     return found, cursor
-                found.append(records.delivery(fields))
+                found.append(delivery)
                 cursor = entry_id
             scanned += len(window.entries)
-            if window.read_on is None or status is None or scanned >= SCANNED_AT_MOST:
+            if window.read_on is None or not asked.in_records or scanned >= SCANNED_AT_MOST:
                 return found, window.read_on
             cursor = window.read_on
+
+    def page_of_event(
+        self, event_id: UUID, *, gate: str | None, wanted: Wanted, before: str | None, limit: int
+    ) -> tuple[list[Delivery], str | None]:
+        """Return a page of the deliveries that name an event, found without a scan of the stream.
+
+        Args:
+            event_id: of the event; for what follows from none, the id that its delivery names.
+            gate: of this gate alone.
+            wanted: which of them.
+            before: the cursor that the page before gave.
+            limit: how many at most.
+        """
+        newest = f"({before}" if before is not None else "+"
+        span = Span.of(wanted.since, wanted.until)
+        found = [
+            (cursor, delivery)
+            for cursor, delivery in self._of_event(event_id)
+            if gate in {None, delivery.gate}
+            and wanted.matches(delivery)
+            and _within(cursor, span, newest)
+        ]
+        page = found[:limit]
+        read_on = page[-1][0] if len(found) > limit else None
+        return [delivery for _, delivery in page], read_on
+
+    def of_event(self, event_id: UUID) -> list[Delivery]:
+        """Return the deliveries that name an event, newest first."""
+        return [delivery for _, delivery in self._of_event(event_id)]
+
+    def _of_event(self, event_id: UUID) -> list[tuple[str, Delivery]]:
+        """Return them with their places in the streams."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.smembers(keyspace.deliveries_of(event_id))
+        pipe.hmget(keyspace.event(event_id), "cursor", "gate")
+        indexed, (cursor, gate) = pipe.execute()
+        ids: set[str] = {each.decode() for each in indexed}
+        if cursor and gate:
+            moment = int(cursor.partition(b"-")[0])
+            last = moment + int(WITH_THE_EVENT.total_seconds() * 1000)
+            entries = self._client.xrange(
+                keyspace.deliveries(gate.decode()), min=cursor.decode(), max=str(last)
+            )
+            named = f"{event_id}_"
+            texts = (fields[b"id"].decode() for _, fields in cast(Entries, entries))
+            ids.update(text for text in texts if text.startswith(named))
+        ordered = sorted(ids)
+        for each in ordered:
+            pipe.hgetall(keyspace.delivery(each))
+        held = [
+            (fields[b"cursor"].decode(), records.delivery(fields))
+            for fields in pipe.execute()
+            if fields
+        ]
+        return sorted(held, key=lambda each: _place(each[0]), reverse=True)
+
+
+def _place(cursor: str) -> tuple[int, int]:
+    moment, _, number = cursor.partition("-")
+    return int(moment), int(number or 0)
+
+
+def _within(cursor: str, span: Span, newest: str) -> bool:
+    """Return whether a place lies in a span, up to before the places that two cursors exclude."""
+    place = _place(cursor)
+    if span.oldest != "-" and place < _place(span.oldest):
+        return False
+    ends = (end for end in (span.newest, newest) if end != "+")
+    return all(place < _place(end.removeprefix("(")) for end in ends)

@@ -112,6 +112,12 @@ def deliveries(gate: str | None = None) -> str:
     return "mg:deliveries" if gate is None else f"mg:deliveries:{gate}"
 
 
+def deliveries_of(event_id: UUID) -> str:
+    """Set: deliveries that name an event (or a pass, a device's outage …) and were not written with
+    it; those that were lie in the gate's stream at the event's moment."""
+    return f"mg:deliveries-of:{event_id}"
+
+
 def subscribers(gate: str) -> str:
     """Hash: a gate's subscribers by id."""
     return f"mg:subscribers:{gate}"

@@ -30,6 +30,7 @@ LETTERS: Final = frozenset({Channel.EMAIL, Channel.WEBHOOK})
 # Functions are named, not imported: jobs stand above the store.
 DELIVER = "cloud.jobs.deliver"
 DRAW_QR = "cloud.jobs.draw_qr"
+SHOW_ACKNOWLEDGEMENT = "cloud.jobs.show_acknowledgement"
 WHEN_FAILED = "cloud.jobs.when_failed"
 
 JOB_TIMEOUT_S = 30
@@ -170,7 +171,7 @@ class JobWriter:
         self._forms = {
             (function, is_letter): _form(to, function)
             for is_letter, to in ((False, queue), (True, letters))
-            for function in (DELIVER, DRAW_QR)
+            for function in (DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT)
         }
 
     def commands(
@@ -186,6 +187,17 @@ class JobWriter:
         ]
         if drawn_pass is not None:
             calls.append((DRAW_QR, str(drawn_pass), f"draw-qr-{drawn_pass}", False))
+        return self._commands(calls, now)
+
+    def acknowledgement(self, event_id: UUID, now: datetime) -> list[Command]:
+        """Return the commands that queue the job that edits an event's alerts."""
+        call = (SHOW_ACKNOWLEDGEMENT, str(event_id), f"show-acknowledgement-{event_id}", False)
+        return self._commands([call], now)
+
+    def _commands(
+        self, calls: Sequence[tuple[str, str, str, bool]], now: datetime
+    ) -> list[Command]:
+        """Return the commands for calls: function, argument, name of the job, whether a letter."""
         if not calls:
             return []
         # As rq.utils.utcformat writes it.

@@ -27,7 +27,7 @@ from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.notify.base import Message
 from cloud.posting import Desk
 from cloud.settings import Settings
-from cloud.store import DELIVER, DRAW_QR, WHEN_FAILED, Store, now
+from cloud.store import DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT, WHEN_FAILED, Store, now
 from tests.cloud.conftest import GATE
 from tests.cloud.desks import Clock, Recorder, accept, only, subscribe
 from tests.doubles.redis_server import RedisServer
@@ -56,7 +56,7 @@ def pass_id(decision: Decision) -> UUID:
 
 
 def test_the_names_in_the_queue_are_jobs() -> None:
-    for name in (DELIVER, DRAW_QR, WHEN_FAILED):
+    for name in (DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT, WHEN_FAILED):
         module, _, function = name.rpartition(".")
         assert module == jobs.__name__
         assert callable(getattr(jobs, function))

@@ -19,6 +19,7 @@ from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
 SAMPLES: Final = Path(__file__).parent / "v1"
 
 MODELS: Final[dict[str, type[BaseModel]]] = {
+    "acknowledgement": contract.Acknowledgement,
     "audit_entry": contract.AuditEntry,
     "audit_entry_with_detail": contract.AuditEntry,
     "audit_page": contract.AuditPage,

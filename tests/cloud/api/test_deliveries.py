@@ -1,12 +1,27 @@
 from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
 
 import httpx
 import pytest
 
-from cloud.contract import DeliveryPage, DeliveryStatus, Event, Label, Role
+from cloud import announcements
+from cloud.contract import (
+    Channel,
+    Delivery,
+    DeliveryPage,
+    DeliveryStatus,
+    Event,
+    Label,
+    Role,
+    Subscriber,
+    Topic,
+)
 from cloud.store import Store, now
+from cloud.store.streams import SCANNED_AT_MOST
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
+from tests.cloud.desks import accept
 
 
 def page(client: httpx.Client, **query: str | int) -> DeliveryPage:
@@ -78,3 +93,88 @@ def test_what_has_failed_is_shown_and_sent_again(
     assert code_of(operator.post("/v1/deliveries/none/resend")) == "delivery_unknown"
     entries = login(Role.ADMIN).get("/v1/audit").json()["items"]
     assert entries[0]["act"] == "delivery.resent"
+
+
+def test_all_deliveries_of_an_event_are_found_however_many_came_after(
+    login: Login,
+    operator: httpx.Client,
+    store: Store,
+    make_event: Callable[..., Event],
+) -> None:
+    for number in range(3):
+        body = {"channel": "telegram", "address": str(40 + number)}
+        operator.post(f"/v1/gates/{GATE}/subscribers", json=body)
+    asked = make_event(Label.WITHOUT_MASK)
+    accept(store, asked)
+    with store.client.pipeline() as pipe:
+        for _ in range(3 * SCANNED_AT_MOST):
+            pipe.xadd("mg:deliveries", {"id": "gone"})
+            pipe.xadd(f"mg:deliveries:{GATE}", {"id": "gone"})
+        pipe.execute()
+    accept(store, make_event(Label.WITHOUT_MASK))
+    hook = Subscriber(
+        id="hook",
+        gate=GATE,
+        channel=Channel.WEBHOOK,
+        address="https://hooks.example.org/",
+        topics=[Topic.REDEMPTION],
+        created_at=now(),
+    )
+    gate = store.gates.get(GATE)
+    assert gate is not None
+    (later,) = announcements.of_redemption(
+        gate, [hook], pass_id=uuid4(), event_id=asked.id, redeemed_at=now()
+    )
+    assert store.deliveries.add(later, now())
+    assert not store.deliveries.add(later, now())
+
+    whole = page(operator, event=str(asked.id))
+    assert {item.event_id for item in whole.items} == {asked.id}
+    assert len(whole.items) == 4
+    assert whole.items[0].id == later.id
+    assert whole.next is None
+    by_page: list[Delivery] = []
+    before: dict[str, str] = {}
+    while True:
+        part = page(operator, event=str(asked.id), limit=3, **before)
+        by_page += part.items
+        if part.next is None:
+            break
+        before = {"before": part.next}
+    assert by_page == whole.items
+    assert [each.id for each in page(operator, event=str(asked.id), channel="webhook").items] == [
+        later.id
+    ]
+    assert len(page(operator, event=str(asked.id), status="pending", channel="telegram").items) == 3
+    assert page(operator, event=str(asked.id), status="sent").items == []
+    assert page(operator, event=str(uuid4())).items == []
+    assert len(page(login(Role.VIEWER, GATE), event=str(asked.id)).items) == 4
+    assert page(login(Role.VIEWER, OTHER_GATE), event=str(asked.id)).items == []
+    stranger = login(Role.VIEWER, OTHER_GATE)
+    answer = stranger.get("/v1/deliveries", params={"event": str(asked.id), "gate": GATE})
+    assert code_of(answer) == "gate_forbidden"
+
+
+def test_deliveries_are_filtered_by_channel_subscriber_and_time(
+    operator: httpx.Client, store: Store, make_event: Callable[..., Event]
+) -> None:
+    made = {}
+    for channel, address in (("telegram", "42"), ("email", "guard@example.org")):
+        body = {"channel": channel, "address": address}
+        answer = operator.post(f"/v1/gates/{GATE}/subscribers", json=body)
+        made[channel] = answer.json()["id"]
+    accept(store, make_event(Label.WITHOUT_MASK))
+    (mail,) = page(operator, channel="email").items
+    assert mail.channel is Channel.EMAIL
+    (chat,) = page(operator, subscriber=made["telegram"]).items
+    assert chat.subscriber_id == made["telegram"]
+    assert page(operator, channel="email", subscriber=made["telegram"]).items == []
+    later = (now() + timedelta(minutes=1)).isoformat()
+    earlier = (now() - timedelta(minutes=1)).isoformat()
+    event = str(mail.event_id)
+    assert page(operator, since=later).items == []
+    assert page(operator, until=earlier).items == []
+    assert len(page(operator, since=earlier, until=later).items) == 2
+    assert len(page(operator, since=earlier, until=later, event=event).items) == 2
+    assert page(operator, since=later, event=event).items == []
+    assert page(operator, until=earlier, event=event).items == []

@@ -46,6 +46,7 @@ from cloud.store import (
     Store,
     StoredAccount,
     StoredPass,
+    Wanted,
     mint,
     now,
 )
@@ -164,6 +165,12 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "webhook_secrets.roll": (("main", "a", "whsec_b", NOW), {}),
     "webhook_secrets.all": (("main", "a", NOW), {}),
     "deliveries.add": ((DELIVERY, NOW), {}),
+    "deliveries.acknowledgement": ((EVENT.id,), {}),
+    "deliveries.of_event": ((EVENT.id,), {}),
+    "deliveries.page_of_event": (
+        (EVENT.id,),
+        {"gate": None, "wanted": Wanted(), "before": None, "limit": 5},
+    ),
     "suspensions.refused": (("main", "a", "blocked", NOW), {"at_once": False}),
     "suspensions.reached": (("main", "a"), {}),
     "suspensions.suspend": (("main", "a", "asked", NOW), {}),
