@@ -89,6 +89,31 @@ _QUEUE_AGE = Gauge(
     registry=REGISTRY,
 )
 
+_BOT_UPDATES = Counter(
+    "maskgate_bot_updates",
+    "Updates of Telegram's: answered, or dropped because their sender sent too many",
+    ["outcome"],
+    registry=REGISTRY,
+)
+_BOT_POLLS_FAILED = Counter(
+    "maskgate_bot_polls_failed",
+    "Calls by which the bot listens to Telegram that failed and are made again",
+    registry=REGISTRY,
+)
+_BOT_DEAF = Counter(
+    "maskgate_bot_deaf",
+    "How often the bot heard nothing from Telegram any more, and gave its place up",
+    registry=REGISTRY,
+)
+_BOT_LEADS = Gauge(
+    "maskgate_bot_leads", "1 while this bot answers, 0 while it stands by", registry=REGISTRY
+)
+_BOT_HEARD = Gauge(
+    "maskgate_bot_last_heard_seconds",
+    "Seconds since Telegram last answered the bot that answers; 0 where it stands by",
+    registry=REGISTRY,
+)
+
 
 def counted(job: Callable[[str], R]) -> Callable[[str], R]:
     """Count the outcomes of a job. A job that returns something wants to be run again."""
@@ -145,6 +170,32 @@ def watch_holds(chats: Callable[[], float], fleet_s: Callable[[], float]) -> Non
 def watch_suspended(subscribers: Callable[[], float]) -> None:
     """Ask this at each scrape."""
     _SUSPENDED.set_function(subscribers)
+
+
+def update_answered() -> None:
+    """Count an update that the bot dealt with."""
+    _BOT_UPDATES.labels("answered").inc()
+
+
+def update_dropped() -> None:
+    """Count an update of a sender who sent too many."""
+    _BOT_UPDATES.labels("dropped").inc()
+
+
+def poll_failed() -> None:
+    """Count a call that listens to Telegram and failed."""
+    _BOT_POLLS_FAILED.inc()
+
+
+def deaf() -> None:
+    """Count a bot that gave its place up because it heard nothing any more."""
+    _BOT_DEAF.inc()
+
+
+def watch_bot(age_s: Callable[[], float] | None) -> None:
+    """Ask this at each scrape for the seconds since Telegram was heard; None: it stands by."""
+    _BOT_LEADS.set(age_s is not None)
+    _BOT_HEARD.set_function(age_s if age_s is not None else lambda: 0.0)
 
 
 def watch_queue(depth: Callable[[], float], age_s: Callable[[], float]) -> None:

@@ -124,6 +124,16 @@ class Conversation:
             log.warning("store unavailable")
             return bot_text("unavailable", language)
 
+    def turned_away(self, said: Said) -> str | None:
+        """Return what somebody is told whose photos are not looked at; None for staff."""
+        language = spoken(said.language_code)
+        try:
+            language = self._store.chats.language(said.chat) or language
+            return None if self._store.staff.of_chat(said.chat) else bot_text("not_staff", language)
+        except StoreError:
+            log.warning("store unavailable")
+            return bot_text("unavailable", language)
+
     def refuse(self, said: Said, name: str) -> str:
         """Return a sentence that needs nothing looked up but the chat's language."""
         language = spoken(said.language_code)

@@ -16,6 +16,9 @@ log = structlog.get_logger("cloud.bot")
 LONGEST_TEXT = 4096
 """Characters in a message (https://core.telegram.org/bots/api#sendmessage)."""
 
+PICTURES_AT_ONCE = 1
+"""A picture of 40 million pixels takes a core for a second, and commands need the other."""
+
 Bot = Application[Any, Any, Any, Any, Any, Any]
 
 
@@ -24,6 +27,7 @@ class Handlers:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
+        self._reading = asyncio.Semaphore(PICTURES_AT_ONCE)
 
     def add_to(self, application: Bot) -> None:
         """Let these handlers answer for the application."""
@@ -33,6 +37,15 @@ class Handlers:
         application.add_handler(MessageHandler(fresh, self._on_message))
         application.add_handler(CallbackQueryHandler(self._on_button))
         application.add_error_handler(report)
+
+    async def slow_down(self, update: Update) -> None:
+        """Ask the sender of an update whose messages are dropped to send fewer."""
+        message = update.message
+        if message is None:
+            return
+        said = _said(message.chat, message.from_user, message.message_id, "", "")
+        text = await asyncio.to_thread(self._conversation.refuse, said, "slow_down")
+        await message.reply_text(text)
 
     async def _on_message(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
         message = update.effective_message
@@ -54,9 +67,11 @@ class Handlers:
         picture = message.photo[-1] if message.photo else message.document
         if picture is None:
             return
-        if (picture.file_size or 0) > LARGEST_BYTES:
+        # A stranger's picture is neither fetched nor read.
+        text = await asyncio.to_thread(self._conversation.turned_away, said)
+        if text is None and (picture.file_size or 0) > LARGEST_BYTES:
             text = await asyncio.to_thread(self._conversation.refuse, said, "too_large")
-        else:
+        if text is None:
             try:
                 file = await context.bot.get_file(picture.file_id)
                 content = bytes(await file.download_as_bytearray())
@@ -64,7 +79,8 @@ class Handlers:
                 log.warning("a picture could not be fetched", reason=str(error))
                 text = await asyncio.to_thread(self._conversation.refuse, said, "no_picture")
             else:
-                text = await asyncio.to_thread(self._conversation.look, said, content)
+                async with self._reading:
+                    text = await asyncio.to_thread(self._conversation.look, said, content)
         await message.reply_text(text)
 
     async def _on_button(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:

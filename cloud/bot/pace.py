@@ -21,6 +21,9 @@ TRIES = 3
 AGAIN_AFTER_S = 0.5
 LONGEST_WAIT_S = 30.0
 
+ANSWER_WITHIN = timedelta(minutes=2)
+"""An answer whose turn comes later (Telegram holds the chat) is not given."""
+
 Answer = bool | dict[str, Any] | list[dict[str, Any]]
 
 
@@ -81,6 +84,9 @@ class FleetPace(BaseRateLimiter[None]):
                 return
             if not wait:
                 return
+            if wait > ANSWER_WITHIN:
+                # Its other messages would wait behind this one, and hardly anybody reads it then.
+                raise RetryAfter(wait)
             await asyncio.sleep(min(wait.total_seconds(), LONGEST_WAIT_S))
 
     async def _hold(self, chat: str, seconds: float) -> None:

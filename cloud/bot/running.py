@@ -3,60 +3,32 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Final
 from uuid import uuid4
 
 import structlog
-from telegram import Update
 from telegram.error import InvalidToken, TelegramError
-from telegram.ext import Application
 
-from cloud.bot.conversation import Conversation
-from cloud.bot.handlers import Bot, Handlers
-from cloud.bot.handover import Handover, OnceEach
-from cloud.bot.pace import FleetPace
-from cloud.bot.updates import PatientRequest
+from cloud import meters
+from cloud.bot.polling import Deaf
+from cloud.bot.shift import LOOK_S, work
 from cloud.errors import CannotStart, StoreError
 from cloud.settings import Settings
 from cloud.store import Store
 
 log = structlog.get_logger("cloud.bot")
 
-LEASE = timedelta(seconds=15)
+LEASE: Final = timedelta(seconds=15)
 """After this long without a sign of the bot that works, another takes over."""
 
-LOOK_S = 3.0
+SHORTEST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 30.0
+"""A bot that hears nothing begins anew after a pause, which doubles from one to the next."""
 
-WEBHOOK_PATH = "telegram"
-
-ALLOWED_UPDATES = [Update.MESSAGE, Update.CALLBACK_QUERY]
-
-COMMANDS = {
-    "en": {
-        "start": "Show the id of this chat",
-        "status": "Where you wait, and what this chat is told of",
-        "cancel": "Wait no more",
-        "gates": "Your gates",
-        "mute": "Keep alerts away for a while",
-        "pass": "Make a pass by hand (operators)",
-        "scan": "Redeem a pass (guards)",
-        "language": "Speak another language",
-        "help": "What this bot does",
-    },
-    "es": {
-        "start": "Muestra el identificador de este chat",
-        "status": "Dónde esperas y de qué recibe avisos este chat",
-        "cancel": "Termina la espera",
-        "gates": "Tus puertas",
-        "mute": "Calla las alertas un rato",
-        "pass": "Haz un pase a mano (operadores)",
-        "scan": "Canjea un pase (guardias)",
-        "language": "Habla otro idioma",
-        "help": "Qué hace este bot",
-    },
-}
+TOKEN_REFUSED_FOR_S: Final = 120.0
+"""A token that Telegram refuses for so long is wrong for good; a hiccup is over by then."""
 
 
 def run(settings: Settings) -> None:
@@ -85,81 +57,83 @@ async def _stand_by(settings: Settings, store: Store, token: str) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     name = uuid4().hex
     told = False
-    while not stop.is_set():
-        if await _leads(store, name):
-            await _work(settings, store, token, name, stop)
-            told = False
-        elif not told:
-            log.info("another bot is at work; this one stands by")
-            told = True
-        await _pause(stop)
-    await _resign(store, name)
+    fresh_start = FreshStart(asyncio.get_running_loop().time)
 
+    async def leads() -> bool:
+        return await _leads(store, name)
 
-async def _work(
-    settings: Settings, store: Store, token: str, name: str, stop: asyncio.Event
-) -> None:
-    async with _answering(settings, store, token):
-        while not stop.is_set() and await _leads(store, name):
-            await _pause(stop)
-    log.info("bot stopped")
-
-
-@asynccontextmanager
-async def _answering(settings: Settings, store: Store, token: str) -> AsyncIterator[None]:
-    conversation = Conversation(
-        store,
-        timedelta(seconds=settings.visitor_wait_s),
-        timedelta(seconds=settings.pass_lifetime_s),
-    )
-    application: Bot = (
-        Application.builder()
-        .token(token)
-        .base_url(settings.telegram_api_url)
-        .base_file_url(_files_of(settings.telegram_api_url))
-        .rate_limiter(FleetPace(store))
-        .get_updates_request(PatientRequest())
-        .update_queue(Handover())
-        .concurrent_updates(OnceEach(store))
-        .build()
-    )
-    Handlers(conversation).add_to(application)
-    async with application:
-        await _introduce(application, store)
-        updater = application.updater
-        if updater is None:
-            raise CannotStart("the bot was built without a way to get updates")
-        if settings.telegram_webhook_secret is None:
-            await updater.start_polling(
-                allowed_updates=ALLOWED_UPDATES, drop_pending_updates=False, bootstrap_retries=-1
-            )
-        else:
-            await updater.start_webhook(
-                listen=settings.host,
-                port=settings.telegram_webhook_port,
-                url_path=WEBHOOK_PATH,
-                webhook_url=f"{settings.public_url}/{WEBHOOK_PATH}",
-                secret_token=settings.telegram_webhook_secret.get_secret_value(),
-                allowed_updates=ALLOWED_UPDATES,
-                drop_pending_updates=False,
-            )
-        await application.start()
-        try:
-            yield
-        finally:
-            await updater.stop()
-            await application.stop()
-
-
-async def _introduce(application: Bot, store: Store) -> None:
-    for language, commands in COMMANDS.items():
-        code = None if language == "en" else language
-        await application.bot.set_my_commands(list(commands.items()), language_code=code)
     try:
-        await asyncio.to_thread(store.chats.introduce, application.bot.username)
-    except StoreError as error:
-        log.warning("links to the bot cannot be made yet", reason=str(error))
-    log.info("bot started", name=application.bot.username)
+        while not stop.is_set():
+            pause_s = LOOK_S
+            if await leads():
+                told = False
+                pause_s = await fresh_start.of(work(settings, store, token, stop, leads))
+                # Meanwhile another bot may lead, perhaps with a token that is good.
+                await _resign(store, name)
+            elif not told:
+                log.info("another bot is at work; this one stands by")
+                told = True
+            await _pause(stop, pause_s)
+    finally:
+        await _resign(store, name)
+
+
+class FreshStart:
+    """When a bot that heard nothing any more begins anew, and when its process ends instead.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._pause_s = 0.0
+        self._has_worked = False
+        self._refused_since: float | None = None
+
+    async def of(self, shift: Awaitable[None]) -> float:
+        """Await a shift, and return the seconds to wait before the next.
+
+        Raises: as `after`.
+        """
+        try:
+            await shift
+        except (Deaf, TelegramError) as error:
+            pause_s = self.after(error)
+            reason = str(error)
+        else:
+            self._has_worked = True
+            self._pause_s, self._refused_since = 0.0, None
+            return LOOK_S
+        log.error("bot_deaf", reason=reason, begins_anew_in_s=pause_s)
+        return pause_s
+
+    def after(self, error: Deaf | TelegramError) -> float:
+        """Return the seconds to wait after what ended the bot's work.
+
+        Raises:
+            TelegramError: the bot has never worked, so that its start is what failed.
+            InvalidToken: Telegram has refused the token for TOKEN_REFUSED_FOR_S; the process that
+                is started next reads the token anew.
+        """
+        if isinstance(error, Deaf):
+            self._has_worked = True
+            refused = error.token_refused
+            if error.heard_before:
+                self._pause_s, self._refused_since = 0.0, None
+        elif self._has_worked:
+            refused = isinstance(error, InvalidToken)
+        else:
+            raise error
+        meters.deaf()
+        if not refused:
+            self._refused_since = None
+        elif self._refused_since is None:
+            self._refused_since = self._clock()
+        elif self._clock() - self._refused_since > TOKEN_REFUSED_FOR_S:
+            raise InvalidToken(str(error))
+        self._pause_s = min(max(self._pause_s * 2, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
+        return self._pause_s
 
 
 async def _leads(store: Store, name: str) -> bool:
@@ -179,14 +153,8 @@ async def _resign(store: Store, name: str) -> None:
         log.warning("the place runs out by itself", reason=str(error))
 
 
-async def _pause(stop: asyncio.Event) -> None:
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(stop.wait(), LOOK_S)
+        await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:
         return
-
-
-def _files_of(api_url: str) -> str:
-    """Return where files lie, by the address of the Bot API (…/bot → …/file/bot)."""
-    head, _, tail = api_url.rpartition("/")
-    return f"{head}/file/{tail}"

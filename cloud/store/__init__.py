@@ -67,6 +67,7 @@ from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters,
 from cloud.store.surroundings import Surroundings
 from cloud.store.suspensions import Suspensions
 from cloud.store.transaction import Fate
+from cloud.store.updates import Sender, Updates
 from cloud.store.visitors import Visitor, Visitors, came_by, first_of
 from cloud.store.webhook_secrets import WebhookSecrets
 
@@ -99,6 +100,7 @@ __all__ = [
     "Receipt",
     "Removed",
     "Screen",
+    "Sender",
     "Settlement",
     "Store",
     "StoredAccount",
@@ -163,6 +165,7 @@ class Store:
         self.visitors = Visitors(client)
         self.staff = Staff(client)
         self.chats = Chats(client)
+        self.updates = Updates(client)
         self.migration = Migration(client, audit_retention)
         self.digests = Digests(client)
         self.limiter = Limiter(client, telegram_per_second)

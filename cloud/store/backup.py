@@ -26,6 +26,7 @@ from typing import Any, Final
 import redis
 
 from cloud.errors import BackupUnusable, StoreFault, StoreNotEmpty
+from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.moments import to_ms
 
@@ -38,8 +39,14 @@ PAUSE_MS: Final = 10_000
 """Renewed with every batch; should the backup die, writers go on after this."""
 
 OURS: Final = ("mg:*", "rq:*")
-OF_LIVING_PROCESSES: Final = (b"rq:worker", b"rq:scheduler", b"rq:clean_registries")
-"""Registrations and locks of workers: those of another time would only be in the way."""
+OF_LIVING_PROCESSES: Final = (
+    b"rq:worker",
+    b"rq:scheduler",
+    b"rq:clean_registries",
+    keyspace.INBOX_PREFIX.encode(),
+)
+"""Registrations and locks of workers, and messages that the bot is about to answer: those of
+another time would only be in the way."""
 
 Count = Callable[[int], None]
 

@@ -1,4 +1,4 @@
-"""Chats: what the bot keeps of a chat, of updates, and of itself."""
+"""Chats: what the bot keeps of a chat, and of itself."""
 
 from datetime import datetime, timedelta
 from typing import cast
@@ -9,9 +9,6 @@ from cloud.contract import Language
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
-
-DEALT_WITH_FOR = timedelta(days=1)
-"""Telegram keeps updates no longer (https://core.telegram.org/bots/api#getting-updates)."""
 
 LEAD = """
 -- Take or keep the one place that there is; KEYS: place; ARGV: who, for how long (ms).
@@ -67,14 +64,6 @@ class Chats:
     def resign(self, bot: str) -> None:
         """Give the bot's place up at once."""
         self._resign(keys=[keyspace.BOT_LEADER], args=[bot])
-
-    def is_dealt_with(self, bot_id: int, update_id: int) -> bool:
-        """Return whether a bot has dealt with an update."""
-        return bool(self._client.exists(keyspace.update(bot_id, update_id)))
-
-    def deal_with(self, bot_id: int, update_id: int) -> None:
-        """Note that a bot has dealt with an update."""
-        self._client.set(keyspace.update(bot_id, update_id), "", ex=DEALT_WITH_FOR)
 
     def introduce(self, username: str) -> None:
         """Keep the bot's name, which links to it are made of."""

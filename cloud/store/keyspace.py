@@ -23,6 +23,7 @@ REFUSALS = "mg:refusals"
 SUSPENDED = "mg:suspended"
 BOT_LEADER = "mg:bot:leader"
 BOT_NAME = "mg:bot:name"
+INBOX_PREFIX = "mg:bot:inbox:"
 EVENT_PREFIX = "mg:event:"
 DELIVERY_PREFIX = "mg:delivery:"
 PURGED = "mg:purged"
@@ -95,6 +96,11 @@ def undone(cursor: str) -> str:
 def update(bot_id: int, update_id: int) -> str:
     """String: a note that an update of Telegram's was dealt with."""
     return f"mg:bot:update:{bot_id}:{update_id}"
+
+
+def inbox(bot_id: int | str) -> str:
+    """Hash: updates of Telegram's that a bot has not dealt with yet, by their numbers."""
+    return f"{INBOX_PREFIX}{bot_id}"
 
 
 def relayed(cursor: str) -> str:

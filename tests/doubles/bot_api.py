@@ -46,6 +46,8 @@ class BotApiDouble:
     """By file_id: what getFile leads to."""
     webhooks: list[dict[str, str]] = field(default_factory=list)
     """What setWebhook was called with."""
+    webhook_url: str = ""
+    """The webhook that is set; a test may take it away."""
     calls: list[str] = field(default_factory=list)
     """Every method called with the right token, failed calls included."""
     moved: dict[str, str] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class BotApiDouble:
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
         self._failures: deque[Failure | None] = deque()
+        self._refusals: dict[str, deque[Failure]] = {}
         self._updates: list[dict[str, Any]] = []
         self._released = threading.Event()
         self._message_id = 0
@@ -118,6 +121,14 @@ class BotApiDouble:
     def migrate(self, old: str, new: str) -> None:
         """Make a supergroup of a group: sends to its old id are answered with its new one."""
         self.moved[old] = new
+
+    def refuse_calls(
+        self, method: str, status: int, description: str, times: int = 1, **parameters: int
+    ) -> None:
+        """Answer the next calls of any one method with a refusal, such as 401 `Unauthorized`."""
+        failure = Failure(status, description, retry_after=parameters.get("retry_after"))
+        with self._changed:
+            self._refusals.setdefault(method, deque()).extend([failure] * times)
 
     def hang(self, times: int = 1, *, after: int = 0) -> None:
         """Leave the next sends without an answer until `release`; `after` so many that go well."""
@@ -267,6 +278,8 @@ class BotApiDouble:
             self.calls.append(method)
             if method in {"sendMessage", "sendPhoto"} and self._failures:
                 failure = self._failures.popleft()
+            if self._refusals.get(method):
+                failure = self._refusals[method].popleft()
             self._changed.notify_all()
         moved_to = self.moved.get(fields.get("chat_id", ""))
         if moved_to is not None and method in {"sendMessage", "sendPhoto"}:
@@ -354,9 +367,21 @@ class BotApiDouble:
             case "setWebhook":
                 with self._changed:
                     self.webhooks.append(fields)
+                    self.webhook_url = fields["url"]
                     self._changed.notify_all()
                 return (True,)
-            case "setMyCommands" | "deleteWebhook" | "logOut" | "close":
+            case "getWebhookInfo":
+                return (
+                    {
+                        "url": self.webhook_url,
+                        "has_custom_certificate": False,
+                        "pending_update_count": 0,
+                    },
+                )
+            case "deleteWebhook":
+                self.webhook_url = ""
+                return (True,)
+            case "setMyCommands" | "logOut" | "close":
                 return (True,)
         return None
 

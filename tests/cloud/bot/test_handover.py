@@ -1,18 +1,19 @@
 """No update is lost with a bot that is killed, and none is answered twice."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cloud.bot.handover import Handover
+from cloud.store import Store
 from tests.cloud.processes import environment, process
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
 
 SECRET = {"X-Telegram-Bot-Api-Secret-Token": "a-secret-of-a-test"}
+
+BOT_ID = 123456
 
 
 @pytest.mark.usefixtures("store")
@@ -23,21 +24,44 @@ def test_updates_that_a_killed_bot_had_are_answered_by_the_next_and_once_each(
         env = environment(
             redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
         )
-        # Of three that come at once, the bot has answered one, is at the second, and has the third.
+        # Of three chats that write at once two are answered, and one hangs with more behind it.
         api.hang(after=1)
         for chat in (1, 2, 3):
-            api.receive(chat, "/help")
+            for _ in range(2):
+                api.receive(chat, "/help")
         with process("bot", env=env, log=tmp_path / "first.log") as first:
-            api.wait_for_calls("sendMessage", 2)
-            assert api.calls.count("getUpdates") == 1
+            api.wait_for_messages(4)
+            # The next call confirms them all, those that were not answered included.
+            api.wait_for_calls("getUpdates", 3)
             first.running.kill()
             first.running.wait()
-        with process("bot", env=env, log=tmp_path / "second.log") as second:
-            api.wait_for_messages(3, timeout_s=60)
+        answered = [message.chat_id for message in api.messages]
+        with process("bot", env=env, log=tmp_path / "second.log"):
+            api.wait_for_messages(6, timeout_s=60)
             api.receive(4, "/help")
-            api.wait_for_messages(4)
-        assert [message.chat_id for message in api.messages] == ["1", "2", "3", "4"]
-        assert second.log.count("an update came again") == 1
+            api.wait_for_messages(7)
+        assert answered.count(answered[0]) == 2
+        chats = [message.chat_id for message in api.messages]
+        assert sorted(chats) == ["1", "1", "2", "2", "3", "3", "4"]
+
+
+def test_what_the_killed_bot_answered_and_did_not_confirm_is_passed_over(
+    store: Store, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    with BotApiDouble() as api:
+        env = environment(
+            redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
+        )
+        api.receive(1, "/help")
+        api.receive(2, "/help")
+        store.updates.deal_with(BOT_ID, 1)
+        with process("bot", env=env, log=tmp_path / "bot.log") as bot:
+            api.wait_for_messages(1, timeout_s=60)
+            api.receive(3, "/help")
+            api.wait_for_messages(2)
+        assert [message.chat_id for message in api.messages] == ["2", "3"]
+        assert bot.log.count("an update came again") == 1
+    assert store.updates.waiting(BOT_ID) == {}
 
 
 @pytest.mark.usefixtures("store")
@@ -63,7 +87,7 @@ def test_a_bot_that_is_told_to_stop_ends_the_answer_in_hand_and_leaves_the_rest_
 
 
 @pytest.mark.usefixtures("store")
-def test_a_webhooks_update_is_confirmed_when_it_is_answered_and_answered_once(
+def test_a_webhooks_update_is_confirmed_once_it_is_kept_and_answered_once(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     with BotApiDouble() as api:
@@ -78,7 +102,7 @@ def test_a_webhooks_update_is_confirmed_when_it_is_answered_and_answered_once(
         )
         api.hang(after=1)
         with (
-            process("bot", env=env, log=tmp_path / "bot.log") as bot,
+            process("bot", env=env, log=tmp_path / "first.log") as first,
             httpx.Client(
                 base_url=f"http://127.0.0.1:{port}",
                 headers=SECRET,
@@ -89,42 +113,35 @@ def test_a_webhooks_update_is_confirmed_when_it_is_answered_and_answered_once(
             api.wait_for_calls("setWebhook", timeout_s=60)
             for _ in range(2):
                 assert telegram.post("/telegram", json=said(1)).is_success
-            assert len(api.messages) == 1
-            with pytest.raises(httpx.ReadTimeout):
-                telegram.post("/telegram", json=said(2), timeout=1)
-            assert api.calls.count("sendMessage") == 2
-            bot.running.kill()
-            bot.running.wait()
-        assert [message.chat_id for message in api.messages] == ["1"]
+            api.wait_for_messages(1)
+            assert telegram.post("/telegram", json=said(2)).is_success
+            api.wait_for_calls("sendMessage", 2)
+            first.running.kill()
+            first.running.wait()
+        with process("bot", env=env, log=tmp_path / "second.log"):
+            api.wait_for_messages(2, timeout_s=60)
+        assert [message.chat_id for message in api.messages] == ["1", "2"]
+
+
+def test_with_the_store_away_an_update_is_confirmed_once_it_is_answered(tmp_path: Path) -> None:
+    with BotApiDouble() as api:
+        env = environment(
+            f"redis://127.0.0.1:{free_port()}/0",
+            CLOUD_TELEGRAM_TOKEN=api.token,
+            CLOUD_TELEGRAM_API_URL=api.url,
+        )
+        api.hang()
+        api.receive(1, "/status")
+        with process("bot", env=env, log=tmp_path / "first.log") as first:
+            api.wait_for_calls("sendMessage", 1)
+            assert api.calls.count("getUpdates") == 1
+            first.running.kill()
+            first.running.wait()
+        with process("bot", env=env, log=tmp_path / "second.log"):
+            assert "try again" in api.wait_for_messages(1, timeout_s=60)[0].text
 
 
 def said(number: int) -> dict[str, Any]:
     chat = {"id": number, "type": "private", "first_name": "Ada"}
     message = {"message_id": number, "date": 0, "chat": chat, "text": "/help"}
     return {"update_id": number, "message": message}
-
-
-async def test_who_puts_an_update_in_waits_until_it_is_dealt_with() -> None:
-    handover = Handover()
-    first, second = (asyncio.create_task(handover.put(number)) for number in (1, 2))
-    for task, number in ((first, 1), (second, 2)):
-        assert await handover.get() == number
-        assert not task.done()
-        handover.task_done()
-        await task
-    await handover.join()
-
-
-async def test_an_update_is_dealt_with_though_nobody_waits_for_that_any_more() -> None:
-    handover = Handover()
-    gone = asyncio.create_task(handover.put(1))
-    stays = asyncio.create_task(handover.put(2))
-    assert await handover.get() == 1
-    gone.cancel()
-    handover.task_done()
-    assert await handover.get() == 2
-    assert not stays.done()
-    handover.task_done()
-    await stays
-    with pytest.raises(ValueError, match="too many times"):
-        handover.task_done()

@@ -1,0 +1,157 @@
+"""A bot that hears nothing any more says so, lets another lead, and comes back by itself."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from telegram.error import InvalidToken, NetworkError
+
+from cloud.bot.polling import Deaf
+from cloud.bot.running import LONGEST_PAUSE_S, TOKEN_REFUSED_FOR_S, FreshStart
+from cloud.store import Store
+from tests.cloud.processes import Process, environment, process
+from tests.doubles.bot_api import BotApiDouble
+from tests.doubles.redis_server import RedisServer, free_port
+
+
+@pytest.fixture
+def api() -> Iterator[BotApiDouble]:
+    with BotApiDouble() as double:
+        yield double
+
+
+def answers(api: BotApiDouble, chat: int) -> None:
+    api.receive(chat, "/help")
+    api.wait_until(
+        lambda: any(each.chat_id == str(chat) for each in api.messages), 60, f"word to {chat}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "description"),
+    [(401, "Unauthorized"), (404, "Not Found"), (409, "Conflict: terminated"), (502, "Bad")],
+)
+@pytest.mark.usefixtures("store")
+def test_one_refusal_of_get_updates_leaves_no_bot_deaf(
+    api: BotApiDouble, redis_server: RedisServer, tmp_path: Path, status: int, description: str
+) -> None:
+    env = environment(
+        redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
+    )
+    with process("bot", env=env, log=tmp_path / "bot.log") as bot:
+        answers(api, 1)
+        api.refuse_calls("getUpdates", status, description)
+        answers(api, 2)
+    assert bot.running.returncode == 0
+    assert ("bot_deaf" in bot.log) == (status in {401, 404})
+
+
+def test_a_bot_whose_token_is_refused_lets_another_lead(
+    api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    port = free_port()
+    with BotApiDouble() as refusing:
+        of_first = environment(
+            redis_server.url,
+            CLOUD_TELEGRAM_TOKEN=refusing.token,
+            CLOUD_TELEGRAM_API_URL=refusing.url,
+            CLOUD_METRICS_PORT=str(port),
+        )
+        of_second = environment(
+            redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
+        )
+        with process("bot", env=of_first, log=tmp_path / "first.log") as first:
+            answers(refusing, 1)
+            with process("bot", env=of_second, log=tmp_path / "second.log"):
+                refusing.refuse_calls("getUpdates", 401, "Unauthorized", times=1_000)
+                refusing.refuse_calls("getMe", 401, "Unauthorized", times=1_000)
+                api.push({})  # numbers of updates are the same at both doubles; this was dealt with
+                answers(api, 2)
+                page = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+                assert "Telegram refuses the token" in first.log
+                assert 'maskgate_bot_updates_total{outcome="answered"} 1.0' in page
+                deaf_times = re.search(r"^maskgate_bot_deaf_total (\S+)$", page, re.MULTILINE)
+                assert deaf_times is not None
+                assert float(deaf_times[1]) >= 1
+                assert "maskgate_bot_leads 0.0" in page
+        assert refusing.token not in first.log
+
+
+@pytest.fixture
+def hooked(
+    api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
+) -> Iterator[Process]:
+    env = environment(
+        redis_server.url,
+        CLOUD_TELEGRAM_TOKEN=api.token,
+        CLOUD_TELEGRAM_API_URL=api.url,
+        CLOUD_PUBLIC_URL="https://gate.example.org",
+        CLOUD_TELEGRAM_WEBHOOK_SECRET="a-secret-of-a-test",
+        CLOUD_TELEGRAM_WEBHOOK_PORT=str(free_port()),
+    )
+    with process("bot", env=env, log=tmp_path / "bot.log") as bot:
+        api.wait_for_calls("getWebhookInfo", timeout_s=60)
+        yield bot
+
+
+@pytest.mark.parametrize("url", ["", "https://elsewhere.example.org/hook"])
+def test_a_webhook_that_somebody_took_away_is_set_again(
+    api: BotApiDouble, hooked: Process, url: str
+) -> None:
+    api.webhook_url = url
+    api.wait_for_calls("setWebhook", 2, timeout_s=90)
+    api.wait_for_calls("getWebhookInfo", 3, timeout_s=60)
+    assert api.webhook_url == "https://gate.example.org/telegram"
+    assert hooked.log.count("bot_deaf") == 1
+    assert "elsewhere" not in hooked.log
+
+
+class Clock:
+    now = 500.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def deaf(*, refused: bool = False, heard_before: bool = False) -> Deaf:
+    error = Deaf("for a test", token_refused=refused)
+    error.heard_before = heard_before
+    return error
+
+
+def test_pauses_grow_and_end_with_the_first_update() -> None:
+    fresh_start = FreshStart(Clock())
+    pauses = [fresh_start.after(deaf()) for _ in range(7)]
+    assert pauses == [1, 2, 4, 8, 16, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
+    assert fresh_start.after(deaf(heard_before=True)) == 1
+
+
+def test_a_start_that_fails_ends_the_process_and_a_bot_that_worked_goes_on() -> None:
+    fresh_start = FreshStart(Clock())
+    with pytest.raises(NetworkError):
+        fresh_start.after(NetworkError("nobody there"))
+    fresh_start.after(deaf())
+    assert fresh_start.after(NetworkError("nobody there")) == 2
+    assert fresh_start.after(InvalidToken("Unauthorized")) == 4
+
+
+def test_a_token_that_is_refused_for_good_ends_the_process() -> None:
+    clock = Clock()
+    fresh_start = FreshStart(clock)
+    fresh_start.after(deaf(refused=True))
+    clock.now += TOKEN_REFUSED_FOR_S
+    fresh_start.after(InvalidToken("Unauthorized"))
+    clock.now += 1
+    with pytest.raises(InvalidToken):
+        fresh_start.after(deaf(refused=True))
+
+
+def test_a_hiccup_in_between_is_no_refusal_for_good() -> None:
+    clock = Clock()
+    fresh_start = FreshStart(clock)
+    for _ in range(5):
+        clock.now += TOKEN_REFUSED_FOR_S / 2
+        fresh_start.after(deaf(refused=True))
+        fresh_start.after(NetworkError("nobody there"))
