@@ -1,17 +1,16 @@
 """Who enters: event → access decision → pass, and the redemption of passes at the door."""
 
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from cloud import audience
+from cloud import announcements, audience, tokens
 from cloud.contract import (
     Access,
     Decision,
+    Delivery,
     Event,
     Gate,
     IssuedPass,
@@ -21,9 +20,9 @@ from cloud.contract import (
     Redemption,
     Refusal,
     RefusalReason,
+    Topic,
 )
-from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
-from cloud.errors import EventConflict, GateClosed, GateUnknown, StoreFault
+from cloud.errors import EventConflict, GateClosed, GateUnknown
 from cloud.occurrence import Occurrence
 from cloud.store import (
     Acceptance,
@@ -32,7 +31,9 @@ from cloud.store import (
     Receipt,
     Settlement,
     Store,
+    StoredPass,
     Surroundings,
+    Undoing,
     fields_of,
 )
 
@@ -77,20 +78,7 @@ MESSAGES: Final = {
 }
 
 
-TOKENS: Final = len(TOKEN_ALPHABET) ** TOKEN_LENGTH
-"""How many tokens there are: about 2^76."""
-
 ID_BYTES: Final = 16
-_LETTERS: Final = frozenset(TOKEN_ALPHABET)
-_GAPS: Final = re.compile(r"[\s\x00-\x1f\x7f\ufeff]+")
-_LINES: Final = re.compile(r"[\r\n\t\x00-\x1f\x7f\ufeff]+")
-_AROUND_ADDRESSES: Final = "<>()[]\"'.,;!"
-_KIND_OF_CODE: Final = re.compile(r"^\][A-Za-z][0-9A-Za-z]")
-"""What a scanner may send before the text: `]Q1` for a QR code (ISO/IEC 15424 section 4)."""
-
-TOKEN_BYTES: Final = 18
-"""64 random bits more than a token has: cut down to one, no token is likelier than another by more
-than 2^-64 of its chance (FIPS 186-5, appendix A.3.1, does so with as many)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,22 +300,12 @@ def issue_by_hand(
 
 def _new_pass(expires_at: datetime, pass_id: UUID | None = None) -> IssuedPass:
     # One call of the system's generator for both.
-    random = secrets.token_bytes(ID_BYTES + TOKEN_BYTES)
+    random = secrets.token_bytes(ID_BYTES + tokens.TOKEN_BYTES)
     return IssuedPass(
         id=pass_id or UUID(bytes=random[:ID_BYTES], version=4),
-        token=token_of(random[ID_BYTES:]),
+        token=tokens.token_of(random[ID_BYTES:]),
         expires_at=expires_at,
     )
-
-
-def token_of(random: bytes) -> str:
-    """Return the 13 letters, evenly drawn from the alphabet, that TOKEN_BYTES random bytes make."""
-    number = int.from_bytes(random) % TOKENS
-    letters = []
-    for _ in range(TOKEN_LENGTH):
-        number, place = divmod(number, len(TOKEN_ALPHABET))
-        letters.append(TOKEN_ALPHABET[place])
-    return "".join(letters)
 
 
 def redeem(
@@ -356,11 +334,81 @@ def redeem(
     Raises:
         GateUnknown: there is no such gate, so nobody is admitted there.
     """
-    attempt = Attempt(token_or_text(scanned), gate, nonce, key_id, now, name=name, role=role)
-    settlement = store.passes.redeem(attempt)
-    if settlement is None:
-        raise StoreFault("an attempt without guards was answered as if it had some")
-    return redemption(settlement)
+    token = tokens.token_or_text(scanned)
+    while True:
+        around = store.events.surroundings(gate)
+        held = store.passes.of_token(token) if has_listeners(around) else None
+        attempt = Attempt(
+            token,
+            gate,
+            nonce,
+            key_id,
+            now,
+            around.guards,
+            name=name,
+            role=role,
+            deliveries=told_of_redemption(around, held, now),
+        )
+        settlement = store.passes.redeem(attempt)
+        if settlement is not None:
+            return redemption(settlement)
+
+
+def undo(
+    store: Store, held: StoredPass, *, key_id: str | None, nonce: str | None, now: datetime
+) -> Undoing:
+    """Make a redeemed pass good again, once for each attempt that redeemed it, and tell of it.
+
+    Args:
+        store: the store.
+        held: the pass.
+        key_id: whose redemption may be undone; None for everybody's.
+        nonce: of the attempt that is to be undone, as `Passes.undo` takes it.
+        now: the present.
+    """
+    found: StoredPass | None = held
+    while found is not None:
+        around = store.events.surroundings(found.gate)
+        undoing = store.passes.undo(
+            found,
+            key_id,
+            now,
+            nonce,
+            guards=around.guards,
+            deliveries=told_of_redemption(around, found, found.redeemed_at, undone_at=now),
+        )
+        if undoing is not Undoing.CHANGED:
+            return undoing
+        found = store.passes.get(held.id)
+    return Undoing.NOT_REDEEMED
+
+
+def has_listeners(around: Surroundings) -> bool:
+    """Whether anybody is told of redemptions at a gate: then the pass is looked up beforehand."""
+    return any(Topic.REDEMPTION in subscriber.topics for subscriber in around.subscribers)
+
+
+def told_of_redemption(
+    around: Surroundings,
+    held: StoredPass | None,
+    redeemed_at: datetime | None,
+    undone_at: datetime | None = None,
+) -> list[Delivery]:
+    """Return what is told should this pass be redeemed at the gate, or its redemption be undone.
+
+    They are written by the script that does so, if it does.
+    """
+    gate = around.gate
+    if gate is None or held is None or held.gate != gate.id or redeemed_at is None:
+        return []
+    return announcements.of_redemption(
+        gate,
+        around.subscribers,
+        pass_id=held.id,
+        event_id=held.event_id,
+        redeemed_at=redeemed_at,
+        undone_at=undone_at,
+    )
 
 
 def redemption(settled: Settlement) -> Redemption:
@@ -373,61 +421,6 @@ def redemption(settled: Settlement) -> Redemption:
         redeemed_at=settled.redeemed_at,
         redeemed_gate=settled.redeemed_gate,
     )
-
-
-def token_in(scanned: str) -> str | None:
-    """Return the one token that a scanner's text holds; None where it holds none, or several.
-
-    An attempt is about one person, so nothing is chosen where a text holds several tokens.
-    """
-    found = tokens_in(scanned)
-    return found[0] if len(found) == 1 else None
-
-
-def token_or_text(scanned: str) -> str:
-    """Return what an attempt is about: the token, or the text where it holds none.
-
-    Such a text is looked up like a token, and is as unknown as one that was never made: so it is
-    an attempt like any other.
-    """
-    return token_in(scanned) or scanned
-
-
-def tokens_in(scanned: str) -> list[str]:
-    """Return the tokens that a scanner's text holds, each once: bare, or in `…/p/<token>`.
-
-    Most texts are a token or an address and nothing else. Some scanners send more: a prefix that
-    names the kind of code (ISO/IEC 15424), control characters, or several codes in lines of their
-    own; and people paste an address with words around it. In a text of several words a token
-    counts in an address, or alone in its line, since ordinary words have 13 letters too.
-
-    The host is not compared: codes stay good when the public address changes, and what admits is
-    the token alone.
-    """
-    text = scanned.strip()
-    if _is_token(text):
-        return [text]
-    words = _GAPS.split(text)
-    found = [token for word in words if (token := _token_of_address(word)) is not None]
-    if not found:
-        lines = (_KIND_OF_CODE.sub("", line.strip()) for line in _LINES.split(text))
-        found = [line for line in lines if _is_token(line)]
-    return list(dict.fromkeys(found))
-
-
-def _token_of_address(word: str) -> str | None:
-    try:
-        parts = urlsplit(_KIND_OF_CODE.sub("", word).strip(_AROUND_ADDRESSES))
-    except ValueError:
-        return None
-    if parts.scheme.lower() not in {"http", "https"}:
-        return None
-    head, _, token = parts.path.rstrip("/").rpartition("/")
-    return token if head.endswith("/p") and _is_token(token) else None
-
-
-def _is_token(text: str) -> bool:
-    return len(text) == TOKEN_LENGTH and _LETTERS.issuperset(text)
 
 
 def _repeated(receipt: Receipt, event: Event, device_id: str) -> Decision:

@@ -40,6 +40,7 @@ from cloud.contract.base import GateId, UtcTime
 from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown, UndoRefused
 from cloud.settings import Settings
 from cloud.store import Attempt, Store, StoredPass, Surroundings, Undoing
+from cloud.tokens import token_or_text
 
 log = structlog.get_logger("cloud.api")
 
@@ -92,8 +93,11 @@ async def redeem_pass(request: Request) -> Response:
             around = await store.surroundings(caller.id, gate)
         if around.gate is None:
             raise GateUnknown(f"there is no gate {gate}")
+        token = token_or_text(wanted.token)
+        # One look more, where somebody is told of redemptions.
+        held = await store.of_token(token) if gatekeeping.has_listeners(around) else None
         attempt = Attempt(
-            gatekeeping.token_or_text(wanted.token),
+            token,
             gate,
             wanted.nonce,
             caller.id,
@@ -101,6 +105,7 @@ async def redeem_pass(request: Request) -> Response:
             around.guards,
             name=caller.name,
             role=caller.role.value,
+            deliveries=gatekeeping.told_of_redemption(around, held, now),
         )
         settled = await store.redeem(attempt)
         return gatekeeping.redemption(settled) if settled is not None else None
@@ -202,7 +207,7 @@ def undo_redemption(
     """
     held = _held(store, pass_id, caller)
     own = caller.id if caller.role is Role.SCANNER else None
-    undoing = store.passes.undo(held, own, now, wanted.nonce)
+    undoing = gatekeeping.undo(store, held, key_id=own, nonce=wanted.nonce, now=now)
     if undoing in UNDO_REFUSALS:
         raise UndoRefused(UNDO_REFUSALS[undoing])
     if undoing is Undoing.UNDONE:

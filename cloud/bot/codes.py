@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import zxingcpp
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cloud import gatekeeping
+from cloud.tokens import tokens_in
 
 LARGEST_BYTES = 5 * 1024 * 1024
 LARGEST_PIXELS = 40_000_000
@@ -36,7 +36,7 @@ def read_codes(content: bytes) -> list[str]:
     for look in (_plainly, _with_more_contrast, _enlarged):
         for barcode in look(picture):
             sizes[barcode.text] = max(_size(barcode.position), sizes.get(barcode.text, 0))
-        if any(gatekeeping.tokens_in(text) for text in sizes):
+        if any(tokens_in(text) for text in sizes):
             break
     return sorted(sizes, key=lambda text: sizes[text], reverse=True)
 

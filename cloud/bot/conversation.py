@@ -25,6 +25,7 @@ from cloud.errors import GateClosed, GateUnknown, StoreError
 from cloud.notify.texts import bot_text, closed_text
 from cloud.posting import ACKNOWLEDGE
 from cloud.store import Alert, Store, now
+from cloud.tokens import token_in, tokens_in
 
 log = structlog.get_logger("cloud.bot")
 
@@ -159,7 +160,7 @@ class Conversation:
             return bot_text("private", language) if command is not None else None
         if command is not None:
             return command(said, language)
-        if not said.command and gatekeeping.tokens_in(said.rest):
+        if not said.command and tokens_in(said.rest):
             return self._scan(said, language)
         return bot_text("unknown", language)
 
@@ -305,7 +306,7 @@ class Conversation:
         Where none is good, the answer is about the first. A text without a token is an attempt
         too, where nothing else was scanned.
         """
-        tokens = list(dict.fromkeys(each for text in texts for each in gatekeeping.tokens_in(text)))
+        tokens = list(dict.fromkeys(each for text in texts for each in tokens_in(text)))
         attempts = []
         for scanned in tokens[:PASSES_AT_ONCE] or texts[:1]:
             attempt = self._attempted(said, staff, scanned)
@@ -338,8 +339,9 @@ class Conversation:
 
         Returns the gate and what came of it; None where the gates are gone.
         """
-        token = gatekeeping.token_in(scanned)
-        of_pass = self._store.passes.gate_of(token) if token is not None else None
+        token = token_in(scanned)
+        held = self._store.passes.of_token(token) if token is not None else None
+        of_pass = held.gate if held is not None else None
         for member in [each for each in staff if each.gate == of_pass] or staff:
             gate = member.gate
             try:

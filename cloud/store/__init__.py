@@ -152,7 +152,7 @@ class Store:
         self.outbox = Outbox(client, queue_client) if queue_client is not None else None
         self.clerk = Clerk(jobs, retention)
         self.events = Events(client, self.clerk)
-        self.passes = Passes(client, retention)
+        self.passes = Passes(client, self.clerk, retention)
         self.pass_index = PassIndex(client)
         self.redemptions = Redemptions(client)
         self.manual_passes = ManualPasses(client, self.clerk, retention, audit_retention)

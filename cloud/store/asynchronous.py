@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Self
+from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -18,8 +19,10 @@ from cloud.store.acceptance import Acceptance, Clerk, Receipt, receipt, token_ke
 from cloud.store.connection import connect_async, translating_async
 from cloud.store.convoy import Convoy
 from cloud.store.passes import Attempt, Settlement
+from cloud.store.records import StoredPass
 from cloud.store.scripts import REDEEM
 from cloud.store.surroundings import Remembered, Surroundings
+from cloud.store.tokens import sha256_of
 from cloud.store.transaction import WRITE, Fate, written
 
 
@@ -73,9 +76,19 @@ class AsyncStore:
     @translating_async
     async def redeem(self, attempt: Attempt) -> Settlement | None:
         """Settle one attempt to enter; see `Passes.redeem`."""
-        arguments = attempt.arguments(self._retention)
+        arguments = attempt.arguments(self._clerk, self._retention)
         reply = await self._script(_REDEEM, attempt.keys(), arguments)
         return Settlement.read(reply, attempt.gate)
+
+    @translating_async
+    async def of_token(self, token: str) -> StoredPass | None:
+        """Return the pass that a token belongs to, or None."""
+        held = await self._convoy.run("GET", keyspace.token(sha256_of(token)))
+        if held is None:
+            return None
+        pass_id = UUID(held.decode())
+        flat = await self._convoy.run("HGETALL", keyspace.pass_(pass_id))
+        return StoredPass.read(pass_id, flat) if flat else None
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -1,23 +1,25 @@
 """Passes: kept by id and found by the hash of their token."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
 import redis
 
-from cloud.contract import Outcome, PassStatus
+from cloud.contract import Delivery, Outcome, PassStatus
 from cloud.errors import GateUnknown
 from cloud.store import keyspace, statistics
+from cloud.store.acceptance import Clerk
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, StoredPass
 from cloud.store.scripts import AMEND, REDEEM, UNDO
 from cloud.store.tokens import sha256_of
-from cloud.store.transaction import UNGUARDED, Guards
+from cloud.store.transaction import UNGUARDED, Batch, Guards
 
 ANSWER_LIFETIME = timedelta(hours=1)
 """How long an attempt can be repeated for the same answer; scanners retry within seconds."""
@@ -26,14 +28,13 @@ ANSWER_LIFETIME = timedelta(hours=1)
 UNDO_WINDOW = timedelta(minutes=1)
 """A turnstile that did not turn is noticed at once; later it is a second person."""
 
-_CHANGED: Final = b"changed"
-"""What UNDO answers where the pass was redeemed anew since it was read: read it again."""
-
 
 class Undoing(StrEnum):
     """What the wish to undo a redemption came to; only the first changes anything."""
 
     UNDONE = "undone"
+    CHANGED = "changed"
+    """The pass is not as it was read, or the guards do not hold: look again, then try again."""
     REPEATED = "repeated"
     """This very redemption was undone before."""
     NOT_REDEEMED = "not_redeemed"
@@ -89,6 +90,7 @@ class Attempt:
         guards: what must still hold for the attempt to be settled.
         name: what people call the one with that id.
         role: what they may do.
+        deliveries: what is told if the attempt is admitted; written in the same step.
     """
 
     token: str = field(repr=False)
@@ -99,6 +101,7 @@ class Attempt:
     guards: Guards = UNGUARDED
     name: str = ""
     role: str = ""
+    deliveries: Sequence[Delivery] = ()
 
     def keys(self) -> list[str]:
         """Return the KEYS of REDEEM."""
@@ -112,7 +115,7 @@ class Attempt:
             keyspace.redemptions(self.gate),
         ]
 
-    def arguments(self, retention: timedelta) -> list[Any]:
+    def arguments(self, clerk: Clerk, retention: timedelta) -> list[Any]:
         """Return the ARGV of REDEEM; attempts older than `retention` are dropped."""
         return [
             keyspace.PASS_PREFIX,
@@ -126,15 +129,26 @@ class Attempt:
             self.name,
             self.role,
             max(to_ms(self.now - retention), 0),
+            _commands(clerk, self.deliveries, self.now),
         ]
+
+
+def _commands(clerk: Clerk, deliveries: Sequence[Delivery], now: datetime) -> bytes:
+    """Return the commands that write deliveries, for a script that has RUN; nothing for none."""
+    if not deliveries:
+        return b""
+    batch = Batch()
+    clerk.deliver(batch, deliveries, now)
+    return batch.commands
 
 
 @at_the_door
 class Passes:
     """Passes, and the script that redeems them."""
 
-    def __init__(self, client: redis.Redis, retention: timedelta) -> None:
+    def __init__(self, client: redis.Redis, clerk: Clerk, retention: timedelta) -> None:
         self._client = client
+        self._clerk = clerk
         self._retention = retention
         self._redeem = client.register_script(REDEEM)
         self._undo = client.register_script(UNDO)
@@ -150,13 +164,10 @@ class Passes:
         token = cast(bytes | None, self._client.get(keyspace.pass_token(pass_id)))
         return token.decode() if token is not None else None
 
-    def gate_of(self, token: str) -> str | None:
-        """Return the gate of the pass that a token belongs to, or None."""
-        pass_id = cast(bytes | None, self._client.get(keyspace.token(sha256_of(token))))
-        if pass_id is None:
-            return None
-        gate = cast(bytes | None, self._client.hget(keyspace.pass_(pass_id.decode()), "gate"))
-        return gate.decode() if gate is not None else None
+    def of_token(self, token: str) -> StoredPass | None:
+        """Return the pass that a token belongs to, or None."""
+        held = cast(bytes | None, self._client.get(keyspace.token(sha256_of(token))))
+        return self.get(UUID(held.decode())) if held is not None else None
 
     def redeem(self, attempt: Attempt) -> Settlement | None:
         """Settle one attempt, atomically; the same attempt again gets the same answer.
@@ -167,7 +178,9 @@ class Passes:
         Raises:
             GateUnknown: there is no such gate, so nobody is admitted there.
         """
-        reply = self._redeem(keys=attempt.keys(), args=attempt.arguments(self._retention))
+        reply = self._redeem(
+            keys=attempt.keys(), args=attempt.arguments(self._clerk, self._retention)
+        )
         return Settlement.read(reply, attempt.gate)
 
     def undo(
@@ -177,41 +190,43 @@ class Passes:
         now: datetime,
         nonce: str | None = None,
         window: timedelta = UNDO_WINDOW,
+        *,
+        guards: Guards = UNGUARDED,
+        deliveries: Sequence[Delivery] = (),
     ) -> Undoing:
         """Make a redeemed pass good again, once for each attempt that redeemed it.
 
         Args:
-            held: the pass.
+            held: the pass, as it was read.
             key_id: whose redemption may be undone; None for everybody's.
             now: the present.
             nonce: of the attempt that is to be undone. Without it the latest redemption is meant,
                 which is certain only while none of this pass was undone before.
             window: how long ago the redemption may be.
+            guards: what must still hold for it to be undone.
+            deliveries: what is told if it is undone; written in the same step.
 
         Returns:
             What it came to. An attempt that is sent again after it was undone admits nobody.
         """
-        found: StoredPass | None = held
-        while found is not None:
-            at = found.redeemed_at
-            counters, counter = statistics.cell(found.gate, at or now, statistics.REDEEMED)
-            reply = self._undo(
-                keys=[keyspace.pass_(found.id), counters],
-                args=[
-                    "" if at is None else to_ms(at),
-                    to_ms(now - window),
-                    key_id or "",
-                    counter,
-                    nonce or "",
-                    to_ms(now),
-                    keyspace.UNDONE_PREFIX,
-                    int(self._retention.total_seconds() * 1000),
-                ],
-            )
-            if reply != _CHANGED:
-                return Undoing(reply.decode())
-            found = self.get(held.id)
-        return Undoing.NOT_REDEEMED
+        at = held.redeemed_at
+        counters, counter = statistics.cell(held.gate, at or now, statistics.REDEEMED)
+        reply = self._undo(
+            keys=[keyspace.pass_(held.id), counters],
+            args=[
+                "" if at is None else to_ms(at),
+                to_ms(now - window),
+                key_id or "",
+                counter,
+                nonce or "",
+                to_ms(now),
+                keyspace.UNDONE_PREFIX,
+                int(self._retention.total_seconds() * 1000),
+                guards.packed,
+                _commands(self._clerk, deliveries, now),
+            ],
+        )
+        return Undoing(reply.decode())
 
     def revoke(self, pass_id: UUID, now: datetime) -> bool:
         """Revoke the pass if it was not used; return whether that was done now."""

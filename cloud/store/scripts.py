@@ -4,7 +4,7 @@ Keys that a script finds on its way (a pass by its token) are not declared befor
 store is for one Redis (standalone, Sentinel, managed), not for a Redis Cluster.
 """
 
-from cloud.store.transaction import UNCHANGED
+from cloud.store.transaction import RUN, UNCHANGED
 
 AMEND = """
 -- Change a record only while it is there and a field of it has the value that is expected.
@@ -36,16 +36,18 @@ end
 
 REDEEM = (
     UNCHANGED
+    + RUN
     + """
 -- Settle one attempt to use a token. The answer is kept, so that a repeated attempt gets it again.
 -- Whether the gate is closed is read here, so that nobody is admitted on an earlier look at it.
 -- KEYS: answer to this attempt, pass id by token, counters, gates, attempts, attempts at this gate
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
 -- counter of redemptions, guards, who redeems, nonce, their name, their role, oldest attempt that
--- is kept (ms since 1970).
+-- is kept (ms since 1970), commands that tell of an admission (JSON, empty for none).
 -- Answers nil where the guards do not hold, and 0 where there is no such gate: then nothing is
 -- settled, and nothing is kept.
-local prefix, at_gate, now, lifetime, counter, guards, who, nonce, name, role, oldest = unpack(ARGV)
+local prefix, at_gate, now, lifetime, counter, guards = unpack(ARGV)
+local who, nonce, name, role, oldest, told = unpack(ARGV, 7)
 if not unchanged(guards) then return false end
 local gate = redis.call('HGET', KEYS[4], at_gate)
 if not gate then return 0 end
@@ -79,6 +81,7 @@ if pass_id then
       redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', now, 'redeemed_gate', at_gate,
         'redeemed_by', who, 'redeemed_answer', KEYS[1])
       redis.call('HINCRBY', KEYS[3], counter, 1)
+      if told ~= '' then run(told) end
       answer.outcome = 'admitted'
       answer.redeemed_at = now
       answer.redeemed_gate = at_gate
@@ -119,15 +122,20 @@ redis.call('HSET', KEYS[1], 'held_until', now + tonumber(ARGV[1]))
 return 1
 """
 
-UNDO = """
+UNDO = (
+    UNCHANGED
+    + RUN
+    + """
 -- Make a redeemed pass good again, once for each attempt that redeemed it. The pass remembers the
 -- attempts that were undone, so that the same request again takes back no later redemption.
 -- KEYS: pass, counters
 -- ARGV: when it was redeemed, as the caller read it (ms; empty where it was not), oldest redemption
 -- that may be undone (ms), whose attempts may be undone (empty for everybody's), counter of
 -- redemptions, nonce of the attempt (empty where it was not told), now (ms), prefix of the keys
--- that mark attempts as undone, how long they are kept (ms)
-local at, oldest, whose, counter, nonce, now, prefix, lifetime = unpack(ARGV)
+-- that mark attempts as undone, how long they are kept (ms), guards, commands that tell of it
+-- (JSON, empty for none)
+local at, oldest, whose, counter, nonce, now, prefix, lifetime, guards, told = unpack(ARGV)
+if not unchanged(guards) then return 'changed' end
 local pass = redis.call('HMGET', KEYS[1], 'status', 'redeemed_at', 'redeemed_by', 'redeemed_answer',
   'undone_at')
 if nonce == '' then
@@ -158,5 +166,7 @@ if pass[4] then
   redis.call('DEL', pass[4])
 end
 redis.call('HINCRBY', KEYS[2], counter, -1)
+if told ~= '' then run(told) end
 return 'undone'
 """
+)

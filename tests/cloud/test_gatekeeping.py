@@ -1,12 +1,9 @@
-import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cloud import gatekeeping
 from cloud.contract import (
@@ -20,7 +17,6 @@ from cloud.contract import (
     RefusalReason,
     Subscriber,
 )
-from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
 from cloud.errors import EventConflict, GateUnknown
 from cloud.gatekeeping import Answer
 from cloud.store import Store, now
@@ -29,7 +25,6 @@ from tests.doubles.redis_server import RedisServer
 
 LIFETIME = timedelta(minutes=5)
 Make = Callable[..., Event]
-tokens = st.text(TOKEN_ALPHABET, min_size=TOKEN_LENGTH, max_size=TOKEN_LENGTH)
 
 
 def accept(store: Store, event: Event, device_id: str = "camera", gate: str = GATE) -> Answer:
@@ -154,13 +149,6 @@ def test_all_else_is_refused_and_told_what_to_do(
     assert decision.refusal is not None
     assert decision.refusal.reason is reason
     assert word in decision.refusal.message
-
-
-def test_tokens_are_of_the_alphabet_and_differ() -> None:
-    made = {gatekeeping.token_of(secrets.token_bytes(gatekeeping.TOKEN_BYTES)) for _ in range(500)}
-    assert len(made) == 500
-    assert all(len(token) == TOKEN_LENGTH for token in made)
-    assert set("".join(made)) == set(TOKEN_ALPHABET)
 
 
 def test_the_same_event_again_gets_the_same_decision_and_does_nothing_twice(
@@ -367,57 +355,3 @@ def test_a_token_of_nobody_is_unknown(store: Store) -> None:
     settled = redeem(store, "7Kq2mXw9RtB4z")
     assert settled.outcome is Outcome.UNKNOWN
     assert settled.pass_id is None
-
-
-@given(tokens)
-def test_a_token_is_read_bare_and_from_its_address(token: str) -> None:
-    for scanned in (
-        token,
-        f" {token}\r\n",
-        f"https://gate.example.org/p/{token}",
-        f"HTTP://gate.example.org:8000/under/p/{token}/?from=mail",
-    ):
-        assert gatekeeping.token_in(scanned) == token
-
-
-TOKEN = "7Kq2mXw9RtB4z"
-ADDRESS = f"https://gate.example.org/p/{TOKEN}"
-
-
-@pytest.mark.parametrize(
-    "scanned",
-    [
-        f"]Q1{TOKEN}",
-        f"]Q1{ADDRESS}",
-        f"\x02{TOKEN}\x03",
-        f"{TOKEN}\r\n{TOKEN}\r\n",
-        f"{TOKEN}\r\n{ADDRESS}",
-        f"https://t.me/maskgate_bot?start=gate_abc\n{ADDRESS}",
-        f"https://t.me/maskgate_bot?start=gate_abc\n{TOKEN}",
-        f"entertainment: my pass is <{ADDRESS}>, thank you",
-        f"{ADDRESS}.",
-    ],
-)
-def test_a_token_is_read_with_what_scanners_and_people_put_around_it(scanned: str) -> None:
-    assert gatekeeping.token_in(scanned) == TOKEN
-
-
-@pytest.mark.parametrize(
-    "scanned",
-    [
-        f"{TOKEN}\n8Kq2mXw9RtB4z",
-        f"{ADDRESS} https://gate.example.org/p/8Kq2mXw9RtB4z",
-        f"{TOKEN} 8Kq2mXw9RtB4z",
-        "entertainment today",
-        f"ftp://gate.example.org/p/{TOKEN}",
-        f"{TOKEN}{TOKEN}",
-    ],
-)
-def test_nothing_is_chosen_of_several_tokens_or_of_ordinary_words(scanned: str) -> None:
-    assert gatekeeping.token_in(scanned) is None
-
-
-@given(st.text())
-def test_reading_any_text_gives_a_token_or_nothing(text: str) -> None:
-    found = gatekeeping.token_in(text)
-    assert found is None or (len(found) == TOKEN_LENGTH and set(found) <= set(TOKEN_ALPHABET))

@@ -129,7 +129,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     ),
     "passes.get": ((HELD.id,), {}),
     "passes.token": ((HELD.id,), {}),
-    "passes.gate_of": (("7Kq2mXw9RtB4z",), {}),
+    "passes.of_token": (("7Kq2mXw9RtB4z",), {}),
     "passes.redeem": ((Attempt("7Kq2mXw9RtB4z", "main", "n", "k", NOW),), {}),
     "passes.undo": ((HELD, None, NOW), {}),
     "passes.revoke": ((HELD.id, NOW), {}),
