@@ -6,11 +6,12 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Body, Path
 
+from cloud import announcements
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.lists import LINKED, PagesDep, named
 from cloud.api.problems import documented
 from cloud.api.trail import TrailDep
-from cloud.contract import EnrolmentCode, Gate, GateChange, NewGate, ProblemCode
+from cloud.contract import Delivery, EnrolmentCode, Gate, GateChange, NewGate, ProblemCode
 from cloud.contract.base import GateId
 from cloud.errors import GateExists, GateForbidden, GateUnknown
 from cloud.store import Store, differences
@@ -79,7 +80,14 @@ def change_gate(
     if wanted.get("closed", ...) is None:
         del wanted["closed"]
     before = existing(store, at_gate(caller, gate_id))
-    gate = store.gates.change(gate_id, wanted, reason=change.reason, at=now)
+
+    def told(was: Gate, becomes: Gate) -> list[Delivery]:
+        if was.closed == becomes.closed:
+            return []
+        subscribers = store.gates.subscribers(gate_id)
+        return announcements.of_gate(becomes, subscribers, reason=change.reason, at=now)
+
+    gate = store.gates.change(gate_id, wanted, reason=change.reason, at=now, told=told)
     if gate is None:
         raise GateUnknown(f"there is no gate {gate_id}")
     if "closed" in wanted:

@@ -157,7 +157,7 @@ class Store:
         self.redemptions = Redemptions(client)
         self.manual_passes = ManualPasses(client, self.clerk, retention, audit_retention)
         self.deliveries = Deliveries(client, jobs, self.clerk)
-        self.gates = Gates(client)
+        self.gates = Gates(client, self.clerk)
         self.keys = Keys(client)
         self.audit = Audit(client, audit_retention)
         self.devices = Devices(client)

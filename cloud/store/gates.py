@@ -1,19 +1,24 @@
 """Gates and their subscribers."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import redis
 
-from cloud.contract import Channel, Gate, Subscriber
+from cloud.contract import Channel, Delivery, Gate, Subscriber
 from cloud.store import keyspace
+from cloud.store.acceptance import Clerk
 from cloud.store.connection import at_the_door
+from cloud.store.moments import now
 from cloud.store.records import parsed
-from cloud.store.transaction import Guards
+from cloud.store.transaction import RUN_ALL, Batch, Guards
 
 M = TypeVar("M", Gate, Subscriber)
+
+Told = Callable[[Gate, Gate], Sequence[Delivery]]
+"""What is told of a gate that was changed, by the gate before and after."""
 
 
 def subscriber_id(channel: Channel, address: str) -> str:
@@ -34,8 +39,9 @@ def _closing(gate: Gate, closed: bool, reason: str, at: datetime | None) -> dict
 class Gates:
     """Gates by id; subscribers by gate, and gates by subscriber's address."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, clerk: Clerk) -> None:
         self._client = client
+        self._clerk = clerk
 
     def add(self, gate: Gate) -> bool:
         """Keep a new gate; return False if its id is taken."""
@@ -59,18 +65,32 @@ class Gates:
         *,
         reason: str = "",
         at: datetime | None = None,
+        told: Told | None = None,
     ) -> Gate | None:
         """Change fields of a gate and return it as it is then; None where there is no such gate.
 
         Where `closed` is among the fields, `reason` and `at` say why and when. One that is closed
-        already keeps since when, and its reason unless another is given.
+        already keeps since when, and its reason unless another is given. What `told` makes of the
+        gate as it was and as it is then is written in the same MULTI.
         """
 
         def with_why(gate: Gate) -> Mapping[str, Any]:
             return {**fields, **_closing(gate, fields["closed"], reason, at)}
 
+        def follows(before: Gate, after: Gate) -> bytes | None:
+            deliveries = told(before, after) if told is not None else []
+            if not deliveries:
+                return None
+            batch = Batch()
+            self._clerk.deliver(batch, deliveries, at or now())
+            return batch.commands
+
         return self._changed(
-            Gate, keyspace.GATES, gate_id, with_why if "closed" in fields else lambda _: fields
+            Gate,
+            keyspace.GATES,
+            gate_id,
+            with_why if "closed" in fields else lambda _: fields,
+            follows,
         )
 
     def all(self) -> list[Gate]:
@@ -131,7 +151,12 @@ class Gates:
         return sorted(gate.decode() for gate in gates)
 
     def _changed(
-        self, model: type[M], key: str, name: str, fields: Callable[[M], Mapping[str, Any]]
+        self,
+        model: type[M],
+        key: str,
+        name: str,
+        fields: Callable[[M], Mapping[str, Any]],
+        follows: Callable[[M, M], bytes | None] = lambda _before, _after: None,
     ) -> M | None:
         with self._client.pipeline() as pipe:
             while True:
@@ -141,8 +166,11 @@ class Gates:
                     return None
                 held = parsed(model, document)
                 changed = held.model_copy(update=dict(fields(held)))
+                commands = follows(held, changed)
                 pipe.multi()
                 pipe.hset(key, name, changed.model_dump_json())
+                if commands is not None:
+                    pipe.eval(RUN_ALL, 0, commands)
                 try:
                     pipe.execute()
                 except redis.WatchError:

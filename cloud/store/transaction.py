@@ -58,6 +58,9 @@ local function run(commands)
 end
 """
 
+RUN_ALL = RUN + "run(ARGV[1])"
+"""The commands of a Batch, for an EVAL inside of a MULTI. ARGV: commands (JSON)."""
+
 WRITE = (
     UNCHANGED
     + RUN

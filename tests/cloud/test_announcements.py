@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+import httpx
 import pytest
 from pydantic import TypeAdapter
 
@@ -24,7 +25,7 @@ from cloud.contract import (
     WebhookBody,
     WebhookType,
 )
-from cloud.store import now
+from cloud.store import Store, now
 
 AT = now()
 THEN = AT - timedelta(minutes=2)
@@ -99,6 +100,30 @@ def test_a_closed_or_opened_gate_is_told_with_its_reason(closed: bool) -> None:
     assert body.type is (WebhookType.GATE_CLOSED if closed else WebhookType.GATE_OPENED)
     assert (body.data.closed, body.data.reason) == (closed, "fire drill")
     assert delivery.subscriber_id == HOOK.id
+
+
+def test_closing_a_gate_writes_what_webhooks_are_told_in_the_same_step(
+    operator: httpx.Client, store: Store
+) -> None:
+    hook = HOOK.model_copy(update={"id": "hook"})
+    store.gates.subscribe(hook)
+    url = f"/v1/gates/{GATE.id}"
+    for body in (
+        {"closed": True, "reason": "fire drill"},
+        {"closed": True, "reason": "still on"},  # as it was: there is nothing to tell
+        {"name": "Main door"},
+        {"closed": False},
+    ):
+        assert operator.patch(url, json=body).status_code == 200
+    (opened, closed), _ = store.deliveries.page(gate=GATE.id, status=None, before=None, limit=9)
+    assert [BODY.validate_json(each.text).type for each in (closed, opened)] == [
+        WebhookType.GATE_CLOSED,
+        WebhookType.GATE_OPENED,
+    ]
+    assert BODY.validate_json(closed.text).data.reason == "fire drill"
+    assert BODY.validate_json(opened.text).data.gate_name == "Main door"
+    assert store.waiting_jobs() == 2
+    assert store.deliveries.of_event(closed.event_id) == [closed]
 
 
 @pytest.mark.parametrize("over", [True, False])

@@ -85,7 +85,7 @@ class GatesAsTheyWere(Gates):
     """Gates that answer what they were when the test began, as a look of some moments ago does."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store.client)
+        super().__init__(store.client, store.clerk)
         self._before = {gate.id: gate for gate in store.gates.all()}
 
     def get(self, gate_id: str) -> Gate | None:
