@@ -7,6 +7,7 @@ from cloud.client.pages import Page
 from cloud.contract import (
     CommandPage,
     Device,
+    DeviceChange,
     DeviceSettings,
     Enrolment,
     EnrolmentRequest,
@@ -33,6 +34,10 @@ class Devices(Connection):
     def iter_devices(self, *, gate: str | None = None) -> Iterator[Device]:
         """Read all that `list_devices` reads, page after page."""
         return each(lambda cursor: self.list_devices(gate=gate, after=cursor))
+
+    def change_device(self, device_id: str, change: DeviceChange) -> Device:
+        """Rename a device, and its keys with it."""
+        return self._one(Device, "PATCH", "/v1/devices/{}", device_id, body=change)
 
     def revoke_device(self, device_id: str) -> None:
         """Take a device's key back."""

@@ -1,14 +1,19 @@
 """Passes: looked up, redeemed, undone, revoked, made by hand."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from uuid import UUID
 
-from cloud.client.connection import Connection
+from cloud.client.connection import Connection, each
 from cloud.client.errors import ApiUnreadable
+from cloud.client.pages import Page
 from cloud.contract import (
     ManualPass,
     NewPass,
+    Outcome,
     PassRecord,
     Redemption,
+    RedemptionAttempt,
     RedemptionRequest,
     UndoRequest,
 )
@@ -39,6 +44,67 @@ class Passes(Connection):
     def undo_redemption(self, pass_id: UUID, undo: UndoRequest) -> PassRecord:
         """Take a redemption back: the person was admitted, and the turnstile did not turn."""
         return self._one(PassRecord, "POST", "/v1/passes/{}/undo", pass_id, body=undo)
+
+    def list_redemptions(
+        self,
+        *,
+        gate: str | None = None,
+        outcome: Outcome | None = None,
+        scanner: str | None = None,
+        pass_: UUID | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> Page[RedemptionAttempt]:
+        """Read a page of the attempts to redeem passes, newest first.
+
+        Args:
+            gate: At this gate alone.
+            outcome: With this outcome alone.
+            scanner: By this key, account or chat alone, as `scanner` names it.
+            pass_: Of this pass alone.
+            since: Made then or later.
+            until: Made before then.
+            before: The `next` of the page before.
+            limit: How many at most, 1 to 200.
+        """
+        return self._page(
+            RedemptionAttempt,
+            "/v1/redemptions",
+            gate=gate,
+            outcome=outcome,
+            scanner=scanner,
+            **{"pass": None if pass_ is None else str(pass_)},
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
+        )
+
+    def iter_redemptions(
+        self,
+        *,
+        gate: str | None = None,
+        outcome: Outcome | None = None,
+        scanner: str | None = None,
+        pass_: UUID | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[RedemptionAttempt]:
+        """Read all attempts that `list_redemptions` filters, newest first."""
+        return each(
+            lambda cursor: self.list_redemptions(
+                gate=gate,
+                outcome=outcome,
+                scanner=scanner,
+                pass_=pass_,
+                since=since,
+                until=until,
+                before=cursor,
+                limit=200,
+            )
+        )
 
     def get_pass_qr_png(self, pass_id: UUID) -> bytes:
         """Read the pass's QR code as a PNG."""

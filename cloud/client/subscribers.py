@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 from cloud.client.connection import Connection, each
 from cloud.client.pages import Page
-from cloud.contract import IssuedSubscriber, NewSubscriber, Subscriber, SubscriberChange
+from cloud.contract import (
+    Delivery,
+    IssuedSubscriber,
+    NewSubscriber,
+    RolledSecret,
+    Subscriber,
+    SubscriberChange,
+)
 
 
 class Subscribers(Connection):
@@ -40,6 +47,18 @@ class Subscribers(Connection):
             gate_id,
             subscriber_id,
             body=change,
+        )
+
+    def test_subscriber(self, gate_id: str, subscriber_id: str) -> Delivery:
+        """Send a test message, five a minute at most. The answer is its delivery."""
+        return self._one(
+            Delivery, "POST", "/v1/gates/{}/subscribers/{}/test", gate_id, subscriber_id
+        )
+
+    def roll_subscriber_secret(self, gate_id: str, subscriber_id: str) -> RolledSecret:
+        """Give a webhook a new secret; it is shown only here."""
+        return self._one(
+            RolledSecret, "POST", "/v1/gates/{}/subscribers/{}/secret", gate_id, subscriber_id
         )
 
     def delete_subscriber(self, gate_id: str, subscriber_id: str) -> None:
