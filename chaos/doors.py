@@ -8,15 +8,15 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-import httpx
-
 from chaos.world import World, gate_of_chat
-from cloud.contract import Outcome, Redemption
+from cloud.client import ApiUnreachable, Client, Unavailable
+from cloud.contract import Outcome, RedemptionRequest
 from demo.story import decode
 
 SCANNERS = 3
@@ -46,8 +46,7 @@ class Doors:
         self._read: dict[int, str] = {}
         self._gates: dict[str, str] = {}
         self._later: list[tuple[str, str]] = []
-        headers = {"Authorization": f"Bearer {world.scanner_key}"}
-        self._api = httpx.Client(base_url=world.api_url, headers=headers, timeout=5)
+        self._api = Client(world.api_url, world.scanner_key, timeout_s=5)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -103,18 +102,11 @@ class Doors:
 
     def _redeem(self, token: str, gate: str) -> Attempt | None:
         """Try until there is an answer, with one nonce; None where the run ends before."""
-        nonce = uuid4().hex
-        asked = {"token": token, "nonce": nonce, "gate": gate}
+        attempt = RedemptionRequest(token=token, nonce=uuid4().hex, gate=gate)
         while True:
-            try:
-                answer = self._api.post("/v1/passes/redeem", json=asked)
-            except httpx.TransportError:
-                answer = None
-            if answer is not None and answer.is_success:
-                redemption = Redemption.model_validate_json(answer.content)
-                return Attempt(token, nonce, redemption.outcome)
-            if answer is not None and not answer.is_server_error:
-                answer.raise_for_status()
+            with suppress(ApiUnreachable, Unavailable):
+                outcome = self._api.redeem_pass(attempt).outcome
+                return Attempt(token, attempt.nonce, outcome)
             if self._stop.wait(AGAIN_AFTER_S):
                 return None
 

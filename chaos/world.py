@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 from pydantic import SecretStr
@@ -19,7 +18,16 @@ from chaos import camera
 from chaos.device import IDENTITY, write_orders
 from chaos.parts import Part
 from chaos.plan import CAMERA, Plan, Scale
-from cloud.contract import Channel, EnrolmentCode, EnrolmentRequest, Role, Topic, VisitorLink
+from cloud.client import Client as Api
+from cloud.contract import (
+    Channel,
+    EnrolmentRequest,
+    NewGate,
+    NewKey,
+    NewSubscriber,
+    Role,
+    Topic,
+)
 from cloud.settings import Settings
 from cloud.store import Store
 from demo.stage import ROOT, free_port
@@ -190,40 +198,23 @@ def _furnish(world: World, plan: Plan) -> None:
         stdout=subprocess.PIPE,
         check=True,
     )
-    headers = {"Authorization": f"Bearer {json.loads(made.stdout)['key']}"}
-    with httpx.Client(base_url=world.api_url, headers=headers, timeout=10) as api:
-
-        def post(path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-            answer = api.post(path, json=body)
-            if answer.is_error:
-                raise WorldError(f"POST {path} was answered {answer.status_code}: {answer.text}")
-            return answer
-
-        key = post("/v1/keys", {"name": "door", "role": Role.SCANNER})
-        world.scanner_key = key.json()["key"]
+    with Api(world.api_url, json.loads(made.stdout)["key"]) as api:
+        world.scanner_key = api.create_key(NewKey(name="door", role=Role.SCANNER)).key
         folders = world.device_folders()
         if world.scale.camera:
             folders.append(world.camera_folder)
         for number, folder in enumerate(folders):
             gate = gate_id(number)
-            post("/v1/gates", {"id": gate, "name": f"Gate {number}"})
+            api.create_gate(NewGate(id=gate, name=f"Gate {number}"))
             for channel, address, topic in (
                 (Channel.TELEGRAM, str(PASSES + number), Topic.PASS),
                 (Channel.TELEGRAM, str(ALERTS + number), Topic.REFUSAL),
                 (Channel.EMAIL, mailbox(number), Topic.REFUSAL),
             ):
-                post(
-                    f"/v1/gates/{gate}/subscribers",
-                    {"channel": channel, "address": address, "topics": [topic]},
-                )
-            link = VisitorLink.model_validate_json(
-                api.get(f"/v1/gates/{gate}/visitor-link").content
-            )
-            world.codes.append(link.code)
-            code = EnrolmentCode.model_validate_json(
-                post(f"/v1/gates/{gate}/enrolment-codes").content
-            )
-            _enrol(world, folder, code.code)
+                subscriber = NewSubscriber(channel=channel, address=address, topics=[topic])
+                api.create_subscriber(gate, subscriber)
+            world.codes.append(api.get_visitor_link(gate).code)
+            _enrol(world, folder, api.create_enrolment_code(gate).code)
             if number < len(plan.orders):
                 write_orders(folder, plan.orders[number])
 

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 from rich.panel import Panel
 
+from cloud.client import Client, ClientError
 from demo.stage import GATE, ROOT, Stage, StageError
 from demo.story import StoryError, play_out
 
@@ -46,9 +46,11 @@ def _once(stage: Stage, source: str) -> None:
             with stage.running("edge", EDGE_SOURCE=source, DEMO_EDGE_OPTIONS="") as edge:
                 if edge.wait(PLAY_TIMEOUT_S):
                     raise StageError("the edge failed; its last lines above say why")
-            headers = {"Authorization": f"Bearer {stage.keys['dashboard']}"}
-            with httpx.Client(base_url=stage.api_url, headers=headers, timeout=10) as api:
-                story = play_out(api, stage.keys["scanner"])
+            with (
+                Client(stage.api_url, stage.keys["dashboard"]) as api,
+                Client(stage.api_url, stage.keys["scanner"]) as scanner,
+            ):
+                story = play_out(api, scanner)
     typer.echo(json.dumps(asdict(story)))
 
 
@@ -105,7 +107,7 @@ def main(
                 _once(stage, source)
             else:
                 _until_interrupted(stage, source)
-    except (StageError, StoryError) as error:
+    except (StageError, StoryError, ClientError) as error:
         console.print(f"[red]The demo failed:[/red] {error}")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:

@@ -16,7 +16,8 @@ from typing import Final
 
 import httpx
 
-from cloud.contract import EnrolmentCode, Role
+from cloud.client import Client
+from cloud.contract import Channel, NewGate, NewKey, NewSubscriber, Role
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROCFILE: Final = ROOT / "demo" / "Procfile"
@@ -154,7 +155,12 @@ class Stage:
         return done.stdout
 
     def prepare(self) -> None:
-        """Make keys, the gate and its subscribers, and enrol the device; once for each state."""
+        """Make keys, the gate and its subscribers, and enrol the device; once for each state.
+
+        Raises:
+            StageError: a command failed.
+            ClientError: the API did not answer.
+        """
         kept = self.state / "keys.json"
         if kept.exists():
             self.keys = json.loads(kept.read_text())
@@ -163,30 +169,19 @@ class Stage:
             self._command("cloud", "keys", "create", "demo", "--role", Role.ADMIN, "--json")
         )
         keys = {"admin": issued["key"]}
-        with httpx.Client(
-            base_url=self.api_url, headers={"Authorization": f"Bearer {keys['admin']}"}, timeout=10
-        ) as api:
-
-            def post(path: str, body: dict[str, object] | None = None) -> httpx.Response:
-                answer = api.post(path, json=body)
-                if answer.is_error:
-                    raise StageError(
-                        f"POST {path} was answered {answer.status_code}: {answer.text}"
-                    )
-                return answer
-
-            post("/v1/gates", {"id": GATE, "name": "Front door"})
+        with Client(self.api_url, keys["admin"]) as api:
+            api.create_gate(NewGate(id=GATE, name="Front door"))
             for name, role in (("dashboard", Role.OPERATOR), ("scanner", Role.SCANNER)):
                 bound = GATE if role is Role.SCANNER else None
-                keys[name] = post(
-                    "/v1/keys", {"name": f"demo {name}", "role": role, "gate": bound}
-                ).json()["key"]
+                new = NewKey(name=f"demo {name}", role=role, gate=bound)
+                keys[name] = api.create_key(new).key
             chat = os.environ.get("DEMO_TELEGRAM_CHAT", "1")
-            for channel, address in (("telegram", chat), ("email", "guard@example.org")):
-                post(f"/v1/gates/{GATE}/subscribers", {"channel": channel, "address": address})
-            code = EnrolmentCode.model_validate_json(
-                post(f"/v1/gates/{GATE}/enrolment-codes").content
-            )
+            for channel, address in (
+                (Channel.TELEGRAM, chat),
+                (Channel.EMAIL, "guard@example.org"),
+            ):
+                api.create_subscriber(GATE, NewSubscriber(channel=channel, address=address))
+            code = api.create_enrolment_code(GATE)
         self._command("edge", "enrol", "--code", code.code, "--name", "demo camera")
         kept.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

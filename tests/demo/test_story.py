@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
+from cloud.client import Client
 from cloud.contract import Access, EventPage, EventRecord, Label, PassRecord, PassStatus
 from demo.story import Story, StoryError, decode, play_out
 
@@ -77,8 +78,11 @@ def _api(
 
 def _play(seen: list[EventRecord], outcomes: list[str], png: bytes) -> Story:
     transport = httpx.MockTransport(_api(seen, outcomes, png))
-    with httpx.Client(transport=transport, base_url="http://cloud") as api:
-        return play_out(api, "scanner-key")
+    with (
+        Client("http://cloud", "operator-key", transport=transport) as api,
+        Client("http://cloud", "scanner-key", transport=transport) as scanner,
+    ):
+        return play_out(api, scanner)
 
 
 REFUSED = _record(1, Access.REFUSED)

@@ -21,8 +21,19 @@ import pytest
 import uuid_utils
 from aiosmtpd.controller import Controller
 
-from cloud.contract import EnrolmentCode, Event, EventPage, EventRecord, Label
-from demo.story import decode, events, play_out
+from cloud.client import ApiUnreachable, Client, Unavailable
+from cloud.contract import (
+    Access,
+    Channel,
+    Decision,
+    EnrolmentRequest,
+    Event,
+    Label,
+    NewKey,
+    NewSubscriber,
+    Role,
+)
+from demo.story import decode, play_out
 from tests.cloud.notify.test_mail import Mailbox
 from tests.deploy.engine import ROOT, docker, health, inspected, wait_until
 from tests.doubles.bot_api import TOKEN, BotApiDouble
@@ -78,14 +89,9 @@ class Installation:
         docker("start", self.container(service))
         wait_until(lambda: health(self.container(service)) == "healthy", f"{service} is healthy")
 
-    def api(self, key: str) -> httpx.Client:
+    def api(self, key: str) -> Client:
         """A client with a key."""
-        port = self.environment["MASKGATE_API_PORT"]
-        return httpx.Client(
-            base_url=f"http://127.0.0.1:{port}",
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=10,
-        )
+        return Client(f"http://127.0.0.1:{self.environment['MASKGATE_API_PORT']}", key)
 
 
 @pytest.fixture(scope="module")
@@ -133,18 +139,15 @@ def keys(installation: Installation) -> dict[str, str]:
     made = installation.compose("cloud", "keys", "create", "Ana", "--role", "admin", "--json")
     admin = str(json.loads(made)["key"])
     with installation.api(admin) as api:
-
-        def post(path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-            answer = api.post(path, json=body)
-            assert answer.is_success, answer.text
-            return answer
-
-        for channel, address in (("telegram", str(CHAT)), ("email", "guard@example.org")):
-            post("/v1/gates/main/subscribers", {"channel": channel, "address": address})
-        scanner = post("/v1/keys", {"name": "Door", "role": "scanner", "gate": "main"}).json()
-        code = EnrolmentCode.model_validate_json(post("/v1/gates/main/enrolment-codes").content)
-        device = post("/v1/devices/enrol", {"code": code.code, "name": "hand"}).json()
-    return {"admin": admin, "scanner": scanner["key"], "device": device["device_key"]}
+        for channel, address in (
+            (Channel.TELEGRAM, str(CHAT)),
+            (Channel.EMAIL, "guard@example.org"),
+        ):
+            api.create_subscriber("main", NewSubscriber(channel=channel, address=address))
+        scanner = api.create_key(NewKey(name="Door", role=Role.SCANNER, gate="main"))
+        code = api.create_enrolment_code("main")
+        device = api.enrol_device(EnrolmentRequest(code=code.code, name="hand"))
+    return {"admin": admin, "scanner": scanner.key, "device": device.device_key}
 
 
 def _event(label: Label) -> Event:
@@ -160,25 +163,33 @@ def _event(label: Label) -> Event:
     )
 
 
-def _posted(installation: Installation, device: str, event: Event) -> httpx.Response:
-    """Post an event; an API that is away answers 503 here."""
+def _posted(installation: Installation, device: str, event: Event) -> Decision | None:
+    """Post an event; None where the API is away, or its store."""
     with installation.api(device) as api:
         try:
-            return api.post("/v1/events", content=event.model_dump_json())
-        except httpx.TransportError:
-            return httpx.Response(httpx.codes.SERVICE_UNAVAILABLE)
+            return api.post_event(event)
+        except (ApiUnreachable, Unavailable):
+            return None
 
 
-def _accepted(installation: Installation, device: str, event: Event) -> httpx.Response:
+def _is_ready(api: Client) -> bool:
+    try:
+        return api.readyz() != ""
+    except (ApiUnreachable, Unavailable):
+        return False
+
+
+def _accepted(installation: Installation, device: str, event: Event) -> Decision:
     """Post an event as an edge does: again and again until it is acknowledged."""
-    answers: list[httpx.Response] = []
+    decisions: list[Decision] = []
 
     def acknowledged() -> bool:
-        answers.append(_posted(installation, device, event))
-        return answers[-1].is_success
+        decision = _posted(installation, device, event)
+        decisions.extend([decision] if decision else [])
+        return decision is not None
 
     wait_until(acknowledged, "the event is accepted")
-    return answers[-1]
+    return decisions[-1]
 
 
 def test_all_is_hardened_and_nothing_secret_is_in_an_environment(
@@ -207,7 +218,7 @@ def test_up_once_more_changes_nothing(installation: Installation, keys: dict[str
     assert "The dashboard:" in installation.compose("up")
     assert installation.container("api") == before
     with installation.api(keys["admin"]) as api:
-        assert [gate["id"] for gate in api.get("/v1/gates").json()] == ["main"]
+        assert [gate.id for gate in api.list_gates()] == ["main"]
 
 
 def test_the_story_from_the_camera_to_the_door(
@@ -215,12 +226,12 @@ def test_the_story_from_the_camera_to_the_door(
 ) -> None:
     began = time.monotonic()
     installation.compose("edge")
-    with installation.api(keys["admin"]) as api:
+    with installation.api(keys["admin"]) as api, installation.api(keys["scanner"]) as scanner:
         wait_until(
-            lambda: {event.access.value for event in events(api)} == {"refused", "granted"},
+            lambda: {event.access for event in api.iter_events()} == set(Access),
             "one was refused and one was granted",
         )
-        story = play_out(api, keys["scanner"])
+        story = play_out(api, scanner)
     photos = installation.bot_api.wait_for_photos(1)
     assert photos[0].chat_id == str(CHAT)
     assert decode(photos[0].photo)
@@ -242,30 +253,28 @@ def test_a_service_is_killed_and_nothing_is_lost(
     installation: Installation, keys: dict[str, str], service: str
 ) -> None:
     began = time.monotonic()
-    before = _accepted(installation, keys["device"], _event(Label.WITH_MASK)).json()
+    before = _accepted(installation, keys["device"], _event(Label.WITH_MASK))
     photos = len(installation.bot_api.photos)
     installation.kill(service)
     meanwhile = _event(Label.WITH_MASK)
     if service in {"redis", "api"}:
         # An edge keeps what is not acknowledged, and sends it again; so does this one, below.
-        assert not _posted(installation, keys["device"], meanwhile).is_success
+        assert _posted(installation, keys["device"], meanwhile) is None
     else:
         _accepted(installation, keys["device"], meanwhile)
     if service == "bot":
         installation.bot_api.receive(CHAT, "/status")
     answered = len(installation.bot_api.messages)
     installation.start(service)
-    decision = _accepted(installation, keys["device"], meanwhile).json()
-    assert decision["access"] == "granted"
+    assert _accepted(installation, keys["device"], meanwhile).access is Access.GRANTED
     with installation.api(keys["admin"]) as api:
-        wait_until(lambda: api.get("/readyz").status_code == httpx.codes.OK, "the API is ready")
-        kept = {str(event.id) for event in events(api)}
-        assert {before["event_id"], str(meanwhile.id)} <= kept
+        wait_until(lambda: _is_ready(api), "the API is ready")
+        kept = {str(event.id) for event in api.iter_events()}
+        assert {str(before.event_id), str(meanwhile.id)} <= kept
         assert kept >= set(installation.figures.setdefault("events", []))
         installation.figures["events"] = sorted(kept)
         # Its pass was drawn and sent, whoever was killed meanwhile.
-        record = EventRecord.model_validate_json(api.get(f"/v1/events/{meanwhile.id}").content)
-        assert record.pass_record is not None
+        assert api.get_event(meanwhile.id).pass_record is not None
     installation.bot_api.wait_for_photos(photos + 1, 90)
     if service == "bot":
         installation.bot_api.wait_for_messages(answered + 1, 90)
@@ -297,8 +306,7 @@ def test_a_door_cut_off_and_killed_delivers_what_it_saw(
     with installation.api(keys["admin"]) as api:
 
         def delivered() -> bool:
-            page = EventPage.model_validate_json(api.get("/v1/events?limit=100").content)
-            return any(cut_off < event.occurred_at < killed for event in page.items)
+            return any(cut_off < event.occurred_at < killed for event in api.list_events(limit=100))
 
         wait_until(delivered, "the event of the time without a cloud")
     installation.figures["outbox_survived"] = True

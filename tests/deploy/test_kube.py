@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from cloud.contract import Access
+from cloud.client import Client
+from cloud.contract import Access, Channel, NewGate, NewSubscriber
 from demo.clip import BUNDLED
-from demo.story import events, play_out
+from demo.story import play_out
 from tests.charts.rendering import CLOUD, EDGE, Manifest, rendered
 from tests.deploy.kube_node import GATEWAY, Node, Pod, podman, until
 from tests.doubles.bot_api import BotApiDouble
@@ -139,10 +140,9 @@ def _key(api: Pod, name: str, role: str, *more: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def operator(cloud_up: Pod) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {_key(cloud_up, 'Front desk', 'operator')}"}
-    address = f"http://{cloud_up.address}:8000"
-    with httpx.Client(base_url=address, headers=headers, timeout=20) as client:
+def operator(cloud_up: Pod) -> Iterator[Client]:
+    key = _key(cloud_up, "Front desk", "operator")
+    with Client(f"http://{cloud_up.address}:8000", key, timeout_s=20) as client:
         yield client
 
 
@@ -179,14 +179,13 @@ def test_what_helm_test_runs_passes(node: Node, cloud_up: Pod) -> None:
 
 
 @pytest.fixture(scope="module")
-def door(node: Node, cloud_up: Pod, set_up: None, operator: httpx.Client) -> Pod:
+def door(node: Node, cloud_up: Pod, set_up: None, operator: Client) -> Pod:
     """A door that was there before the cloud: it waits for it, and enrols."""
     code = cloud_up.exec(*("python", "-m", "cloud", "enrolment-codes", "create", "main", "--json"))
     assert isinstance(node.secrets, dict)
     node.secrets["door-front"] = {"enrolment-code": json.loads(code.stdout)["code"]}
-    subscriber = {"channel": "telegram", "address": VISITOR}
-    made = operator.post("/v1/gates/main/subscribers", json=subscriber)
-    assert made.status_code == 201, made.text
+    subscriber = NewSubscriber(channel=Channel.TELEGRAM, address=VISITOR)
+    operator.create_subscriber("main", subscriber)
     cloud_up.stop()
     pod = node.play("DaemonSet", "front")
     cloud_up.start()
@@ -196,15 +195,17 @@ def door(node: Node, cloud_up: Pod, set_up: None, operator: httpx.Client) -> Pod
 
 
 def test_a_person_is_refused_then_admitted_and_gets_a_code_that_opens_once(
-    door: Pod, operator: httpx.Client, cloud_up: Pod, bot_api: BotApiDouble
+    door: Pod, operator: Client, cloud_up: Pod, bot_api: BotApiDouble
 ) -> None:
     door.wait()
     until(
-        lambda: {event.access for event in events(operator)} >= {Access.GRANTED, Access.REFUSED},
+        lambda: {event.access for event in operator.iter_events()} == set(Access),
         "one person refused and one admitted",
         timeout_s=180,
     )
-    story = play_out(operator, _key(cloud_up, "Turnstile", "scanner", "--gate", "main"))
+    key = _key(cloud_up, "Turnstile", "scanner", "--gate", "main")
+    with Client(operator.url, key, timeout_s=20) as scanner:
+        story = play_out(operator, scanner)
     assert story.refused >= 1
     assert story.granted >= 1
     until(lambda: bool(bot_api.photos), "a code in Telegram")
@@ -212,9 +213,9 @@ def test_a_person_is_refused_then_admitted_and_gets_a_code_that_opens_once(
 
 
 def test_a_door_lives_while_the_cloud_is_away_and_delivers_what_it_decided(
-    door: Pod, operator: httpx.Client, cloud_up: Pod
+    door: Pod, operator: Client, cloud_up: Pod
 ) -> None:
-    before = {event.id for event in events(operator)}
+    before = {event.id for event in operator.iter_events()}
     cloud_up.stop()
     online = "maskgate_edge_online=0"
     probe = ("python", "/app/probe.py", "http://127.0.0.1:9100/metrics")
@@ -226,7 +227,7 @@ def test_a_door_lives_while_the_cloud_is_away_and_delivers_what_it_decided(
     cloud_up.start()
     cloud_up.wait()
     until(lambda: _outbox_depth(door) == 0, "the outbox is emptied", timeout_s=180)
-    assert len({event.id for event in events(operator)} - before) >= waiting
+    assert len({event.id for event in operator.iter_events()} - before) >= waiting
 
 
 def _outbox_depth(door: Pod) -> int:
@@ -250,16 +251,16 @@ def test_a_door_that_is_enrolled_starts_without_the_cloud_and_without_its_code(
 
 
 def test_a_killed_redis_has_everything_when_it_is_back(
-    redis: Pod, cloud_up: Pod, operator: httpx.Client, node: Node
+    redis: Pod, cloud_up: Pod, operator: Client, node: Node
 ) -> None:
-    known = {event.id for event in events(operator)}
+    known = {event.id for event in operator.iter_events()}
     podman("kill", f"{redis.name}-redis")
     until(lambda: not cloud_up.answers("readinessProbe"), "the API says that it is not ready")
     assert cloud_up.answers("livenessProbe")
     redis.start()
     redis.wait()
     cloud_up.wait()
-    assert known <= {event.id for event in events(operator)}
+    assert known <= {event.id for event in operator.iter_events()}
 
 
 def _job_from_the_cron_job(node: Node, name: str, *arguments: str) -> Pod:
@@ -273,7 +274,7 @@ def _job_from_the_cron_job(node: Node, name: str, *arguments: str) -> Pod:
 
 
 def test_a_backup_is_written_and_brought_back(
-    node: Node, cloud_up: Pod, worker: Pod, operator: httpx.Client
+    node: Node, cloud_up: Pod, worker: Pod, operator: Client
 ) -> None:
     tonight = _job_from_the_cron_job(node, "tonight")
     assert tonight.exit_code() == 0, tonight.log()
@@ -281,8 +282,8 @@ def test_a_backup_is_written_and_brought_back(
     assert written.stat().st_size > 100
     assert written.stat().st_mode & 0o077 == 0
 
-    kept = {gate["id"] for gate in operator.get("/v1/gates").json()}
-    operator.post("/v1/gates", json={"id": "of-later", "name": "Made after the backup"})
+    kept = {gate.id for gate in operator.list_gates()}
+    operator.create_gate(NewGate(id="of-later", name="Made after the backup"))
     for pod in (cloud_up, worker):
         pod.stop()
     restore = _job_from_the_cron_job(
@@ -292,11 +293,11 @@ def test_a_backup_is_written_and_brought_back(
     for pod in (cloud_up, worker):
         pod.start()
         pod.wait()
-    assert {gate["id"] for gate in operator.get("/v1/gates").json()} == kept
+    assert {gate.id for gate in operator.list_gates()} == kept
 
 
 def test_the_password_of_redis_is_changed_as_the_docs_have_it(
-    node: Node, redis: Pod, cloud_up: Pod, operator: httpx.Client
+    node: Node, redis: Pod, cloud_up: Pod, operator: Client
 ) -> None:
     new = secrets.token_hex(24)
     changed = redis.exec(
@@ -316,4 +317,4 @@ def test_the_password_of_redis_is_changed_as_the_docs_have_it(
         podman("pod", "rm", "--force", "--time", "30", pod.name)
     node.play("StatefulSet", "redis").wait()
     node.play("Deployment", "api").wait()
-    assert operator.get("/v1/gates").status_code == 200
+    assert operator.list_gates().items

@@ -12,10 +12,10 @@ import psutil
 import pytest
 from uuid_utils.compat import uuid7
 
-from cloud.contract import Event, EventRecord, Label, ProblemCode
+from cloud.client import Client, Unavailable
+from cloud.contract import Access, Decision, Event, EventRecord, Label, ProblemCode
 from demo.clip import BUNDLED
 from demo.stage import Stage
-from demo.story import events
 from edge.outbox import Outbox
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -28,14 +28,9 @@ def _until(holds: Callable[[], bool], what: str, timeout_s: float = 90) -> None:
         sleep(0.1)
 
 
-def _admin(stage: Stage) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {stage.keys['admin']}"}
-    return httpx.Client(base_url=stage.api_url, headers=headers, timeout=30)
-
-
 def _kept(stage: Stage) -> list[EventRecord]:
-    with _admin(stage) as api:
-        return list(events(api))
+    with Client(stage.api_url, stage.keys["admin"], timeout_s=30) as api:
+        return list(api.iter_events())
 
 
 def _waiting(stage: Stage) -> int:
@@ -83,7 +78,7 @@ def _redis_of(honcho: subprocess.Popen[bytes]) -> psutil.Process:
 def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
-    def post() -> httpx.Response:
+    def post() -> Decision:
         now = datetime.now(UTC)
         event = Event(
             id=uuid7(),
@@ -93,34 +88,27 @@ def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
             first_seen_at=now,
             occurred_at=now,
         )
-        return httpx.post(
-            f"{stage.api_url}/v1/events",
-            content=event.model_dump_json(),
-            headers={
-                "Authorization": f"Bearer {stage.device_key()}",
-                "Content-Type": "application/json",
-            },
-            timeout=30,
-        )
+        with Client(stage.api_url, stage.device_key(), timeout_s=30) as device:
+            return device.post_event(event)
 
     with stage.running("api", "worker") as cloud:
         with stage.running("redis") as redis:
             stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
             stage.prepare()
             acknowledged = [post() for _ in range(20)]
-            assert {answer.status_code for answer in acknowledged} == {201}
             _redis_of(redis).send_signal(signal.SIGKILL)
             redis.wait(30)
 
-        away = post()
-        assert away.status_code == 503
-        assert away.json()["code"] == ProblemCode.STORE_UNAVAILABLE
-        assert int(away.headers["Retry-After"]) >= 1
+        with pytest.raises(Unavailable) as away:
+            post()
+        assert (away.value.status, away.value.code) == (503, ProblemCode.STORE_UNAVAILABLE)
+        assert away.value.retry_after_s is not None
+        assert away.value.retry_after_s >= 1
         assert httpx.get(f"{stage.api_url}/healthz", timeout=30).status_code == 200
         assert httpx.get(f"{stage.api_url}/readyz", timeout=30).status_code == 503
 
         with stage.running("redis"):
             stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
-            kept = {str(event.id) for event in _kept(stage)}
-            assert kept == {answer.json()["event_id"] for answer in acknowledged}
-            assert post().status_code == 201
+            kept = {event.id for event in _kept(stage)}
+            assert kept == {decision.event_id for decision in acknowledged}
+            assert post().access is Access.GRANTED
