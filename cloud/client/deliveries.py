@@ -1,10 +1,12 @@
 """Deliveries: what was to be told to whom, and what became of it."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
 
 from cloud.client.connection import Connection, each
 from cloud.client.pages import Page
-from cloud.contract import Delivery, DeliveryStatus
+from cloud.contract import Channel, Delivery, DeliveryStatus
 
 
 class Deliveries(Connection):
@@ -15,6 +17,11 @@ class Deliveries(Connection):
         *,
         gate: str | None = None,
         status: DeliveryStatus | None = None,
+        event: UUID | None = None,
+        channel: Channel | None = None,
+        subscriber: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: str | None = None,
         limit: int | None = None,
     ) -> Page[Delivery]:
@@ -23,19 +30,52 @@ class Deliveries(Connection):
         Args:
             gate: Of this gate alone.
             status: With this status alone.
+            event: That tell of this event alone.
+            channel: By this channel alone.
+            subscriber: To the subscriber of this id alone.
+            since: Made then or later.
+            until: Made before then.
             before: The `next` of the page before.
             limit: How many at most, 1 to 200.
         """
         return self._page(
-            Delivery, "/v1/deliveries", gate=gate, status=status, before=before, limit=limit
+            Delivery,
+            "/v1/deliveries",
+            gate=gate,
+            status=status,
+            event=None if event is None else str(event),
+            channel=channel,
+            subscriber=subscriber,
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
         )
 
     def iter_deliveries(
-        self, *, gate: str | None = None, status: DeliveryStatus | None = None
+        self,
+        *,
+        gate: str | None = None,
+        status: DeliveryStatus | None = None,
+        event: UUID | None = None,
+        channel: Channel | None = None,
+        subscriber: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Iterator[Delivery]:
         """Read all deliveries that `list_deliveries` filters, newest first."""
         return each(
-            lambda cursor: self.list_deliveries(gate=gate, status=status, before=cursor, limit=200)
+            lambda cursor: self.list_deliveries(
+                gate=gate,
+                status=status,
+                event=event,
+                channel=channel,
+                subscriber=subscriber,
+                since=since,
+                until=until,
+                before=cursor,
+                limit=200,
+            )
         )
 
     def resend_delivery(self, delivery_id: str) -> Delivery:

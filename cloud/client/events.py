@@ -12,7 +12,7 @@ from cloud.client.connection import Connection, each
 from cloud.client.errors import ApiUnreachable, StreamGap
 from cloud.client.pages import Page
 from cloud.client.stream import StreamMessage, messages
-from cloud.contract import Access, Decision, Event, EventRecord, Label
+from cloud.contract import Access, Acknowledgement, Decision, Event, EventRecord, Label
 
 PULSE_S: Final = 15.0
 """A stream says that it is alive this often: three times as long without a word, and it is not."""
@@ -31,6 +31,10 @@ class Events(Connection):
     def get_event(self, event_id: UUID) -> EventRecord:
         """Read one event with its pass as it is now."""
         return self._one(EventRecord, "GET", "/v1/events/{}", event_id)
+
+    def acknowledge_event(self, event_id: UUID) -> Acknowledgement:
+        """Take charge of an event. The first who does is kept; later calls say who that was."""
+        return self._one(Acknowledgement, "POST", "/v1/events/{}/acknowledge", event_id)
 
     def list_events(
         self,

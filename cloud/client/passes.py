@@ -12,6 +12,8 @@ from cloud.contract import (
     NewPass,
     Outcome,
     PassRecord,
+    PassSource,
+    PassStatus,
     Redemption,
     RedemptionAttempt,
     RedemptionRequest,
@@ -32,6 +34,62 @@ class Passes(Connection):
     def get_pass(self, pass_id: UUID) -> PassRecord:
         """Read a pass as it is now."""
         return self._one(PassRecord, "GET", "/v1/passes/{}", pass_id)
+
+    def list_passes(
+        self,
+        *,
+        gate: str | None = None,
+        status: PassStatus | None = None,
+        source: PassSource | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> Page[PassRecord]:
+        """Read a page of passes, newest first, never with their tokens.
+
+        Args:
+            gate: Of this gate alone.
+            status: With this status alone, as it is now.
+            source: Of events alone, or made by hand alone.
+            since: Made then or later.
+            until: Made before then.
+            before: The `next` of the page before.
+            limit: How many at most, 1 to 200.
+        """
+        return self._page(
+            PassRecord,
+            "/v1/passes",
+            gate=gate,
+            status=status,
+            source=source,
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
+        )
+
+    def iter_passes(
+        self,
+        *,
+        gate: str | None = None,
+        status: PassStatus | None = None,
+        source: PassSource | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[PassRecord]:
+        """Read all passes that `list_passes` filters, newest first."""
+        return each(
+            lambda cursor: self.list_passes(
+                gate=gate,
+                status=status,
+                source=source,
+                since=since,
+                until=until,
+                before=cursor,
+                limit=200,
+            )
+        )
 
     def create_pass(self, gate_id: str, new: NewPass) -> ManualPass:
         """Make a pass by hand."""

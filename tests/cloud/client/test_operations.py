@@ -26,9 +26,7 @@ NOT_OFFERED = {
 """Operations without a method, and why."""
 
 PENDING = {
-    "list_passes",
     "delete_gate",
-    "acknowledge_event",
 }
 """Operations whose method is still to be written."""
 
