@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from rq import Retry
 from rq.job import Job
+from rq.timeouts import JobTimeoutException
 
 from cloud import meters, retries, tracing
 from cloud.contract import Channel, Delivery, DeliveryStatus
@@ -39,7 +40,7 @@ from cloud.posting import (
     reached,
     written_down,
 )
-from cloud.store import DELIVER, InOtherHands
+from cloud.store import DELIVER, JOB_TIMEOUT_S, InOtherHands
 
 log = structlog.get_logger("cloud.jobs")
 
@@ -170,6 +171,10 @@ def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:
         return None
     except DeliveryPostponed as error:
         return _again(desk, delivery, error)
+    except JobTimeoutException:
+        # One that answers a byte at a time outlasts every timeout between two bytes.
+        reason = f"the other side took longer than {JOB_TIMEOUT_S} s"
+        return _again(desk, delivery, DeliveryPostponed(reason))
     match done:
         case Wait():
             desk.store.deliveries.release(delivery.id, done.reason)

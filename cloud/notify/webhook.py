@@ -99,6 +99,9 @@ class WebhookNotifier:
             wait = asked_s(asked, datetime.now(UTC))
             if status == httpx.codes.TOO_MANY_REQUESTS:
                 raise DeliveryThrottled("the webhook answered 429: it takes no more for now", wait)
+            if 300 <= status < 400:
+                said = f"the webhook answered {status}; redirections are not followed"
+                raise DeliveryPostponed(f"{said}: subscribe the address that it leads to", wait)
             raise DeliveryPostponed(f"the webhook answered {status}", wait)
         return ""
 
@@ -136,6 +139,9 @@ class WebhookNotifier:
             addresses = self._resolve(url.host, port)
         except OSError as error:
             raise DeliveryPostponed(f"the webhook's host {url.host} was not found") from error
+        except (ValueError, OverflowError) as error:
+            # A label that is too long, a port that is none: kept by a version that took them.
+            raise DeliveryImpossible("this webhook's address cannot be called") from error
         for address in addresses:
             if not self._private and not is_public(address):
                 raise DeliveryImpossible(

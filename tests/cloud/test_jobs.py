@@ -13,6 +13,7 @@ from rq import Retry
 from rq.executions import Execution
 from rq.job import Job
 from rq.registry import clean_registries
+from rq.timeouts import JobTimeoutException
 
 from cloud import jobs
 from cloud.contract import (
@@ -169,6 +170,19 @@ def test_what_may_arrive_later_is_tried_again(
     assert isinstance(again, Retry)
     assert again.intervals == [wait]
     assert only(store).status is DeliveryStatus.PENDING
+
+
+def test_a_side_that_outlasts_the_jobs_time_is_tried_again_by_the_schedule(
+    store: Store, telegram: Recorder, make_event: Make
+) -> None:
+    subscribe(store)
+    accept(store, make_event(Label.WITHOUT_MASK))
+    telegram.error = JobTimeoutException("timed out")
+    again = jobs.deliver(only(store).id)
+    assert isinstance(again, Retry)
+    assert again.intervals == [1]
+    assert "took longer than 30 s" in only(store).detail
+    assert only(store).attempts == 1
 
 
 def test_a_message_about_a_pass_that_is_over_is_not_sent(

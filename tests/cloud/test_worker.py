@@ -150,6 +150,26 @@ def test_a_flood_is_waited_out_and_a_breakdown_tried_again(
     assert delivery.status is DeliveryStatus.SENT
 
 
+def test_a_chat_that_is_told_to_wait_an_hour_keeps_no_other_waiting(
+    worker: Process, api: BotApiDouble, store: Store, make_event: Make
+) -> None:
+    for chat in ("43", "44"):
+        store.gates.subscribe(
+            Subscriber(id=chat, gate=GATE, channel=Channel.TELEGRAM, address=chat, created_at=now())
+        )
+    api.flood(retry_after=3600)
+    accept(store, make_event(Label.WITHOUT_MASK))
+    api.wait_for_messages(2)
+    sent = settled(store, 2)
+    assert {delivery.status for delivery in sent} == {DeliveryStatus.SENT}
+    (held,), _ = store.deliveries.page(
+        gate=None, status=DeliveryStatus.PENDING, before=None, limit=9
+    )
+    assert held.address not in {message.chat_id for message in api.messages}
+    assert "this chat waits until" in held.detail
+    assert (held.attempts, held.throttled) == (1, 1)
+
+
 def test_a_blocked_chat_is_failed_and_kept(
     worker: Process, api: BotApiDouble, store: Store, make_event: Make
 ) -> None:

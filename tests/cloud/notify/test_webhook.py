@@ -1,13 +1,18 @@
 """Webhooks against a receiver over HTTP, which checks signatures as the standard says."""
 
 import base64
+import contextlib
 import dataclasses
+import gzip
 import hashlib
 import hmac
+import itertools
 import json
+import resource
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -166,6 +171,89 @@ def test_gone_is_final(receiver: Receiver, webhook: WebhookNotifier) -> None:
     receiver.status = 410
     with pytest.raises(DeliveryImpossible, match="410"):
         webhook.send(message(receiver.port))
+
+
+class Raw:
+    """A server that answers every connection with the same bytes, whatever is asked."""
+
+    def __init__(self, answer: Iterable[bytes]) -> None:
+        self._answer = answer
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(65_536)
+                    for part in self._answer:
+                        connection.sendall(part)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+BOMB = gzip.compress(bytes(50_000_000))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        itertools.repeat(b"x" * 65_536, 20_000),
+        [b"", BOMB],
+    ],
+    ids=["1.3 GB", "a bomb"],
+)
+def test_what_a_webhook_answers_is_not_read(webhook: WebhookNotifier, body: list[bytes]) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1310720000\r\n\r\n"
+    server = Raw(itertools.chain([head], body))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    webhook.send(message(server.port))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 OK\r\n\r\n"),
+        b"HTTP/1.1 200 OK\r\n" + b"X-A: " + b"a" * 1_000_000,
+    ],
+)
+def test_what_is_no_http_is_postponed(webhook: WebhookNotifier, answer: bytes) -> None:
+    server = Raw([answer])
+    with pytest.raises(DeliveryPostponed):
+        webhook.send(message(server.port))
+    server.close()
+
+
+def test_a_port_without_tls_is_postponed(receiver: Receiver, webhook: WebhookNotifier) -> None:
+    there = dataclasses.replace(
+        message(receiver.port), address=f"https://127.0.0.1:{receiver.port}/"
+    )
+    with pytest.raises(DeliveryPostponed):
+        webhook.send(there)
+    assert receiver.bodies == []
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example.org", "hooks.example.org:99999"])
+def test_an_address_that_cannot_be_called_breaks_no_job(host: str) -> None:
+    notifier = WebhookNotifier(private_addresses=False)
+    with pytest.raises((DeliveryImpossible, DeliveryPostponed)):
+        notifier.send(Message(f"https://{host}/", "{}", id="x", secrets=(SecretStr(SECRET),)))
+    notifier.close()
+
+
+def test_a_redirection_is_told_and_not_followed(
+    receiver: Receiver, webhook: WebhookNotifier
+) -> None:
+    receiver.status = 302
+    receiver.headers = {"Location": f"http://127.0.0.1:{receiver.port}/elsewhere"}
+    with pytest.raises(DeliveryPostponed, match="redirections are not followed"):
+        webhook.send(message(receiver.port))
+    assert len(receiver.bodies) == 1
 
 
 def test_nobody_there_is_postponed(webhook: WebhookNotifier) -> None:
