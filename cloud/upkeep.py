@@ -15,6 +15,7 @@ from cloud.store import COMMAND, Removed, Store, now
 log = structlog.get_logger("cloud.upkeep")
 
 INTERVAL: Final = timedelta(days=1)
+LOST_JOBS_INTERVAL: Final = timedelta(minutes=15)
 LOOK_EVERY_S: Final = 60.0
 EXPIRES_SOON: Final = timedelta(days=7)
 """How long before its expiry a key is warned of, once a day."""
@@ -91,8 +92,19 @@ class Upkeep:
     def _work(self) -> None:
         while True:
             self.turn()
+            self.look_for_lost_jobs()
             if self._stop.wait(LOOK_EVERY_S):
                 return
+
+    def look_for_lost_jobs(self) -> None:
+        """Queue a job for every delivery that has lost its own, if it is time to look."""
+        try:
+            if self._store.lost_jobs.claim(LOST_JOBS_INTERVAL):
+                found = self._store.lost_jobs.put_back(now())
+                if found:
+                    log.warning("jobs_put_back", deliveries=found)
+        except StoreError as error:
+            log.warning("nobody looks for lost jobs: the store is away", error=str(error))
 
     def turn(self) -> bool:
         """Purge if it is time, and return whether that was done."""

@@ -36,6 +36,7 @@ from cloud.store.gates import Gates, subscriber_id
 from cloud.store.keys import Keys, MintedKey, StoredKey, amended, declared, expiry_of, mint
 from cloud.store.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.limits import Limits
+from cloud.store.lost_jobs import LostJobs
 from cloud.store.manual_passes import ManualPasses
 from cloud.store.migration import Migration
 from cloud.store.moments import now
@@ -180,6 +181,7 @@ class Store:
         self.outages = Outages(client, self.clerk)
         self.suspensions = Suspensions(client, audit_retention)
         self.webhook_secrets = WebhookSecrets(client)
+        self.lost_jobs = LostJobs(client, self.queue.connection, jobs)
         self.notices = Notices(client, self.clerk)
 
     @classmethod

@@ -174,6 +174,11 @@ class JobWriter:
             for function in (DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT)
         }
 
+    @staticmethod
+    def job_of(delivery_id: str) -> str:
+        """Return the name of the job that sends a delivery."""
+        return f"deliver-{delivery_id}"
+
     def commands(
         self,
         deliveries: Iterable[tuple[str, Channel]],
@@ -182,7 +187,7 @@ class JobWriter:
     ) -> list[Command]:
         """Return the commands that queue one job for each delivery, and one for a QR code."""
         calls = [
-            (DELIVER, delivery_id, f"deliver-{delivery_id}", channel in LETTERS)
+            (DELIVER, delivery_id, self.job_of(delivery_id), channel in LETTERS)
             for delivery_id, channel in deliveries
         ]
         if drawn_pass is not None:

@@ -20,13 +20,14 @@ def accept(store: Store, event: Event, gate: str, ago: timedelta) -> None:
     store.gates.subscribe(
         Subscriber(id="a", gate=gate, channel=Channel.TELEGRAM, address="42", created_at=now())
     )
+    then = now() - ago
     gatekeeping.accept(
         store,
-        event,
+        event.model_copy(update={"first_seen_at": then, "occurred_at": then}),
         gate=gate,
         device_id="camera",
         pass_lifetime=timedelta(minutes=5),
-        now=now() - ago,
+        now=then,
     )
 
 

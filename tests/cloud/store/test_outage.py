@@ -172,6 +172,8 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
         (EVENT.id,),
         {"gate": None, "wanted": Wanted(), "before": None, "limit": 5},
     ),
+    "lost_jobs.claim": ((timedelta(minutes=1),), {}),
+    "lost_jobs.put_back": ((NOW,), {}),
     "suspensions.refused": (("main", "a", "blocked", NOW), {"at_once": False}),
     "suspensions.reached": (("main", "a"), {}),
     "suspensions.suspend": (("main", "a", "asked", NOW), {}),
