@@ -1,8 +1,6 @@
 """What the bot answers. It knows the store and the texts, and nothing of Telegram."""
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -10,8 +8,10 @@ import structlog
 from pydantic import ValidationError
 
 from cloud import gatekeeping, invitations
-from cloud.audience import delivery_id
+from cloud.bot.alert_button import Acknowledged, press
+from cloud.bot.chat_settings import ChatSettings
 from cloud.bot.codes import NotAPicture, read_codes
+from cloud.bot.said import Said, spoken
 from cloud.contract import (
     Channel,
     Language,
@@ -23,9 +23,10 @@ from cloud.contract import (
 )
 from cloud.errors import GateClosed, GateUnknown, StoreError
 from cloud.notify.texts import bot_text, closed_text
-from cloud.posting import ACKNOWLEDGE
-from cloud.store import Alert, Store, now
+from cloud.store import Store, now, subscriber_id
 from cloud.tokens import token_in, tokens_in
+
+__all__ = ["Conversation", "Said"]
 
 log = structlog.get_logger("cloud.bot")
 
@@ -35,39 +36,10 @@ _PASSES = UUID("6f0e5f0a-3a5c-4d57-8f6e-0d9e1c4f6a21")
 PASSES_AT_ONCE = 10
 """At most so many passes of one photo or text are tried: more are not held before a camera."""
 
-LONGEST_MUTE = timedelta(days=7)
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+BOT_REMOVED = "the bot was blocked, or removed from the chat"
 
 ANYWHERE = frozenset({"start", "status", "help", "language", "gates", "mute"})
 """Commands that a group may give; the rest are for a chat with one person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a chat said.
-
-    Args:
-        command: without its slash; empty for a text that is no command.
-        rest: what follows the command, or the text.
-        message_id: Telegram's, the same when an update comes twice.
-        private: a chat with one person.
-    """
-
-    chat: str
-    name: str
-    language_code: str
-    private: bool
-    message_id: int
-    command: str
-    rest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """What the press of an alert's button came to: a word to who pressed, and texts to edit."""
-
-    word: str
-    edits: list[tuple[Alert, str]]
 
 
 class Conversation:
@@ -84,15 +56,16 @@ class Conversation:
         self._visitor_wait = visitor_wait
         self._pass_lifetime = pass_lifetime
         self._clock = clock
+        self._settings = ChatSettings(store, clock)
         self._commands: dict[str, Callable[[Said, Language], str | None]] = {
             "start": self._start,
             "status": self._status,
             "gates": self._gates,
-            "mute": self._mute,
+            "mute": self._settings.mute,
             "pass": self._pass,
             "scan": self._scan,
             "cancel": self._cancel,
-            "language": self._language,
+            "language": self._settings.speak,
             "help": lambda _said, language: bot_text("help", language),
         }
 
@@ -149,12 +122,73 @@ class Conversation:
         language = spoken(said.language_code)
         try:
             language = self._store.chats.language(said.chat) or language
-            return self._acknowledge(said, data, language)
+            return press(self._store, said, data, language, self._clock())
         except StoreError:
             log.warning("store unavailable")
             return Acknowledged(bot_text("unavailable", language), [])
 
+    def asks_for_administrator(self, said: Said) -> bool:
+        """Return whether it matters if who said this administers the group."""
+        try:
+            return self._settings.asks_for_administrator(said)
+        except StoreError:
+            log.warning("store unavailable")
+            return False
+
+    def move(self, old: str, new: str) -> None:
+        """Let what is kept of a chat follow it to its new id."""
+        try:
+            moved = self._store.migration.move(old, new, self._clock())
+        except StoreError as error:
+            # The worker that next writes to the old id is told of the new one, too.
+            log.warning("chat_not_migrated", old=old, new=new, reason=str(error))
+            return
+        log.info("chat_migrated", old=old, new=new, moved=moved)
+
+    def leave(self, chat: str) -> None:
+        """Tell a chat nothing more that has blocked or removed the bot."""
+        try:
+            self._store.visitors.leave(chat)
+            for gate in self._store.gates.of_address(Channel.TELEGRAM, chat):
+                subscriber = subscriber_id(Channel.TELEGRAM, chat)
+                self._store.suspensions.refused(
+                    gate, subscriber, BOT_REMOVED, self._clock(), at_once=True
+                )
+        except StoreError as error:
+            log.warning("chat_not_suspended", chat=chat, reason=str(error))
+            return
+        log.info("bot_removed", chat=chat)
+
+    def come_back(self, chat: str) -> None:
+        """Take a chat up again whose subscriptions `leave` suspended."""
+        try:
+            for gate in self._store.gates.of_address(Channel.TELEGRAM, chat):
+                held = self._store.gates.subscriber(gate, subscriber_id(Channel.TELEGRAM, chat))
+                if held is None or held.suspended_reason != BOT_REMOVED:
+                    continue
+                self._store.suspensions.resume(gate, held.id)
+                self._store.audit.record(
+                    actor=f"chat:{chat}",
+                    act="subscriber.resumed",
+                    subject=f"subscriber:{held.id}",
+                    gate=gate,
+                    now=self._clock(),
+                )
+        except StoreError as error:
+            log.warning("chat_not_resumed", chat=chat, reason=str(error))
+            return
+        log.info("bot_added", chat=chat)
+
+    def show_later(self, event_id: UUID) -> None:
+        """Let a worker show in an event's alerts who takes care of it."""
+        try:
+            self._store.deliveries.show_acknowledgement(event_id, self._clock())
+        except StoreError as error:
+            log.warning("acknowledgement_not_shown", event_id=str(event_id), reason=str(error))
+
     def _answer(self, said: Said, language: Language) -> str | None:
+        if said.forwarded and said.command:
+            return bot_text("forwarded", language) if said.private else None
         command = self._commands.get(said.command)
         if not said.private and (command is None or said.command not in ANYWHERE):
             return bot_text("private", language) if command is not None else None
@@ -225,18 +259,6 @@ class Conversation:
         ]
         return bot_text("gates", language, gates=gates)
 
-    def _mute(self, said: Said, language: Language) -> str:
-        asked = said.rest.strip().lower()
-        if asked == "off":
-            self._store.chats.mute(said.chat, None)
-            return bot_text("unmuted", language)
-        length = duration(asked)
-        if length is None:
-            return bot_text("mute_how", language)
-        until = self._clock() + length
-        self._store.chats.mute(said.chat, until)
-        return bot_text("muted", language, until=until)
-
     def _scan(self, said: Said, language: Language) -> str:
         staff = self._store.staff.of_chat(said.chat)
         if not staff:
@@ -289,14 +311,6 @@ class Conversation:
         if gate is None:
             return bot_text("not_waiting", language)
         return bot_text("cancelled", language, gate=self._name(gate))
-
-    def _language(self, said: Said, language: Language) -> str:
-        try:
-            chosen = Language(said.rest.strip().lower())
-        except ValueError:
-            return bot_text("language_how", language)
-        self._store.chats.speak(said.chat, chosen)
-        return bot_text("language", chosen)
 
     def _redeemed(
         self, said: Said, staff: list[StaffMember], texts: list[str], language: Language
@@ -368,56 +382,6 @@ class Conversation:
             return gate, redemption
         return None
 
-    def _acknowledge(self, said: Said, data: str, language: Language) -> Acknowledged:
-        event_id = event_in(data)
-        event = self._store.events.get(event_id, self._clock()) if event_id is not None else None
-        if event is None:
-            return Acknowledged(bot_text("stale", language), [])
-        told = [
-            subscriber
-            for subscriber in self._store.gates.subscribers(event.gate)
-            if subscriber.channel is Channel.TELEGRAM
-        ]
-        if said.chat not in {subscriber.address for subscriber in told}:
-            return Acknowledged(bot_text("not_yours", language), [])
-        by, at = self._store.deliveries.acknowledge(event.id, said.name, self._clock())
-        ids = [delivery_id(event.id, subscriber.id) for subscriber in told]
-        alerts = self._store.deliveries.acknowledged(ids, by, at)
-        spoken_by = {subscriber.address: subscriber.language for subscriber in told}
-        edits = [
-            (
-                alert,
-                bot_text("acknowledged", spoken_by[alert.chat], text=alert.text, by=by, at=at),
-            )
-            for alert in alerts
-        ]
-        return Acknowledged(bot_text("taken", language, by=by, at=at), edits)
-
     def _name(self, gate_id: str) -> str:
         gate = self._store.gates.get(gate_id)
         return gate.name if gate is not None else gate_id
-
-
-def spoken(language_code: str) -> Language:
-    """Return what a person is spoken to in, by the IETF language tag of their Telegram."""
-    primary = language_code.lower().partition("-")[0]
-    return Language(primary) if primary in set(Language) else Language.EN
-
-
-def duration(text: str) -> timedelta | None:
-    """Return how long `30m`, `2h` or `1d` is; None where it is nothing of the kind, or too long."""
-    match = re.fullmatch(r"([0-9]{1,4})\s*([mhd])(?:in|ours?|ays?)?", text)
-    if match is None:
-        return None
-    length = int(match[1]) * _UNITS[match[2]]
-    return length if timedelta() < length <= LONGEST_MUTE else None
-
-
-def event_in(data: str) -> UUID | None:
-    """Return the event that a button's data names; anybody may send any data."""
-    if not data.startswith(ACKNOWLEDGE):
-        return None
-    try:
-        return UUID(data.removeprefix(ACKNOWLEDGE))
-    except ValueError:
-        return None

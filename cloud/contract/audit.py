@@ -12,7 +12,9 @@ ActName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}(\.[a-z_]{1,40
 
 class AuditEntry(Wire):
     at: UtcTime
-    actor: str = Field(description="`key:<id>`, `account:<name>` or `command`")
+    actor: str = Field(
+        description="`key:<id>`, `account:<name>`, `chat:<id>`, `command`, `worker` or `telegram`"
+    )
     act: ActName
     subject: str = Field(description="What it was done to: `pass:<id>`, `gate:<id>`, `key:<id>` …")
     gate: GateId | None = Field(default=None, description="The gate that it concerns, if one")

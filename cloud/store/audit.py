@@ -35,7 +35,7 @@ def fields_of(
     """Return one entry as the stream holds it, for a script that writes it with what it tells of.
 
     Args:
-        actor: `key:<id>`, `account:<name>` or COMMAND.
+        actor: `key:<id>`, `account:<name>`, `chat:<id>`, COMMAND, `worker` or `telegram`.
         act: a noun and what became of it, in the past: `pass.revoked`.
         subject: what it was done to: `pass:<id>`.
         reason: why, in the words of who did it.

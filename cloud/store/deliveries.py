@@ -242,6 +242,13 @@ class Deliveries:
         )
         return first.decode(), from_ms(at)
 
+    def show_acknowledgement(self, event_id: UUID, now: datetime) -> None:
+        """Queue the job that edits the alerts in Telegram of an event that somebody took."""
+        with self._client.pipeline() as pipe:
+            for command in self._jobs.acknowledgement(event_id, now):
+                pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+            pipe.execute()
+
     def acknowledgement(self, event_id: UUID) -> tuple[str, datetime] | None:
         """Return who took charge of an event's alerts, and when; None where nobody did."""
         key = keyspace.acknowledgement(event_id)

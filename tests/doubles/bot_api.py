@@ -48,6 +48,8 @@ class BotApiDouble:
     """What setWebhook was called with."""
     webhook_url: str = ""
     """The webhook that is set; a test may take it away."""
+    administrators: set[tuple[str, str]] = field(default_factory=set)
+    """Ids of groups, each with a person's who administers it: what getChatMember tells."""
     calls: list[str] = field(default_factory=list)
     """Every method called with the right token, failed calls included."""
     moved: dict[str, str] = field(default_factory=dict)
@@ -155,9 +157,13 @@ class BotApiDouble:
         *,
         language: str = "en",
         kind: str = "private",
+        person: int | None = None,
         **more: Any,
     ) -> None:
-        """Let a person write to the bot; the next getUpdates has it."""
+        """Let a person write to the bot; the next getUpdates has it.
+
+        In a private chat the person has the chat's id; in a group, that of `person`.
+        """
         content: dict[str, Any] = {}
         if text:
             first = text.split(maxsplit=1)[0] if text.strip() else text
@@ -176,27 +182,40 @@ class BotApiDouble:
                     "message_id": message_id,
                     "date": int(time.time()),
                     "chat": {"id": chat_id, "type": kind, **_named(kind)},
-                    "from": _person(abs(chat_id), language),
+                    "from": _person(abs(chat_id) if person is None else person, language),
                     **content,
                     **more,
                 }
             }
         )
 
-    def press(self, chat_id: int, data: str, message_id: int = 1) -> None:
-        """Let a person press a button under a message."""
+    def press(
+        self,
+        chat_id: int,
+        data: str,
+        message_id: int = 1,
+        *,
+        person: int | None = None,
+        accessible: bool = True,
+    ) -> None:
+        """Let a person press a button under a message, in a group where it is said who.
+
+        Of a message that is not accessible any more Telegram tells its chat and its number alone
+        (https://core.telegram.org/bots/api#inaccessiblemessage).
+        """
+        kind = "private" if chat_id > 0 else "supergroup"
+        content = {"date": int(time.time()), "text": "an alert"} if accessible else {"date": 0}
         self.push(
             {
                 "callback_query": {
                     "id": "q",
-                    "from": _person(chat_id, "en"),
+                    "from": _person(abs(chat_id) if person is None else person, "en"),
                     "chat_instance": "i",
                     "data": data,
                     "message": {
                         "message_id": message_id,
-                        "date": int(time.time()),
-                        "chat": {"id": chat_id, "type": "private", "first_name": "Ada"},
-                        "text": "an alert",
+                        "chat": {"id": chat_id, "type": kind, **_named(kind)},
+                        **content,
                     },
                 }
             }
@@ -370,6 +389,8 @@ class BotApiDouble:
                     self.webhook_url = fields["url"]
                     self._changed.notify_all()
                 return (True,)
+            case "getChatMember":
+                return (self._member(fields["chat_id"], fields["user_id"]),)
             case "getWebhookInfo":
                 return (
                     {
@@ -397,6 +418,18 @@ class BotApiDouble:
             "chat": {**chat, "type": "private"},
             **content,
         }
+
+    def _member(self, chat: str, user: str) -> dict[str, Any]:
+        known = {"user": _person(int(user), "en")}
+        if (chat, user) not in self.administrators:
+            return {"status": "member", **known}
+        rights = (
+            *("can_be_edited", "is_anonymous", "can_manage_chat", "can_delete_messages"),
+            *("can_manage_video_chats", "can_restrict_members", "can_promote_members"),
+            *("can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories"),
+            "can_delete_stories",
+        )
+        return {"status": "administrator", **known, **dict.fromkeys(rights, False)}
 
     def _next_id(self) -> int:
         with self._changed:

@@ -166,6 +166,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "webhook_secrets.roll": (("main", "a", "whsec_b", NOW), {}),
     "webhook_secrets.all": (("main", "a", NOW), {}),
     "deliveries.add": ((DELIVERY, NOW), {}),
+    "deliveries.show_acknowledgement": ((EVENT.id, NOW), {}),
     "deliveries.acknowledgement": ((EVENT.id,), {}),
     "deliveries.of_event": ((EVENT.id,), {}),
     "deliveries.page_of_event": (
