@@ -36,8 +36,10 @@ from cloud.api import (
     stream,
     subscribers,
 )
+from cloud.api.bodies import JsonBodies
 from cloud.api.deps import CSRF_HEADER, ROLES, session_cookie
 from cloud.api.door import Door
+from cloud.api.methods import Methods, Resources
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation, RateLimit
 from cloud.api.problems import documented, handle
@@ -73,6 +75,10 @@ AT_THE_DOOR = {
     "/v1/events": events.post_event,
     "/v1/passes/redeem": passes.redeem_pass,
 }
+
+PREVIEW = "/v1/devices/me/preview"
+OTHER_BODIES = frozenset({PREVIEW, *AT_THE_DOOR})
+"""Addresses whose bodies are no JSON, or are read by their routes."""
 
 GARBAGE = 20_000
 """Objects that may come to be, net of those that went, before the collector looks for cycles."""
@@ -124,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         openapi_tags=[{"name": name, "description": said} for name, said in TAGS.items()],
         lifespan=lifespan,
+        redirect_slashes=False,  # they would lead to http, and past a proxy's own prefix
         generate_unique_id_function=lambda route: route.name,
         telemetry={
             "tracing": tracing.is_on(),
@@ -160,12 +167,15 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(noun.router, responses=_ALWAYS)
     app.include_router(platform.router)
     handle(app)
+    app.state.resources = Resources(app.openapi(), app.router.routes)
+    app.add_middleware(JsonBodies, resources=app.state.resources, others=OTHER_BODIES)
+    app.add_middleware(Methods, resources=app.state.resources)
     if not tracing.is_on():
         app.add_middleware(Door, endpoints=AT_THE_DOOR, handlers=app.exception_handlers)
     app.add_middleware(
         BodyLimit,
         limit=settings.max_body_bytes,
-        exceptions={"/v1/devices/me/preview": settings.preview_max_bytes},
+        exceptions={PREVIEW: settings.preview_max_bytes},
     )
     app.add_middleware(
         RateLimit,

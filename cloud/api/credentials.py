@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from cloud import store as cloud_store
+from cloud.api.bodies import content_type_of, unmarked
 from cloud.api.callers import bearer
 from cloud.api.deps import Principal, authorise, settings_of, signed_in, store_of
 from cloud.errors import KeyMissing, RequestRefused
@@ -42,10 +43,11 @@ def described(
     }
 
 
-def body_as(model: type[M], body: bytes) -> M:
-    """Return the body as a `model`; raise RequestValidationError where it is none."""
+def body_as(model: type[M], request: Request, body: bytes) -> M:
+    """Return a request's body as a `model`; raise RequestValidationError where it is none."""
+    document = unmarked(content_type_of(request.scope), body)
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(document)
     except ValidationError as error:
         raise RequestValidationError(
             [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]

@@ -99,7 +99,7 @@ async def post_event(request: Request) -> Response:
     ) -> tuple[Event, gatekeeping.Answer] | None:
         if caller.gate is None or caller.device_id is None:
             raise RoleForbidden("this key belongs to no enrolled device")
-        event = body_as(Event, body)
+        event = body_as(Event, request, body)
         offered = gatekeeping.offer(
             event,
             around,

@@ -82,7 +82,7 @@ async def redeem_pass(request: Request) -> Response:
     store = async_store_of(request)
 
     async def decision(caller: Principal, around: Surroundings) -> Redemption | None:
-        wanted = body_as(RedemptionRequest, body)
+        wanted = body_as(RedemptionRequest, request, body)
         gate = wanted.gate or caller.gate
         if gate is None:
             raise GateRequired(

@@ -195,6 +195,11 @@ async def _store(_request: Request, error: StoreError) -> JSONResponse:
 
 
 async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    return invalid_request(error)
+
+
+def invalid_request(error: RequestValidationError) -> JSONResponse:
+    """Return the answer to a request that breaks its schema."""
     # Without what was sent: it may hold a token, a code or a key.
     errors = [
         {"loc": list(each["loc"]), "msg": each["msg"], "type": each["type"]}
@@ -207,9 +212,22 @@ async def _invalid(_request: Request, error: RequestValidationError) -> JSONResp
 
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    resource = request.app.state.resources.at(request.scope["path"])
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and resource is not None:
+        # A route names its own methods alone, and an address may have several routes.
+        return problem(
+            ProblemCode.METHOD_NOT_ALLOWED,
+            f"this address takes {resource.allow}",
+            headers={"Allow": resource.allow},
+        )
+    return http_problem(request.method, error)
+
+
+def http_problem(method: str, error: HTTPException) -> JSONResponse:
+    """Return the answer to a request that the framework refuses."""
     match error.status_code:
         case 404:
-            return problem(ProblemCode.NOT_FOUND, f"there is no {request.method} here")
+            return problem(ProblemCode.NOT_FOUND, f"there is no {method} here")
         case 405:
             return problem(ProblemCode.METHOD_NOT_ALLOWED, headers=error.headers)
         case 413:
