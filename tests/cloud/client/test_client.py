@@ -34,6 +34,7 @@ from cloud.contract import (
     Access,
     Channel,
     Credentials,
+    DeviceChange,
     EnrolmentRequest,
     Event,
     Gate,
@@ -45,6 +46,7 @@ from cloud.contract import (
     NewPass,
     NewSubscriber,
     Outcome,
+    PassSource,
     PassStatus,
     ProblemCode,
     RedemptionRequest,
@@ -112,6 +114,10 @@ def test_from_a_verdict_to_the_door_and_back(admin: Client, camera: Client) -> N
     attempt = RedemptionRequest(token=decision.issued_pass.token, nonce=uuid4().hex, gate=GATE)
     assert admin.redeem_pass(attempt).outcome is Outcome.ADMITTED
     assert admin.undo_redemption(pass_id, UndoRequest(nonce=attempt.nonce)).redeemed_at is None
+    attempts = list(admin.iter_redemptions(pass_=pass_id, outcome=Outcome.ADMITTED))
+    assert [each.gate for each in attempts] == [GATE]
+    assert [each.id for each in admin.iter_passes(source=PassSource.EVENT)] == [pass_id]
+    assert list(admin.iter_passes(source=PassSource.BY_HAND)) == []
     admin.revoke_pass(pass_id)
     assert admin.get_pass(pass_id).status is PassStatus.REVOKED
     with pytest.raises(Gone) as caught:
@@ -146,6 +152,10 @@ def test_a_gates_life(admin: Client) -> None:
         "side", NewSubscriber(channel=Channel.WEBHOOK, address="https://hooks.example.org/x")
     )
     assert hook.secret
+    assert admin.roll_subscriber_secret("side", hook.id).secret != hook.secret
+    trial = admin.test_subscriber("side", hook.id)
+    assert trial.id in {each.id for each in admin.iter_deliveries(event=trial.event_id)}
+    assert list(admin.iter_deliveries(channel=Channel.EMAIL)) == []
     change = SubscriberChange(topics=[Topic.REFUSAL])
     assert admin.change_subscriber("side", hook.id, change).topics == [Topic.REFUSAL]
     admin.delete_subscriber("side", hook.id)
@@ -155,6 +165,15 @@ def test_a_gates_life(admin: Client) -> None:
     acts = [entry.act for entry in admin.iter_audit(gate="side")]
     assert "gate.closed" in acts
     assert "subscriber.deleted" in acts
+
+
+def test_the_first_who_takes_charge_of_an_event_is_kept(
+    admin: Client, as_role: MakeClient, camera: Client
+) -> None:
+    seen = event(Label.WITHOUT_MASK)
+    camera.post_event(seen)
+    first = admin.acknowledge_event(seen.id)
+    assert as_role(Role.OPERATOR).acknowledge_event(seen.id) == first
 
 
 def test_arrays_are_read_page_by_page(admin: Client) -> None:
@@ -182,6 +201,7 @@ def test_keys_are_made_renamed_and_revoked(admin: Client, api_url: str) -> None:
 
 def test_a_device_asks_for_commands_and_rolls_its_key(admin: Client, camera: Client) -> None:
     (device,) = admin.list_devices(gate=GATE)
+    assert admin.change_device(device.id, DeviceChange(name="Door Pi")).name == "Door Pi"
     admin.reload_device(device.id)
     page = camera.list_commands(wait=5)
     assert [command.kind for command in page.items] == ["reload"]
