@@ -14,6 +14,8 @@ from cloud.contract import (
     EventRecord,
     PassRecord,
     PassStatus,
+    Refusal,
+    RefusalReason,
 )
 from dashboard.banner import LABELS, LATE
 from dashboard.clock import LocalClock
@@ -34,6 +36,15 @@ STATES = {
     DeliveryStatus.UNDELIVERED_BY_CHOICE: "Not sent, by choice",
 }
 
+REASONS = {
+    RefusalReason.NO_MASK: "",
+    RefusalReason.MASK_WORN_WRONGLY: "",
+    RefusalReason.TOO_LATE: "it came too late",
+    RefusalReason.CLOCK_AHEAD: "the door's clock is ahead",
+    RefusalReason.GATE_CLOSED: "the gate was closed",
+}
+"""Why no pass was made; nothing where the verdict says it already."""
+
 NOT_SHOWN = "This dashboard cannot show it: it does not know {why}. Update the dashboard."
 
 NO_MESSAGES = "No messages yet at this gate. They go to its subscribers, for each event."
@@ -45,19 +56,20 @@ def event_row(event: EventRecord | Unread, clock: LocalClock) -> dict[str, str]:
     """What templates/events.html shows of one event."""
     if isinstance(event, Unread):
         return _unread_row(event, "occurred_at", clock)
-    late = event.accepted_at - event.occurred_at > LATE
+    elsewhen = abs(event.accepted_at - event.occurred_at) > LATE
     return {
         "unread": "",
         "id": str(event.id),
         "iso": event.occurred_at.isoformat(),
         "at": clock.at(event.occurred_at),
         "utc": clock.utc(event.occurred_at),
-        "accepted": clock.at(event.accepted_at) if late else "",
+        "accepted": clock.at(event.accepted_at) if elsewhen else "",
         "gate": event.gate,
         "verdict": LABELS[event.label],
         "sure": f"{event.confidence:.0%} sure, {event.votes} looks",
         "access": event.access.value,
         "answer": ANSWERS[event.access],
+        "why": _why(event.refusal),
         "pass_words": pass_words(event.pass_record, clock),
     }
 
@@ -93,6 +105,14 @@ def delivery_row(delivery: Delivery | Unread, clock: LocalClock) -> Mapping[str,
         "state": STATES[delivery.status],
         "detail": delivery.detail,
     }
+
+
+def _why(refusal: Refusal | None) -> str:
+    if refusal is None:
+        return ""
+    if isinstance(refusal.reason, RefusalReason):
+        return REASONS[refusal.reason]
+    return refusal.reason.replace("_", " ")  # of a newer cloud
 
 
 def _unread_row(row: Unread, moment: str, clock: LocalClock) -> dict[str, str]:

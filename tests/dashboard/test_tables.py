@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from cloud.contract import DeliveryStatus, PassStatus
+from cloud.contract import DeliveryStatus, PassStatus, Refusal, RefusalReason
 from dashboard.clock import LocalClock
-from dashboard.tables import how_many, pass_words, remarks_on
+from dashboard.tables import event_row, how_many, pass_words, remarks_on
 from tests.dashboard.cloud_double import CloudDouble
 
 MINUTE = timedelta(minutes=1)
@@ -39,6 +39,34 @@ def test_a_pass_in_words(
 
 def test_no_pass_is_a_dash(double: CloudDouble) -> None:
     assert pass_words(None, LocalClock.of("UTC", double.now())) == "–"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (RefusalReason.NO_MASK, ""),
+        (RefusalReason.TOO_LATE, "it came too late"),
+        (RefusalReason.CLOCK_AHEAD, "the door's clock is ahead"),
+        (RefusalReason.GATE_CLOSED, "the gate was closed"),
+        ("gate_is_painted", "gate is painted"),
+    ],
+)
+def test_a_refusal_says_why_where_the_verdict_does_not(
+    double: CloudDouble, reason: str, words: str
+) -> None:
+    event = double.refuse().model_copy(update={"refusal": Refusal(reason=reason, message="No.")})
+    assert event_row(event, LocalClock.of("UTC", double.now()))["why"] == words
+
+
+@pytest.mark.parametrize(
+    ("late", "shown"),
+    [(timedelta(seconds=1), False), (3 * MINUTE, True), (-3 * MINUTE, True)],
+)
+def test_an_event_of_another_moment_shows_both_times(
+    double: CloudDouble, late: timedelta, shown: bool
+) -> None:
+    row = event_row(double.refuse(late=late), LocalClock.of("UTC", double.now()))
+    assert bool(row["accepted"]) is shown
 
 
 def test_what_was_sent_needs_no_remark(double: CloudDouble) -> None:
