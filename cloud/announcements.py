@@ -5,7 +5,7 @@ Each function returns deliveries and writes nothing. `Clerk.deliver` adds them w
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -29,6 +29,7 @@ from cloud.contract import (
     WebhookType,
 )
 from cloud.notify.texts import outage_text, test_text
+from cloud.notify.times import zone_at
 
 PEOPLE: Final = frozenset({Channel.TELEGRAM, Channel.EMAIL})
 
@@ -104,6 +105,7 @@ def of_device(
     since: datetime,
     at: datetime,
     over: bool,
+    zone: tzinfo = UTC,
 ) -> list[Delivery]:
     """Return what is told of a device that is silent `since` then, or is back `at` last.
 
@@ -126,7 +128,9 @@ def of_device(
         if subscriber.suspended_at is not None:
             continue
         if subscriber.channel in PEOPLE:
-            text = outage_text(device, gate, since, at, subscriber.language, over=over)
+            text = outage_text(
+                device, gate, since, at, subscriber.language, over=over, zone=zone_at(gate, zone)
+            )
         elif Topic.DEVICE in subscriber.topics:
             text = body
         else:

@@ -1,7 +1,7 @@
 """Who is told of a decision: the visitor whose pass it is, else the subscribers of its gate."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from cloud.notify.texts import (
     topic_of,
     visitor_text,
 )
+from cloud.notify.times import zone_at
 from cloud.occurrence import Occurrence
 from cloud.store import Surroundings, Visitor, came_by, first_of, subscriber_id
 
@@ -50,6 +51,7 @@ def of(
     *,
     occurrence: Occurrence,
     visitor_wait: timedelta,
+    zone: tzinfo = UTC,
 ) -> Told:
     """Return who is told what of a decision at a gate.
 
@@ -57,24 +59,34 @@ def of(
     refusal is told to them too, since they are the one who stands there, and they keep their
     place. A delayed event is not about a visitor who came after it occurred, and one that came too
     late, or of which nobody can tell how old it is, is about no visitor. At a closed gate the
-    visitor is told so, and keeps their place.
+    visitor is told so, and keeps their place. Times are told in `zone` where the gate has no zone
+    of its own.
     """
     granted = decision.access is Access.GRANTED
+    zone = zone_at(gate, zone)
     visitor = _visitor(around, decision, occurrence, visitor_wait)
     told = []
     for subscriber in around.subscribers:
         if visitor is not None and _stands_back(subscriber, visitor, granted=granted):
             continue
-        delivery = _to_subscriber(subscriber, gate, event, decision, occurrence)
+        delivery = _to_subscriber(
+            subscriber, gate, event, decision, occurrence=occurrence, zone=zone
+        )
         if delivery is not None:
             told.append(delivery)
     if visitor is not None:
-        told.append(_to_visitor(visitor, gate, event, decision, occurrence))
+        told.append(_to_visitor(visitor, gate, event, decision, occurrence=occurrence, zone=zone))
     return Told(told, visitor if granted else None)
 
 
 def of_pass(
-    chat: str, gate: Gate, issued: IssuedPass, language: Language, now: datetime
+    chat: str,
+    gate: Gate,
+    issued: IssuedPass,
+    language: Language,
+    now: datetime,
+    *,
+    zone: tzinfo = UTC,
 ) -> Delivery:
     """Return what sends a pass that was made by hand to the chat of who made it.
 
@@ -86,7 +98,7 @@ def of_pass(
         gate=gate.id,
         channel=Channel.TELEGRAM,
         address=chat,
-        text=manual_pass_text(gate, issued, language, now),
+        text=manual_pass_text(gate, issued, language, now, zone_at(gate, zone)),
         with_qr=True,
         status=DeliveryStatus.PENDING,
         created_at=now,
@@ -95,7 +107,13 @@ def of_pass(
 
 
 def of_closed_gate(
-    delivery: Delivery, gate: Gate, until: datetime, language: Language, now: datetime
+    delivery: Delivery,
+    gate: Gate,
+    until: datetime,
+    language: Language,
+    now: datetime,
+    *,
+    zone: tzinfo = UTC,
 ) -> Delivery:
     """Return what is told in the stead of a code that cannot be used, since the gate is closed.
 
@@ -107,7 +125,7 @@ def of_closed_gate(
         gate=gate.id,
         channel=delivery.channel,
         address=delivery.address,
-        text=held_code_text(gate, until, language, now),
+        text=held_code_text(gate, until, language, now, zone_at(gate, zone)),
         with_qr=False,
         status=DeliveryStatus.PENDING,
         created_at=now,
@@ -141,12 +159,24 @@ def _stands_back(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> 
 
 
 def _to_subscriber(
-    subscriber: Subscriber, gate: Gate, event: Event, decision: Decision, occurrence: Occurrence
+    subscriber: Subscriber,
+    gate: Gate,
+    event: Event,
+    decision: Decision,
+    *,
+    occurrence: Occurrence,
+    zone: tzinfo,
 ) -> Delivery | None:
     if subscriber.suspended_at is not None or topic_of(decision) not in subscriber.topics:
         return None
     text = text_of(
-        subscriber.channel, gate, event, decision, subscriber.language, occurrence=occurrence
+        subscriber.channel,
+        gate,
+        event,
+        decision,
+        subscriber.language,
+        occurrence=occurrence,
+        zone=zone,
     )
     if text is None:
         return None
@@ -167,7 +197,13 @@ def _to_subscriber(
 
 
 def _to_visitor(
-    visitor: Visitor, gate: Gate, event: Event, decision: Decision, occurrence: Occurrence
+    visitor: Visitor,
+    gate: Gate,
+    event: Event,
+    decision: Decision,
+    *,
+    occurrence: Occurrence,
+    zone: tzinfo,
 ) -> Delivery:
     return Delivery(
         id=delivery_id(event.id, subscriber_id(Channel.TELEGRAM, visitor.chat)),
@@ -175,7 +211,9 @@ def _to_visitor(
         gate=gate.id,
         channel=Channel.TELEGRAM,
         address=visitor.chat,
-        text=visitor_text(gate, event, decision, visitor.language, occurrence=occurrence),
+        text=visitor_text(
+            gate, event, decision, visitor.language, occurrence=occurrence, zone=zone
+        ),
         with_qr=decision.access is Access.GRANTED,
         status=DeliveryStatus.PENDING,
         created_at=decision.decided_at,

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from uuid import UUID
 
@@ -117,6 +117,7 @@ def accept(
     now: datetime,
     sent_at: datetime | None = None,
     visitor_wait: timedelta = VISITOR_WAIT,
+    zone: tzinfo = UTC,
 ) -> Answer:
     """Decide on an event and keep it with all that follows; the same event again changes nothing.
 
@@ -137,6 +138,7 @@ def accept(
             gate=gate,
             occurrence=occurrence,
             visitor_wait=visitor_wait,
+            zone=zone,
         )
         answer = settled(offered, store.events.add(offered))
         if answer is not None:
@@ -153,10 +155,12 @@ def offer(
     gate: str,
     occurrence: Occurrence | None = None,
     visitor_wait: timedelta = VISITOR_WAIT,
+    zone: tzinfo = UTC,
 ) -> Acceptance:
     """Decide on an event, and return what is to be kept; raise GateUnknown without its gate.
 
-    Without an `occurrence` the event's own time is taken at its word.
+    Without an `occurrence` the event's own time is taken at its word. People are told times in
+    `zone` where the gate has no zone of its own.
     """
     if around.gate is None:
         raise GateUnknown(f"there is no gate {gate}")
@@ -170,6 +174,7 @@ def offer(
         decision,
         occurrence=occurred,
         visitor_wait=visitor_wait,
+        zone=zone,
     )
     return Acceptance(
         event,
@@ -264,6 +269,7 @@ def issue_by_hand(
     reason: str,
     lifetime: timedelta,
     now: datetime,
+    zone: tzinfo = UTC,
 ) -> IssuedPass | None:
     """Make a pass without an event, and write down who did and why in the same step.
 
@@ -275,7 +281,9 @@ def issue_by_hand(
         GateUnknown: there is no such gate any more.
     """
     issued = _new_pass(now + lifetime, maker.pass_id)
-    told = [audience.of_pass(maker.chat, gate, issued, maker.language, now)] if maker.chat else []
+    told = []
+    if maker.chat:
+        told.append(audience.of_pass(maker.chat, gate, issued, maker.language, now, zone=zone))
     why = fields_of(
         actor=maker.actor,
         act="pass.issued",

@@ -39,6 +39,7 @@ from cloud.posting import (
     post,
     reached,
     written_down,
+    zone_of,
 )
 from cloud.store import DELIVER, JOB_TIMEOUT_S, InOtherHands
 
@@ -118,8 +119,9 @@ def show_acknowledgement(event_id: str) -> Retry | None:
     if desk.editor is None:
         return None
     spoken = {each.address: language_of(desk, each) for each in told}
+    zone = zone_of(desk, told[0].gate) if told else desk.zone
     for alert in alerts:
-        text = acknowledged_text(alert.text, by, at, spoken[alert.chat])
+        text = acknowledged_text(alert.text, by, at, spoken[alert.chat], zone)
         try:
             desk.editor.edit(alert.chat, alert.message_id, text)
         except DeliveryPostponed as error:

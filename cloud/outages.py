@@ -1,8 +1,9 @@
 """Devices that fall silent: a gate's subscribers are told once, and once when they are back."""
 
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -23,6 +24,7 @@ class Outlook:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._after = timedelta(seconds=settings.offline_after_s)
+        self._zone = ZoneInfo(settings.time_zone)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="outlook", daemon=True)
 
@@ -38,12 +40,12 @@ class Outlook:
     def _work(self) -> None:
         while not self._stop.wait(LOOK_EVERY_S):
             try:
-                look(self._store, self._after, now())
+                look(self._store, self._after, now(), self._zone)
             except StoreError as error:
                 log.warning("nobody looks for silent devices: the store is away", error=str(error))
 
 
-def look(store: Store, after: timedelta, at: datetime) -> None:
+def look(store: Store, after: timedelta, at: datetime, zone: tzinfo = UTC) -> None:
     """Note who has fallen silent and who is back; each is told once, however many look."""
     silent = store.outages.all()
     for device in store.devices.all():
@@ -54,11 +56,11 @@ def look(store: Store, after: timedelta, at: datetime) -> None:
             if device.revoked:
                 store.outages.end(device.id, [], at)
             elif at - since <= after:
-                told = _deliveries(store, device, silent[device.id], at, over=True)
+                told = _deliveries(store, device, silent[device.id], at, over=True, zone=zone)
                 if store.outages.end(device.id, told, at):
                     log.info("device back", device_id=device.id, gate=device.gate)
         elif at - since > after and not (device.revoked or _said_goodbye(device)):
-            told = _deliveries(store, device, since, at, over=False)
+            told = _deliveries(store, device, since, at, over=False, zone=zone)
             if store.outages.begin(device.id, since, told, at):
                 log.warning("device offline", device_id=device.id, gate=device.gate)
 
@@ -70,10 +72,12 @@ def _said_goodbye(device: Device) -> bool:
 
 
 def _deliveries(
-    store: Store, device: Device, since: datetime, at: datetime, *, over: bool
+    store: Store, device: Device, since: datetime, at: datetime, *, over: bool, zone: tzinfo
 ) -> list[Delivery]:
     gate = store.gates.get(device.gate)
     if gate is None:
         return []
     subscribers = store.gates.subscribers(gate.id)
-    return announcements.of_device(device, gate, subscribers, since=since, at=at, over=over)
+    return announcements.of_device(
+        device, gate, subscribers, since=since, at=at, over=over, zone=zone
+    )

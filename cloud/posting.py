@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar
 from uuid import UUID
 
@@ -32,6 +32,7 @@ from cloud.errors import DeliveryImpossible, StoreUnavailable
 from cloud.notify.base import AlertEditor, Message, Notifier
 from cloud.notify.quiet import quiet_until
 from cloud.notify.texts import bot_text, digest_text, mail_page
+from cloud.notify.times import zone_at
 from cloud.store import Store, StoredPass, now
 
 log = structlog.get_logger("cloud.jobs")
@@ -65,6 +66,8 @@ class Desk:
     clock: Callable[[], datetime] = field(default=now)
     mail_cooldown: timedelta = timedelta(minutes=5)
     editor: AlertEditor | None = None
+    zone: tzinfo = UTC
+    """In which times are told, at gates without a zone of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,8 @@ def _telegram(
     text, by, at = delivery.text, delivery.acknowledged_by, delivery.acknowledged_at
     if button and by is not None and at is not None:
         # Somebody took charge while this waited.
-        text, button = acknowledged_text(text, by, at, language), False
+        zone = zone_of(desk, delivery.gate)
+        text, button = acknowledged_text(text, by, at, language, zone), False
     message = Message(
         delivery.address,
         text,
@@ -195,9 +199,16 @@ def language_of(desk: Desk, delivery: Delivery) -> Language:
     return subscriber.language if subscriber is not None else Language.EN
 
 
-def acknowledged_text(text: str, by: str, at: datetime, language: Language) -> str:
+def zone_of(desk: Desk, gate_id: str) -> tzinfo:
+    """Return the zone that times about a gate are told in."""
+    return zone_at(desk.store.gates.get(gate_id), desk.zone)
+
+
+def acknowledged_text(
+    text: str, by: str, at: datetime, language: Language, zone: tzinfo = UTC
+) -> str:
     """Return what an alert says once somebody takes care of it."""
-    return bot_text("acknowledged", language, text=text, by=by, at=at)
+    return bot_text("acknowledged", language, zone=zone, now=at, text=text, by=by, at=at)
 
 
 def _turn(desk: Desk, delivery: Delivery) -> Wait | None:
@@ -283,6 +294,7 @@ def _letter(desk: Desk, waiting: list[Delivery], subscriber: Subscriber | None) 
     language = subscriber.language if subscriber is not None else Language.EN
     gate = desk.store.gates.get(waiting[0].gate)
     name = gate.name if gate is not None else waiting[0].gate
+    zone = zone_at(gate, desk.zone)
     events = _events(desk, waiting)
     known = {event.id for event in events}
     notices = [each.text for each in waiting if each.event_id not in known]
@@ -290,7 +302,7 @@ def _letter(desk: Desk, waiting: list[Delivery], subscriber: Subscriber | None) 
         text = waiting[0].text
     else:
         # What is about no event (a device that fell silent) is in no table of events.
-        told = [digest_text(name, events, language)] if events else []
+        told = [digest_text(name, events, language, zone)] if events else []
         text = "\n\n".join([*told, *notices])
     subject = text.partition("\n")[0]
     in_full = bool(events) and not (notices and len(waiting) > 1)
@@ -298,7 +310,7 @@ def _letter(desk: Desk, waiting: list[Delivery], subscriber: Subscriber | None) 
         waiting[0].address,
         text,
         id=waiting[0].id,
-        html=mail_page(subject, name, events, language) if in_full else None,
+        html=mail_page(subject, name, events, language, zone) if in_full else None,
     )
 
 
@@ -336,7 +348,8 @@ def _closed(desk: Desk, delivery: Delivery, held: PassRecord) -> Wait | None:
         return None
     language = delivery.language or Language.EN
     until, at = held.expires_at, desk.clock()
-    if desk.store.notices.add(audience.of_closed_gate(delivery, gate, until, language, at)):
+    notice = audience.of_closed_gate(delivery, gate, until, language, at, zone=desk.zone)
+    if desk.store.notices.add(notice):
         log.info("code_held_back", delivery_id=delivery.id, gate=gate.id)
     return Wait(CLOSED_LOOK_S, "the gate is closed; the code waits until it is open")
 

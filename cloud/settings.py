@@ -195,7 +195,8 @@ class Settings(BaseSettings):
     time_zone: str = Field(
         default="UTC",
         description="Whose days statistics are kept in past the retention, and are read in unless "
-        "a reader names another: an IANA name, such as Europe/Madrid",
+        "a reader names another; and in which mails and messages tell times, at gates without a "
+        "zone of their own: an IANA name, such as Europe/Madrid",
     )
     stream_listeners: int = Field(
         default=100,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import FrameType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import redis
 import stamina
@@ -229,7 +230,16 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     cooldown = timedelta(seconds=settings.mail_cooldown_s)
     telegram = usable.get(Channel.TELEGRAM)
     editor = telegram if isinstance(telegram, TelegramNotifier) else None
-    jobs.sit_down(Desk(store, usable, settings.public_url, mail_cooldown=cooldown, editor=editor))
+    jobs.sit_down(
+        Desk(
+            store,
+            usable,
+            settings.public_url,
+            mail_cooldown=cooldown,
+            editor=editor,
+            zone=ZoneInfo(settings.time_zone),
+        )
+    )
     meters.watch_queue(lambda: _or_nan(store.waiting_jobs), lambda: _or_nan(store.oldest_wait_s))
     meters.watch_holds(
         lambda: _or_nan(lambda: store.limiter.held_chats(moment())),

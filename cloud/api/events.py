@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import structlog
 from fastapi import APIRouter, Query, Request, Response
@@ -92,6 +93,7 @@ async def post_event(request: Request) -> Response:
     store, settings = async_store_of(request), settings_of(request)
     lifetime = timedelta(seconds=settings.pass_lifetime_s)
     visitor_wait = timedelta(seconds=settings.visitor_wait_s)
+    zone = ZoneInfo(settings.time_zone)
     sent_at = occurrence.sent_at(request.headers.getlist("Date"))
 
     async def decision(
@@ -109,6 +111,7 @@ async def post_event(request: Request) -> Response:
             gate=caller.gate,
             occurrence=Occurrence.of(event.occurred_at, sent_at, now),
             visitor_wait=visitor_wait,
+            zone=zone,
         )
         answer = gatekeeping.settled(offered, await store.add(offered))
         return (event, answer) if answer is not None else None

@@ -70,7 +70,7 @@ def change_gate(
     trail: TrailDep,
     now: Now,
 ) -> Gate:
-    """Close or open a gate, name it, or set how long its passes are good.
+    """Close or open a gate, name it, or set how long its passes are good and its time zone.
 
     No passes are made at a closed gate, and those of before admit nobody until it is open. Those
     who wait there keep their places, and are told since when and why it is closed.

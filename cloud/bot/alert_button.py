@@ -1,13 +1,14 @@
 """The button of an alert: who takes care of an event, and where that is shown."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 
 from cloud.audience import delivery_id
 from cloud.bot.said import Said
 from cloud.contract import Channel, Language
 from cloud.notify.texts import bot_text
+from cloud.notify.times import zone_at
 from cloud.posting import ACKNOWLEDGE, acknowledged_text, is_alert
 from cloud.store import Alert, Store
 
@@ -27,11 +28,20 @@ class Acknowledged:
     event_id: UUID | None = None
 
 
-def press(store: Store, said: Said, data: str, language: Language, now: datetime) -> Acknowledged:
+def press(
+    store: Store,
+    said: Said,
+    data: str,
+    language: Language,
+    now: datetime,
+    *,
+    zone: tzinfo = UTC,
+) -> Acknowledged:
     """Note that somebody takes care of an alert; the first who presses does.
 
     Everybody in a chat that is told of the gate may: the alert stays, and says who it was. A press
-    in a group that got another id since counts as one in the group as it is now.
+    in a group that got another id since counts as one in the group as it is now. Times are told in
+    the gate's zone, or in `zone` where it has none.
     """
     event_id = event_in(data)
     event = store.events.get(event_id, now) if event_id is not None else None
@@ -60,11 +70,13 @@ def press(store: Store, said: Said, data: str, language: Language, now: datetime
     ids.update(dict.fromkeys(delivery_id(event.id, subscriber.id) for subscriber in told))
     alerts = store.deliveries.acknowledged(ids, by, at)
     spoken_by = {subscriber.address: subscriber.language for subscriber in told}
+    zone = zone_at(store.gates.get(event.gate), zone)
     edits = [
-        (alert, acknowledged_text(alert.text, by, at, spoken_by.get(alert.chat, Language.EN)))
+        (alert, acknowledged_text(alert.text, by, at, spoken_by.get(alert.chat, Language.EN), zone))
         for alert in alerts
     ]
-    return Acknowledged(bot_text("taken", language, by=by, at=at), edits, event.id)
+    word = bot_text("taken", language, zone=zone, now=now, by=by, at=at)
+    return Acknowledged(word, edits, event.id)
 
 
 def event_in(data: str) -> UUID | None:

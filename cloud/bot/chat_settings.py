@@ -6,7 +6,7 @@ administrators in Telegram: alerts are for everybody there, and one member must 
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from cloud.bot.said import Said
 from cloud.contract import Channel, Language, StaffRole
@@ -26,10 +26,12 @@ class ChatSettings:
     Args:
         store: keeps the settings.
         clock: the time.
+        zone: in which times are told.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime], zone: tzinfo = UTC) -> None:
         self._store = store
+        self._zone = zone
         self._clock = clock
 
     def asks_for_administrator(self, said: Said) -> bool:
@@ -52,7 +54,7 @@ class ChatSettings:
         until = self._clock() + length
         self._store.chats.mute(said.chat, until)
         self._audit(said, "chat.muted", f"until {until:%Y-%m-%d %H:%M} UTC ({asked})")
-        return bot_text("muted", language, until=until)
+        return bot_text("muted", language, zone=self._zone, until=until)
 
     def speak(self, said: Said, language: Language) -> str:
         """Change what a chat is spoken to in; return what is answered."""

@@ -1,7 +1,8 @@
 """What the bot answers. It knows the store and the texts, and nothing of Telegram."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 from uuid import UUID, uuid5
 
 import structlog
@@ -23,6 +24,7 @@ from cloud.contract import (
 )
 from cloud.errors import GateClosed, GateUnknown, StoreError
 from cloud.notify.texts import bot_text, closed_text
+from cloud.notify.times import in_short, zone_at
 from cloud.store import Store, now, subscriber_id
 from cloud.tokens import token_in, tokens_in
 
@@ -51,12 +53,14 @@ class Conversation:
         visitor_wait: timedelta,
         pass_lifetime: timedelta,
         clock: Callable[[], datetime] = now,
+        zone: tzinfo = UTC,
     ) -> None:
         self._store = store
         self._visitor_wait = visitor_wait
         self._pass_lifetime = pass_lifetime
         self._clock = clock
-        self._settings = ChatSettings(store, clock)
+        self._zone = zone
+        self._settings = ChatSettings(store, clock, zone)
         self._commands: dict[str, Callable[[Said, Language], str | None]] = {
             "start": self._start,
             "status": self._status,
@@ -122,7 +126,7 @@ class Conversation:
         language = spoken(said.language_code)
         try:
             language = self._store.chats.language(said.chat) or language
-            return press(self._store, said, data, language, self._clock())
+            return press(self._store, said, data, language, self._clock(), zone=self._zone)
         except StoreError:
             log.warning("store unavailable")
             return Acknowledged(bot_text("unavailable", language), [])
@@ -228,21 +232,27 @@ class Conversation:
         at = self._clock()
         before = self._store.visitors.join(gate.id, said.chat, at, self._visitor_wait, language)
         until = at + self._visitor_wait
+        zone = zone_at(gate, self._zone)
+        times: dict[str, Any] = {"zone": zone, "now": at, "until": until}
         if gate.closed:
-            closed = closed_text(gate, language, at)
-            return bot_text("waiting_closed", language, closed=closed, before=before, until=until)
-        return bot_text("waiting", language, gate=gate.name, before=before, until=until)
+            closed = closed_text(gate, language, at, zone)
+            return bot_text("waiting_closed", language, closed=closed, before=before, **times)
+        return bot_text("waiting", language, gate=gate.name, before=before, **times)
 
     def _status(self, said: Said, language: Language) -> str:
         at = self._clock()
         place = self._store.visitors.place(said.chat, at)
         waited_at = self._store.gates.get(place[0]) if place is not None else None
+        closed = ""
+        if waited_at is not None and waited_at.closed:
+            closed = closed_text(waited_at, language, at, zone_at(waited_at, self._zone))
         return bot_text(
             "status",
             language,
+            zone=self._zone,
             chat=said.chat,
             place=place,
-            closed=closed_text(waited_at, language, at) if waited_at and waited_at.closed else "",
+            closed=closed,
             staff=self._store.staff.of_chat(said.chat),
             gates=self._store.gates.of_address(Channel.TELEGRAM, said.chat),
             muted=self._store.chats.muted_until(said.chat, at),
@@ -301,6 +311,7 @@ class Conversation:
                 reason=wanted.reason,
                 lifetime=gatekeeping.lifetime_at(gate, self._pass_lifetime),
                 now=self._clock(),
+                zone=self._zone,
             )
         except GateClosed:
             return bot_text("pass_closed", language, gate=gate.name)
@@ -338,7 +349,7 @@ class Conversation:
             f"outcome_{redemption.outcome.value}",
             language,
             gate=self._name(gate),
-            at=redemption.redeemed_at,
+            at=self._told(redemption.redeemed_at, gate),
             where=self._name(redemption.redeemed_gate or gate),
         )
         if len(tokens) > 1:
@@ -381,6 +392,13 @@ class Conversation:
                 )
             return gate, redemption
         return None
+
+    def _told(self, moment: datetime | None, gate_id: str) -> str:
+        """Return a moment as people at a gate read it; nothing where there is none."""
+        return in_short(moment, self._zone_of(gate_id), self._clock()) if moment else ""
+
+    def _zone_of(self, gate_id: str) -> tzinfo:
+        return zone_at(self._store.gates.get(gate_id), self._zone)
 
     def _name(self, gate_id: str) -> str:
         gate = self._store.gates.get(gate_id)

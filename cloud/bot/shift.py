@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import structlog
 from telegram.error import InvalidToken, TelegramError
@@ -82,6 +83,7 @@ async def work(
                 store,
                 timedelta(seconds=settings.visitor_wait_s),
                 timedelta(seconds=settings.pass_lifetime_s),
+                zone=ZoneInfo(settings.time_zone),
             )
         )
         handlers.add_to(application)

@@ -23,11 +23,15 @@ def create_gate(
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Leave a gate of that id as it is.")
     ] = False,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="In which mails and messages tell times (an IANA name)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a gate."""
-    new = console.valid(lambda: NewGate(id=gate_id, name=name or gate_id))
-    gate = Gate(id=new.id, name=new.name, created_at=now())
+    new = console.valid(lambda: NewGate(id=gate_id, name=name or gate_id, time_zone=time_zone))
+    gate = Gate(id=new.id, name=new.name, time_zone=new.time_zone, created_at=now())
     with console.store() as store:
         made = store.gates.add(gate)
         if not made and not if_missing:

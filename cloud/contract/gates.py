@@ -9,6 +9,20 @@ from pydantic import AfterValidator, Field, StringConstraints
 from cloud.contract.base import Boolean, GateId, Integer, UtcTime, Wire
 from cloud.contract.text import KeptName, Name, Readable, Reason
 
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            "give a time zone as the IANA database names it, such as Europe/Madrid"
+        ) from error
+    return name
+
+
+TimeZoneName = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_known_zone)
+]
 PassLifetime = Annotated[Integer, Field(ge=10, le=86_400)]
 
 
@@ -19,10 +33,19 @@ class NewGate(Wire):
         default=None,
         description="Seconds from a pass's making to its expiry; unset: CLOUD_PASS_LIFETIME_S",
     )
+    time_zone: TimeZoneName | None = Field(
+        default=None,
+        description="In which mails and messages about the gate tell times (an IANA name); unset: "
+        "CLOUD_TIME_ZONE",
+    )
 
 
 class Gate(NewGate):
     name: KeptName
+    time_zone: str | None = Field(
+        default=None,
+        description="In which mails and messages about the gate tell times; unset: CLOUD_TIME_ZONE",
+    )
     created_at: UtcTime
     closed: Boolean = Field(
         default=False,
@@ -42,6 +65,7 @@ class GateChange(Wire):
     name: Name | None = None
     closed: Boolean | None = None
     pass_lifetime_s: PassLifetime | None = None
+    time_zone: TimeZoneName | None = Field(default=None, description="null: CLOUD_TIME_ZONE")
     reason: Reason = Field(
         default="",
         description="Why, for the audit trail. Where it closes the gate, those who wait there are "
@@ -82,19 +106,6 @@ class Language(StrEnum):
     ES = "es"
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(
-            "give a time zone as the IANA database names it, such as Europe/Madrid"
-        ) from error
-    return name
-
-
-TimeZoneName = Annotated[
-    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_known_zone)
-]
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 

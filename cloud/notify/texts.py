@@ -23,7 +23,7 @@ from cloud.contract import (
     Topic,
     WebhookEvent,
 )
-from cloud.notify.times import in_full, in_short
+from cloud.notify.times import in_full, in_minutes, in_short
 from cloud.occurrence import Occurrence
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -241,9 +241,24 @@ def label_words(label: Label, language: Language) -> str:
     return str(_WORDS[language][label.value])
 
 
-def bot_text(name: str, language: Language = Language.EN, **values: object) -> str:
-    """Return one of the bot's own sentences, by its name in the language's bot.toml."""
-    return _sentence(name, language).render(**values).strip()
+def bot_text(
+    name: str,
+    language: Language = Language.EN,
+    *,
+    zone: tzinfo = UTC,
+    now: datetime | None = None,
+    **values: object,
+) -> str:
+    """Return one of the bot's own sentences, by its name in the language's bot.toml.
+
+    Moments among the values are told in `zone`, with their date where that is not the date of
+    `now`, or where no `now` is given.
+    """
+    said = {
+        each: in_minutes(value, zone, now) if isinstance(value, datetime) else value
+        for each, value in values.items()
+    }
+    return _sentence(name, language).render(**said).strip()
 
 
 @functools.cache

@@ -1,6 +1,23 @@
 """Moments as people read them: in a gate's time zone, which is always named."""
 
 from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cloud.contract import Gate
+
+
+def zone_at(gate: Gate | None, default: tzinfo) -> tzinfo:
+    """Return the zone that times about a gate are told in.
+
+    It is the default where the gate has none of its own, or one that this machine does not know:
+    a message in another zone, which it names, is better than none.
+    """
+    if gate is None or gate.time_zone is None:
+        return default
+    try:
+        return ZoneInfo(gate.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return default
 
 
 def in_full(moment: datetime, zone: tzinfo) -> str:
@@ -15,6 +32,17 @@ def in_short(moment: datetime, zone: tzinfo, today: datetime) -> str:
     if local.date() != _local(today, zone).date():
         return in_full(moment, zone)
     return f"{local:%H:%M:%S} {_zone(local)}"
+
+
+def in_minutes(moment: datetime, zone: tzinfo, today: datetime | None = None) -> str:
+    """Return the time of day without seconds, such as 08:15 UTC.
+
+    Its date goes before it where that is not `today`'s, or where no day is given.
+    """
+    local = _local(moment, zone)
+    if today is None or local.date() != _local(today, zone).date():
+        return f"{local:%Y-%m-%d %H:%M} {_zone(local)}"
+    return f"{local:%H:%M} {_zone(local)}"
 
 
 def _local(moment: datetime, zone: tzinfo) -> datetime:

@@ -47,6 +47,8 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "gate": contract.Gate,
     "gate_change": contract.GateChange,
     "gate_closed": contract.Gate,
+    "gate_in_a_time_zone": contract.Gate,
+    "new_gate_in_a_time_zone": contract.NewGate,
     "gate_in_full": contract.Gate,
     "heartbeat": contract.Heartbeat,
     "issued_key": contract.IssuedKey,
