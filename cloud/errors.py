@@ -19,7 +19,7 @@
         ├── BodyTooLarge
         ├── KeyMissing · KeyInvalid · KeyRevoked · KeyExpired
         ├── RoleForbidden · GateForbidden
-        ├── GateUnknown · GateRequired · GateExists · GateClosed
+        ├── GateUnknown · GateRequired · GateExists · GateClosed · GateInUse
         ├── EventUnknown · EventConflict
         ├── PassUnknown · PassOver · UndoRefused
         ├── StaffUnknown · DeliveryUnknown · DeliveryNotFailed
@@ -193,7 +193,7 @@ class GateRequired(RequestRefused):
 
 
 class GateExists(RequestRefused):
-    """A gate of that id is there already."""
+    """A gate of that id is there already, or was there."""
 
     code = ProblemCode.GATE_EXISTS
 
@@ -202,6 +202,12 @@ class GateClosed(RequestRefused):
     """An operator has closed the gate, so no passes are made there."""
 
     code = ProblemCode.GATE_CLOSED
+
+
+class GateInUse(RequestRefused):
+    """Something is at the gate that would go with it."""
+
+    code = ProblemCode.GATE_IN_USE
 
 
 class EventUnknown(RequestRefused):

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from cloud.contract import Channel, Language, StaffMember, StaffRole, Subscriber, Topic, VisitorLink
+from cloud.errors import GateUnknown
 from cloud.store import Store, subscriber_id
 
 GATE_PREFIX = "gate_"
@@ -59,17 +60,20 @@ def pair(
     if member is None:
         return None
     if member.role is StaffRole.OPERATOR:
-        store.gates.subscribe(
-            Subscriber(
-                id=subscriber_id(Channel.TELEGRAM, chat),
-                gate=member.gate,
-                channel=Channel.TELEGRAM,
-                address=chat,
-                topics=[Topic.REFUSAL],
-                language=language,
-                created_at=now,
-            )
+        operator = Subscriber(
+            id=subscriber_id(Channel.TELEGRAM, chat),
+            gate=member.gate,
+            channel=Channel.TELEGRAM,
+            address=chat,
+            topics=[Topic.REFUSAL],
+            language=language,
+            created_at=now,
         )
+        try:
+            store.gates.subscribe(operator)
+        except GateUnknown:
+            # The gate was deleted a moment ago, and the role with it.
+            return None
         # A chat that had blocked the bot has just written to it.
         store.suspensions.resume(member.gate, subscriber_id(Channel.TELEGRAM, chat))
     store.audit.record(

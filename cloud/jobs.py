@@ -160,8 +160,9 @@ def _traced(desk: Desk, name: str, event_id: UUID) -> Iterator[None]:
 
 def _deliver(desk: Desk, delivery: Delivery) -> Retry | None:
     notifier = desk.notifiers.get(delivery.channel)
-    if notifier is None:
-        reason = UNCONFIGURED[delivery.channel]
+    deleted = desk.store.deletion.is_deleted(delivery.gate)
+    if notifier is None or deleted:
+        reason = "the gate was deleted" if deleted else UNCONFIGURED[delivery.channel]
         _settled(desk, delivery, Settled(DeliveryStatus.UNDELIVERED_BY_CHOICE, reason))
         return None
     try:

@@ -46,6 +46,7 @@ ROLES: Final = {
     "list_gates": _SCREENS,
     "create_gate": _OPERATORS,
     "change_gate": _OPERATORS,
+    "delete_gate": _ADMINS,
     "create_pass": _OPERATORS,
     "create_enrolment_code": _OPERATORS,
     "list_subscribers": _VIEWERS,
@@ -97,7 +98,7 @@ _OF_SESSIONS: Final = frozenset(
 )
 """What a key of the right role may call, and is told that it has no session."""
 
-_OF_NO_GATE: Final = frozenset({"create_gate"})
+_OF_NO_GATE: Final = frozenset({"create_gate", "delete_gate"})
 """What takes a caller that is bound to no gate."""
 
 COOKIE: Final = "mg_session"

@@ -4,17 +4,18 @@ from datetime import timedelta
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Body, Path
+from fastapi import APIRouter, Body, Path, Query
 
 from cloud import announcements
 from cloud.api.deps import Caller, Now, SettingsDep, StoreDep, at_gate
 from cloud.api.lists import LINKED, PagesDep, named
 from cloud.api.problems import documented
-from cloud.api.trail import TrailDep
+from cloud.api.trail import TrailDep, actor_of, request_id
 from cloud.contract import Delivery, EnrolmentCode, Gate, GateChange, NewGate, ProblemCode
 from cloud.contract.base import GateId
+from cloud.contract.text import Reason
 from cloud.errors import GateExists, GateForbidden, GateUnknown
-from cloud.store import Store, differences
+from cloud.store import Author, Store, differences
 
 log = structlog.get_logger("cloud.api")
 
@@ -51,7 +52,9 @@ def create_gate(
         raise GateForbidden(f"this key is for gate {caller.gate} alone")
     gate = Gate.model_validate({**new.model_dump(), "created_at": now})
     if not store.gates.add(gate):
-        raise GateExists(f"there is a gate {new.id} already")
+        raise GateExists(
+            f"there is a gate {new.id} already, or there was one, whose id is not given again"
+        )
     trail.record("gate.created", f"gate:{gate.id}", gate=gate.id)
     log.info("gate created", gate=gate.id)
     return gate
@@ -99,6 +102,38 @@ def change_gate(
         trail.record(act, f"gate:{gate_id}", gate=gate_id, reason=change.reason, detail=detail)
     log.info("gate changed", gate=gate_id, act=act)
     return gate
+
+
+@router.delete(
+    "/{gate_id}",
+    status_code=204,
+    responses=documented(
+        ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_IN_USE
+    ),
+)
+def delete_gate(
+    *,
+    gate_id: GatePath,
+    caller: Caller,
+    store: StoreDep,
+    now: Now,
+    force: Annotated[
+        bool, Query(description="Take everything that is at the gate away with it")
+    ] = False,
+    reason: Annotated[Reason, Query(description="Why, for the audit trail")] = "",
+) -> None:
+    """Delete a gate for ever. Its id is not given again.
+
+    Refused while devices, keys, accounts, subscribers, staff, waiting visitors or good passes are
+    at the gate, unless `force` is given; then devices and keys are revoked, accounts removed, and
+    the rest is forgotten. What happened there stays readable, under the gate's id, until it is
+    past its retention.
+    """
+    if caller.gate is not None:
+        raise GateForbidden(f"this key is for gate {caller.gate} alone, and cannot delete it")
+    author = Author(actor_of(caller), reason, request_id())
+    store.deletion.gate(gate_id, author, now, force=force)
+    log.info("gate_deleted", gate=gate_id, force=force)
 
 
 @router.post("/{gate_id}/enrolment-codes", status_code=201, responses=_AT_A_GATE)

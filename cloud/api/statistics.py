@@ -84,7 +84,8 @@ def read_statistics(
         )
     since = _floor(since)
     asked = readable_gate(caller, gate)
-    known = [each.id for each in store.gates.all()]
+    # What happened at a gate that was deleted is still told, under its id.
+    known = sorted({*(each.id for each in store.gates.all()), *store.deletion.gates()})
     gates = known if asked is None else [each for each in known if each == asked]
     if asked is not None and not gates:
         raise GateUnknown(f"there is no gate {asked}")

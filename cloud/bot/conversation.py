@@ -230,7 +230,10 @@ class Conversation:
         if gate is None:
             return bot_text("unknown_code", language)
         at = self._clock()
-        before = self._store.visitors.join(gate.id, said.chat, at, self._visitor_wait, language)
+        try:
+            before = self._store.visitors.join(gate.id, said.chat, at, self._visitor_wait, language)
+        except GateUnknown:
+            return bot_text("unknown_code", language)
         until = at + self._visitor_wait
         zone = zone_at(gate, self._zone)
         times: dict[str, Any] = {"zone": zone, "now": at, "until": until}

@@ -43,6 +43,19 @@ class Gates(Connection):
         """Rename, close or open a gate, or give its passes another lifetime."""
         return self._one(Gate, "PATCH", "/v1/gates/{}", gate_id, body=change)
 
+    def delete_gate(self, gate_id: str, *, force: bool = False, reason: str = "") -> None:
+        """Delete a gate for ever; its id is not given again.
+
+        Args:
+            gate_id: The gate's id.
+            force: Take everything that is at the gate away with it.
+            reason: Why, for the audit trail.
+
+        Raises:
+            Refused: With the code `gate_in_use` where something is at the gate.
+        """
+        self._ask("DELETE", "/v1/gates/{}", gate_id, query={"force": force, "reason": reason})
+
     def get_gate_settings(self, gate_id: str) -> DeviceSettings:
         """Read what the gate's devices are set to."""
         return self._one(DeviceSettings, "GET", "/v1/gates/{}/settings", gate_id)

@@ -9,7 +9,7 @@ from rich.table import Table
 from cloud.commands import console
 from cloud.commands.console import AsJson
 from cloud.contract import Gate, GateChange, NewGate
-from cloud.store import differences, now
+from cloud.store import COMMAND, Author, differences, now
 
 app = typer.Typer(no_args_is_help=True, help="Gates: entrances with a camera.")
 
@@ -34,11 +34,14 @@ def create_gate(
     gate = Gate(id=new.id, name=new.name, time_zone=new.time_zone, created_at=now())
     with console.store() as store:
         made = store.gates.add(gate)
-        if not made and not if_missing:
-            console.refuse(f"there is a gate {gate_id} already")
+        found = None if made else store.gates.get(gate_id)
+        if not made and (found is None or not if_missing):
+            console.refuse(
+                f"there is a gate {gate_id} already, or there was one, whose id is not given again"
+            )
         if made:
             console.record(store, "gate.created", f"gate:{gate_id}", gate=gate_id)
-        held = gate if made else store.gates.get(gate_id) or gate
+        held = found or gate
     console.show(held, as_json, f"{'made' if made else 'there is'} gate {held.id} ({held.name})")
 
 
@@ -71,3 +74,25 @@ def rename_gate(
         if detail := differences(before, after):
             console.record(store, "gate.changed", f"gate:{gate_id}", gate=gate_id, detail=detail)
     console.output.print(f"gate {gate_id} is now {after.name}", markup=False, highlight=False)
+
+
+@app.command("delete")
+def delete_gate(
+    gate_id: GateId,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Take everything that is at the gate away with it."),
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
+) -> None:
+    """Delete a gate for ever. Its id is not given again.
+
+    Refused while devices, keys, accounts, subscribers, staff, waiting visitors or good passes are
+    at the gate. With --force devices and keys are revoked, accounts removed, and the rest is
+    forgotten. What happened there stays readable until it is past its retention.
+    """
+    with console.store() as store:
+        if store.gates.get(gate_id) is None:
+            console.no_gate(gate_id)
+        store.deletion.gate(gate_id, Author(COMMAND, reason), now(), force=force)
+    console.output.print(f"deleted gate {gate_id}", highlight=False)

@@ -25,6 +25,7 @@ class ProblemCode(StrEnum):
     GATE_REQUIRED = "gate_required"
     GATE_EXISTS = "gate_exists"
     GATE_CLOSED = "gate_closed"
+    GATE_IN_USE = "gate_in_use"
     EVENT_UNKNOWN = "event_unknown"
     EVENT_CONFLICT = "event_conflict"
     PASS_UNKNOWN = "pass_unknown"

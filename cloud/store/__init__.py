@@ -26,6 +26,7 @@ from cloud.store.backup import Backup, dated, thin_out
 from cloud.store.chats import Chats
 from cloud.store.commands import Bell, Commands
 from cloud.store.connection import at_the_door, connect
+from cloud.store.deletion import Author, Deletion
 from cloud.store.deliveries import Alert, Deliveries, InOtherHands, Wanted
 from cloud.store.devices import Devices
 from cloud.store.digests import Digests
@@ -88,6 +89,7 @@ __all__ = [
     "Alert",
     "AsyncStore",
     "Attempt",
+    "Author",
     "Bell",
     "Closing",
     "Fate",
@@ -172,6 +174,7 @@ class Store:
         self.limiter = Limiter(client, telegram_per_second)
         self.retention = Retention(client, self.statistics)
         self.backup = Backup(client, self.queue.connection)
+        self.deletion = Deletion(client, self.passes, audit_retention)
         self.erasure = Erasure(client)
         self.accounts = Accounts(client)
         self.sessions = Sessions(client, self.accounts, session_idle, session_lifetime)

@@ -5,7 +5,7 @@ import secrets
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import redis
 
@@ -15,6 +15,7 @@ from cloud.errors import SessionInvalid
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.records import parsed
+from cloud.store.watched import standing, watched
 
 SECRET_BYTES: Final = 32
 
@@ -92,13 +93,24 @@ class Accounts:
         self._client = client
 
     def add(self, account: StoredAccount) -> bool:
-        """Keep a new account; return False if its name is taken."""
-        # The document first: a name that leads to no account would be taken for ever.
-        self._client.hset(keyspace.ACCOUNTS, account.id, account.model_dump_json())
-        if self._client.hsetnx(keyspace.ACCOUNT_NAMES, folded(account.name), account.id):
+        """Keep a new account; return False if its name is taken.
+
+        Raises:
+            GateUnknown: it is bound to a gate that is not there.
+        """
+        name = folded(account.name)
+
+        def write(pipe: Any) -> bool:
+            if account.gate is not None:
+                standing(pipe, account.gate)
+            if pipe.hexists(keyspace.ACCOUNT_NAMES, name):
+                return False
+            pipe.multi()
+            pipe.hset(keyspace.ACCOUNTS, account.id, account.model_dump_json())
+            pipe.hset(keyspace.ACCOUNT_NAMES, name, account.id)
             return True
-        self._client.hdel(keyspace.ACCOUNTS, account.id)
-        return False
+
+        return watched(self._client, write, keyspace.ACCOUNT_NAMES, keyspace.GATES)
 
     def get(self, account_id: str) -> StoredAccount | None:
         """Return the account, or None."""
@@ -118,12 +130,18 @@ class Accounts:
 
     def set_password(self, account_id: str, password_hash: str) -> bool:
         """Keep another hash; return False if there is no such account."""
-        account = self.get(account_id)
-        if account is None:
-            return False
-        changed = account.model_copy(update={"password_hash": password_hash})
-        self._client.hset(keyspace.ACCOUNTS, account_id, changed.model_dump_json())
-        return True
+
+        def write(pipe: Any) -> bool:
+            document = pipe.hget(keyspace.ACCOUNTS, account_id)
+            if document is None:
+                return False
+            account = parsed(StoredAccount, document)
+            changed = account.model_copy(update={"password_hash": password_hash})
+            pipe.multi()
+            pipe.hset(keyspace.ACCOUNTS, account_id, changed.model_dump_json())
+            return True
+
+        return watched(self._client, write, keyspace.ACCOUNTS)
 
     def remove(self, account_id: str) -> bool:
         """Forget an account; return False if there was none of that id."""

@@ -16,6 +16,7 @@ from cloud.store import keyspace
 from cloud.store.connection import at_the_door, connect_async
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, parsed
+from cloud.store.watched import standing, watched
 
 log = structlog.get_logger("cloud.store")
 
@@ -76,11 +77,21 @@ class Commands:
         return DeviceSettings(gate=gate, settings=held, revision=int(revision or 0))
 
     def set(self, gate: str, settings: GateSettings) -> DeviceSettings:
-        """Set a gate to something else, under the next revision."""
-        with self._client.pipeline() as pipe:
+        """Set a gate to something else, under the next revision.
+
+        Raises:
+            GateUnknown: there is no such gate.
+        """
+
+        def write(pipe: Any) -> int:
+            standing(pipe, gate)
+            revision = int(pipe.hget(keyspace.GATE_REVISIONS, gate) or 0) + 1
+            pipe.multi()
             pipe.hset(keyspace.GATE_SETTINGS, gate, settings.model_dump_json())
-            pipe.hincrby(keyspace.GATE_REVISIONS, gate, 1)
-            _, revision = pipe.execute()
+            pipe.hset(keyspace.GATE_REVISIONS, gate, revision)
+            return revision
+
+        revision = watched(self._client, write, keyspace.GATES, keyspace.GATE_REVISIONS)
         return DeviceSettings(gate=gate, settings=settings, revision=revision)
 
 

@@ -10,12 +10,12 @@ import redis
 from cloud.contract import Device, Enrolment, EnrolmentCode, EnrolmentRequest, Heartbeat, Role
 from cloud.contract.base import UtcTime, Wire
 from cloud.contract.passes import TOKEN_ALPHABET
-from cloud.errors import DeviceUnknown, EnrolmentCodeInvalid
+from cloud.errors import DeviceUnknown, EnrolmentCodeInvalid, GateUnknown
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.keys import MintedKey, StoredKey, mint, rolled
 from cloud.store.records import parsed
-from cloud.store.watched import watched
+from cloud.store.watched import standing, watched
 
 CODE_LENGTH = 12
 """12 letters of 58 are 70 bits, for an hour: typed once by a person, and past guessing."""
@@ -56,14 +56,23 @@ class Devices:
         return EnrolmentCode(code=code, gate=gate, expires_at=admission.expires_at)
 
     def enrol(self, request: EnrolmentRequest, now: datetime) -> Enrolment:
-        """Use up a code: keep the device and its key in one MULTI with the code's deletion."""
+        """Use up a code: keep the device and its key in one MULTI with the code's deletion.
+
+        Raises:
+            EnrolmentCodeInvalid: the code was never made, was used, has expired, or is for a gate
+                that was deleted.
+        """
         code_key = _code_key(request.code.strip())
-        with self._client.pipeline() as pipe:
-            pipe.watch(code_key)  # type: ignore[no-untyped-call]
-            document = cast(bytes | None, pipe.get(code_key))
+
+        def write(pipe: Any) -> Enrolment:
+            document = pipe.get(code_key)
             admission = parsed(Admission, document) if document else None
             if admission is None or now >= admission.expires_at:
                 raise EnrolmentCodeInvalid(_CODE_REFUSED)
+            try:
+                standing(pipe, admission.gate)
+            except GateUnknown as error:
+                raise EnrolmentCodeInvalid(_CODE_REFUSED) from error
             device_id = secrets.token_hex(6)
             key = mint(request.name, Role.DEVICE, admission.gate, device_id)
             device = StoredDevice(
@@ -77,11 +86,9 @@ class Devices:
             pipe.delete(code_key)
             pipe.hset(keyspace.DEVICES, device_id, device.model_dump_json())
             pipe.hset(keyspace.KEYS, key.stored.id, key.stored.document)
-            try:
-                pipe.execute()
-            except redis.WatchError as error:
-                raise EnrolmentCodeInvalid(_CODE_REFUSED) from error
-        return Enrolment(device_id=device_id, device_key=key.text, gate=admission.gate)
+            return Enrolment(device_id=device_id, device_key=key.text, gate=admission.gate)
+
+        return watched(self._client, write, code_key, keyspace.GATES)
 
     def beat(self, device_id: str, heartbeat: Heartbeat, now: datetime) -> None:
         """Keep a device's last heartbeat."""
@@ -163,7 +170,8 @@ class Devices:
 
 
 _CODE_REFUSED = (
-    "this enrolment code was never made, has been used, or has expired; make a new one with "
+    "this enrolment code was never made, has been used, has expired, or is for a gate that was "
+    "deleted; make a new one with "
     "`python -m cloud enrolment-codes create`"
 )
 

@@ -14,6 +14,7 @@ from cloud.store.connection import at_the_door
 from cloud.store.moments import now
 from cloud.store.records import parsed
 from cloud.store.transaction import RUN_ALL, Batch, Guards
+from cloud.store.watched import standing, watched
 
 M = TypeVar("M", Gate, Subscriber)
 
@@ -24,6 +25,17 @@ Told = Callable[[Gate, Gate], Sequence[Delivery]]
 def subscriber_id(channel: Channel, address: str) -> str:
     """Return the one id that an address can have at a gate: it is told of an event once."""
     return hashlib.sha256(f"{channel.value}:{address}".encode()).hexdigest()[:12]
+
+
+def forget(pipe: Any, gate_id: str, subscriber: Subscriber) -> None:
+    """Add the commands that forget all that is kept of a subscriber to a pipeline."""
+    field = keyspace.of_subscriber(gate_id, subscriber.id)
+    pipe.hdel(keyspace.subscribers(gate_id), subscriber.id)
+    pipe.hdel(keyspace.WEBHOOK_SECRETS, field)
+    pipe.hdel(keyspace.OLD_WEBHOOK_SECRETS, field)
+    pipe.hdel(keyspace.REFUSALS, field)
+    pipe.srem(keyspace.SUSPENDED, field)
+    pipe.srem(keyspace.subscriptions(subscriber.channel, subscriber.address), gate_id)
 
 
 def _closing(gate: Gate, closed: bool, reason: str, at: datetime | None) -> dict[str, Any]:
@@ -44,8 +56,18 @@ class Gates:
         self._clerk = clerk
 
     def add(self, gate: Gate) -> bool:
-        """Keep a new gate; return False if its id is taken."""
-        return bool(self._client.hsetnx(keyspace.GATES, gate.id, gate.model_dump_json()))
+        """Keep a new gate; return False if its id is taken, or was a deleted gate's."""
+
+        def write(pipe: Any) -> bool:
+            if pipe.hexists(keyspace.DELETED_GATES, gate.id) or pipe.hexists(
+                keyspace.GATES, gate.id
+            ):
+                return False
+            pipe.multi()
+            pipe.hset(keyspace.GATES, gate.id, gate.model_dump_json())
+            return True
+
+        return watched(self._client, write, keyspace.GATES, keyspace.DELETED_GATES)
 
     def get(self, gate_id: str) -> Gate | None:
         """Return the gate, or None."""
@@ -99,16 +121,25 @@ class Gates:
         return sorted((parsed(Gate, document) for document in documents), key=lambda gate: gate.id)
 
     def subscribe(self, subscriber: Subscriber) -> Subscriber:
-        """Keep a subscriber; the same id again is answered with the subscriber that it has."""
+        """Keep a subscriber; the same id again is answered with the subscriber that it has.
+
+        Raises:
+            GateUnknown: there is no such gate.
+        """
         key = keyspace.subscribers(subscriber.gate)
-        with self._client.pipeline() as pipe:
-            pipe.hsetnx(key, subscriber.id, subscriber.model_dump_json())
-            pipe.hget(key, subscriber.id)
+
+        def write(pipe: Any) -> Subscriber:
+            standing(pipe, subscriber.gate)
+            document = pipe.hget(key, subscriber.id)
+            held = parsed(Subscriber, document) if document else subscriber
+            pipe.multi()
+            pipe.hset(key, subscriber.id, document or subscriber.model_dump_json())
             pipe.sadd(
                 keyspace.subscriptions(subscriber.channel, subscriber.address), subscriber.gate
             )
-            _, document, _ = pipe.execute()
-        return parsed(Subscriber, document)
+            return held
+
+        return watched(self._client, write, keyspace.GATES, key)
 
     def subscriber(self, gate_id: str, subscriber_id: str) -> Subscriber | None:
         """Return the subscriber, or None."""
@@ -135,13 +166,7 @@ class Gates:
             return False
         subscriber = parsed(Subscriber, held)
         with self._client.pipeline() as pipe:
-            pipe.hdel(keyspace.subscribers(gate_id), subscriber_id)
-            field = keyspace.of_subscriber(gate_id, subscriber_id)
-            pipe.hdel(keyspace.WEBHOOK_SECRETS, field)
-            pipe.hdel(keyspace.OLD_WEBHOOK_SECRETS, field)
-            pipe.hdel(keyspace.REFUSALS, field)
-            pipe.srem(keyspace.SUSPENDED, field)
-            pipe.srem(keyspace.subscriptions(subscriber.channel, subscriber.address), gate_id)
+            forget(pipe, gate_id, subscriber)
             pipe.execute()
         return True
 

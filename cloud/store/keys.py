@@ -17,7 +17,7 @@ from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.moments import now
 from cloud.store.records import parsed
-from cloud.store.watched import watched
+from cloud.store.watched import standing, watched
 
 SECRET_BYTES = 32
 PREFIX = "mg"
@@ -190,18 +190,34 @@ class Keys:
         self._client = client
 
     def add(self, key: StoredKey) -> None:
-        """Keep a new key."""
-        self._client.hset(keyspace.KEYS, key.id, key.document)
+        """Keep a new key; raise GateUnknown where it is bound to a gate that is not there."""
+
+        def write(pipe: Any) -> None:
+            if key.gate is not None:
+                standing(pipe, key.gate)
+            pipe.multi()
+            pipe.hset(keyspace.KEYS, key.id, key.document)
+
+        watched(self._client, write, keyspace.GATES)
 
     def keep(self, key: StoredKey) -> StoredKey:
         """Keep a key unless it is there; return the one that is kept.
 
-        Raises KeyInvalid where another key has its id.
+        Raises KeyInvalid where another key has its id, and GateUnknown where it is bound to a gate
+        that is not there.
         """
-        if self._client.hsetnx(keyspace.KEYS, key.id, key.document):
-            return key
-        held = self.get(key.id)
-        if held is None or not hmac.compare_digest(held.secret_sha256, key.secret_sha256):
+
+        def write(pipe: Any) -> StoredKey:
+            held = kept_key(pipe, key.id)
+            if held is None and key.gate is not None:
+                standing(pipe, key.gate)
+            pipe.multi()
+            if held is None:
+                pipe.hset(keyspace.KEYS, key.id, key.document)
+            return held or key
+
+        held = watched(self._client, write, keyspace.KEYS, keyspace.GATES)
+        if not hmac.compare_digest(held.secret_sha256, key.secret_sha256):
             raise KeyInvalid(f"another key has the id {key.id}; make a new one")
         return held
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from cloud.contract import Channel
 
 GATES = "mg:gates"
+DELETED_GATES = "mg:deleted-gates"
 KEYS = "mg:keys"
 DEVICES = "mg:devices"
 HEARTBEATS = "mg:heartbeats"

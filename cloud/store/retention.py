@@ -100,7 +100,11 @@ class Retention:
         return removed
 
     def _trim(self, oldest: int) -> None:
-        gates = [gate.decode() for gate in cast(list[bytes], self._client.hkeys(keyspace.GATES))]
+        held = [
+            *cast(list[bytes], self._client.hkeys(keyspace.GATES)),
+            *cast(list[bytes], self._client.hkeys(keyspace.DELETED_GATES)),
+        ]
+        gates = [gate.decode() for gate in held]
         pipe = self._client.pipeline(transaction=False)
         for gate in (None, *gates):
             pipe.xtrim(keyspace.events(gate), minid=oldest, approximate=False)

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import redis
 
@@ -12,6 +12,7 @@ from cloud.contract.passes import TOKEN_ALPHABET
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.records import parsed
+from cloud.store.watched import watched
 
 CODE_LENGTH = 12
 """12 letters of 58 are 70 bits, for minutes: past guessing, and Telegram passes on up to 64."""
@@ -35,21 +36,31 @@ class Staff:
         return made
 
     def pair(self, code: str, chat: str, name: str, now: datetime) -> StaffMember | None:
-        """Use up a code for a chat; None where it was never made, was used, or has expired."""
-        document = cast(bytes | None, self._client.getdel(_code_key(code)))
-        if document is None:
-            return None
-        made = parsed(PairingCode, document)
-        if now >= made.expires_at:
-            return None
-        member = StaffMember(
-            chat=chat, gate=made.gate, role=made.role, name=name[:200], paired_at=now
-        )
-        with self._client.pipeline() as pipe:
-            pipe.hset(keyspace.staff(made.gate), chat, member.model_dump_json())
-            pipe.sadd(keyspace.staffed(chat), made.gate)
-            pipe.execute()
-        return member
+        """Use up a code for a chat.
+
+        Returns:
+            The member; None where the code was never made, was used, has expired, or is for a gate
+            that was deleted.
+        """
+        code_key = _code_key(code)
+
+        def write(pipe: Any) -> StaffMember | None:
+            document = pipe.get(code_key)
+            if document is None:
+                return None
+            made = parsed(PairingCode, document)
+            good = now < made.expires_at and pipe.hexists(keyspace.GATES, made.gate)
+            member = StaffMember(
+                chat=chat, gate=made.gate, role=made.role, name=name[:200], paired_at=now
+            )
+            pipe.multi()
+            pipe.delete(code_key)
+            if good:
+                pipe.hset(keyspace.staff(made.gate), chat, member.model_dump_json())
+                pipe.sadd(keyspace.staffed(chat), made.gate)
+            return member if good else None
+
+        return watched(self._client, write, code_key, keyspace.GATES)
 
     def of_gate(self, gate: str) -> list[StaffMember]:
         """Return the gate's staff, the oldest first."""

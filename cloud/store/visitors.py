@@ -15,6 +15,7 @@ import redis
 
 from cloud.contract import Language
 from cloud.contract.passes import TOKEN_ALPHABET
+from cloud.errors import GateUnknown
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
@@ -27,8 +28,10 @@ READ_AT_MOST = 20
 
 JOIN = """
 -- Let a chat wait at a gate, and at no other; one that waits there already keeps its place.
--- KEYS: visitors of the gate, wait of the chat
+-- KEYS: visitors of the gate, wait of the chat, gates
 -- ARGV: the visitor, gate, now (ms since 1970), expiry, prefix of visitors
+-- Answers how many are before it, or -1 where there is no such gate.
+if redis.call('HEXISTS', KEYS[3], ARGV[2]) == 0 then return -1 end
 local gate, member = string.match(redis.call('GET', KEYS[2]) or '', '^([^:]*):(.*)$')
 if gate == ARGV[2] then
   local place = redis.call('LPOS', KEYS[1], member)
@@ -109,12 +112,16 @@ class Visitors:
         lifetime: timedelta,
         language: Language = Language.EN,
     ) -> int:
-        """Let a chat wait at a gate; return how many are before it."""
+        """Let a chat wait at a gate; return how many are before it.
+
+        Raises:
+            GateUnknown: there is no such gate.
+        """
         visitor = Visitor(chat, language, now + lifetime)
-        return cast(
+        before = cast(
             int,
             self._join(
-                keys=[keyspace.visitors(gate), keyspace.visit(chat)],
+                keys=[keyspace.visitors(gate), keyspace.visit(chat), keyspace.GATES],
                 args=[
                     *(visitor.member, gate),
                     *(to_ms(now), to_ms(visitor.until)),
@@ -122,6 +129,9 @@ class Visitors:
                 ],
             ),
         )
+        if before < 0:
+            raise GateUnknown(f"there is no gate {gate}")
+        return before
 
     def leave(self, chat: str) -> str | None:
         """Let a chat wait no more; return the gate where it did, or None."""

@@ -5,7 +5,22 @@ from typing import Any, TypeVar, cast
 
 import redis
 
+from cloud.errors import GateUnknown
+from cloud.store import keyspace
+
 R = TypeVar("R")
+
+
+def standing(pipe: Any, gate_id: str) -> None:
+    """Return if there is a gate of this id, by a pipeline that watches GATES.
+
+    What is written at a gate that is deleted meanwhile would be left behind.
+
+    Raises:
+        GateUnknown: there is none.
+    """
+    if not pipe.hexists(keyspace.GATES, gate_id):
+        raise GateUnknown(f"there is no gate {gate_id}")
 
 
 def watched(client: redis.Redis, work: Callable[[Any], R], *keys: str) -> R:

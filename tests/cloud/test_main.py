@@ -277,6 +277,28 @@ def test_devices_and_gates_get_another_name(env: dict[str, str], store: Store) -
     assert command("gates", "rename", GATE, "x" * 81, env=env).exit_code == 2
 
 
+def test_a_gate_is_deleted_when_nothing_is_there_or_by_force(
+    env: dict[str, str], store: Store
+) -> None:
+    made = command("keys", "create", "Reader", "--role", "scanner", "--gate", GATE, env=env)
+    assert made.exit_code == 0, made.stderr
+    refused = command("gates", "delete", GATE, env=env)
+    assert refused.exit_code == 2
+    assert "1 key at gate main" in refused.stderr
+    done = command("gates", "delete", GATE, "--force", "--reason", "bricked up", env=env)
+    assert done.exit_code == 0, done.stderr
+    assert store.gates.get(GATE) is None
+    assert all(key.revoked for key in store.keys.all())
+    assert ("gate.deleted", "command", "bricked up") in {
+        (entry.act, entry.actor, entry.reason) for entry in store.audit.page()[0]
+    }
+    assert "gates list" in command("gates", "delete", GATE, env=env).stderr
+    for again in ((), ("--if-missing",)):
+        done = command("gates", "create", GATE, *again, env=env)
+        assert done.exit_code == 2
+        assert "not given again" in done.stderr
+
+
 def test_the_store_is_backed_up_and_restored_by_two_commands(
     env: dict[str, str], store: Store, tmp_path: Path
 ) -> None:

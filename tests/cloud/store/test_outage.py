@@ -42,6 +42,7 @@ from cloud.settings import Settings
 from cloud.store import (
     Acceptance,
     Attempt,
+    Author,
     OpenSession,
     Sender,
     Store,
@@ -54,6 +55,7 @@ from cloud.store import (
 from cloud.store.accounts import StoredSession
 from cloud.store.connection import translating
 from cloud.store.limits import SIGN_INS_OF_AN_ACCOUNT
+from cloud.store.transaction import UNGUARDED
 from tests.doubles.redis_server import free_port
 
 NOW = now()
@@ -115,7 +117,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
             [],
             NOW,
         ),
-        {},
+        {"guards": UNGUARDED},
     ),
     "waiting_jobs": ((), {}),
     "oldest_wait_s": ((), {}),
@@ -212,6 +214,8 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "chats.bot_name": ((), {}),
     "deliveries.page": ((), {"gate": None, "status": None, "before": None, "limit": 5}),
     "gates.add": ((Gate(id="main", name="Main", created_at=NOW),), {}),
+    "gates.guarded": (("main",), {}),
+    "notices.add": ((DELIVERY,), {}),
     "gates.get": (("main",), {}),
     "gates.change": (("main", {"closed": True}), {}),
     "gates.all": ((), {}),
@@ -259,6 +263,9 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "outages.all": ((), {}),
     "outages.begin": (("a", NOW, [], NOW), {}),
     "outages.end": (("a", [], NOW), {}),
+    "deletion.gate": (("main", Author("command"), NOW), {}),
+    "deletion.gates": ((), {}),
+    "deletion.is_deleted": (("main",), {}),
     "erasure.gate": (("main",), {}),
     "keys.keep": ((mint("x", Role.VIEWER, None).stored,), {}),
     "keys.roll": ((mint("x", Role.DEVICE, "main", "a").stored, timedelta(hours=1)), {}),

@@ -1,0 +1,254 @@
+"""Deletion: a gate ends, and what happened there stays readable.
+
+One transaction takes the gate away with all that opens it, tells of it or waits at it, so that no
+moment is in between: an event that is being accepted, a pass that is being made and a device that
+is being enrolled rest on the gate's record and find it gone. Events, attempts, statistics and the
+audit trail keep the gate's id and go by their age. The id is not given again: a new gate of that
+id would have the history of the old one, and codes that people still carry.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar, cast
+from uuid import UUID
+
+import redis
+
+from cloud.contract import Gate, KeyStatus, PassStatus, StaffMember, Subscriber
+from cloud.contract.base import UtcTime
+from cloud.errors import GateInUse, GateUnknown
+from cloud.store import keyspace
+from cloud.store.accounts import StoredAccount, folded
+from cloud.store.audit import entry, fields_of
+from cloud.store.connection import at_the_door
+from cloud.store.devices import StoredDevice
+from cloud.store.gates import forget
+from cloud.store.keys import StoredKey
+from cloud.store.moments import to_ms
+from cloud.store.passes import Passes
+from cloud.store.records import parsed
+from cloud.store.visitors import Visitor
+from cloud.store.watched import watched
+
+BATCH: Final = 500
+
+M = TypeVar("M", StoredDevice, StoredKey, StoredAccount)
+
+
+class DeletedGate(Gate):
+    """What is kept of a gate that was deleted."""
+
+    deleted_at: UtcTime
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who deletes, as the audit trail has it.
+
+    Args:
+        actor: as `fields_of` takes it.
+        reason: why, in their words.
+        request_id: of the request that asked for it.
+    """
+
+    actor: str
+    reason: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What is at a gate and would go with it."""
+
+    devices: list[StoredDevice] = field(default_factory=list)
+    keys: list[StoredKey] = field(default_factory=list)
+    """Those of people and scanners; a device's keys go with the device."""
+
+    accounts: list[StoredAccount] = field(default_factory=list)
+    subscribers: list[Subscriber] = field(default_factory=list)
+    staff: list[StaffMember] = field(default_factory=list)
+    visitors: list[Visitor] = field(default_factory=list)
+    passes: list[UUID] = field(default_factory=list)
+
+    def told(self) -> str:
+        """Return how many there are of each, as in `2 devices, 1 key`; nothing without any."""
+        counts = (
+            (len(self.devices), "device", "devices"),
+            (len(self.keys), "key", "keys"),
+            (len(self.accounts), "account", "accounts"),
+            (len(self.subscribers), "subscriber", "subscribers"),
+            (len(self.staff), "chat of staff", "chats of staff"),
+            (len(self.visitors), "waiting visitor", "waiting visitors"),
+            (len(self.passes), "pass that is still good", "passes that are still good"),
+        )
+        return ", ".join(
+            f"{count} {one if count == 1 else many}" for count, one, many in counts if count
+        )
+
+
+@at_the_door
+class Deletion:
+    """Deletes gates."""
+
+    def __init__(self, client: redis.Redis, passes: Passes, audit_retention: timedelta) -> None:
+        self._client = client
+        self._passes = passes
+        self._audit_retention = audit_retention
+
+    def gate(self, gate_id: str, author: Author, now: datetime, *, force: bool = False) -> Gate:
+        """Delete a gate, and return it as it was.
+
+        Raises:
+            GateUnknown: there is no such gate.
+            GateInUse: something is at the gate, and `force` is not given. Nothing was changed.
+        """
+        good = self._good_passes(gate_id, now)
+
+        def write(pipe: Any) -> Gate:
+            document = pipe.hget(keyspace.GATES, gate_id)
+            if document is None:
+                raise GateUnknown(f"there is no gate {gate_id}")
+            gate = parsed(Gate, document)
+            found = _belongings(pipe, gate_id, good, now)
+            told = found.told()
+            if told and not force:
+                raise GateInUse(
+                    f"{told} at gate {gate_id} would go with it: take them away first, or delete "
+                    "it with force"
+                )
+            code = pipe.hget(keyspace.GATE_CODES, gate_id)
+            keys = _of(pipe, keyspace.KEYS, StoredKey, gate_id)
+            pipe.multi()
+            self._end(pipe, gate, now)
+            if code is not None:
+                pipe.hdel(keyspace.GATES_BY_CODE, code)
+            _take_away(pipe, gate_id, found, keys, now)
+            for act, subject, detail in _acts(gate, found, told):
+                words = fields_of(
+                    actor=author.actor,
+                    act=act,
+                    subject=subject,
+                    now=now,
+                    gate=gate_id,
+                    reason=author.reason,
+                    request_id=author.request_id,
+                    detail=detail,
+                )
+                pipe.execute_command(*entry(words, now - self._audit_retention))
+            return gate
+
+        gate = watched(
+            self._client,
+            write,
+            *(keyspace.GATES, keyspace.GATE_CODES),
+            *(keyspace.KEYS, keyspace.DEVICES, keyspace.ACCOUNTS),
+            *(keyspace.subscribers(gate_id), keyspace.staff(gate_id), keyspace.visitors(gate_id)),
+        )
+        # Nobody is admitted by them any more. Now that none is made either, they are shown as what
+        # they are.
+        for pass_id in self._good_passes(gate_id, now):
+            self._passes.revoke(pass_id, now)
+        return gate
+
+    def gates(self) -> list[str]:
+        """Return the ids of the gates that were deleted, sorted."""
+        held = cast(list[bytes], self._client.hkeys(keyspace.DELETED_GATES))
+        return sorted(gate.decode() for gate in held)
+
+    def is_deleted(self, gate_id: str) -> bool:
+        """Return whether there was a gate of this id."""
+        return bool(self._client.hexists(keyspace.DELETED_GATES, gate_id))
+
+    def _end(self, pipe: Any, gate: Gate, now: datetime) -> None:
+        kept = DeletedGate.model_validate({**gate.model_dump(), "deleted_at": now})
+        pipe.hset(keyspace.DELETED_GATES, gate.id, kept.model_dump_json())
+        for name in (
+            keyspace.GATES,
+            keyspace.GATE_SETTINGS,
+            keyspace.GATE_REVISIONS,
+            keyspace.GATE_CODES,
+        ):
+            pipe.hdel(name, gate.id)
+        pipe.delete(keyspace.viewers(gate.id), keyspace.preview_asked(gate.id))
+
+    def _good_passes(self, gate_id: str, now: datetime) -> list[UUID]:
+        found: list[UUID] = []
+        keys: list[bytes] = []
+        for key in self._client.scan_iter(match=f"{keyspace.PASS_PREFIX}*", count=BATCH):
+            keys.append(key)
+            if len(keys) == BATCH:
+                found += self._good_of(keys, gate_id, now)
+                keys = []
+        return found + self._good_of(keys, gate_id, now)
+
+    def _good_of(self, keys: list[bytes], gate_id: str, now: datetime) -> list[UUID]:
+        pipe = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipe.hmget(key, "gate", "status", "expires_at")
+        good = (gate_id.encode(), PassStatus.ISSUED.value.encode())
+        return [
+            UUID(key.decode().removeprefix(keyspace.PASS_PREFIX))
+            for key, (gate, status, expires_at) in zip(keys, pipe.execute(), strict=True)
+            if (gate, status) == good and int(expires_at) > to_ms(now)
+        ]
+
+
+def _of(pipe: Any, name: str, kind: type[M], gate_id: str) -> list[M]:
+    held = (parsed(kind, document) for document in pipe.hvals(name))
+    return [each for each in held if each.gate == gate_id]
+
+
+def _belongings(pipe: Any, gate_id: str, passes: list[UUID], now: datetime) -> Belongings:
+    devices = _of(pipe, keyspace.DEVICES, StoredDevice, gate_id)
+    keys = _of(pipe, keyspace.KEYS, StoredKey, gate_id)
+    waiting = (Visitor.read(each) for each in pipe.lrange(keyspace.visitors(gate_id), 0, -1))
+    return Belongings(
+        devices=[device for device in devices if not device.revoked],
+        keys=[
+            key for key in keys if key.device_id is None and key.status_at(now) is KeyStatus.ACTIVE
+        ],
+        accounts=_of(pipe, keyspace.ACCOUNTS, StoredAccount, gate_id),
+        subscribers=[
+            parsed(Subscriber, each) for each in pipe.hvals(keyspace.subscribers(gate_id))
+        ],
+        staff=[parsed(StaffMember, each) for each in pipe.hvals(keyspace.staff(gate_id))],
+        visitors=[visitor for visitor in waiting if visitor.until > now],
+        passes=passes,
+    )
+
+
+def _take_away(
+    pipe: Any, gate_id: str, found: Belongings, keys: list[StoredKey], now: datetime
+) -> None:
+    for key in keys:
+        if key.status_at(now) is KeyStatus.ACTIVE:
+            revoked = key.model_copy(update={"revoked": True})
+            pipe.hset(keyspace.KEYS, key.id, revoked.document)
+    for device in found.devices:
+        shut_out = device.model_copy(update={"revoked": True})
+        pipe.hset(keyspace.DEVICES, device.id, shut_out.model_dump_json())
+        pipe.delete(keyspace.commands(device.id))
+    for account in found.accounts:
+        # Its sessions end with it: each is good only while its account is there.
+        pipe.hdel(keyspace.ACCOUNTS, account.id)
+        pipe.hdel(keyspace.ACCOUNT_NAMES, folded(account.name))
+    for subscriber in found.subscribers:
+        forget(pipe, gate_id, subscriber)
+    for member in found.staff:
+        pipe.srem(keyspace.staffed(member.chat), gate_id)
+    for visitor in found.visitors:
+        # Who is in the gate's list waits nowhere else.
+        pipe.delete(keyspace.visit(visitor.chat))
+    pipe.delete(keyspace.subscribers(gate_id), keyspace.staff(gate_id), keyspace.visitors(gate_id))
+
+
+def _acts(gate: Gate, found: Belongings, told: str) -> Iterator[tuple[str, str, str]]:
+    """Yield act, subject and detail of what a deletion does, for the audit trail."""
+    yield "gate.deleted", f"gate:{gate.id}", f'name: "{gate.name}"' + (f"; {told}" if told else "")
+    for device in found.devices:
+        yield "device.revoked", f"device:{device.id}", ""
+    for key in found.keys:
+        yield "key.revoked", f"key:{key.id}", ""
+    for account in found.accounts:
+        yield "account.deleted", f"account:{account.name}", ""
