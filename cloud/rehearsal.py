@@ -9,28 +9,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Final
 from uuid import UUID, uuid4
 
-import httpx
 import stamina
-from pydantic import ValidationError
 
+from cloud.client import Client, ClientError
 from cloud.contract import (
     Access,
     Decision,
-    Enrolment,
     EnrolmentRequest,
     Event,
-    EventRecord,
     Gate,
     Label,
     Outcome,
-    Redemption,
     RedemptionRequest,
     Role,
 )
-from cloud.contract.base import Wire
 from cloud.errors import RehearsalFailed
 from cloud.store import COMMAND, Store, mint, now
 
@@ -38,7 +33,6 @@ GATE_PREFIX: Final = "rehearsal-"
 CODE_LIFETIME: Final = timedelta(minutes=5)
 VOTES: Final = 5
 
-M = TypeVar("M", bound=Wire)
 Told = Callable[[str, float], None]
 
 
@@ -53,7 +47,7 @@ class Rehearsal:
 class _Visit:
     """The two who call the API: a camera, and a scanner with an operator's key of that gate."""
 
-    def __init__(self, store: Store, api: httpx.Client, gate: str, timeout_s: float) -> None:
+    def __init__(self, store: Store, api: Client, gate: str, timeout_s: float) -> None:
         self._store = store
         self._api = api
         self._gate = gate
@@ -65,15 +59,13 @@ class _Visit:
 
     def wait_for_the_api(self) -> None:
         for attempt in stamina.retry_context(
-            on=(httpx.TransportError, RehearsalFailed),
+            on=ClientError,
             attempts=None,
             timeout=self._timeout_s,
             wait_max=2.0,
         ):
             with attempt:
-                answer = self._api.get("/readyz")
-                if answer.status_code != httpx.codes.OK:
-                    raise RehearsalFailed(f"/readyz was answered {answer.status_code}")
+                self._api.readyz()
 
     def make_a_gate(self) -> None:
         name = "Rehearsal, may be removed"
@@ -85,8 +77,7 @@ class _Visit:
     def enrol_a_camera(self) -> None:
         code = self._store.devices.new_code(self._gate, CODE_LIFETIME, now())
         request = EnrolmentRequest(code=code.code, name="rehearsal", version="0")
-        enrolment = self._call(Enrolment, "POST", "/v1/devices/enrol", "", request)
-        self._camera = enrolment.device_key
+        self._camera = self._api.enrol_device(request).device_key
 
     def be_refused(self) -> None:
         decision = self._judged(Label.WITHOUT_MASK)
@@ -102,8 +93,7 @@ class _Visit:
     def get_the_code(self) -> None:
         give_up = time.monotonic() + self._timeout_s
         while True:
-            record = self._call(EventRecord, "GET", f"/v1/events/{self._event}", self._scanner)
-            held = record.pass_record
+            held = self._with(self._scanner).get_event(self._event).pass_record
             if held is not None and held.qr_ready_at is not None:
                 return
             if time.monotonic() > give_up:
@@ -115,7 +105,7 @@ class _Visit:
     def enter_once(self) -> None:
         for expected in (Outcome.ADMITTED, Outcome.ALREADY_REDEEMED):
             attempt = RedemptionRequest(token=self._token, nonce=uuid4().hex)
-            answer = self._call(Redemption, "POST", "/v1/passes/redeem", self._scanner, attempt)
+            answer = self._with(self._scanner).redeem_pass(attempt)
             if answer.outcome is not expected:
                 raise RehearsalFailed(
                     f"the pass was answered {answer.outcome.value}, not {expected.value}"
@@ -131,26 +121,11 @@ class _Visit:
             first_seen_at=seen,
             occurred_at=seen,
         )
-        return self._call(Decision, "POST", "/v1/events", self._camera, event)
+        return self._with(self._camera).post_event(event)
 
-    def _call(
-        self, answer: type[M], method: str, path: str, key: str, body: Wire | None = None
-    ) -> M:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        content: Any = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = body.model_dump_json()
-        try:
-            got = self._api.request(method, path, headers=headers, content=content)
-        except httpx.TransportError as error:
-            raise RehearsalFailed(f"{method} {path}: {error}") from error
-        if got.is_error:
-            raise RehearsalFailed(f"{method} {path} was answered {got.status_code}: {got.text}")
-        try:
-            return answer.model_validate_json(got.content)
-        except ValidationError as error:
-            raise RehearsalFailed(f"{method} {path}: not an answer of this API: {error}") from error
+    def _with(self, key: str) -> Client:
+        self._api.use_key(key)
+        return self._api
 
 
 def rehearse(
@@ -165,7 +140,7 @@ def rehearse(
     """
     gate = GATE_PREFIX + secrets.token_hex(4)
     steps: dict[str, float] = {}
-    with httpx.Client(base_url=api_url, timeout=10) as api:
+    with Client(api_url) as api:
         visit = _Visit(store, api, gate, timeout_s)
         try:
             for step in (
@@ -181,9 +156,7 @@ def rehearse(
                 began = time.monotonic()
                 try:
                     step()
-                except httpx.TransportError as error:
-                    raise RehearsalFailed(f"{api_url} cannot be reached: {error}") from error
-                except RehearsalFailed as error:
+                except (ClientError, RehearsalFailed) as error:
                     raise RehearsalFailed(f"{name}: {error}") from error
                 steps[name] = round(time.monotonic() - began, 3)
                 told(name, steps[name])
