@@ -13,7 +13,8 @@ class DeliveryStatus(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNDELIVERED_BY_CHOICE = "undelivered_by_choice"
-    """No way to send is configured (no Telegram token, say): kept, so that people see it."""
+    """No way to send is configured (no Telegram token, say), the chat is muted, or the subscriber
+    is suspended: kept, so that people see it."""
 
 
 class DeliveryKind(StrEnum):

@@ -147,6 +147,20 @@ def test_a_text_that_is_too_long_for_telegram_is_cut(text: str, longest: int, cu
     assert len(cut(text, longest).encode("utf-16-le")) <= 2 * longest
 
 
+def test_an_edit_that_changes_nothing_is_none_that_failed(
+    api: BotApiDouble, telegram: TelegramNotifier
+) -> None:
+    telegram.edit("42", 7, "Ada takes care of it")
+    (edit,) = api.edits
+    assert (edit.chat_id, edit.message_id, edit.text) == ("42", 7, "Ada takes care of it")
+    same = "Bad Request: message is not modified: specified new message content is the same"
+    api.refuse_calls("editMessageText", 400, same)
+    telegram.edit("42", 7, "Ada takes care of it")
+    api.refuse_calls("editMessageText", 400, "Bad Request: message to edit not found")
+    with pytest.raises(DeliveryImpossible, match="to edit not found"):
+        telegram.edit("42", 8, "Ada takes care of it")
+
+
 def test_a_wrong_token_is_final_and_not_repeated(api: BotApiDouble) -> None:
     notifier = TelegramNotifier("654321:not-this-one", api.url)
     with pytest.raises(DeliveryImpossible, match="CLOUD_TELEGRAM_TOKEN") as raised:
