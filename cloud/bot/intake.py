@@ -1,8 +1,10 @@
-"""Intake: updates on their way from Telegram to whoever answers. None is lost or answered twice.
+"""Intake: updates on their way from Telegram to whoever answers. None is lost.
 
 An update is kept in the store before it is confirmed to Telegram, until it is dealt with; so a
 chat that takes long to answer does not keep the next updates from coming, and the next bot answers
 what a killed one had in hand. With the store away an update is confirmed once it is answered.
+A bot that is killed in the instant between an answer and the note of it leaves the update to be
+answered again; a pass made or redeemed in it is the same one then (cloud/bot/conversation.py).
 Updates of a flood are dropped: confirmed, and not answered.
 """
 

@@ -2,7 +2,8 @@
 
 It speaks as much of https://core.telegram.org/bots/api as the cloud uses: getMe, getUpdates (long
 polling), sendMessage, sendPhoto (multipart/form-data), editMessageText, answerCallbackQuery,
-getFile with its download, setMyCommands, setWebhook and deleteWebhook.
+getFile with its download, getChatMember, setMyCommands, setWebhook, getWebhookInfo and
+deleteWebhook.
 """
 
 import threading
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.doubles.bot_api_updates import member, pressed, written
 from tests.doubles.bot_api_wire import (
     Failure,
     SentMessage,
@@ -124,13 +126,11 @@ class BotApiDouble:
         """Make a supergroup of a group: sends to its old id are answered with its new one."""
         self.moved[old] = new
 
-    def refuse_calls(
-        self, method: str, status: int, description: str, times: int = 1, **parameters: int
-    ) -> None:
+    def refuse_calls(self, method: str, status: int, description: str, times: int = 1) -> None:
         """Answer the next calls of any one method with a refusal, such as 401 `Unauthorized`."""
-        failure = Failure(status, description, retry_after=parameters.get("retry_after"))
         with self._changed:
-            self._refusals.setdefault(method, deque()).extend([failure] * times)
+            refusals = self._refusals.setdefault(method, deque())
+            refusals.extend([Failure(status, description)] * times)
 
     def hang(self, times: int = 1, *, after: int = 0) -> None:
         """Leave the next sends without an answer until `release`; `after` so many that go well."""
@@ -164,30 +164,10 @@ class BotApiDouble:
 
         In a private chat the person has the chat's id; in a group, that of `person`.
         """
-        content: dict[str, Any] = {}
-        if text:
-            first = text.split(maxsplit=1)[0] if text.strip() else text
-            entities = (
-                [{"type": "bot_command", "offset": 0, "length": len(first)}]
-                if text.startswith("/")
-                else []
-            )
-            content = {"text": text, "entities": entities}
-        with self._changed:
-            self._message_id += 1
-            message_id = self._message_id
-        self.push(
-            {
-                "message": {
-                    "message_id": message_id,
-                    "date": int(time.time()),
-                    "chat": {"id": chat_id, "type": kind, **_named(kind)},
-                    "from": _person(abs(chat_id) if person is None else person, language),
-                    **content,
-                    **more,
-                }
-            }
+        message = written(
+            self._next_id(), chat_id, text, language=language, kind=kind, person=person
         )
+        self.push({"message": {**message, **more}})
 
     def press(
         self,
@@ -203,23 +183,8 @@ class BotApiDouble:
         Of a message that is not accessible any more Telegram tells its chat and its number alone
         (https://core.telegram.org/bots/api#inaccessiblemessage).
         """
-        kind = "private" if chat_id > 0 else "supergroup"
-        content = {"date": int(time.time()), "text": "an alert"} if accessible else {"date": 0}
-        self.push(
-            {
-                "callback_query": {
-                    "id": "q",
-                    "from": _person(abs(chat_id) if person is None else person, "en"),
-                    "chat_instance": "i",
-                    "data": data,
-                    "message": {
-                        "message_id": message_id,
-                        "chat": {"id": chat_id, "type": kind, **_named(kind)},
-                        **content,
-                    },
-                }
-            }
-        )
+        query = pressed(chat_id, data, message_id, person=person, accessible=accessible)
+        self.push({"callback_query": query})
 
     def photograph(self, chat_id: int, picture: bytes, *, said_size: int | None = None) -> None:
         """Let a person send a photo."""
@@ -390,15 +355,11 @@ class BotApiDouble:
                     self._changed.notify_all()
                 return (True,)
             case "getChatMember":
-                return (self._member(fields["chat_id"], fields["user_id"]),)
+                chat, user = fields["chat_id"], fields["user_id"]
+                return (member(user, administrator=(chat, user) in self.administrators),)
             case "getWebhookInfo":
-                return (
-                    {
-                        "url": self.webhook_url,
-                        "has_custom_certificate": False,
-                        "pending_update_count": 0,
-                    },
-                )
+                info = {"url": self.webhook_url, "has_custom_certificate": False}
+                return ({**info, "pending_update_count": 0},)
             case "deleteWebhook":
                 self.webhook_url = ""
                 return (True,)
@@ -419,18 +380,6 @@ class BotApiDouble:
             **content,
         }
 
-    def _member(self, chat: str, user: str) -> dict[str, Any]:
-        known = {"user": _person(int(user), "en")}
-        if (chat, user) not in self.administrators:
-            return {"status": "member", **known}
-        rights = (
-            *("can_be_edited", "is_anonymous", "can_manage_chat", "can_delete_messages"),
-            *("can_manage_video_chats", "can_restrict_members", "can_promote_members"),
-            *("can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories"),
-            "can_delete_stories",
-        )
-        return {"status": "administrator", **known, **dict.fromkeys(rights, False)}
-
     def _next_id(self) -> int:
         with self._changed:
             self._message_id += 1
@@ -438,6 +387,7 @@ class BotApiDouble:
 
     def _updates_after(self, fields: dict[str, str]) -> list[dict[str, Any]]:
         offset = int(fields.get("offset", 0))
+        limit = int(fields.get("limit", 100))
         waiting = float(fields.get("timeout", 0))
 
         def due() -> list[dict[str, Any]]:
@@ -447,12 +397,4 @@ class BotApiDouble:
             # An offset confirms all updates before it, which are then forgotten.
             self._updates = due()
             self._changed.wait_for(lambda: bool(due()) or self._released.is_set(), min(waiting, 2))
-            return due()
-
-
-def _person(identity: int, language: str) -> dict[str, Any]:
-    return {"id": identity, "is_bot": False, "first_name": "Ada", "language_code": language}
-
-
-def _named(kind: str) -> dict[str, str]:
-    return {"first_name": "Ada"} if kind == "private" else {"title": "The door"}
+            return due()[:limit]
