@@ -1,4 +1,4 @@
-"""Who enters: event → access decision → pass, and the redemption of passes at the door."""
+"""Who enters: event → access decision → pass."""
 
 import secrets
 from dataclasses import dataclass
@@ -6,34 +6,26 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from uuid import UUID
 
-from cloud import announcements, audience, tokens
+from cloud import audience, tokens
 from cloud.contract import (
     Access,
     Decision,
-    Delivery,
     Event,
     Gate,
     IssuedPass,
     Label,
     Language,
-    Outcome,
-    Redemption,
     Refusal,
     RefusalReason,
-    Topic,
 )
 from cloud.errors import EventConflict, GateClosed, GateUnknown
 from cloud.occurrence import Occurrence
 from cloud.store import (
     Acceptance,
-    Attempt,
     Fate,
     Receipt,
-    Settlement,
     Store,
-    StoredPass,
     Surroundings,
-    Undoing,
     fields_of,
 )
 
@@ -65,18 +57,6 @@ REFUSALS_WHILE_CLOSED: Final = {
 
 VISITOR_WAIT: Final = timedelta(minutes=10)
 """How long a visitor waits where the settings do not say."""
-
-MESSAGES: Final = {
-    Outcome.ADMITTED: "Welcome. Please walk in.",
-    Outcome.UNKNOWN: "This code is not known here. Please look at the camera to get a pass.",
-    Outcome.EXPIRED: "This pass has expired. Please look at the camera to get a new one.",
-    Outcome.ALREADY_REDEEMED: "This pass has been used already. Each pass lets one person in once.",
-    Outcome.REVOKED: "This pass was taken back. Please speak to the staff.",
-    Outcome.WRONG_GATE: "This pass is for another entrance.",
-    Outcome.GATE_CLOSED: CLOSED,
-    Outcome.UNDONE: "This attempt was undone. Please show the code again.",
-}
-
 
 ID_BYTES: Final = 16
 
@@ -313,121 +293,6 @@ def _new_pass(expires_at: datetime, pass_id: UUID | None = None) -> IssuedPass:
         id=pass_id or UUID(bytes=random[:ID_BYTES], version=4),
         token=tokens.token_of(random[ID_BYTES:]),
         expires_at=expires_at,
-    )
-
-
-def redeem(
-    store: Store,
-    *,
-    scanned: str,
-    nonce: str,
-    gate: str,
-    key_id: str,
-    now: datetime,
-    name: str = "",
-    role: str = "",
-) -> Redemption:
-    """Settle one attempt to enter, and keep it.
-
-    Args:
-        store: the store.
-        scanned: what a scanner read.
-        nonce: the scanner's own, for this attempt.
-        gate: where the scanner stands.
-        key_id: whose attempt it is.
-        now: the present.
-        name: what people call them.
-        role: what they may do.
-
-    Raises:
-        GateUnknown: there is no such gate, so nobody is admitted there.
-    """
-    token = tokens.token_or_text(scanned)
-    while True:
-        around = store.events.surroundings(gate)
-        held = store.passes.of_token(token) if has_listeners(around) else None
-        attempt = Attempt(
-            token,
-            gate,
-            nonce,
-            key_id,
-            now,
-            around.guards,
-            name=name,
-            role=role,
-            deliveries=told_of_redemption(around, held, now),
-        )
-        settlement = store.passes.redeem(attempt)
-        if settlement is not None:
-            return redemption(settlement)
-
-
-def undo(
-    store: Store, held: StoredPass, *, key_id: str | None, nonce: str | None, now: datetime
-) -> Undoing:
-    """Make a redeemed pass good again, once for each attempt that redeemed it, and tell of it.
-
-    Args:
-        store: the store.
-        held: the pass.
-        key_id: whose redemption may be undone; None for everybody's.
-        nonce: of the attempt that is to be undone, as `Passes.undo` takes it.
-        now: the present.
-    """
-    found: StoredPass | None = held
-    while found is not None:
-        around = store.events.surroundings(found.gate)
-        undoing = store.passes.undo(
-            found,
-            key_id,
-            now,
-            nonce,
-            guards=around.guards,
-            deliveries=told_of_redemption(around, found, found.redeemed_at, undone_at=now),
-        )
-        if undoing is not Undoing.CHANGED:
-            return undoing
-        found = store.passes.get(held.id)
-    return Undoing.NOT_REDEEMED
-
-
-def has_listeners(around: Surroundings) -> bool:
-    """Whether anybody is told of redemptions at a gate: then the pass is looked up beforehand."""
-    return any(Topic.REDEMPTION in subscriber.topics for subscriber in around.subscribers)
-
-
-def told_of_redemption(
-    around: Surroundings,
-    held: StoredPass | None,
-    redeemed_at: datetime | None,
-    undone_at: datetime | None = None,
-) -> list[Delivery]:
-    """Return what is told should this pass be redeemed at the gate, or its redemption be undone.
-
-    They are written by the script that does so, if it does.
-    """
-    gate = around.gate
-    if gate is None or held is None or held.gate != gate.id or redeemed_at is None:
-        return []
-    return announcements.of_redemption(
-        gate,
-        around.subscribers,
-        pass_id=held.id,
-        event_id=held.event_id,
-        redeemed_at=redeemed_at,
-        undone_at=undone_at,
-    )
-
-
-def redemption(settled: Settlement) -> Redemption:
-    """Return what the person at the door is told."""
-    return Redemption(
-        outcome=settled.outcome,
-        message=MESSAGES[settled.outcome],
-        at=settled.at,
-        pass_id=settled.pass_id,
-        redeemed_at=settled.redeemed_at,
-        redeemed_gate=settled.redeemed_gate,
     )
 
 

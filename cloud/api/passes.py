@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from cloud import gatekeeping, qr
+from cloud import qr, redeeming
 from cloud import store as cloud_store
 from cloud.api.credentials import body_as, credentials_of, described
 from cloud.api.deps import (
@@ -95,7 +95,7 @@ async def redeem_pass(request: Request) -> Response:
             raise GateUnknown(f"there is no gate {gate}")
         token = token_or_text(wanted.token)
         # One look more, where somebody is told of redemptions.
-        held = await store.of_token(token) if gatekeeping.has_listeners(around) else None
+        held = await store.of_token(token) if redeeming.has_listeners(around) else None
         attempt = Attempt(
             token,
             gate,
@@ -105,10 +105,10 @@ async def redeem_pass(request: Request) -> Response:
             around.guards,
             name=caller.name,
             role=caller.role.value,
-            deliveries=gatekeeping.told_of_redemption(around, held, now),
+            deliveries=redeeming.told_of_redemption(around, held, now),
         )
         settled = await store.redeem(attempt)
-        return gatekeeping.redemption(settled) if settled is not None else None
+        return redeeming.redemption(settled) if settled is not None else None
 
     redemption = await credentials.decide(store, None, decision)
     metrics_of(request).attempted(redemption)
@@ -207,7 +207,7 @@ def undo_redemption(
     """
     held = _held(store, pass_id, caller)
     own = caller.id if caller.role is Role.SCANNER else None
-    undoing = gatekeeping.undo(store, held, key_id=own, nonce=wanted.nonce, now=now)
+    undoing = redeeming.undo(store, held, key_id=own, nonce=wanted.nonce, now=now)
     if undoing in UNDO_REFUSALS:
         raise UndoRefused(UNDO_REFUSALS[undoing])
     if undoing is Undoing.UNDONE:

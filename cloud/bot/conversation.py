@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 import structlog
 from pydantic import ValidationError
 
-from cloud import gatekeeping, invitations
+from cloud import gatekeeping, invitations, redeeming
 from cloud.bot.alert_button import Acknowledged, press
 from cloud.bot.chat_settings import ChatSettings
 from cloud.bot.codes import NotAPicture, read_codes
@@ -373,7 +373,7 @@ class Conversation:
         for member in [each for each in staff if each.gate == of_pass] or staff:
             gate = member.gate
             try:
-                redemption = gatekeeping.redeem(
+                redemption = redeeming.redeem(
                     self._store,
                     scanned=scanned,
                     nonce=f"chat{said.chat}-{said.message_id}",

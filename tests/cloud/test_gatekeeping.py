@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from cloud import gatekeeping
+from cloud import gatekeeping, redeeming
 from cloud.contract import (
     Access,
     Channel,
@@ -55,7 +55,7 @@ def redeem(
     gate: str = GATE,
     at: datetime | None = None,
 ) -> Redemption:
-    return gatekeeping.redeem(
+    return redeeming.redeem(
         store, scanned=scanned, nonce=nonce, gate=gate, key_id="reader", now=at or now()
     )
 

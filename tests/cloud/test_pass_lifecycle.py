@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cloud import gatekeeping
+from cloud import gatekeeping, redeeming
 from cloud.contract import Event, Gate, Outcome, PassStatus
 from cloud.errors import GateClosed
 from cloud.gatekeeping import Maker
@@ -178,7 +178,7 @@ class Passes(RuleBasedStateMachine):
     @rule(model=passes, number=GATES, scanner=SCANNERS, nonce=NONCES)
     def redeem(self, model: Model, number: int, scanner: str, nonce: str) -> None:
         gate = self.gate(number)
-        said = gatekeeping.redeem(
+        said = redeeming.redeem(
             self.store,
             scanned=model.token,
             nonce=nonce,
@@ -202,7 +202,7 @@ class Passes(RuleBasedStateMachine):
 
     @rule(number=GATES, token=st.text("123456789ABC", min_size=13, max_size=13), nonce=NONCES)
     def redeem_what_was_never_made(self, number: int, token: str, nonce: str) -> None:
-        said = gatekeeping.redeem(
+        said = redeeming.redeem(
             self.store,
             scanned=token,
             nonce=nonce,

@@ -14,7 +14,7 @@ import zxingcpp
 from pydantic import SecretStr
 from rq.serializers import JSONSerializer
 
-from cloud import gatekeeping
+from cloud import gatekeeping, redeeming
 from cloud.contract import (
     Channel,
     Delivery,
@@ -100,7 +100,7 @@ def test_a_pass_arrives_as_a_photo_whose_code_admits(
     held = store.passes.get(issued.id)
     assert held is not None
     assert held.qr_ready_at is not None
-    redemption = gatekeeping.redeem(
+    redemption = redeeming.redeem(
         store, scanned=scanned, nonce="nonce-0001", gate=GATE, key_id="reader", now=now()
     )
     assert redemption.outcome == "admitted"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from cloud import gatekeeping
+from cloud import gatekeeping, redeeming
 from cloud.contract import (
     Event,
     IssuedPass,
@@ -301,7 +301,7 @@ def test_only_the_scanner_that_redeemed_or_an_operator_undoes(
 def test_what_was_redeemed_over_a_minute_ago_stays_redeemed(
     store: Store, operator: httpx.Client, issued: IssuedPass
 ) -> None:
-    gatekeeping.redeem(
+    redeeming.redeem(
         store,
         scanned=issued.token,
         nonce="nonce-0001",

@@ -204,3 +204,15 @@ def test_an_attempt_with_a_revoked_key_is_refused_though_nothing_can_be_read(
     store.keys.revoke(key_id(scanner))
     answer = scanner.post("/v1/passes/redeem", json={"token": "a menu", "nonce": "nonce-0002"})
     assert code_of(answer) == "key_revoked"
+
+
+def test_a_gates_attempts_go_with_it(
+    store: Store, operator: httpx.Client, issued: IssuedPass, redis_server: RedisServer
+) -> None:
+    redeem(operator, issued.token, gate=GATE)
+    operator.post(f"/v1/passes/{issued.id}/undo", json={"nonce": "nonce-0001"})
+    redeem(operator, issued.token, "nonce-0002", gate=OTHER_GATE)
+    store.erasure.gate(GATE)
+    assert [attempt.gate for attempt in listed(operator)] == [OTHER_GATE]
+    with redis_server.client() as client:
+        assert client.keys("mg:undone:*") == client.keys(f"mg:redemptions:{GATE}") == []

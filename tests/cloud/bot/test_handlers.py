@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cloud import gatekeeping, invitations, qr
+from cloud import gatekeeping, invitations, qr, redeeming
 from cloud.contract import Event, Label, Language, StaffRole
 from cloud.store import Store, now
 from tests.cloud.conftest import GATE, OTHER_GATE
@@ -159,7 +159,7 @@ def test_a_stranger_redeems_nothing(chats: BotApiDouble, store: Store, make_even
     assert "for guards and operators" in chats.wait_for_messages(1, timeout_s=60)[0].text
     chats.photograph(503, png(token))
     assert "for guards and operators" in chats.wait_for_messages(2, timeout_s=60)[1].text
-    redeemed = gatekeeping.redeem(
+    redeemed = redeeming.redeem(
         store, scanned=token, nonce="nonce-0001", gate=GATE, key_id="reader", now=now()
     )
     assert redeemed.outcome == "admitted"

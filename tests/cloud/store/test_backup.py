@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from cloud import gatekeeping
+from cloud import gatekeeping, redeeming
 from cloud.contract import Event, Gate, Label, Role, Subscriber
 from cloud.contract.gates import Channel
 from cloud.errors import BackupUnusable, StoreNotEmpty
@@ -64,6 +64,7 @@ def test_what_was_there_is_there_again(
     token = accept(store, granted)
     accept(store, refused)
     assert token is not None
+    redeeming.redeem(store, scanned="a menu", nonce="nonce-0001", gate=GATE, key_id="k", now=now())
     file = tmp_path / "backup"
     told: list[int] = []
     keys = store.backup.write(file, now(), told.append)
@@ -78,9 +79,12 @@ def test_what_was_there_is_there_again(
         assert other.events.get(event.id, moment) == store.events.get(event.id, moment)
     assert other.keys.authenticate(key.text) == key.stored
     assert other.gates.all() == store.gates.all()
+    assert other.redemptions.page() == store.redemptions.page()
+    assert len(other.redemptions.page()[0]) == 1
+    assert other.pass_index.page(now=moment) == store.pass_index.page(now=moment)
     assert other.queue.job_ids == store.queue.job_ids
     assert len(other.queue.job_ids) == 3
-    redeemed = gatekeeping.redeem(
+    redeemed = redeeming.redeem(
         other, scanned=token, nonce="nonce-0001", gate=GATE, key_id="k", now=now()
     )
     assert redeemed.outcome.value == "admitted"
