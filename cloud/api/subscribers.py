@@ -26,6 +26,7 @@ from cloud.contract import (
     Topic,
 )
 from cloud.errors import DeliveryImpossible, MalformedRequest, SubscriberUnknown
+from cloud.notify.hosts import is_mail_domain
 from cloud.notify.webhook import new_secret, url_of
 from cloud.settings import Settings
 from cloud.store import Store, subscriber_id
@@ -35,6 +36,9 @@ router = APIRouter(prefix="/v1/gates/{gate_id}/subscribers", tags=["gates"])
 
 CHAT = re.compile(r"-?[1-9][0-9]{0,19}|@[A-Za-z][A-Za-z0-9_]{4,31}")
 """A chat's id (groups have negative ones), or the public name of a channel."""
+
+CHAT_IDS_END = 2**52
+"""The Bot API's ids have at most 52 significant bits (https://core.telegram.org/bots/api#chat)."""
 
 _AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
 _OF_A_SUBSCRIBER = documented(
@@ -255,7 +259,8 @@ def _address(new: NewSubscriber, settings: Settings) -> str:
 
 
 def _chat(address: str) -> str:
-    if CHAT.fullmatch(address) is None:
+    is_name = address.startswith("@")
+    if CHAT.fullmatch(address) is None or not (is_name or abs(int(address)) < CHAT_IDS_END):
         raise MalformedRequest(
             "give the chat's id, which the bot tells on /start, or @channel", ("body", "address")
         )
@@ -267,12 +272,15 @@ def _mailbox(address: str) -> str:
         parsed = Address(addr_spec=address)
     except (ValueError, MessageError, IndexError) as error:
         raise MalformedRequest("this is not an e-mail address", ("body", "address")) from error
-    # RFC 5321 section 4.5.3.1.3: a path has at most 256 octets, its brackets among them.
+    # RFC 5321 section 4.5.3.1: a path has at most 256 octets, its brackets among them, and what
+    # stands before the @ at most 64.
     if (
         not parsed.username
-        or "." not in parsed.domain.strip(".")
+        or parsed.addr_spec != address  # it holds a comment, or is written in two ways
+        or not is_mail_domain(parsed.domain)
         or not address.isprintable()
         or len(address.encode()) > 254
+        or len(parsed.username.encode()) > 64
     ):
         raise MalformedRequest("this is not an e-mail address", ("body", "address"))
     return address

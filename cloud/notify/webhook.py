@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from cloud.errors import DeliveryImpossible, DeliveryPostponed, DeliveryThrottled, SubscriberGone
 from cloud.notify.base import Message
+from cloud.notify.hosts import is_host
 
 TIMEOUT_S = 10.0
 LONGEST_RETRY_AFTER_S = 1e6
@@ -174,6 +175,12 @@ def url_of(address: str, *, private_addresses: bool) -> httpx.URL:
         raise DeliveryImpossible("give a whole URL that starts with https://")
     if url.userinfo:
         raise DeliveryImpossible("leave name and password out: the body is signed")
+    if "\\" in address or any(letter.isspace() for letter in address):
+        raise DeliveryImpossible("this URL holds a space or a backslash; write it as %20 or %5C")
+    if not is_host(url.host):
+        raise DeliveryImpossible("the host of this URL is neither a name nor an address")
+    if url.port is not None and not 1 <= url.port <= 65535:
+        raise DeliveryImpossible("the port of this URL is not between 1 and 65535")
     if private_addresses:
         return url
     if url.scheme != "https":

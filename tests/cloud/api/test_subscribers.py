@@ -132,3 +132,94 @@ def test_only_a_webhook_has_a_secret(operator: httpx.Client) -> None:
     assert subscriber_id(Channel.TELEGRAM, "42") == made["id"]
     answer = operator.post(f"{SUBSCRIBERS}/{made['id']}/secret")
     assert code_of(answer) == "malformed_request"
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        *(
+            ("webhook", address)
+            for address in (
+                "https://example.org:99999/",
+                "https://example.org:0/",
+                "https://example.org:-1/",
+                "https://exa mple.org/",
+                "https://example..org/",
+                "https://-example.org/",
+                "https://.org/",
+                "https://exam,ple.org/",
+                "https://%41.org/",
+                f"https://{'a' * 64}.org/",
+                f"https://{'a.' * 130}org/",
+                "https://example.org\\\\@elsewhere.example/",
+                "https://example.org/a b",
+                "https:///path",
+                "ftp://example.org/",
+                "example.org",
+                "https://user:secret@example.org/",
+            )
+        ),
+        *(
+            ("email", address)
+            for address in (
+                "guard",
+                "guard@",
+                "@example.org",
+                "guard@example",
+                "guard@-example.org",
+                "guard@example..org",
+                "guard@exam_ple.org",
+                "guard@example.1",
+                "guard@[192.0.2.7]",
+                "guard(night)@example.org",
+                "guard@example.org, all@example.org",
+                "<guard@example.org>",
+                f"{'g' * 65}@example.org",
+                f"guard@{'e' * 64}.org",
+                "gu ard@example.org",
+            )
+        ),
+        *(
+            ("telegram", address)
+            for address in (
+                "0",
+                "007",
+                "+7",
+                "12a",
+                "@abc",
+                "@1abcde",
+                "guard",
+                "9" * 19,
+                "-" + "9" * 16,
+            )
+        ),
+    ],
+)
+def test_an_address_that_can_reach_nobody_is_refused(
+    operator: httpx.Client, channel: str, address: str
+) -> None:
+    new = {"channel": channel, "address": address}
+    answer = operator.post(f"/v1/gates/{GATE}/subscribers", json=new)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", "address"]
+    assert operator.get(f"/v1/gates/{GATE}/subscribers").json() == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        ("webhook", "https://example.org:65535/a?b=c"),
+        ("webhook", "https://bücher.example/"),
+        ("email", "night.guard+gate@mail.example.org"),
+        ("email", "guard@bücher.example"),
+        ("telegram", "-1001234567890"),
+        ("telegram", "@some_channel"),
+    ],
+)
+def test_an_address_that_may_reach_somebody_is_taken(
+    operator: httpx.Client, channel: str, address: str
+) -> None:
+    new = {"channel": channel, "address": address}
+    answer = operator.post(f"/v1/gates/{GATE}/subscribers", json=new)
+    assert answer.status_code == 201
+    assert answer.json()["address"] == address
