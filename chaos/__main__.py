@@ -15,6 +15,7 @@ from rich.table import Table
 from chaos import director, gathering, plan, tally
 from chaos.doors import Doors
 from chaos.world import World, WorldError, running
+from cloud.client import ClientError
 
 console = Console(stderr=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -127,7 +128,7 @@ def main(
     try:
         with running(folder, planned, scale) as world:
             counted, wrong = _play(world, planned, timeout)
-    except (WorldError, FileExistsError) as error:
+    except (WorldError, ClientError, FileExistsError) as error:
         console.print(f"[red]No run:[/red] {error}")
         raise typer.Exit(2) from error
     except KeyboardInterrupt:

@@ -166,6 +166,7 @@ def running(state: Path, plan: Plan, scale: Scale) -> Iterator[World]:
 
     Raises:
         WorldError: some part did not start.
+        ClientError: the API did not do what it was asked.
     """
     (state / "redis").mkdir(parents=True)
     with BotApiDouble() as bot_api, MailServer() as mail:
