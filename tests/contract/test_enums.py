@@ -77,7 +77,7 @@ def test_tables_are_found_where_people_read_them() -> None:
         ("dashboard/tables.py", "DeliveryStatus"),
         ("edge/signals.py", "Label"),
         ("edge/preview.py", "Label"),
-        ("cloud/gatekeeping.py", "Outcome"),
+        ("cloud/redeeming.py", "Outcome"),
         ("cloud/notify/texts.py", "Language"),
     }
 
