@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from cloud import gatekeeping
+from cloud import gatekeeping, jobs
 from cloud.bot.conversation import Conversation, Said
 from cloud.contract import (
     Channel,
@@ -23,9 +23,11 @@ from cloud.contract import (
     Topic,
     WebhookType,
 )
+from cloud.posting import Desk
 from cloud.store import Store, now
 from tests.cloud.api.test_passes import issue, redeem
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
+from tests.cloud.desks import Recorder
 
 Make = Callable[..., Event]
 MINUTES = timedelta(minutes=5)
@@ -149,3 +151,20 @@ def test_a_pass_made_by_hand_and_redeemed_in_a_chat_is_told_too(store: Store) ->
     (redeemed,) = told(store)
     assert (body(redeemed).data.pass_id, body(redeemed).data.event_id) == (issued.id, None)
     assert redeemed.event_id == issued.id
+
+
+def test_a_worker_sends_what_is_told_though_the_pass_is_used(
+    store: Store, login: Login, issued: IssuedPass
+) -> None:
+    subscribe(store, Topic.REDEMPTION)
+    scanner = login(Role.SCANNER, GATE)
+    redeem(scanner, issued.token)
+    scanner.post(f"/v1/passes/{issued.id}/undo", json={"nonce": "nonce-0001"})
+    hook = Recorder()
+    jobs.sit_down(Desk(store, {Channel.WEBHOOK: hook}, None))
+    for delivery in told(store):
+        assert jobs.deliver(delivery.id) is None
+    assert [message.id for message in hook.sent] == [delivery.id for delivery in told(store)]
+    kinds = [RedemptionWebhook.model_validate_json(message.text).type for message in hook.sent]
+    assert kinds == [WebhookType.PASS_REDEEMED, WebhookType.PASS_REDEMPTION_UNDONE]
+    assert {delivery.status for delivery in told(store)} == {DeliveryStatus.SENT}
