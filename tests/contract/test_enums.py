@@ -69,16 +69,16 @@ def all_tables() -> list[Table]:
 
 
 def test_tables_are_found_where_people_read_them() -> None:
-    found = {(table.place, table.enum) for table in all_tables()}
+    found = {(table.place.split("/")[0], table.enum) for table in all_tables()}
     assert found >= {
-        ("dashboard/banner.py", "Label"),
-        ("dashboard/tables.py", "Access"),
-        ("dashboard/tables.py", "Channel"),
-        ("dashboard/tables.py", "DeliveryStatus"),
-        ("edge/signals.py", "Label"),
-        ("edge/preview.py", "Label"),
-        ("cloud/redeeming.py", "Outcome"),
-        ("cloud/notify/texts.py", "Language"),
+        ("dashboard", "Access"),
+        ("dashboard", "Channel"),
+        ("dashboard", "DeliveryStatus"),
+        ("dashboard", "Label"),
+        ("dashboard", "RefusalReason"),
+        ("edge", "Label"),
+        ("cloud", "Language"),
+        ("cloud", "Outcome"),
     }
 
 
