@@ -53,7 +53,7 @@ def test_a_key_is_made_shown_once_listed_and_revoked(env: dict[str, str], store:
     assert store.keys.authenticate(issued.key).role is Role.OPERATOR
     listed = command("keys", "list", "--json", env=env).stdout
     assert [key["name"] for key in json.loads(listed)] == ["Front desk"]
-    assert issued.key.rpartition("_")[2] not in listed
+    assert issued.key.split("_", 2)[2] not in listed
     assert "Front desk" in command("keys", "list", env=env).stdout
     assert command("keys", "revoke", issued.id, env=env).exit_code == 0
     held = store.keys.get(issued.id)
