@@ -28,8 +28,9 @@ from cloud.contract import (
     Topic,
     WebhookType,
 )
-from cloud.notify.texts import outage_text, test_text
+from cloud.notify.texts import gate_text, outage_text, test_text
 from cloud.notify.times import zone_at
+from cloud.store import Visitor, subscriber_id
 
 PEOPLE: Final = frozenset({Channel.TELEGRAM, Channel.EMAIL})
 
@@ -94,6 +95,32 @@ def of_gate(
     return [
         _delivery(subscriber, DeliveryKind.GATE, body.model_dump_json(), occasion, at)
         for subscriber in _webhooks(subscribers, Topic.GATE)
+    ]
+
+
+def of_gate_to_visitors(
+    gate: Gate, visitors: Iterable[Visitor], *, at: datetime, zone: tzinfo = UTC
+) -> list[Delivery]:
+    """Return what those who wait are told of a gate that was closed or opened.
+
+    `gate` is as it is now, and `visitors` come in the order in which they wait.
+    """
+    occasion = uuid4()
+    return [
+        Delivery(
+            id=f"{occasion}_{subscriber_id(Channel.TELEGRAM, visitor.chat)}",
+            event_id=occasion,
+            gate=gate.id,
+            channel=Channel.TELEGRAM,
+            address=visitor.chat,
+            text=gate_text(gate, visitor.language, at, before=before, zone=zone_at(gate, zone)),
+            with_qr=False,
+            status=DeliveryStatus.PENDING,
+            created_at=at,
+            kind=DeliveryKind.GATE,
+            language=visitor.language,
+        )
+        for before, visitor in enumerate(visitors)
     ]
 
 

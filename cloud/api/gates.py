@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import structlog
 from fastapi import APIRouter, Body, Path, Query
@@ -70,13 +71,15 @@ def change_gate(
     ],
     caller: Caller,
     store: StoreDep,
+    settings: SettingsDep,
     trail: TrailDep,
     now: Now,
 ) -> Gate:
     """Close or open a gate, name it, or set how long its passes are good and its time zone.
 
     No passes are made at a closed gate, and those of before admit nobody until it is open. Those
-    who wait there keep their places, and are told since when and why it is closed.
+    who wait there keep their places, and are told since when and why it is closed, and when it is
+    open again.
     """
     fields = change.model_dump(exclude_unset=True, exclude={"reason"})
     wanted = {name: value for name, value in fields.items() if name != "name" or value}
@@ -88,7 +91,12 @@ def change_gate(
         if was.closed == becomes.closed:
             return []
         subscribers = store.gates.subscribers(gate_id)
-        return announcements.of_gate(becomes, subscribers, reason=change.reason, at=now)
+        visitors = store.visitors.at_gate(gate_id, now)
+        zone = ZoneInfo(settings.time_zone)
+        return [
+            *announcements.of_gate(becomes, subscribers, reason=change.reason, at=now),
+            *announcements.of_gate_to_visitors(becomes, visitors, at=now, zone=zone),
+        ]
 
     gate = store.gates.change(gate_id, wanted, reason=change.reason, at=now, told=told)
     if gate is None:

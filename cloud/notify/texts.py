@@ -164,6 +164,19 @@ def closed_text(gate: Gate, language: Language, now: datetime, zone: tzinfo = UT
     return _rendered("closed.txt", language, gate=gate, since=since)
 
 
+def gate_text(
+    gate: Gate, language: Language, now: datetime, *, before: int, zone: tzinfo = UTC
+) -> str:
+    """Return what a visitor with so many before them is told of a gate that was closed or opened.
+
+    `gate` is as it is now.
+    """
+    if gate.closed:
+        closed = closed_text(gate, language, now, zone)
+        return _rendered("visitor.closed.txt", language, closed=closed)
+    return _rendered("visitor.opened.txt", language, gate=gate, before=before)
+
+
 def held_code_text(
     gate: Gate, until: datetime, language: Language, now: datetime, zone: tzinfo = UTC
 ) -> str:

@@ -155,6 +155,10 @@ class Visitors:
         """Return how many wait at the gate."""
         return len(self._waiting(gate, now))
 
+    def at_gate(self, gate: str, now: datetime) -> list[Visitor]:
+        """Return who waits at the gate, the first to come first."""
+        return self._waiting(gate, now)
+
     def _waiting(self, gate: str, now: datetime) -> list[Visitor]:
         members = cast(list[bytes], self._client.lrange(keyspace.visitors(gate), 0, -1))
         held = (Visitor.read(member) for member in members)

@@ -205,6 +205,33 @@ def test_a_gate_keeps_since_when_and_why_it_is_closed(operator: httpx.Client) ->
     assert (opened.closed, opened.closed_at, opened.closed_reason) == (False, None, "")
 
 
+@pytest.mark.parametrize(
+    ("language", "closed", "opened"),
+    [
+        (Language.EN, "is closed just now", "is open again"),
+        (Language.ES, "está cerrada", "está abierta otra vez"),
+    ],
+)
+def test_those_who_wait_are_told_once_that_the_gate_is_closed_and_once_that_it_is_open(
+    operator: httpx.Client, store: Store, language: Language, closed: str, opened: str
+) -> None:
+    store.visitors.join(GATE, "gone", now() - 2 * WAIT, WAIT, language)
+    for chat in ("1", "2"):
+        store.visitors.join(GATE, chat, now(), WAIT, language)
+    for _ in range(2):
+        change = {"closed": True, "reason": "fire drill"}
+        assert operator.patch(f"/v1/gates/{GATE}", json=change).status_code == 200
+    said = told(store)
+    assert set(said) == {"1", "2"}
+    assert all(closed in each.text and "fire drill" in each.text for each in said.values())
+    operator.patch(f"/v1/gates/{GATE}", json={"closed": False}).raise_for_status()
+    kept, _ = store.deliveries.page(gate=GATE, status=None, before=None, limit=50)
+    assert len(kept) == 4
+    assert sorted(each.address for each in kept if opened in each.text) == ["1", "2"]
+    assert {each.kind for each in kept} == {DeliveryKind.GATE}
+    assert store.visitors.place("2", now()) == (GATE, 1)
+
+
 # Passes by hand.
 
 
