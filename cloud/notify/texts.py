@@ -343,23 +343,30 @@ def _of_decision(
     occurrence: Occurrence,
     zone: tzinfo,
 ) -> str:
-    at, told_at, issued = occurrence.at, decision.decided_at, decision.issued_pass
-    shown = at if at is not None else event.occurred_at
+    told_at, late = decision.decided_at, occurrence.late
+    at = occurrence.at or event.occurred_at
+    values: dict[str, object] = {"gate": gate, "late": late, "at": ""}
+    # Only what is said is put into words: this is part of what a door waits for.
+    if decision.issued_pass is not None:
+        values["until"] = in_short(decision.issued_pass.expires_at, zone, told_at)
+        if late:
+            values["at"] = in_short(at, zone, told_at)
+        return _rendered(name, language, **values)
     return _rendered(
         name,
         language,
-        gate=gate,
-        event=event,
-        decision=decision,
-        reason=_reason(decision),
-        what=label_words(event.label, language),
-        late=occurrence.late,
-        closed=closed_text(gate, language, told_at, zone) if gate.closed else "",
-        at=in_short(shown, zone, told_at),
-        at_in_full=in_full(shown, zone),
-        told_at=in_short(told_at, zone, told_at),
-        told_at_in_full=in_full(told_at, zone),
-        until=in_short(issued.expires_at, zone, told_at) if issued is not None else "",
+        **values
+        | {
+            "event": event,
+            "decision": decision,
+            "reason": _reason(decision),
+            "what": label_words(event.label, language),
+            "at": in_short(at, zone, told_at),
+            "at_in_full": in_full(at, zone),
+            "told_at": in_short(told_at, zone, told_at) if late else "",
+            "told_at_in_full": in_full(told_at, zone) if late else "",
+            "closed": closed_text(gate, language, told_at, zone) if gate.closed else "",
+        },
     )
 
 

@@ -23,7 +23,7 @@ def zone_at(gate: Gate | None, default: tzinfo) -> tzinfo:
 def in_full(moment: datetime, zone: tzinfo) -> str:
     """Return date and time of day, such as 2026-03-02 08:15:30 UTC."""
     local = _local(moment, zone)
-    return f"{local:%Y-%m-%d %H:%M:%S} {_zone(local)}"
+    return f"{local.replace(tzinfo=None).isoformat(' ', 'seconds')} {_zone(local)}"
 
 
 def in_short(moment: datetime, zone: tzinfo, today: datetime) -> str:
@@ -31,7 +31,7 @@ def in_short(moment: datetime, zone: tzinfo, today: datetime) -> str:
     local = _local(moment, zone)
     if local.date() != _local(today, zone).date():
         return in_full(moment, zone)
-    return f"{local:%H:%M:%S} {_zone(local)}"
+    return f"{local.time().isoformat('seconds')} {_zone(local)}"
 
 
 def in_minutes(moment: datetime, zone: tzinfo, today: datetime | None = None) -> str:
