@@ -5,8 +5,9 @@ Served at CLOUD_METRICS_PORT, on CLOUD_HOST, where that is set.
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from prometheus_client import (
@@ -23,6 +24,9 @@ from cloud.errors import CannotStart
 from cloud.settings import Settings
 
 log = structlog.get_logger("cloud.meters")
+
+SCRAPE_S: Final = 10.0
+"""How long Prometheus may take for its request: as long as it waits for the answer by default."""
 
 R = TypeVar("R")
 
@@ -204,8 +208,21 @@ def watch_queue(depth: Callable[[], float], age_s: Callable[[], float]) -> None:
     _QUEUE_AGE.set_function(age_s)
 
 
-def serve(settings: Settings) -> Callable[[], None]:
+def _impatient(handler: type[Any], patience_s: float) -> type[Any]:
+    class Impatient(handler):  # type: ignore[misc]
+        timeout = patience_s  # of the socket, by socketserver.StreamRequestHandler
+
+        def handle(self) -> None:
+            with suppress(TimeoutError, ConnectionError):
+                super().handle()
+
+    return Impatient
+
+
+def serve(settings: Settings, scrape_s: float = SCRAPE_S) -> Callable[[], None]:
     """Serve the metrics of this process if a port is set; return what ends that.
+
+    Each connection has a thread of its own, and ends after `scrape_s` seconds without a request.
 
     Raises CannotStart where the port is taken: each process on a machine needs one of its own.
     """
@@ -218,6 +235,7 @@ def serve(settings: Settings) -> Callable[[], None]:
             f"CLOUD_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}; each "
             "process on one machine needs a port of its own"
         ) from error
+    server.RequestHandlerClass = _impatient(server.RequestHandlerClass, scrape_s)
     log.info("metrics served", port=server.server_port)
 
     def end() -> None:

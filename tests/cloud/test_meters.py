@@ -1,6 +1,7 @@
 """Metrics of a worker, scraped from a real process as Prometheus does."""
 
 import re
+import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from cloud import jobs, meters
 from cloud.contract import Channel, Event, Label, Subscriber
 from cloud.posting import Desk
+from cloud.settings import Settings
 from cloud.store import Store, now
 from cloud.store.queue import waited_s
 from tests.cloud.conftest import GATE
@@ -103,3 +105,21 @@ def test_a_mail_that_sums_up_counts_once_and_with_all_that_it_is_about(
         jobs.deliver(delivery.id)
     grown = {each: number - before[each] for each, number in counted().items()}
     assert grown == {"digests": 1, "alone": 0, "sent": 3}
+
+
+def test_a_scrape_that_stops_half_way_ends_and_another_is_answered(
+    settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    end = meters.serve(settings.model_copy(update={"metrics_port": port}), scrape_s=0.3)
+    try:
+        half = [socket.create_connection((settings.host, port), timeout=60) for _ in range(5)]
+        for client in half[1:]:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nX-A: a")
+        assert httpx.get(f"http://{settings.host}:{port}/metrics", timeout=60).status_code == 200
+        for client in half:
+            assert client.recv(1) == b""
+            client.close()
+    finally:
+        end()
+    assert "Traceback" not in capfd.readouterr().err

@@ -436,3 +436,34 @@ def test_a_client_that_hangs_up_in_its_body_is_no_error_of_ours(
     ]
     assert errors(caplog) == []
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/events/stream", "/v1/events/export", "/v1/devices/me/commands"]
+)
+def test_a_client_that_hangs_up_in_its_answer_is_no_error_of_ours(
+    address: str, login: Login, store: Store, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    role = Role.DEVICE if "devices" in path else Role.ADMIN
+    key = login(role).headers["Authorization"].encode()
+    query = b"?wait=1" if "devices" in path else b""
+    with caplog.at_level(logging.INFO, "cloud.api"):
+        with connected(address) as client:
+            client.sendall(
+                b"GET "
+                + path.encode()
+                + query
+                + b" HTTP/1.1\r\nHost: x\r\nAuthorization: "
+                + key
+                + b"\r\n\r\n"
+            )
+            if not query:
+                assert client.recv(10).startswith(b"HTTP/1.1 2")
+        for _ in range(PATIENCE_S * 20):
+            page = httpx.get(f"{address}/metrics", timeout=PATIENCE_S).text
+            if f'method="GET",route="{path}"' in page:
+                break
+            time.sleep(0.05)
+    assert f'method="GET",route="{path}"' in page
+    assert errors(caplog) == []
+    assert 'status="5' not in page
