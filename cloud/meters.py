@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from prometheus_client import (
@@ -235,7 +235,7 @@ def serve(settings: Settings, scrape_s: float = SCRAPE_S) -> Callable[[], None]:
             f"CLOUD_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}; each "
             "process on one machine needs a port of its own"
         ) from error
-    server.RequestHandlerClass = _impatient(server.RequestHandlerClass, scrape_s)
+    server.RequestHandlerClass = _impatient(cast("type[Any]", server.RequestHandlerClass), scrape_s)
     log.info("metrics served", port=server.server_port)
 
     def end() -> None:

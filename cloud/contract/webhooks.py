@@ -68,7 +68,7 @@ class WebhookEvent(Wire):
         decision: Decision,
         *,
         happened_at: datetime | None = None,
-        delivered_late: Boolean = False,
+        delivered_late: bool = False,
     ) -> Self:
         """Return what is told of a decision at a gate."""
         issued = decision.issued_pass
