@@ -97,13 +97,12 @@ class Clerk:
         at_ms, oldest = str(to_ms(at)), self._oldest(at)
         # Written out once: a UUID's text is put together anew each time.
         event_id, pass_id = str(event.id), str(issued.id) if issued else ""
-        record = keyspace.event(event_id)
         refused = decision.refusal
         kept_as = "refusal" if refused and refused.reason in _READ_BY_ALL else "later_refusal"
         happened_at = acceptance.happened_at
         batch = Batch(acceptance.guards)
-        batch.hash(
-            record,
+        batch.record(
+            keyspace.event(event_id),
             {
                 "event": event.model_dump_json(),
                 "gate": gate,
@@ -117,16 +116,17 @@ class Clerk:
                 "pass_expires_at": str(to_ms(issued.expires_at)) if issued else "",
                 **({"trace": trace} if (trace := tracing.carrier()) else {}),
             },
-            self._retention_s,
+            lifetime_s=self._retention_s,
+            streams=(keyspace.events(), keyspace.events(gate)),
+            oldest=oldest,
+            entry={
+                "id": event_id,
+                "gate": gate,
+                "access": decision.access.value,
+                "label": event.label.value,
+                "device": acceptance.device_id,
+            },
         )
-        entry = {
-            "id": event_id,
-            "gate": gate,
-            "access": decision.access.value,
-            "label": event.label.value,
-            "device": acceptance.device_id,
-        }
-        batch.append((keyspace.events(), keyspace.events(gate)), record, oldest, entry)
         counted_at = statistics.happened(happened_at, at, self._retention)
         judged = statistics.judged(decision.access, event.label)
         batch.add("HINCRBY", *statistics.cell(gate, counted_at, judged), "1")
@@ -188,16 +188,16 @@ class Clerk:
         return str(max(to_ms(at - self._retention), 0))
 
     def _delivery(self, batch: Batch, delivery: Delivery, oldest: str) -> None:
-        kept = keyspace.delivery(delivery.id)
-        batch.hash(
-            kept,
+        batch.record(
+            keyspace.delivery(delivery.id),
             {
                 "delivery": delivery.model_dump_json(),
                 "status": delivery.status.value,
                 "detail": delivery.detail,
                 "settled_at": "",
             },
-            self._retention_s,
+            lifetime_s=self._retention_s,
+            streams=(keyspace.deliveries(), keyspace.deliveries(delivery.gate)),
+            oldest=oldest,
+            entry={"id": delivery.id},
         )
-        streams = (keyspace.deliveries(), keyspace.deliveries(delivery.gate))
-        batch.append(streams, kept, oldest, {"id": delivery.id})

@@ -44,6 +44,8 @@ RUN = """
 -- Run the commands of a Batch. commands: JSON.
 -- APPEND <stream> <stream> <record> <oldest ms> <field> <value> ... appends to both streams under
 -- one id, drops what is older, and notes the id in the record.
+-- RECORD <stream> <stream> <oldest ms> <lifetime s> <words of the entry> <record and its fields>
+-- does so for a record that is written only then, in one HSET with the id.
 local function run(commands)
   for _, command in ipairs(cjson.decode(commands)) do
     if command[1] == 'APPEND' then
@@ -51,6 +53,14 @@ local function run(commands)
       local id = redis.call('XADD', command[2], 'MINID', '~', oldest, '*', unpack(command, 6))
       redis.call('XADD', command[3], 'MINID', '~', oldest, id, unpack(command, 6))
       redis.call('HSET', command[4], 'cursor', id)
+    elseif command[1] == 'RECORD' then
+      local oldest, entry, record = command[4], command[6], command[7]
+      local id = redis.call('XADD', command[2], 'MINID', '~', oldest, '*', unpack(entry))
+      redis.call('XADD', command[3], 'MINID', '~', oldest, id, unpack(entry))
+      record[#record + 1] = 'cursor'
+      record[#record + 1] = id
+      redis.call('HSET', unpack(record))
+      redis.call('EXPIRE', record[1], command[5])
     else
       redis.call(unpack(command))
     end
@@ -134,6 +144,30 @@ class Batch:
         """Append to both streams under one id, drop what is older, note the id in the record."""
         words = chain.from_iterable(entry.items())
         self._commands.append(("APPEND", *streams, record, oldest, *words))
+
+    def record(
+        self,
+        key: str,
+        fields: Mapping[str, Any],
+        *,
+        lifetime_s: str,
+        streams: tuple[str, str],
+        oldest: str,
+        entry: Mapping[str, Any],
+    ) -> None:
+        """Write a hash and append to both streams, as `hash` and `append` do, with one HSET less.
+
+        Args:
+            key: of the hash, which also gets the field `cursor`: the id of the entry.
+            fields: of the hash.
+            lifetime_s: seconds until the hash is forgotten.
+            streams: that the entry is appended to, under one id.
+            oldest: milliseconds since 1970; entries from before are dropped.
+            entry: fields of the entry.
+        """
+        words = list(chain.from_iterable(entry.items()))
+        record = [key, *chain.from_iterable(fields.items())]
+        self._commands.append(("RECORD", *streams, oldest, lifetime_s, words, record))
 
     @property
     def arguments(self) -> list[bytes]:
