@@ -95,6 +95,7 @@ class Filler:
                 "settled_at": at,
                 "held_until": 0,
                 "attempts": 1,
+                "first_attempt_at": at,
                 "message_id": 1_000_000,
             },
         )

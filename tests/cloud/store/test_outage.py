@@ -194,6 +194,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "visitors.leave": (("42",), {}),
     "visitors.place": (("42", NOW), {}),
     "visitors.waiting": (("main", NOW), {}),
+    "visitors.at_gate": (("main", NOW), {}),
     "staff.new_code": (("main", StaffRole.GUARD, timedelta(seconds=1), NOW), {}),
     "staff.pair": (("x", "42", "Ada", NOW), {}),
     "staff.of_gate": (("main",), {}),
