@@ -222,8 +222,9 @@ class Observation:
         # A process, and its requests one after the other.
         process = secrets.token_hex(10)
         self._ids = (f"{process}{number:012x}" for number in itertools.count())
-        self._headers = _raw(SECURITY_HEADERS | (OVER_TLS if over_tls else {}))
-        self._nothing_loaded = _raw(CONTENT_POLICY)
+        self._documentation = _raw(SECURITY_HEADERS | (OVER_TLS if over_tls else {}))
+        self._headers = security_headers(over_tls=over_tls)
+        self._names = frozenset(name for name, _ in self._headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3)."""
@@ -245,9 +246,12 @@ class Observation:
                 status = message["status"]
                 sent = message["headers"] = list(message.get("headers", ()))
                 names = {name for name, _ in sent}
-                sent += [header for header in self._headers if header[0] not in names]
-                if not scope["path"].startswith(DOCUMENTATION):
-                    sent += [header for header in self._nothing_loaded if header[0] not in names]
+                documented = scope["path"].startswith(DOCUMENTATION)
+                ours = self._documentation if documented else self._headers
+                if names.isdisjoint(self._names):
+                    sent += ours
+                else:
+                    sent += [header for header in ours if header[0] not in names]
                 sent.append((REQUEST_ID_HEADER, request_id.encode()))
             await send(message)
 
