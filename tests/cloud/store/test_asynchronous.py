@@ -94,6 +94,20 @@ async def test_an_error_of_one_command_is_that_commands_alone(
     await held.close()
 
 
+async def test_nobody_waits_for_ever_where_a_command_cannot_be_sent(
+    store: Store, settings: Settings
+) -> None:
+    held = AsyncStore.open(settings, store.clerk)
+    convoy: Convoy = held._convoy
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(
+            convoy.run("PING"), convoy.run("ECHO", object()), return_exceptions=True
+        )
+    assert all(isinstance(answer, Exception) for answer in answers)
+    assert await convoy.run("PING") == b"PONG"
+    await held.close()
+
+
 async def test_a_gate_that_closed_since_it_was_looked_at_admits_nobody(
     store: Store, settings: Settings, make_event: Make
 ) -> None:
