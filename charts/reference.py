@@ -70,8 +70,8 @@ def schema_of(chart: Path) -> Schema:
     texts = {".".join(value.path): value.text for value in values_of(chart)}
     defaults = yaml.safe_load((chart / "values.yaml").read_text())
     schema = _schema(defaults, (), special, texts)
-    # What another chart hands down to one that it contains.
-    schema["properties"]["global"] = {"type": "object"}
+    # A chart that contains this one hands down more than this one reads.
+    schema["properties"].setdefault("global", {"type": "object"}).pop("additionalProperties", None)
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": chart.name, **schema}
 
 

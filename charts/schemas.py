@@ -103,13 +103,69 @@ _RULES: Final[Schema] = {
         },
     ),
 }
+_REFERENCE: Final[Schema] = {
+    **closed(name={"type": "string", "minLength": 1}, key=_KEY, optional={"type": "boolean"}),
+    "required": ["name", "key"],
+}
+# EnvVar: a value, or where Kubernetes takes it from.
 _VARIABLES: Final[Schema] = {
     "type": "array",
     "items": {
         **closed(
-            name={"type": "string", "pattern": "^[A-Z_][A-Z0-9_]*$"}, value={"type": "string"}
+            name={"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.-]*$"},
+            value={"type": "string"},
+            valueFrom={
+                **closed(
+                    secretKeyRef=_REFERENCE,
+                    configMapKeyRef=_REFERENCE,
+                    fieldRef=_OBJECT,
+                    resourceFieldRef=_OBJECT,
+                ),
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
         ),
-        "required": ["name", "value"],
+        "required": ["name"],
+        "anyOf": [{"required": ["value"]}, {"required": ["valueFrom"]}],
+        "not": {"required": ["value", "valueFrom"]},
+    },
+}
+_WHOLE: Final[Schema] = {
+    **closed(name={"type": "string", "minLength": 1}, optional={"type": "boolean"}),
+    "required": ["name"],
+}
+# EnvFromSource: all keys of a Secret or a ConfigMap.
+_SOURCES: Final[Schema] = {
+    "type": "array",
+    "items": {
+        **closed(prefix={"type": "string"}, secretRef=_WHOLE, configMapRef=_WHOLE),
+        "anyOf": [{"required": ["secretRef"]}, {"required": ["configMapRef"]}],
+        "not": {"required": ["secretRef", "configMapRef"]},
+    },
+}
+# Volume and VolumeMount: Kubernetes has dozens of kinds, and names what is wrong itself.
+_VOLUMES: Final[Schema] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"name": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}},
+        "required": ["name"],
+        "minProperties": 2,
+    },
+}
+_MOUNTS: Final[Schema] = {
+    "type": "array",
+    "items": {
+        **closed(
+            name={"type": "string", "minLength": 1},
+            mountPath={"type": "string", "pattern": "^/"},
+            subPath={"type": "string"},
+            subPathExpr={"type": "string"},
+            readOnly={"type": "boolean"},
+            recursiveReadOnly={"type": "string"},
+            mountPropagation={"type": "string"},
+        ),
+        "required": ["name", "mountPath"],
     },
 }
 _POSITIVE: Final[Schema] = {"type": "integer", "minimum": 1}
@@ -120,7 +176,13 @@ EVERYWHERE: Final[Mapping[str, Schema]] = {
     "tag": _TAG,
     "digest": _DIGEST,
     "pullPolicy": _POLICY,
+    "imageRegistry": {"type": "string", "pattern": "^[^/\\s]*(/[^\\s]*)?$"},
     "imagePullSecrets": _NAMES,
+    "namespaceOverride": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"},
+    "bindAddress": {
+        "type": "string",
+        "pattern": "^[0-9]+(\\.[0-9]+){3}$|^[0-9a-fA-F]*(:[0-9a-fA-F.]*)+$",
+    },
     "existingSecret": _NAME,
     "existingClaim": _NAME,
     "caSecret": _NAME,
@@ -139,6 +201,9 @@ EVERYWHERE: Final[Mapping[str, Schema]] = {
     "annotations": _TEXTS,
     "podAnnotations": _TEXTS,
     "labels": _TEXTS,
+    "podLabels": _TEXTS,
+    "commonLabels": _TEXTS,
+    "commonAnnotations": _TEXTS,
     "schedule": _CRON,
     "interval": _DURATION,
     "keep": _POSITIVE,
@@ -154,9 +219,13 @@ EVERYWHERE: Final[Mapping[str, Schema]] = {
     "cidr": _CIDR,
     "except": _CIDRS,
     "ports": _PORTS,
+    "dnsPorts": {**_PORTS, "minItems": 1},
     "redisPorts": _PORTS,
     "extraEgress": _RULES,
     "extraEnv": _VARIABLES,
+    "extraEnvFrom": _SOURCES,
+    "extraVolumes": _VOLUMES,
+    "extraVolumeMounts": _MOUNTS,
     "runAsUser": _USER,
     "runAsGroup": _USER,
     "sentinels": _NAMES,
