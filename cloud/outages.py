@@ -59,13 +59,13 @@ def look(store: Store, after: timedelta, at: datetime, zone: tzinfo = UTC) -> No
                 told = _deliveries(store, device, silent[device.id], at, over=True, zone=zone)
                 if store.outages.end(device.id, told, at):
                     log.info("device back", device_id=device.id, gate=device.gate)
-        elif at - since > after and not (device.revoked or _said_goodbye(device)):
+        elif at - since > after and not (device.revoked or said_goodbye(device)):
             told = _deliveries(store, device, since, at, over=False, zone=zone)
             if store.outages.begin(device.id, since, told, at):
                 log.warning("device offline", device_id=device.id, gate=device.gate)
 
 
-def _said_goodbye(device: Device) -> bool:
+def said_goodbye(device: Device) -> bool:
     """Whether the device's last word was that its source had ended: a clip, not a camera."""
     last = device.last_heartbeat
     return last is not None and last.camera is CameraState.ENDED

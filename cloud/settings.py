@@ -217,6 +217,13 @@ class Settings(BaseSettings):
         description="Port at which a worker or the bot serves its metrics, on CLOUD_HOST; unset "
         "means nowhere. The API serves its own at /metrics",
     )
+    metrics_devices: int = Field(
+        default=500,
+        ge=0,
+        le=100_000,
+        description="How many devices the API's metrics name, the first enrolled first; one has "
+        "up to 10 time series in each process of the API",
+    )
     telegram_token: SecretStr | None = Field(
         default=None,
         description="Token of the Telegram bot; unset means that nothing goes to Telegram, and "

@@ -4,6 +4,7 @@ import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
@@ -43,6 +44,7 @@ from cloud.api.methods import Methods, Resources
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation, RateLimit
 from cloud.api.problems import documented, handle
+from cloud.api.store_metrics import StoreMetrics
 from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
 from cloud.settings import Settings
 from cloud.store import AsyncStore, Bell, Feed, Screen, Store
@@ -111,6 +113,11 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.feed = Feed(settings.redis_url.get_secret_value(), settings.stream_listeners)
         app.state.bell = Bell.open(settings)
         app.state.screen = Screen.open(settings)
+        app.state.store_metrics = StoreMetrics(
+            app.state.store.readings.take,
+            offline_after=timedelta(seconds=settings.offline_after_s),
+            named=settings.metrics_devices,
+        )
         # What was loaded to start with stays: the collector need not go through it again and again,
         # nor begin anew with every few requests, whose objects go when their last reference does.
         gc.freeze()

@@ -1,13 +1,17 @@
 """What stands beside the API proper: health, metrics, and the page behind a QR code."""
 
-from fastapi import APIRouter, Response
+import structlog
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from cloud.api.deps import MetricsDep, StoreDep
 from cloud.api.problems import documented
+from cloud.api.store_metrics import StoreMetrics
 from cloud.contract import ProblemCode
-from cloud.errors import StoreError
+from cloud.errors import StoreFault, StoreUnavailable
+
+log = structlog.get_logger("cloud.api")
 
 router = APIRouter(tags=["platform"])
 
@@ -49,13 +53,19 @@ def readyz(store: StoreDep) -> str:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def read_metrics(store: StoreDep, metrics: MetricsDep) -> Response:
+def read_metrics(request: Request, store: StoreDep, metrics: MetricsDep) -> Response:
     """Give Prometheus what it scrapes; with the store away `maskgate_store_up` is 0."""
+    held: StoreMetrics = request.app.state.store_metrics
+    queue: tuple[int, float] | None = None
+    in_store = b""
     try:
-        queue: tuple[int, float] | None = (store.waiting_jobs(), store.oldest_wait_s())
-    except StoreError:
+        queue = (store.waiting_jobs(), store.oldest_wait_s())
+        in_store = held.text()
+    except StoreUnavailable:
         queue = None
-    return Response(metrics.page(queue), media_type=CONTENT_TYPE_LATEST)
+    except StoreFault as error:
+        log.warning("metrics_incomplete", error=str(error))
+    return Response(metrics.page(queue) + in_store, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/p/{token}", response_class=HTMLResponse)

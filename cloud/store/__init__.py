@@ -61,6 +61,7 @@ from cloud.store.queue import (
     job_queue,
     waited_s,
 )
+from cloud.store.readings import Reading, Readings, RedisState
 from cloud.store.records import StoredPass
 from cloud.store.redemptions import Redemptions
 from cloud.store.retention import Removed, Retention
@@ -100,7 +101,9 @@ __all__ = [
     "Listener",
     "MintedKey",
     "OpenSession",
+    "Reading",
     "Receipt",
+    "RedisState",
     "Removed",
     "Screen",
     "Sender",
@@ -174,6 +177,7 @@ class Store:
         self.limiter = Limiter(client, telegram_per_second)
         self.retention = Retention(client, self.statistics)
         self.backup = Backup(client, self.queue.connection)
+        self.readings = Readings(client, self.queue.connection)
         self.deletion = Deletion(client, self.passes, audit_retention)
         self.erasure = Erasure(client)
         self.accounts = Accounts(client)

@@ -77,7 +77,7 @@ class Backup:
         """Write every key into `path`, whole or not at all; return how many there are.
 
         `count` is told after each batch how many are written so far. The file is readable by its
-        owner alone.
+        owner alone. That the backup succeeded, and `now`, is noted in the store for the metrics.
         """
         try:
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -94,6 +94,7 @@ class Backup:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+        self._clients["data"].set(keyspace.LAST_BACKUP, to_ms(now))
         return keys
 
     def restore(self, path: Path, now: datetime, count: Count, *, force: bool = False) -> int:

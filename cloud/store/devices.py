@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -101,9 +102,7 @@ class Devices:
         pipe.hvals(keyspace.DEVICES)
         pipe.hgetall(keyspace.HEARTBEATS)
         documents, signs = pipe.execute()
-        held = (parsed(StoredDevice, document) for document in documents)
-        devices = (_seen(stored, signs.get(stored.id.encode())) for stored in held)
-        return sorted(devices, key=lambda device: (device.enrolled_at, device.id))
+        return devices_from(documents, signs)
 
     def seen(self, device_id: str) -> Device | None:
         """Return the device with its last sign of life, or None."""
@@ -174,6 +173,18 @@ _CODE_REFUSED = (
     "deleted; make a new one with "
     "`python -m cloud enrolment-codes create`"
 )
+
+
+def devices_from(documents: Iterable[bytes], signs: Mapping[bytes, bytes]) -> list[Device]:
+    """Return devices with their last signs of life, the oldest first.
+
+    Args:
+        documents: the values of `keyspace.DEVICES`.
+        signs: the hash `keyspace.HEARTBEATS`.
+    """
+    held = (parsed(StoredDevice, document) for document in documents)
+    devices = (_seen(stored, signs.get(stored.id.encode())) for stored in held)
+    return sorted(devices, key=lambda device: (device.enrolled_at, device.id))
 
 
 def _seen(stored: StoredDevice, sign: bytes | None) -> Device:

@@ -37,6 +37,7 @@ OUTAGES = "mg:outages"
 COMMAND_BELL = "mg:command-bell"
 LIMITS = "mg:limits"
 OUTBOX = "mg:outbox"
+LAST_BACKUP = "mg:last-backup"
 UNDONE_PREFIX = "mg:undone:"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 

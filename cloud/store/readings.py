@@ -1,0 +1,107 @@
+"""Readings: what metrics tell of the store, asked of each Redis in one round trip."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import redis
+
+from cloud.contract import Device
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.devices import devices_from
+from cloud.store.moments import from_ms
+
+DATA: Final = "data"
+QUEUE: Final = "queue"
+"""The Redis of CLOUD_QUEUE_URL, where that is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisState:
+    """What one Redis says of itself (https://redis.io/docs/latest/commands/info/).
+
+    Attributes:
+        memory_bytes: `used_memory`.
+        memory_limit_bytes: `maxmemory`; 0 means that there is no limit.
+        log_is_written: whether the last write and the last rewrite of the append-only file
+            succeeded; None where there is no such file.
+    """
+
+    memory_bytes: int
+    memory_limit_bytes: int
+    log_is_written: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The store at one moment.
+
+    Attributes:
+        devices: all that are enrolled, the oldest first; revoked ones too.
+        backed_up_at: when the last backup that succeeded was begun; None before the first.
+        redis: by DATA and QUEUE; without one whose user may not ask for INFO.
+    """
+
+    devices: list[Device]
+    backed_up_at: datetime | None
+    redis: Mapping[str, RedisState]
+
+
+@at_the_door
+class Readings:
+    """Takes readings."""
+
+    def __init__(self, client: redis.Redis, queue_client: redis.Redis) -> None:
+        self._client = client
+        self._queue_client = queue_client
+
+    def take(self) -> Reading:
+        """Ask for everything: one round trip to the data, and one to a queue elsewhere."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hvals(keyspace.DEVICES)
+        pipe.hgetall(keyspace.HEARTBEATS)
+        pipe.get(keyspace.LAST_BACKUP)
+        answers = _answers(_ask_of_itself(pipe), needed=3)
+        documents, signs, backed_up = answers[:3]
+        states = {DATA: _state(*answers[3:])}
+        if self._queue_client is not self._client:
+            pipe = self._queue_client.pipeline(transaction=False)
+            states[QUEUE] = _state(*_answers(_ask_of_itself(pipe), needed=0))
+        return Reading(
+            devices=devices_from(documents, signs),
+            backed_up_at=from_ms(backed_up) if backed_up else None,
+            redis={name: state for name, state in states.items() if state is not None},
+        )
+
+
+def _ask_of_itself(pipe: Any) -> Any:
+    return pipe.info("memory").info("persistence")
+
+
+def _answers(pipe: Any, needed: int) -> list[Any]:
+    """Return what a pipeline answers; raise only for an error among the first `needed`."""
+    answers: list[Any] = pipe.execute(raise_on_error=False)
+    for answer in answers[:needed]:
+        if isinstance(answer, redis.RedisError):
+            raise answer
+    return answers
+
+
+def _state(memory: Any, persistence: Any) -> RedisState | None:
+    """Read two sections of INFO; None where the user may not ask for them (ACL, a rented Redis)."""
+    if isinstance(memory, redis.RedisError) or isinstance(persistence, redis.RedisError):
+        return None
+    return RedisState(
+        memory_bytes=int(memory.get("used_memory", 0)),
+        memory_limit_bytes=int(memory.get("maxmemory", 0)),
+        log_is_written=_log_is_written(persistence),
+    )
+
+
+def _log_is_written(persistence: Mapping[str, Any]) -> bool | None:
+    if not persistence.get("aof_enabled"):
+        return None
+    last = (persistence.get(f"aof_last_{act}_status", "ok") for act in ("write", "bgrewrite"))
+    return all(status == "ok" for status in last)
