@@ -1,13 +1,13 @@
 """python -m edge run | detect | enrol | doctor | bench."""
 
 import json
-import logging
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
@@ -16,10 +16,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from cloud.contract import Label
-from edge import bench, detection, doctor, enrolment, installation, settings
-from edge.camera import Camera
+from edge import logs, settings
 from edge.errors import EdgeError
 from edge.settings import Pace
+
+if TYPE_CHECKING:
+    from edge import detection
+    from edge.camera import Camera
+
+# OpenCV and OpenVINO are imported by the commands that need them: what they write is in the form of
+# the log only once that is set up.
 
 UNDELIVERED = 3
 """Exit code of a run whose source ended while events still wait in the outbox."""
@@ -33,14 +39,30 @@ app = typer.Typer(
 )
 _out = Console()
 _err = Console(stderr=True)
+_log = structlog.get_logger("edge")
 
 
 @contextmanager
-def _errors_for_people() -> Iterator[None]:
-    """What the edge raises on purpose is a sentence and exit code 1, never a trace."""
+def _errors_for_people(command: str) -> Iterator[None]:
+    """What the edge raises on purpose is a sentence and exit code 1, never a trace.
+
+    With EDGE_LOG_JSON it is a line of the log, except for who types a command at a terminal.
+    """
+    as_json = settings.log_as_json() and (command == "run" or not _err.is_terminal)
+    if as_json and not logs.is_taken_over():
+        logs.as_json()
     try:
         yield
     except EdgeError as error:
+        if as_json:
+            _log.error(
+                "command_refused",
+                command=command,
+                error=type(error).__name__,
+                problem=error.problem,
+                mend=error.mend,
+            )
+            raise typer.Exit(1) from error
         _err.print(f"[bold red]{type(error).__name__}[/]: ", end="")
         _err.print(error.problem, markup=False, highlight=False, soft_wrap=True)
         if error.mend:
@@ -48,20 +70,6 @@ def _errors_for_people() -> Iterator[None]:
                 f"  {error.mend}", markup=False, highlight=False, soft_wrap=True, style="yellow"
             )
         raise typer.Exit(1) from error
-
-
-def _configure_log(as_json: bool) -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False)
-            if as_json
-            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 @app.command()
@@ -92,16 +100,21 @@ def run(
     A camera is watched until Ctrl-C. A file or folder is played once; then the outbox is emptied,
     and the exit code is 3 if events still wait after EDGE_DRAIN_TIMEOUT_S.
     """
-    with _errors_for_people():
+    with _errors_for_people("run"):
         chosen = settings.load(
             source=source,
             loop=loop,
             pace=Pace.EVERY_FRAME if every_frame else None,
             metrics_port=metrics_port,
         )
-        _configure_log(chosen.log_json)
+        if chosen.log_json:
+            logs.remember_crashes(chosen.state_dir / "crash.txt")
+        else:
+            logs.for_people()
 
-        def stop_on_signals(camera: Camera) -> None:
+        from edge import enrolment, installation  # noqa: PLC0415
+
+        def stop_on_signals(camera: "Camera") -> None:
             def stop(number: int, _frame: object) -> None:
                 camera.stop()
                 signal.signal(
@@ -114,13 +127,17 @@ def run(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         enrolment.ensure(chosen)
         outcome = installation.run(chosen, _out, on_camera=stop_on_signals)
-    _out.print(
-        f"{outcome.verdicts} verdicts, {outcome.undelivered} events undelivered,"
-        f" {outcome.rejected} rejected",
-        highlight=False,
-    )
+    if chosen.log_json:
+        _log.info("run_ended", **asdict(outcome))
+    else:
+        _out.print(
+            f"{outcome.verdicts} verdicts, {outcome.undelivered} events undelivered,"
+            f" {outcome.rejected} rejected",
+            highlight=False,
+        )
     if outcome.undelivered and not outcome.stopped:
-        _err.print("They are safe in the outbox; the next run delivers them.", style="yellow")
+        if not chosen.log_json:
+            _err.print("They are safe in the outbox; the next run delivers them.", style="yellow")
         raise typer.Exit(UNDELIVERED)
 
 
@@ -138,8 +155,8 @@ def detect(
         typer.Option(
             min=0.0,
             max=1.0,
-            help=f"Least score of a face: by default {detection.LEAST_SCORE} with --json, else the"
-            " model's own threshold",
+            help="Least score of a face: by default a low one with --json, else the model's own"
+            " threshold",
         ),
     ] = None,
 ) -> None:
@@ -148,7 +165,9 @@ def detect(
     Boxes are x0 y0 x1 y1 in pixels of the upright picture (an EXIF orientation is applied). A file
     that cannot be read gets a line with `error`, the others go on, and the exit code is 1.
     """
-    with _errors_for_people():
+    with _errors_for_people("detect"):
+        from edge import detection, installation  # noqa: PLC0415
+
         models = installation.load_models(settings.load())
         threshold = models.detector.threshold
         if min_score is None:
@@ -182,7 +201,7 @@ def detect(
         raise typer.Exit(1)
 
 
-def _row(report: detection.Report) -> list[str]:
+def _row(report: "detection.Report") -> list[str]:
     if report.error:
         return [report.file, "", "", "", "", f"[red]{report.error}[/]"]
     counts = [sum(j.label is label for j in report.judgements) for label in Label]
@@ -220,7 +239,9 @@ def enrol(
     ] = False,
 ) -> None:
     """Exchange a one-time code for this device's own key, kept in EDGE_STATE_DIR/device.json."""
-    with _errors_for_people():
+    with _errors_for_people("enrol"):
+        from edge import enrolment  # noqa: PLC0415
+
         chosen = settings.load(cloud_url=cloud_url)
         path = chosen.device_path
         if path.exists() and if_missing:
@@ -246,9 +267,13 @@ def examine(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines")] = False,
 ) -> None:
     """Say what is wrong with this set-up, and how to mend it. Exit code 1 on a fail."""
-    with _errors_for_people():
+    with _errors_for_people("doctor"):
         chosen = settings.load(source=source)
-        _configure_log(chosen.log_json)
+        if not chosen.log_json:
+            logs.for_people()
+
+        from edge import doctor  # noqa: PLC0415
+
         checks: list[doctor.Check] = []
         colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
         for check in doctor.examine(chosen):
@@ -266,7 +291,7 @@ def examine(
                     style="yellow",
                     soft_wrap=True,
                 )
-    fails = any(check.finding is doctor.Finding.FAIL for check in checks)
+        fails = any(check.finding is doctor.Finding.FAIL for check in checks)
     if as_json:
         rows: list[dict[str, Any]] = [
             {"name": c.name, "finding": c.finding, "detail": c.detail, "mend": c.mend}
@@ -289,7 +314,9 @@ def measure(
     ] = None,
 ) -> None:
     """Measure the edge on this machine: models alone against everything; capture with a thread."""
-    with _errors_for_people():
+    with _errors_for_people("bench"):
+        from edge import bench, installation  # noqa: PLC0415
+
         models = installation.load_models(settings.load())
         clip = Path(__file__).parent.parent / "demo" / "clip.mp4"
         frames = bench.load_frames(source or (clip if clip.exists() else None))
@@ -305,5 +332,28 @@ def measure(
     _out.print(bench.conclusion(rows), highlight=False)
 
 
+def main() -> None:
+    """Run the command line.
+
+    With EDGE_LOG_JSON, all that `run` writes is JSON: what a person at a terminal would be told of
+    a wrong option, too.
+    """
+    arguments = sys.argv[1:]
+    if arguments[:1] != ["run"] or "--help" in arguments or not settings.log_as_json():
+        app(prog_name="python -m edge")
+    logs.take_over()
+    try:
+        code = app(prog_name="python -m edge", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - not swallowed: it is in the log, and in the status
+        code = getattr(error, "exit_code", None)
+        if code is None:
+            _log.critical("uncaught_error", exc_info=error)
+            code = 1
+        else:  # of the command line: an option that there is not, or a value that it does not take
+            said = getattr(error, "format_message", error.__str__)()
+            _log.error("command_refused", command="run", error=type(error).__name__, problem=said)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    app(prog_name="python -m edge")
+    main()

@@ -139,7 +139,14 @@ class _Bus:
         self.verdicts += 1
         self._health.settled(verdict)
         self._signals.verdict(verdict)
-        _log.debug("event_stored", id=str(event.id), label=str(event.label))
+        _log.info(
+            "event_stored",
+            event_id=str(event.id),
+            label=str(event.label),
+            confidence=round(event.confidence, 3),
+            votes=event.votes,
+            sighting=verdict.sighting,
+        )
         self.on_stored()
 
     def held_back(self, error: OutboxFullError) -> None:
@@ -193,7 +200,7 @@ def run(
 
     Args:
         settings: Of this installation.
-        console: Where the screen's lines go.
+        console: Where the screen's lines go, unless the log is all that is written.
         on_camera: Is given the camera, so that a signal handler can stop it.
 
     Raises:
@@ -267,7 +274,7 @@ def run(
             apply(kept)
         orders = _orders(settings, who, apply, preview.ask, camera.stop)
         listener = Listener(client, orders)
-        console.print(f"gate [bold]{who.gate}[/], watching {source}; Ctrl-C ends", highlight=False)
+        _say_what_is_watched(settings, console, who.gate, source)
         courier.start()
         ends.callback(courier.stop)
         watchdog.start()
@@ -284,6 +291,13 @@ def run(
         patience = min(settings.drain_timeout_s, 5.0) if stopped else settings.drain_timeout_s
         undelivered = courier.drain(patience)
         return Outcome(bus.verdicts, undelivered, bus.rejections, stopped)
+
+
+def _say_what_is_watched(settings: Settings, console: Console, gate: str, source: Source) -> None:
+    if settings.log_json:
+        _log.info("watching", gate=gate, source=str(source), version=__version__)
+    else:
+        console.print(f"gate [bold]{gate}[/], watching {source}; Ctrl-C ends", highlight=False)
 
 
 def _gauges(health: Health, outbox: Outbox, camera: Camera, courier: Courier) -> None:
@@ -341,8 +355,8 @@ def rules_of(
 
 
 def _signals(settings: Settings, console: Console) -> list[Signal]:
-    signals: list[Signal] = [Screen(console)]
-    if settings.sound:
+    signals: list[Signal] = [] if settings.log_json else [Screen(console)]
+    if settings.sound and not settings.log_json:
         signals.append(Bell(console))
     if settings.sound_command is not None:
         signals.append(SoundCommand(settings.sound_command))

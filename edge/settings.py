@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     HttpUrl,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -230,6 +231,24 @@ class Settings(BaseSettings):
     def outbox_path(self) -> Path:
         """The durable queue's database."""
         return self.state_dir / "outbox.db"
+
+
+def log_as_json() -> bool:
+    """Whether EDGE_LOG_JSON asks for JSON, whatever is wrong with other settings.
+
+    It is known before the rest: what is wrong with that is to be said in the log's form.
+    """
+    said = os.environ.get("EDGE_LOG_JSON")
+    folder = os.environ.get("EDGE_SECRETS_DIR")
+    if said is None and folder:
+        try:
+            said = (Path(folder) / "edge_log_json").read_text()
+        except OSError:
+            return False
+    try:
+        return TypeAdapter(bool).validate_python((said or "false").strip())
+    except ValidationError:
+        return False
 
 
 def load(**overrides: Any) -> Settings:
