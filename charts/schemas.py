@@ -341,6 +341,7 @@ def cloud_chart() -> Mapping[str, Schema]:
         "gateway.dashboardHostnames": _HOSTS,
         "redis": {},
         "monitoring": {},
+        "monitoring.rules.backupAfterSeconds": {"type": "integer", "minimum": 3600},
         "monitoring.rules.lateAfterSeconds": {"type": "number", "exclusiveMinimum": 0},
         "monitoring.rules.slowAfterSeconds": {"type": "number", "exclusiveMinimum": 0},
     }

@@ -19,7 +19,7 @@ from prometheus_client import (
     start_http_server,
 )
 
-from cloud.contract import Delivery, DeliveryStatus
+from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import CannotStart
 from cloud.settings import Settings
 
@@ -42,6 +42,11 @@ _JOBS = Counter(
 _DELIVERIES = Counter(
     "maskgate_deliveries", "Deliveries settled", ["channel", "status"], registry=REGISTRY
 )
+# A counter that begins with 1 has not grown for Prometheus, so that an alert would miss the first
+# failure after a start: counters that are alerted on are there with 0.
+for _channel in Channel:
+    for _status in (DeliveryStatus.SENT, DeliveryStatus.FAILED):
+        _DELIVERIES.labels(_channel.value, _status.value)
 _MAILS = Counter(
     "maskgate_mails",
     "Mails sent: about one delivery (alone), or summing up several (digest)",
@@ -121,6 +126,8 @@ _BOT_HEARD = Gauge(
 
 def counted(job: Callable[[str], R]) -> Callable[[str], R]:
     """Count the outcomes of a job. A job that returns something wants to be run again."""
+    for outcome in ("done", "later", "broke"):
+        _JOBS.labels(job.__name__, outcome)
 
     @functools.wraps(job)
     def run(argument: str) -> R:

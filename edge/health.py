@@ -18,6 +18,16 @@ _log = structlog.get_logger(__name__)
 _WINDOW_S = 10.0
 """Frames per second and latency are those of the last ten seconds."""
 
+_FROM_THE_START = (
+    "CameraStalled",
+    "EventRejectedError",
+    "Link_key_refused",
+    "Link_offline",
+    "OutboxFullError",
+)
+"""Errors that are counted with 0 before their first: a counter that begins with 1 has not grown for
+Prometheus, so that an alert would miss it."""
+
 
 class Health:
     """Counts what happens. Safe to use from several threads.
@@ -44,6 +54,8 @@ class Health:
         self._verdicts = self._counter("verdicts", "Verdicts stored", "label")
         self._deliveries = self._counter("events_delivered", "Events that the cloud acknowledged")
         self._errors = self._counter("errors", "Errors by name", "error")
+        for name in _FROM_THE_START:
+            self._errors.labels(name)
         self._latency = Histogram(
             "maskgate_edge_latency_seconds",
             "From a frame's reading to its labels",

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from cloud.contract import Decision, Event, Redemption
+from cloud.contract import Decision, Event, Outcome, Redemption
 
 
 class Metrics:
@@ -21,6 +21,8 @@ class Metrics:
         self._redemptions = Counter(
             "maskgate_redemptions", "Attempts to enter", ["outcome"], registry=self.registry
         )
+        for outcome in Outcome:  # with 0, so that the first of each is growth for Prometheus
+            self._redemptions.labels(outcome.value)
         self._requests = Histogram(
             "maskgate_http_request_duration_seconds",
             "Time from a request's arrival to the end of its answer",

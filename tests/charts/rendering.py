@@ -51,17 +51,32 @@ def loaded(chart: Path) -> Chart:
     return Chart.load(chart)
 
 
-def texts(chart: Path, values: Mapping[str, Any]) -> dict[str, str]:
+def texts(
+    chart: Path, values: Mapping[str, Any], *, name: str = RELEASE, namespace: str = NAMESPACE
+) -> dict[str, str]:
     """Return what each template gives, by its name."""
-    return loaded(chart).render(dict(values), name=RELEASE, namespace=NAMESPACE)
+    return loaded(chart).render(dict(values), name=name, namespace=namespace)
 
 
-def rendered(chart: Path, values: Mapping[str, Any]) -> list[Manifest]:
+def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with others over them, as Helm merges files of values."""
+    both = dict(values)
+    for key, value in more.items():
+        held = both.get(key)
+        both[key] = (
+            merged(held, value) if isinstance(held, dict) and isinstance(value, dict) else value
+        )
+    return both
+
+
+def rendered(
+    chart: Path, values: Mapping[str, Any], *, name: str = RELEASE, namespace: str = NAMESPACE
+) -> list[Manifest]:
     """Return the objects that the chart gives with these values."""
     return [
         manifest
-        for name, text in texts(chart, values).items()
-        if name.endswith(".yaml")
+        for template, text in texts(chart, values, name=name, namespace=namespace).items()
+        if template.endswith(".yaml")
         for manifest in yaml.safe_load_all(text)
         if manifest
     ]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from cloud import jobs, meters
+from cloud.api.metrics import Metrics
 from cloud.contract import Channel, Event, Label, Subscriber
 from cloud.posting import Desk
 from cloud.settings import Settings
@@ -123,3 +124,15 @@ def test_a_scrape_that_stops_half_way_ends_and_another_is_answered(
     finally:
         end()
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_counters_that_alerts_look_at_are_there_before_their_first_failure() -> None:
+    sample = meters.REGISTRY.get_sample_value
+    for job in ("deliver", "draw_qr"):
+        assert sample("maskgate_jobs_total", {"job": job, "outcome": "broke"}) is not None
+    for channel in Channel:
+        failed = {"channel": channel.value, "status": "failed"}
+        assert sample("maskgate_deliveries_total", failed) is not None
+    assert sample("maskgate_bot_deaf_total") is not None
+    guessed = Metrics().registry.get_sample_value
+    assert guessed("maskgate_redemptions_total", {"outcome": "unknown"}) == 0

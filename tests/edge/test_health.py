@@ -113,3 +113,10 @@ def test_metrics_are_served_until_the_end(health: Health) -> None:
     finally:
         stop()
     serve_metrics(health, "127.0.0.1", port)()
+
+
+@pytest.mark.parametrize("error", ["OutboxFullError", "EventRejectedError", "Link_key_refused"])
+def test_an_error_that_alerts_look_at_is_counted_as_0_before_its_first(
+    health: Health, error: str
+) -> None:
+    assert metric(health, f'maskgate_edge_errors_total{{error="{error}"}}') == 0
