@@ -258,6 +258,7 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
             "EDGE_SOURCE",
             "EDGE_CLOUD_URL",
             "EDGE_STATE_DIR",
+            "EDGE_SECRETS_DIR",
             "EDGE_MODEL_CACHE_DIR",
             "EDGE_METRICS_PORT",
             "EDGE_METRICS_HOST",
@@ -352,9 +353,11 @@ _CAMERA: Final[Mapping[str, Schema]] = {
     "path": {"type": "string", "pattern": "^(/\\S*)?$"},
     "resource": {"type": "string", "pattern": "^([a-z0-9.-]+/[A-Za-z0-9._-]+)?$"},
     "group": {"type": ["integer", "null"], "minimum": 1},
-    "url": {"type": "string", "pattern": "^((rtsps?|https?)://[^@\\s]+)?$"},
+    # templates/_faults.tpl looks at it: a schema's error would repeat the password.
+    "url": {"type": "string"},
     "existingSecret": _NAME,
     "urlKey": _KEY,
+    "ports": _PORTS,
     "claim": _NAME,
 }
 _ENROLMENT: Final[Mapping[str, Schema]] = {
@@ -364,34 +367,66 @@ _ENROLMENT: Final[Mapping[str, Schema]] = {
 }
 
 
+_STATE: Final[Mapping[str, Schema]] = {
+    "kind": {"enum": ["claim", "hostPath", "emptyDir"]},
+    "claim": closed(size=_SIZE, storageClass=_NAME),
+    "hostPath": closed(path={"type": "string", "pattern": "^/\\S+$"}, prepare={"type": "boolean"}),
+}
+_EDGE_IMAGE: Final = closed(
+    registry=EVERYWHERE["registry"],
+    repository=EVERYWHERE["repository"],
+    tag=_TAG,
+    digest=_DIGEST,
+    pullPolicy=_POLICY,
+)
+_HOST_ALIASES: Final[Schema] = {
+    "type": "array",
+    "items": closed(ip={"type": "string"}, hostnames=_HOSTS),
+}
+_GROUPS: Final[Schema] = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+
+
 def edge_chart() -> Mapping[str, Schema]:
     """Return what may stand in charts/maskgate-edge, by the path of the value."""
     settings = settings_schema(edge.settings.Settings)
+    # What may be said for all doors and for one; templates/_door.tpl puts the two together.
+    either: dict[str, Schema] = {
+        "affinity": _AFFINITY,
+        "extraEnv": _VARIABLES,
+        "extraEnvFrom": _SOURCES,
+        "extraVolumes": _VOLUMES,
+        "extraVolumeMounts": _MOUNTS,
+        "hostAliases": _HOST_ALIASES,
+        "hostNetwork": {"type": "boolean"},
+        "nodeSelector": _TEXTS,
+        "podAnnotations": _TEXTS,
+        "podLabels": _TEXTS,
+        "priorityClassName": _NAME,
+        "resources": _RESOURCES,
+        "runtimeClassName": _NAME,
+        "settings": settings,
+        "supplementalGroups": _GROUPS,
+        "tolerations": _TOLERATIONS,
+    }
     door = closed(
-        nodeSelector=_TEXTS,
+        **either,
         camera=closed(**_CAMERA),
         enrolment=closed(**_ENROLMENT),
-        settings=settings,
-        resources=_RESOURCES,
-        tolerations=_TOLERATIONS,
+        image=_EDGE_IMAGE,
+        metrics=closed(port=EVERYWHERE["port"]),
+        state=closed(**_STATE),
     )
     return {
+        **either,
         "cloud.url": {"type": "string", "pattern": "^(https?://[^\\s/]+(/\\S*)?)?$"},
-        "settings": settings,
-        "doors": _by_id(door),
+        "doors": _by_id({**door, "type": ["object", "null"]}),
         **{f"camera.{name}": schema for name, schema in _CAMERA.items()},
         **{f"enrolment.{name}": schema for name, schema in _ENROLMENT.items()},
-        "state.kind": {"enum": ["claim", "hostPath", "emptyDir"]},
-        "state.hostPath.path": {"type": "string", "pattern": "^/\\S+$"},
-        "hostAliases": {
-            "type": "array",
-            "items": closed(ip={"type": "string"}, hostnames=_HOSTS),
-        },
+        "state.kind": _STATE["kind"],
+        "state.hostPath.path": _STATE["hostPath"]["properties"]["path"],
         "monitoring": {},
         "networkPolicy.cloud": _PEERS,
         "networkPolicy.cloudPorts": _PORTS,
         "networkPolicy.cameras": _PEERS,
         "networkPolicy.cameraPorts": _PORTS,
-        "securityContext.runAsUser": {"type": "integer", "minimum": 1},
-        "securityContext.runAsGroup": {"type": "integer", "minimum": 1},
     }

@@ -41,13 +41,22 @@ KNOWN = (
 )
 
 
+def _given(values: Any) -> set[str]:
+    """The variables that a scenario gives in `extraEnv`, for all or for one."""
+    if not isinstance(values, dict):
+        return set()
+    found = {each["name"] for each in values.get("extraEnv", [])}
+    return found.union(*(_given(value) for value in values.values()))
+
+
 def test_every_variable_and_every_secret_file_is_a_setting_that_is_read(
     scenario: Scenario,
 ) -> None:
+    known = KNOWN | FOLDERS | OTHERS | _given(scenario.values)
     for name, pod in pods(objects(scenario)):
         for container in containers(pod):
             for variable in environment(container):
-                told = variable in KNOWN | FOLDERS | OTHERS
+                told = variable in known
                 assert told or variable.startswith(("STREAMLIT_SERVER_", "OTEL_")), (
                     f"{name}: nothing reads {variable}"
                 )

@@ -1,21 +1,55 @@
+{{/* Part of the selectors, which cannot change: a long name is cut without a hash here. */}}
 {{- define "maskgate-edge.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 30 | trimSuffix "-" -}}
 {{- end }}
 
-{{- define "maskgate-edge.fullname" -}}
+{{/* The beginning of every object's name, before it is cut. */}}
+{{- define "maskgate-edge.longName" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 30 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride -}}
 {{- else -}}
 {{- $name := include "maskgate-edge.name" . -}}
 {{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 30 | trimSuffix "-" -}}
+{{- .Release.Name -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 30 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name $name -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
 
-{{/* What never changes of a pod's labels. Takes (dict "root" $ "component" "api"). */}}
+{{/*
+The beginning of every object's name: 30 characters, so that a door's name fits behind it. A longer name is
+cut and ends in a hash of the whole, so that two long names that begin alike stay apart. A release whose
+objects were named without the hash, by charts up to 0.1.0, keeps these names: its volumes hold the doors' keys.
+*/}}
+{{- define "maskgate-edge.fullname" -}}
+{{- $long := include "maskgate-edge.longName" . -}}
+{{- if le (len $long) 30 -}}
+{{- $long | trimSuffix "-" -}}
+{{- else -}}
+{{- $before := $long | trunc 30 | trimSuffix "-" -}}
+{{- $name := printf "%s-%s" ($long | trunc 23 | trimSuffix "-") (sha256sum $long | trunc 6) -}}
+{{- if .Release.IsUpgrade -}}
+{{- $namespace := include "maskgate-edge.namespace" . -}}
+{{- $release := .Release.Name -}}
+{{- range $door, $_ := .Values.doors -}}
+{{- $held := lookup "apps/v1" "DaemonSet" $namespace (printf "%s-%s" $before $door) -}}
+{{- if $held -}}
+{{- if eq $release (dig "metadata" "annotations" "meta.helm.sh/release-name" "" $held) -}}
+{{- $name = $before -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $name -}}
+{{- end -}}
+{{- end }}
+
+{{- define "maskgate-edge.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end }}
+
+{{/* What never changes of a pod's labels. Takes (dict "root" $ "component" "door-front"). */}}
 {{- define "maskgate-edge.selector" -}}
 app.kubernetes.io/name: {{ include "maskgate-edge.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -24,12 +58,19 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Without versions: a pod is not restarted for a new chart that leaves it as it is. */}}
+{{/*
+A pod's labels, without versions: a pod is not restarted for a new chart that leaves it as it is.
+Takes (dict "root" $ "component" … "extra" (dict …)); `extra` wins over commonLabels.
+*/}}
 {{- define "maskgate-edge.podLabels" -}}
 {{ include "maskgate-edge.selector" . }}
 app.kubernetes.io/part-of: maskgate
+{{- with mergeOverwrite (deepCopy .root.Values.commonLabels) (default (dict) .extra) }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
+{{/* An object's labels. Takes what maskgate-edge.podLabels takes. */}}
 {{- define "maskgate-edge.labels" -}}
 {{ include "maskgate-edge.podLabels" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
@@ -37,10 +78,26 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/*
+An object's metadata. Takes (dict "root" $ "name" "doors-front" "component" … "extra" (dict …) "annotations" (dict …));
+all but root and name may be left out; `extra` are labels, and the annotations given win over commonAnnotations.
+*/}}
+{{- define "maskgate-edge.metadata" -}}
+name: {{ .name }}
+{{- with .root.Values.namespaceOverride }}
+namespace: {{ . }}
+{{- end }}
+labels: {{- include "maskgate-edge.labels" . | nindent 2 }}
+{{- with mergeOverwrite (deepCopy .root.Values.commonAnnotations) (default (dict) .annotations) }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* Takes (dict "root" $ "image" .Values.image). */}}
 {{- define "maskgate-edge.image" -}}
 {{- $name := .image.repository -}}
-{{- if .image.registry -}}{{- $name = printf "%s/%s" (trimSuffix "/" .image.registry) $name -}}{{- end -}}
+{{- $registry := default .image.registry .root.Values.global.imageRegistry -}}
+{{- if $registry -}}{{- $name = printf "%s/%s" (trimSuffix "/" $registry) $name -}}{{- end -}}
 {{- if .image.digest -}}
 {{- printf "%s@%s" $name .image.digest -}}
 {{- else -}}
@@ -75,19 +132,18 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/*
-A door as it is in the end: what is its own over what is everybody's, as YAML.
-Takes (dict "root" $ "name" … "own" …).
-*/}}
-{{- define "maskgate-edge.door" -}}
-{{- $all := pick .root.Values "nodeSelector" "camera" "enrolment" "settings" "resources" "tolerations" | deepCopy -}}
-{{- $own := default (dict) .own | deepCopy -}}
-{{- /* A door's labels and taints are its own, or everybody's: never a mixture. */ -}}
-{{- range $part := list "nodeSelector" "resources" "tolerations" -}}
-{{- if hasKey $own $part -}}{{- $_ := set $all $part (index $own $part) -}}{{- end -}}
+{{/* The address by which a probe in the container reads the metrics. Takes (dict "root" $ "port" 9100). */}}
+{{- define "maskgate-edge.metricsAddress" -}}
+{{- $host := include "maskgate-edge.metricsHost" .root -}}
+{{- $host = get (dict "0.0.0.0" "127.0.0.1" "::" "::1") $host | default $host -}}
+{{- printf "http://%s:%d/metrics" (ternary (printf "[%s]" $host) $host (contains ":" $host)) (int .port) -}}
+{{- end }}
+
+{{/* Where the metrics listen: bindAddress, or the container alone. */}}
+{{- define "maskgate-edge.metricsHost" -}}
+{{- if .Values.metrics.expose -}}
+{{- .Values.bindAddress -}}
+{{- else -}}
+{{- ternary "::1" "127.0.0.1" (contains ":" .Values.bindAddress) -}}
 {{- end -}}
-{{- range $part := list "camera" "enrolment" "settings" -}}
-{{- $_ := set $all $part (mergeOverwrite (index $all $part) (default (dict) (index $own $part))) -}}
-{{- end -}}
-{{- toYaml $all -}}
 {{- end }}

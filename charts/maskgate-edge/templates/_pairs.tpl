@@ -1,0 +1,73 @@
+{{/*
+What is wrong with two doors together, one sentence a line; empty: nothing.
+Takes (dict "one" "front" "other" "back" "doors" (every merged door by its name)).
+*/}}
+{{- define "maskgate-edge.faultsOfPair" -}}
+{{- $one := index .doors .one -}}
+{{- $other := index .doors .other -}}
+{{- $both := printf "doors.%s and doors.%s" .one .other -}}
+{{- $codes := list -}}
+{{- range (include "maskgate-edge.codesOf" $other | fromYaml).codes -}}
+{{- if has . (include "maskgate-edge.codesOf" $one | fromYaml).codes -}}{{- $codes = append $codes . -}}{{- end -}}
+{{- end -}}
+{{- range $codes }}
+{{ $both }} have the same enrolment code ({{ . }}), and a code is used once: give each enrolment.key or enrolment.existingSecret of its own
+{{- end -}}
+{{- if or (include "maskgate-edge.contains" (dict "one" $one "other" $other)) (include "maskgate-edge.contains" (dict "one" $other "other" $one)) -}}
+{{- $camera := include "maskgate-edge.deviceOf" $one -}}
+{{- if and $camera (eq $camera (include "maskgate-edge.deviceOf" $other)) }}
+{{ $both }} can be on one node ({{ toJson $one.nodeSelector }}, {{ toJson $other.nodeSelector }}) and use the same camera ({{ $camera }}), which serves one: give one another nodeSelector, or another camera
+{{- end -}}
+{{- if and $one.hostNetwork $other.hostNetwork (eq (int $one.metrics.port) (int $other.metrics.port)) }}
+{{ $both }} can be on one node ({{ toJson $one.nodeSelector }}, {{ toJson $other.nodeSelector }}) and use the same port of it ({{ int $one.metrics.port }}), for hostNetwork is on: give one another metrics.port, or another nodeSelector
+{{- end -}}
+{{- $folder := include "maskgate-edge.stateFolder" (dict "name" .one "door" $one) -}}
+{{- $second := include "maskgate-edge.stateFolder" (dict "name" .other "door" $other) -}}
+{{- if and (eq $one.state.kind "hostPath") (eq $other.state.kind "hostPath") (or (hasPrefix (print $folder "/") (print $second "/")) (hasPrefix (print $second "/") (print $folder "/"))) }}
+{{ $both }} can be on one node and keep their state in one folder ({{ $folder }}, {{ $second }}): give one another state.hostPath.path
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+Whether every node of one door is a node of the other too, as far as can be seen here: doors whose labels overlap
+only by chance, and doors kept apart by a node affinity of their own, are taken at the word of whoever wrote them.
+Takes (dict "one" … "other" …), two merged doors. Empty: no.
+*/}}
+{{- define "maskgate-edge.contains" -}}
+{{- $rule := "requiredDuringSchedulingIgnoredDuringExecution" -}}
+{{- $wide := dig "nodeAffinity" $rule (dict) (default (dict) .other.affinity) -}}
+{{- $narrow := dig "nodeAffinity" $rule (dict) (default (dict) .one.affinity) -}}
+{{- $within := or (not $wide) (eq (toJson $wide) (toJson $narrow)) -}}
+{{- range $label, $value := .other.nodeSelector -}}
+{{- if not (hasKey $.one.nodeSelector $label) -}}{{- $within = false -}}
+{{- else if ne $value (index $.one.nodeSelector $label) -}}{{- $within = false -}}
+{{- end -}}
+{{- end -}}
+{{- if $within -}}yes{{- end -}}
+{{- end }}
+
+{{/* The node's device that a merged door uses, by its file or by its plugin's name for it; empty: none. */}}
+{{- define "maskgate-edge.deviceOf" -}}
+{{- if eq .camera.kind "device" -}}
+{{- clean .camera.path -}}
+{{- else if eq .camera.kind "resource" -}}
+{{- regexReplaceAll "^smarter-devices/(video[0-9]+)$" .camera.resource "/dev/${1}" -}}
+{{- end -}}
+{{- end }}
+
+{{/* Where the codes of a merged door are, as YAML: {codes: [SECRET/KEY, …]}. */}}
+{{- define "maskgate-edge.codesOf" -}}
+{{- $codes := list -}}
+{{- if .enrolment.existingSecret -}}
+{{- range default (list .enrolment.key) .enrolment.nodes -}}
+{{- $codes = append $codes (printf "%s/%s" $.enrolment.existingSecret .) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (dict "codes" $codes) -}}
+{{- end }}
+
+{{/* The folder on the node in which a door keeps its state. Takes (dict "name" … "door" (a merged door)). */}}
+{{- define "maskgate-edge.stateFolder" -}}
+{{- printf "%s/%s" (trimSuffix "/" .door.state.hostPath.path) .name -}}
+{{- end }}
