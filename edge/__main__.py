@@ -1,6 +1,7 @@
 """python -m edge run | detect | enrol | doctor | bench."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from cloud.contract import Label
-from edge import logs, settings
+from edge import logs, secrets, settings
+from edge.addresses import masked_in
+from edge.command_line import CommandLine, begin_anew, hide_source, mask_tracebacks
 from edge.errors import EdgeError
 from edge.settings import Pace
 
@@ -31,6 +34,7 @@ UNDELIVERED = 3
 """Exit code of a run whose source ended while events still wait in the outbox."""
 
 app = typer.Typer(
+    cls=CommandLine,
     help="The camera at the door: judges who stands before it, and tells the cloud.",
     no_args_is_help=True,
     add_completion=False,
@@ -54,22 +58,29 @@ def _errors_for_people(command: str) -> Iterator[None]:
     try:
         yield
     except EdgeError as error:
+        problem = secrets.KNOWN.blanked(masked_in(error.problem))
         if as_json:
             _log.error(
                 "command_refused",
                 command=command,
                 error=type(error).__name__,
-                problem=error.problem,
+                problem=problem,
                 mend=error.mend,
             )
             raise typer.Exit(1) from error
         _err.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        _err.print(error.problem, markup=False, highlight=False, soft_wrap=True)
+        _err.print(problem, markup=False, highlight=False, soft_wrap=True)
         if error.mend:
-            _err.print(
-                f"  {error.mend}", markup=False, highlight=False, soft_wrap=True, style="yellow"
-            )
+            mend = secrets.KNOWN.blanked(error.mend)
+            _err.print(f"  {mend}", markup=False, highlight=False, soft_wrap=True, style="yellow")
         raise typer.Exit(1) from error
+
+
+def _settings(**overrides: Any) -> settings.Settings:
+    """Read the settings, and know from then on what must not be shown of them."""
+    chosen = settings.load(**overrides)
+    secrets.KNOWN.add(chosen.secrets)
+    return chosen
 
 
 @app.command()
@@ -101,7 +112,7 @@ def run(
     and the exit code is 3 if events still wait after EDGE_DRAIN_TIMEOUT_S.
     """
     with _errors_for_people("run"):
-        chosen = settings.load(
+        chosen = _settings(
             source=source,
             loop=loop,
             pace=Pace.EVERY_FRAME if every_frame else None,
@@ -126,7 +137,8 @@ def run(
         # The first process of a container ignores what it does not handle, and enrolment may wait.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         enrolment.ensure(chosen)
-        outcome = installation.run(chosen, _out, on_camera=stop_on_signals)
+        with logs.of_libraries():
+            outcome = installation.run(chosen, _out, on_camera=stop_on_signals)
     if chosen.log_json:
         _log.info("run_ended", **asdict(outcome))
     else:
@@ -168,7 +180,7 @@ def detect(
     with _errors_for_people("detect"):
         from edge import detection, installation  # noqa: PLC0415
 
-        models = installation.load_models(settings.load())
+        models = installation.load_models(_settings())
         threshold = models.detector.threshold
         if min_score is None:
             min_score = detection.LEAST_SCORE if as_json else threshold
@@ -242,7 +254,7 @@ def enrol(
     with _errors_for_people("enrol"):
         from edge import enrolment  # noqa: PLC0415
 
-        chosen = settings.load(cloud_url=cloud_url)
+        chosen = _settings(cloud_url=cloud_url)
         path = chosen.device_path
         if path.exists() and if_missing:
             _out.print(f"enrolled already: {path} exists", highlight=False, soft_wrap=True)
@@ -268,7 +280,7 @@ def examine(
 ) -> None:
     """Say what is wrong with this set-up, and how to mend it. Exit code 1 on a fail."""
     with _errors_for_people("doctor"):
-        chosen = settings.load(source=source)
+        chosen = _settings(source=source)
         if not chosen.log_json:
             logs.for_people()
 
@@ -317,7 +329,7 @@ def measure(
     with _errors_for_people("bench"):
         from edge import bench, installation  # noqa: PLC0415
 
-        models = installation.load_models(settings.load())
+        models = installation.load_models(_settings())
         clip = Path(__file__).parent.parent / "demo" / "clip.mp4"
         frames = bench.load_frames(source or (clip if clip.exists() else None))
         with _err.status("measuring …"):
@@ -339,8 +351,14 @@ def main() -> None:
     a wrong option, too.
     """
     arguments = sys.argv[1:]
+    hide_source(arguments, os.environ, begin_anew)
     if arguments[:1] != ["run"] or "--help" in arguments or not settings.log_as_json():
-        app(prog_name="python -m edge")
+        mask_tracebacks(secrets.KNOWN.blanked)
+        try:
+            app(prog_name="python -m edge")
+        finally:
+            # Typer has put what prints tracebacks back as it was.
+            mask_tracebacks(secrets.KNOWN.blanked)
     logs.take_over()
     try:
         code = app(prog_name="python -m edge", standalone_mode=False)

@@ -25,6 +25,7 @@ from cloud.contract import (
     ProblemCode,
     RolledKey,
 )
+from edge.addresses import HOW_TO_ENCODE, masked, masked_in
 from edge.errors import (
     CloudError,
     CloudUnreachableError,
@@ -32,6 +33,7 @@ from edge.errors import (
     EventRejectedError,
     KeyRefusedError,
     PreviewUnwantedError,
+    SettingsError,
 )
 
 _NEVER_ACCEPTED = frozenset(
@@ -74,6 +76,9 @@ class Client:
         timeout_s: For each request.
         transport: Where the world begins; by default the network.
         clock: The one by which events say when they occurred; by default this machine's.
+
+    Raises:
+        SettingsError: The address, or that of a proxy which the environment names, is none.
     """
 
     def __init__(
@@ -89,7 +94,20 @@ class Client:
         self._key = key
         self._timeout_s = timeout_s
         self._clock = clock
-        self._http = httpx.Client(base_url=self.url, timeout=timeout_s, transport=transport)
+        self._shown = masked(self.url)
+        try:
+            base = httpx.URL(self.url)
+        except httpx.InvalidURL:
+            raise SettingsError(
+                f"{self._shown} is no address of a cloud", "Check EDGE_CLOUD_URL"
+            ) from None
+        try:
+            self._http = httpx.Client(base_url=base, timeout=timeout_s, transport=transport)
+        except (httpx.InvalidURL, ValueError):
+            # Its text would quote a piece of the proxy's password.
+            raise SettingsError(
+                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy", HOW_TO_ENCODE
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +121,7 @@ class Client:
         self._http.close()
 
     def __repr__(self) -> str:
-        return f"Client({self.url!r})"
+        return f"Client({self._shown!r})"
 
     def post_event(self, event_id: UUID, body: str) -> Decision:
         """Hand in an event, and say what this device's clock shows as it is sent.
@@ -134,7 +152,7 @@ class Client:
         decision = self._parse(answer, Decision)
         if decision.event_id != event_id:
             raise CloudUnreachableError(
-                f"{self.url} answered for event {decision.event_id}, not {event_id}"
+                f"{self._shown} answered for event {decision.event_id}, not {event_id}"
             )
         return decision
 
@@ -257,12 +275,13 @@ class Client:
             return self._http.request(method, path, headers=headers, **arguments)
         except httpx.TimeoutException as error:
             raise CloudUnreachableError(
-                f"no answer from {self.url} in time", "Check network and EDGE_CLOUD_URL"
+                f"no answer from {self._shown} in time", "Check network and EDGE_CLOUD_URL"
             ) from error
         # Beside its HTTPError, httpx raises InvalidURL for an address that it cannot read.
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CloudUnreachableError(
-                f"{self.url} cannot be reached: {error}", "Check network and EDGE_CLOUD_URL"
+                f"{self._shown} cannot be reached: {masked_in(str(error))}",
+                "Check network and EDGE_CLOUD_URL",
             ) from error
 
     def _parse(self, answer: httpx.Response, model: type[_Model]) -> _Model:
@@ -271,7 +290,7 @@ class Client:
             return model.model_validate_json(answer.content)
         except ValidationError:
             raise CloudUnreachableError(
-                f"{self.url} answered {answer.status_code} with something that is no"
+                f"{self._shown} answered {answer.status_code} with something that is no"
                 f" {model.__name__}",
                 "Check EDGE_CLOUD_URL, and that no proxy answers in the cloud's place",
             ) from None
@@ -290,7 +309,7 @@ class Client:
                 "Enrol the device again: `python -m edge enrol --code CODE`",
             )
         return CloudUnreachableError(
-            f"{self.url} answered {answer.status_code}: {said}",
+            f"{self._shown} answered {answer.status_code}: {said}",
             retry_after_s=_retry_after(answer.headers),
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 
+from edge.addresses import masked, masked_in
 from edge.errors import EdgeError, SourceError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
@@ -107,7 +108,8 @@ def judge_file(
     try:
         image = read_picture(path)
     except SourceError as error:
-        return Report(str(path), error=error.problem), None
+        # An address that was taken for a path may hold a password.
+        return Report(masked(str(path)), error=masked_in(error.problem)), None
     faces = detector.detect(image, min_score=min_score)
     height, width = image.shape[:2]
     report = Report(

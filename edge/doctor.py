@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from edge import identity, outbox
+from edge.addresses import masked, masked_in
 from edge.client import Client, is_plain_http_elsewhere
 from edge.errors import EdgeError
 from edge.installation import load_models
+from edge.raw_output import Message, RawOutput
 from edge.settings import Settings
 from edge.sources import Source
 
@@ -48,7 +50,7 @@ class Check:
 def examine(settings: Settings) -> Iterator[Check]:
     """Look at everything that `run` needs, the nearest first. Changes nothing."""
     yield _models(settings)
-    yield _camera(settings)
+    yield from _camera(settings)
     yield _state_folder(settings)
     yield _outbox(settings)
     who, check = _identity(settings)
@@ -65,25 +67,40 @@ def _models(settings: Settings) -> Check:
     return Check("models", Finding.OK, f"whole and compiled: {names}")
 
 
-def _camera(settings: Settings) -> Check:
+def _camera(settings: Settings) -> Iterator[Check]:
+    said: list[Message] = []
     try:
-        source = Source.parse(settings.source)
-        capture = source.open()
-        try:
-            image = capture.read()
-        finally:
-            capture.close()
+        source = Source.parse(settings.source.get_secret_value())
+        if source.advice:
+            yield Check(
+                "address",
+                Finding.WARN,
+                f"{source} holds reserved characters before its last @",
+                source.advice,
+            )
+        # FFmpeg says why a camera cannot be opened on standard error alone.
+        with RawOutput(said.append, python=False):
+            capture = source.open()
+            try:
+                image = capture.read()
+            finally:
+                capture.close()
     except EdgeError as error:
-        return _failed("camera", error)
+        reasons = dict.fromkeys(message.text for message in said if message.writer == "ffmpeg")
+        blanked = settings.secrets.blanked(masked_in("; ".join(reasons)))
+        detail = f"{error.problem}: {blanked}" if blanked else error.problem
+        yield Check("camera", Finding.FAIL, detail, error.mend)
+        return
     if image is None:
-        return Check(
+        yield Check(
             "camera",
             Finding.FAIL,
             f"{source} opens, but gives no picture",
             "See that it is switched on, and that no other program uses it",
         )
+        return
     height, width = image.shape[:2]
-    return Check("camera", Finding.OK, f"{source} gives pictures of {width}×{height}")
+    yield Check("camera", Finding.OK, f"{source} gives pictures of {width}×{height}")
 
 
 def _state_folder(settings: Settings) -> Check:
@@ -151,9 +168,10 @@ def _identity(settings: Settings) -> tuple[identity.Identity | None, Check]:
 
 
 def _cloud(settings: Settings, who: identity.Identity | None) -> Iterator[Check]:
-    address = settings.cloud_address(who.cloud_url if who is not None else None)
+    url = settings.cloud_address(who.cloud_url if who is not None else None)
+    address = masked(url)
     try:
-        with Client(address, timeout_s=settings.request_timeout_s) as client:
+        with Client(url, timeout_s=settings.request_timeout_s) as client:
             health = client.health()
     except EdgeError as error:
         yield _failed("cloud", error)
@@ -165,7 +183,7 @@ def _cloud(settings: Settings, who: identity.Identity | None) -> Iterator[Check]
             f"{address} answers, but is not ready: {health.detail}",
             "Events wait meanwhile; see that the cloud reaches its Redis",
         )
-    elif is_plain_http_elsewhere(address):
+    elif is_plain_http_elsewhere(url):
         yield Check(
             "cloud",
             Finding.WARN,

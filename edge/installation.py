@@ -20,6 +20,7 @@ from cloud.contract import (
     RolledKey,
 )
 from edge import __version__, gate_settings, identity, inference, sidecar
+from edge.addresses import masked
 from edge.attributes import GenderCount, GenderHead
 from edge.camera import Camera
 from edge.client import Client, is_plain_http_elsewhere
@@ -207,13 +208,13 @@ def run(
         EdgeError: Whatever keeps it from starting, or ends it early.
     """
     who = identity.load(settings.device_path)
-    source = Source.parse(settings.source)
+    source = _source(settings)
     models = load_models(settings)
     models.classifier.make_ready()
     count = GenderCount(models.gender) if models.gender else None
     cloud = settings.cloud_address(who.cloud_url)
     if is_plain_http_elsewhere(cloud):
-        _log.warning("key_unencrypted", cloud=cloud, mend="Use an https:// address")
+        _log.warning("key_unencrypted", cloud=masked(cloud), mend="Use an https:// address")
     with ExitStack() as ends:
         outbox = ends.enter_context(Outbox(settings.outbox_path))
         health = Health(stall_after_s=settings.stall_after_s)
@@ -298,6 +299,13 @@ def _say_what_is_watched(settings: Settings, console: Console, gate: str, source
         _log.info("watching", gate=gate, source=str(source), version=__version__)
     else:
         console.print(f"gate [bold]{gate}[/], watching {source}; Ctrl-C ends", highlight=False)
+
+
+def _source(settings: Settings) -> Source:
+    source = Source.parse(settings.source.get_secret_value())
+    if source.advice:
+        _log.warning("camera_address_not_encoded", source=str(source), mend=source.advice)
+    return source
 
 
 def _gauges(health: Health, outbox: Outbox, camera: Camera, courier: Courier) -> None:

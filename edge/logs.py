@@ -1,6 +1,7 @@
 """The log: lines for people, or one JSON object a line with whatever libraries write."""
 
 import atexit
+import contextlib
 import faulthandler
 import logging
 import os
@@ -9,11 +10,13 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 
+from edge.addresses import masked_in
 from edge.raw_output import Message, RawOutput
+from edge.secrets import without_secrets
 
 _log = structlog.get_logger(__name__)
 
@@ -29,9 +32,41 @@ _STAMPED: list[structlog.typing.Processor] = [
 def for_people() -> None:
     """Write the log to standard error as people read it."""
     structlog.configure(
-        processors=[*_STAMPED, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+        processors=[
+            *_STAMPED,
+            without_secrets,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _StandardError())),
+    )
+
+
+class _StandardError:
+    """`sys.stderr` as it is at the time of each line: `of_libraries` moves it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def of_libraries() -> contextlib.AbstractContextManager[object]:
+    """Log what libraries write to the standard output and error of this process, for people.
+
+    They repeat a camera's address with its password. Where all is JSON, they are read already.
+    """
+    if is_taken_over():
+        return contextlib.nullcontext()
+    return RawOutput(
+        lambda message: _log.log(
+            _level(message),
+            "library_message",
+            logger=message.writer,
+            message=masked_in(message.text),
+        ),
+        python=False,
     )
 
 
@@ -48,6 +83,7 @@ def as_json(stream: TextIO | None = None) -> None:
     shared: list[structlog.typing.Processor] = [*_STAMPED, structlog.stdlib.add_logger_name]
     rendered: list[structlog.typing.Processor] = [
         structlog.processors.format_exc_info,
+        without_secrets,
         structlog.processors.JSONRenderer(ensure_ascii=False),
     ]
     handler = _Lines(stream)
@@ -74,9 +110,11 @@ def as_json(stream: TextIO | None = None) -> None:
 
 
 def _library_said(message: Message) -> None:
-    logging.getLogger(message.writer).log(
-        logging.getLevelNamesMapping()[message.level.upper()], "%s", message.text
-    )
+    logging.getLogger(message.writer).log(_level(message), "%s", masked_in(message.text))
+
+
+def _level(message: Message) -> int:
+    return logging.getLevelNamesMapping()[message.level.upper()]
 
 
 _raw_output = RawOutput(_library_said)

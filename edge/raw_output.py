@@ -5,15 +5,17 @@ in the place of both descriptors, and a thread reads it.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import re
 import selectors
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TextIO
+from types import TracebackType
+from typing import Final, Self, TextIO
 
 PIPE_BYTES: Final = 1 << 20
 """The most that Linux gives a user by default (pipe(7), /proc/sys/fs/pipe-max-size)."""
@@ -32,6 +34,9 @@ _OPENCV: Final = re.compile(r"\[ *(DEBUG|INFO|WARN|ERROR|FATAL):\d+@[\d.]+\] *")
 
 _FFMPEG: Final = re.compile(r"\[(?P<part>[\w,]+) @ 0x[0-9a-f]+\] *")
 """What FFmpeg's logger begins a line with (libavutil/log.c)."""
+
+_FFMPEG_BY_OPENCV: Final = re.compile(r"\[OPENCV:(?P<part>FFMPEG):\d+\] *")
+"""What OPENCV_FFMPEG_DEBUG makes of that (modules/videoio/src/cap_ffmpeg_impl.hpp)."""
 
 _LEVELS: Final = {
     "DEBUG": "debug",
@@ -61,8 +66,8 @@ class Message:
         """Tell who wrote a text to a stream, and how grave it is."""
         if found := _OPENCV.match(text):
             return cls("opencv", _LEVELS[found[1]], text[found.end() :])
-        if found := _FFMPEG.match(text):
-            return cls("ffmpeg", "warning", f"{found['part']}: {text[found.end() :]}")
+        if found := _FFMPEG.match(text) or _FFMPEG_BY_OPENCV.match(text):
+            return cls("ffmpeg", "warning", f"{found['part'].lower()}: {text[found.end() :]}")
         return cls(stream, "info" if stream == "stdout" else "warning", text)
 
 
@@ -86,10 +91,13 @@ class RawOutput:
 
     Args:
         tell: Is given each message, on a thread of its own.
+        python: Whether what Python itself prints is read as well; else it is shown as before.
     """
 
-    def __init__(self, tell: Callable[[Message], None]) -> None:
+    def __init__(self, tell: Callable[[Message], None], *, python: bool = True) -> None:
         self._tell = tell
+        self._python = python
+        self._before = sys.stdout, sys.stderr
         self._streams: list[_Stream] = []
         self._wake_reader, self._wake_writer = -1, -1
         self._thread = threading.Thread(target=self._read, name="raw-output", daemon=True)
@@ -107,6 +115,8 @@ class RawOutput:
             started do not inherit it.
         """
         self._wake_reader, self._wake_writer = os.pipe()
+        self._before = sys.stdout, sys.stderr
+        _flush_c()
         for name, number, buffered in (("stdout", 1, sys.stdout), ("stderr", 2, sys.stderr)):
             buffered.flush()
             reader, writer = os.pipe()
@@ -118,7 +128,11 @@ class RawOutput:
             os.close(writer)
             self._streams.append(_Stream(name, number, shown, reader))
         # Those that were there may think that they write to a file, in which one can seek.
-        sys.stdout, sys.stderr = _text_on(1), _text_on(2)
+        if self._python:
+            sys.stdout, sys.stderr = _text_on(1), _text_on(2)
+        else:
+            kept = [stream.shown for stream in self._streams]
+            sys.stdout, sys.stderr = (_moved(before, kept) for before in self._before)
         self._thread.start()
         return _text_on(os.dup(self._streams[1].shown))
 
@@ -127,12 +141,32 @@ class RawOutput:
         for buffered in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 buffered.flush()
+        # What a library still holds in its buffers would be shown once the pipes are gone.
+        _flush_c()
+        if not self._python:
+            sys.stdout, sys.stderr = self._before
         for stream in self._streams:
             os.dup2(stream.shown, stream.number)
             os.close(stream.shown)
         # A program that was started may hold a pipe's other end, so its end is not waited for.
         os.write(self._wake_writer, b"\n")
         self._thread.join(_END_S)
+        if not self._thread.is_alive():
+            readers = (stream.reader for stream in self._streams)
+            for number in (*readers, self._wake_reader, self._wake_writer):
+                os.close(number)
+
+    def __enter__(self) -> Self:
+        self.begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
 
     def _read(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -200,6 +234,20 @@ def _text_on(descriptor: int) -> TextIO:
         errors="backslashreplace",
         closefd=False,
     )
+
+
+def _moved(stream: TextIO, shown: Sequence[int]) -> TextIO:
+    """The same stream on the descriptor that is shown; itself where it writes elsewhere."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):
+        return stream
+    return _text_on(shown[number - 1]) if number in {1, 2} else stream
+
+
+def _flush_c() -> None:
+    """Write out what C's standard library has buffered."""
+    ctypes.CDLL(None).fflush(None)
 
 
 def _goes_on(message: list[str], line: str) -> bool:

@@ -4,6 +4,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.request import getproxies
 
 from pydantic import (
     DirectoryPath,
@@ -23,6 +24,7 @@ from pydantic_settings import (
 )
 
 from edge.errors import SettingsError
+from edge.secrets import Secrets
 
 MODELS_DIR = Path(__file__).parent / "models"
 
@@ -71,10 +73,12 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 class Settings(BaseSettings):
     """The edge's settings. docs/settings/edge.md explains each for people."""
 
-    model_config = SettingsConfigDict(env_prefix="EDGE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="EDGE_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
-    source: str = Field(
-        default="0",
+    source: SecretStr = Field(
+        default=SecretStr("0"),
         min_length=1,
         description="Camera index, /dev path, RTSP or HTTP URL, video file, or folder of images",
     )
@@ -205,6 +209,17 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: Any) -> Any:
         return value or None
 
+    @field_validator("cloud_url", mode="after")
+    @classmethod
+    def _no_login(cls, value: HttpUrl) -> HttpUrl:
+        # HTTP has one header for both, so the login would take the place of the device's key.
+        if value.username or value.password:
+            raise ValueError(
+                "the address holds a user name or a password; leave them out: this device proves"
+                " itself by the key that it got when it was enrolled"
+            )
+        return value
+
     @model_validator(mode="after")
     def _no_empty_command(self) -> Self:
         if self.sound_command is not None and not self.sound_command.strip():
@@ -216,6 +231,15 @@ class Settings(BaseSettings):
         if enrolled_at is not None and "cloud_url" not in self.model_fields_set:
             return enrolled_at
         return str(self.cloud_url).rstrip("/")
+
+    @property
+    def secrets(self) -> Secrets:
+        """What must not be seen of these settings, and of the proxies that the system names."""
+        code = self.enrolment_code
+        return Secrets(
+            [self.source.get_secret_value(), str(self.cloud_url), *getproxies().values()],
+            [code.get_secret_value()] if code is not None else [],
+        )
 
     @property
     def device_path(self) -> Path:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
 
+from edge.addresses import HOW_TO_ENCODE, Address, masked
 from edge.errors import (
     SourceEmptyError,
     SourceError,
@@ -86,11 +86,11 @@ class Source:
             SourceMissingError: No such device, file or folder.
             SourceUnreadableError: An address of a kind that is not known.
         """
-        scheme, found, _ = text.partition("://")
-        if found:
-            if scheme.lower() not in {"rtsp", "rtsps", "http", "https"}:
+        if "://" in text:
+            address = Address.cut(text)
+            if address is None or address.scheme not in {"rtsp", "rtsps", "http", "https"}:
                 raise SourceUnreadableError(
-                    f"source {_without_password(text)} begins with {scheme}://",
+                    f"source {masked(text)} is no address of a known kind",
                     "Give an rtsp://, rtsps://, http:// or https:// address, a file or a folder",
                 )
             return cls(Kind.ADDRESS, text)
@@ -101,15 +101,25 @@ class Source:
                 if str(device).startswith("/dev/")
                 else "Check the path given with EDGE_SOURCE or --source"
             )
-            raise SourceMissingError(f"source {device} does not exist", mend)
+            raise SourceMissingError(f"source {masked(str(device))} does not exist", mend)
         if device.is_char_device():
             return cls(Kind.DEVICE, text)
         if device.is_dir() or device.suffix.lower() in IMAGE_SUFFIXES:
             return cls(Kind.PICTURES, text)
         return cls(Kind.VIDEO, text)
 
+    @property
+    def advice(self) -> str:
+        """How to write the address, where its login holds characters that cut it; else empty."""
+        address = Address.cut(self.text) if self.kind is Kind.ADDRESS else None
+        if address is None or address.is_encoded:
+            return ""
+        if address.is_clear:
+            return HOW_TO_ENCODE
+        return f"It can be read in two ways, and the host may be the wrong one. {HOW_TO_ENCODE}"
+
     def __str__(self) -> str:
-        return _without_password(self.text)
+        return masked(self.text) if self.kind is Kind.ADDRESS else self.text
 
     def __repr__(self) -> str:
         return f"Source({self.kind}, {self})"
@@ -247,8 +257,9 @@ class _Video:
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             return capture
         if source.kind is Kind.ADDRESS:
+            address = Address.cut(source.text)
             return cv2.VideoCapture(
-                source.text,
+                source.text if address is None else address.encoded(),
                 cv2.CAP_FFMPEG,
                 [
                     cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
@@ -294,11 +305,3 @@ class _Video:
 def _natural(path: Path) -> list[tuple[int, str]]:
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts]
-
-
-def _without_password(text: str) -> str:
-    parts = urlsplit(text)
-    if "@" not in parts.netloc:
-        return text
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"…@{host}"))

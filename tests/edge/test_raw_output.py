@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.raw_output import Message
+from edge.raw_output import Message, RawOutput
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +29,11 @@ ROOT = Path(__file__).parents[2]
             "[rtsp @ 0x55d0a8] method DESCRIBE failed: 401 Unauthorized",
             "stderr",
             Message("ffmpeg", "warning", "rtsp: method DESCRIBE failed: 401 Unauthorized"),
+        ),
+        (
+            "[OPENCV:FFMPEG:16] Connection refused",
+            "stderr",
+            Message("ffmpeg", "warning", "ffmpeg: Connection refused"),
         ),
         ("aplay: no such card", "stderr", Message("stderr", "warning", "aplay: no such card")),
         ("Playing", "stdout", Message("stdout", "info", "Playing")),
@@ -106,3 +111,42 @@ print("goes on")
     said = messages(script)
     assert "goes on" in said
     assert said.count("x" * 7_999) > 1
+
+
+SCRIPT = """
+import ctypes, os, sys
+from edge.raw_output import RawOutput
+libc, taken = ctypes.CDLL(None), []
+with RawOutput(lambda message: taken.append(message.text), python=False):
+    print("python out")
+    print("python err", file=sys.stderr)
+    os.write(2, b"first\\nhalf a ")
+    os.write(2, b"line\\n")
+    libc.puts(b"buffered by C")
+    os.write(1, b"no end")
+print(sorted(taken), flush=True)
+os.write(1, b"as before\\n")
+"""
+
+
+def test_lines_of_libraries_are_taken_and_those_of_python_are_not() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == "python err\n"
+    lines = done.stdout.splitlines()
+    assert lines[0] == "python out"
+    assert set(lines[1:]) == {str(["buffered by C", "first", "half a line", "no end"]), "as before"}
+
+
+def test_a_stream_that_is_captured_elsewhere_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout
+    with RawOutput(lambda _message: None, python=False):
+        assert sys.stdout is before
+        print("seen")
+    assert capsys.readouterr().out == "seen\n"

@@ -16,7 +16,7 @@ def test_the_environment_sets_and_the_command_line_overrides(
     monkeypatch.setenv("EDGE_VOTES", "9")
     monkeypatch.setenv("EDGE_SOURCE", "clip.mp4")
     chosen = settings.load(source="0", loop=None, pace=Pace.EVERY_FRAME)
-    assert (chosen.votes, chosen.source, chosen.loop) == (9, "0", False)
+    assert (chosen.votes, chosen.source.get_secret_value(), chosen.loop) == (9, "0", False)
     assert chosen.pace is Pace.EVERY_FRAME
 
 
