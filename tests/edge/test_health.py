@@ -1,3 +1,5 @@
+import contextlib
+import socket
 from datetime import UTC, datetime
 from urllib.request import urlopen
 
@@ -12,6 +14,12 @@ from tests.doubles.redis_server import free_port
 from tests.edge import standins
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def _has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
 
 
 class Clock:
@@ -113,6 +121,17 @@ def test_metrics_are_served_until_the_end(health: Health) -> None:
     finally:
         stop()
     serve_metrics(health, "127.0.0.1", port)()
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+def test_metrics_are_served_by_ipv6_alone(health: Health) -> None:
+    port = free_port()
+    stop = serve_metrics(health, "::1", port)
+    try:
+        with urlopen(f"http://[::1]:{port}/metrics") as answer:
+            assert answer.status == 200
+    finally:
+        stop()
 
 
 @pytest.mark.parametrize("error", ["OutboxFullError", "EventRejectedError", "Link_key_refused"])
