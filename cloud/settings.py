@@ -85,7 +85,11 @@ class Settings(BaseSettings):
         description="When `python -m cloud redis` has on its disk what it answered for: always "
         "(before it answers) or everysec (soon; faster, and a crash may lose it)",
     )
-    host: str = Field(default="127.0.0.1", description="Address that the API listens on")
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address that the API listens on; 0.0.0.0 is every address of IPv4, and :: "
+        "every one of IPv6 and IPv4",
+    )
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")
     public_url: str | None = Field(
         default=None,

@@ -185,7 +185,10 @@ class Settings(BaseSettings):
         default=None, ge=1, le=65_535, description="Serve Prometheus metrics on this port"
     )
     metrics_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Address that the metrics port listens on"
+        default="127.0.0.1",
+        min_length=1,
+        description="Address that the metrics port listens on; 0.0.0.0 is every address of IPv4, "
+        "and :: every one of IPv6 and IPv4",
     )
     log_json: bool = Field(default=False, description="Write the log as one JSON object a line")
 

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from cloud.api.connections import Connection, Connections, Limits
+from cloud.listening import host_of_both_families
 from cloud.settings import Settings
 
 log = structlog.get_logger("cloud.api")
@@ -34,7 +35,7 @@ class Server(uvicorn.Server):
 
     Args:
         app: the API, as `create_app` returns it.
-        host: the address to listen on.
+        host: the address to listen on; ``::`` is every address, of IPv6 and IPv4.
         port: the port to listen on.
         at_end: called when all is done: uvicorn then raises the signal that stopped it once more,
             and nothing after `run` is sure to happen.
@@ -59,7 +60,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                host=host,
+                host=host_of_both_families(host),
                 port=port,
                 http=cast(
                     "type[asyncio.Protocol]", partial(Connection, all_of_them=self._connections)

@@ -127,13 +127,15 @@ async def poll(bot: Bot, take: Take, hearing: Hearing) -> None:
         raise
 
 
-async def watch_webhook(bot: Bot, url: str, address: tuple[str, int], hearing: Hearing) -> None:
+async def watch_webhook(
+    bot: Bot, url: str, address: tuple[str | None, int], hearing: Hearing
+) -> None:
     """See again and again that the webhook is ours and that its server listens, until cancelled.
 
     Args:
         bot: whose webhook it is.
         url: the webhook as it was set.
-        address: host and port that the server listens on.
+        address: host and port that the server listens on; no host is this machine's own.
         hearing: is told each time that both are so.
 
     Raises:

@@ -19,6 +19,7 @@ from cloud.bot.pace import FleetPace
 from cloud.bot.polling import ALLOWED_UPDATES, Deaf, Hearing, WebhookQueue, poll, watch_webhook
 from cloud.bot.updates import PatientRequest
 from cloud.errors import CannotStart, StoreError
+from cloud.listening import host_of_both_families
 from cloud.settings import Settings
 from cloud.store import Store
 
@@ -144,10 +145,10 @@ async def _listening(
         raise CannotStart("the bot was built without a way to get updates")
     queue.take = intake.take
     url = f"{settings.public_url}/{WEBHOOK_PATH}"
-    port = settings.telegram_webhook_port
+    host, port = host_of_both_families(settings.host), settings.telegram_webhook_port
     try:
         await updater.start_webhook(
-            listen=settings.host,
+            listen=host,
             port=port,
             url_path=WEBHOOK_PATH,
             webhook_url=url,
@@ -159,7 +160,8 @@ async def _listening(
         raise CannotStart(
             f"CLOUD_TELEGRAM_WEBHOOK_PORT {port} cannot be listened on: {error}"
         ) from error
-    task = asyncio.create_task(watch_webhook(application.bot, url, (settings.host, port), hearing))
+    heard_at = (host or None, port)
+    task = asyncio.create_task(watch_webhook(application.bot, url, heard_at, hearing))
     try:
         yield task
     finally:

@@ -92,10 +92,12 @@ def make_event() -> Callable[..., Event]:
 
 
 @contextmanager
-def serving(settings: Settings, limits: Limits | None = None) -> Iterator[str]:
+def serving(
+    settings: Settings, limits: Limits | None = None, host: str = "127.0.0.1"
+) -> Iterator[str]:
     """Serve the API on a real socket, and give its address."""
     port = free_port()
-    server = Server(create_app(settings), host="127.0.0.1", port=port, limits=limits)
+    server = Server(create_app(settings), host=host, port=port, limits=limits)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{port}"

@@ -1,13 +1,17 @@
 """The probe, as an image's health check runs it."""
 
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.ipv6 import needs_ipv6
 
 PROBE = Path(__file__).parents[2] / "docker" / "assembly" / "probe.py"
 PAGE = b"# TYPE maskgate_edge_camera_stalled gauge\nmaskgate_edge_camera_stalled 0.0\nother 1.0\n"
@@ -24,14 +28,25 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the test's output to itself."""
 
 
-@pytest.fixture
-def address() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), _Handler) as server:
+class _Server6(HTTPServer):
+    address_family = socket.AF_INET6
+
+
+@contextmanager
+def _answering(server: HTTPServer) -> Iterator[int]:
+    """Serve for the length of a `with`, and give the port."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield server.server_port
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with _answering(HTTPServer(("127.0.0.1", 0), _Handler)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def _probe(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +64,12 @@ def test_an_address_that_answers_is_well(address: str) -> None:
     assert _probe(f"{address}/metrics").returncode == 0
     assert _probe(NOBODY, f"{address}/metrics").returncode == 0
     assert _probe(f"{address}/metrics", "maskgate_edge_camera_stalled=0", "other=1").returncode == 0
+
+
+@needs_ipv6
+def test_an_address_of_ipv6_is_asked() -> None:
+    with _answering(_Server6(("::1", 0), _Handler)) as port:
+        assert _probe(f"http://[::1]:{port}/metrics", "other=1").returncode == 0
 
 
 @pytest.mark.parametrize(

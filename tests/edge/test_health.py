@@ -12,6 +12,7 @@ from edge.health import Health, Watchdog, serve_metrics
 from edge.values import Box, Face, Frame, Judgement, Verdict
 from tests.doubles.redis_server import free_port
 from tests.edge import standins
+from tests.ipv6 import BOTH_FAMILIES, needs_ipv6
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -139,3 +140,15 @@ def test_an_error_that_alerts_look_at_is_counted_as_0_before_its_first(
     health: Health, error: str
 ) -> None:
     assert metric(health, f'maskgate_edge_errors_total{{error="{error}"}}') == 0
+
+
+@needs_ipv6
+def test_metrics_on_every_address_are_read_on_ipv6_and_ipv4(health: Health) -> None:
+    port = free_port()
+    stop = serve_metrics(health, "::", port)
+    try:
+        for host in BOTH_FAMILIES:
+            with urlopen(f"http://{host}:{port}/metrics") as answer:
+                assert b"maskgate_edge_" in answer.read()
+    finally:
+        stop()

@@ -13,6 +13,7 @@ from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
+from tests.ipv6 import BOTH_FAMILIES, needs_ipv6
 
 
 @pytest.fixture
@@ -124,6 +125,29 @@ def test_updates_come_to_a_webhook_with_its_secret_and_without_it_nowhere(
             assert telegram.post(at, json=update, headers=secret).is_success
         assert "/status" in api.wait_for_messages(1)[0].text
     assert "getUpdates" not in api.calls
+
+
+@needs_ipv6
+def test_a_webhook_on_every_address_is_heard_on_ipv6_and_ipv4(
+    api: BotApiDouble, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    port = free_port()
+    env = environment(
+        redis_server.url,
+        CLOUD_HOST="::",
+        CLOUD_TELEGRAM_TOKEN=api.token,
+        CLOUD_TELEGRAM_API_URL=api.url,
+        CLOUD_PUBLIC_URL="https://gate.example.org",
+        CLOUD_TELEGRAM_WEBHOOK_SECRET="a-secret-of-a-test",
+        CLOUD_TELEGRAM_WEBHOOK_PORT=str(port),
+    )
+    with process("bot", env=env, log=tmp_path / "bot.log") as bot:
+        # Asked for once the server listens, by what watches it.
+        api.wait_for_calls("getWebhookInfo", timeout_s=60)
+        for host in BOTH_FAMILIES:
+            answer = httpx.post(f"http://{host}:{port}/telegram", json={}, timeout=30)
+            assert answer.status_code == 403
+        assert "does not listen" not in bot.log
 
 
 def test_with_the_store_away_the_bot_says_so(api: BotApiDouble, tmp_path: Path) -> None:
