@@ -7,6 +7,7 @@ With `rediss` for TLS. What follows the question mark is for redis-py, but for `
 and `sentinel_password`: the name and the password before the hosts are those of the data.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -42,8 +43,11 @@ class Service:
         """
         if not address.startswith(WATCHED):
             return None
-        parts = urlsplit(address)
-        login, at, hosts = parts.netloc.rpartition("@")
+        # Newer releases of Python take a list of hosts with brackets in it for a broken address.
+        scheme, _, rest = address.partition("://")
+        place = re.split("[/?#]", rest, maxsplit=1)[0]
+        login, at, hosts = place.rpartition("@")
+        parts = urlsplit(f"{scheme}://{login}{at}master{rest.removeprefix(place)}")
         name, _, database = parts.path.removeprefix("/").partition("/")
         if not name or not hosts or (database and not database.isdecimal()):
             raise ValueError(f"give the hosts of sentinels and the service's name: {FORM}")
@@ -71,8 +75,8 @@ def checked(address: str) -> str:
 
 def secrets_in(address: str) -> list[str]:
     """Return the passwords that an address holds, as they are written there and as they are."""
-    parts = urlsplit(address)
     service = Service.read(address)
+    parts = urlsplit(service.example if service else address)
     held = [parts.password, *([service.logins.get("password")] if service else [])]
     return [text for secret in held if secret for text in {secret, unquote(secret)}]
 

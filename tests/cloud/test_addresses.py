@@ -44,8 +44,9 @@ def test_what_is_no_address_of_redis_is_refused(address: str) -> None:
         checked(address)
 
 
-def test_all_passwords_of_an_address_are_known() -> None:
+@pytest.mark.parametrize("hosts", ["h,i", "h,[2001:db8::1]:26381"])
+def test_all_passwords_of_an_address_are_known(hosts: str) -> None:
     assert secrets_in("redis://h/0") == []
     assert set(secrets_in("redis://:a%21b@h/0")) == {"a%21b", "a!b"}
-    held = secrets_in("redis+sentinel://u:data@h,i/main?sentinel_password=watch")
+    held = secrets_in(f"redis+sentinel://u:data@{hosts}/main?sentinel_password=watch")
     assert held == ["data", "watch"]

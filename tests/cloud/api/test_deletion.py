@@ -261,7 +261,8 @@ def test_the_history_of_a_deleted_gate_is_read_until_its_retention(
     admin: httpx.Client, login: Login, store: Store, make_event: Make
 ) -> None:
     device = login(Role.DEVICE)
-    events = [make_event(Label.WITHOUT_MASK), make_event(occurred_at=now(), first_seen_at=now())]
+    seen = now()
+    events = [make_event(Label.WITHOUT_MASK), make_event(occurred_at=seen, first_seen_at=seen)]
     for event in events:
         assert post(device, event).status_code == 201
     before = admin.get("/v1/stats", params={"gate": GATE}).json()["total"]
