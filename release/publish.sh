@@ -19,8 +19,11 @@ registry() {
   [ -n "${REGISTRY:-}" ] || fail "say where to: REGISTRY=ghcr.io/owner"
   printf '%s\n' "${REGISTRY,,}" # a name of an image has no capitals, an owner's may
 }
-digest() { docker buildx imagetools inspect "$1" --format '{{.Manifest.Digest}}'; } # digest IMAGE:TAG
-note() { echo "${1#sha256:}  $2" >>"$subjects"; }                                   # note DIGEST NAME
+digest() { docker buildx imagetools inspect "$1" --format '{{json .Manifest.Digest}}' | tr -d '"'; } # digest IMAGE:TAG
+note() { # note DIGEST NAME
+  [[ $1 =~ ^sha256:[0-9a-f]{64}$ ]] || fail "$2: \"$1\" is no digest"
+  echo "${1#sha256:}  $2" >>"$subjects"
+}
 
 save() { # save NAME [SUFFIX]
   local name=$1 suffix=${2:-} architecture to
@@ -75,7 +78,7 @@ sign() {
   to=$(registry)
   [ -s "$subjects" ] || fail "nothing was pushed: $subjects is empty"
   while read -r sum name; do
-    cosign sign --yes --recursive "$name@sha256:$sum"
+    cosign sign --yes --recursive "$name@sha256:$sum" </dev/null
   done <"$subjects"
   for bill in "$made"/files/*.cdx.json; do
     image=$(basename "$bill" .cdx.json) # maskgate-edge-0.1.0-gpu-amd64

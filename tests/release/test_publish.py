@@ -38,8 +38,8 @@ match [program, *words]:
         of = next(call[6:] for call in made if call[1:4] == ["buildx", "imagetools", "create"] and call[5] == image)
         print(json.dumps({{"manifests": [
             {{"digest": digest(each), "platform": {{"architecture": each.rpartition("-")[2]}}}} for each in of]}}))
-    case ["docker", "buildx", "imagetools", "inspect", image, *_]:
-        print(digest(image))
+    case ["docker", "buildx", "imagetools", "inspect", image, "--format", "{{{{json .Manifest.Digest}}}}"]:
+        print(json.dumps(digest(image)))
     case ["helm", "push", package, to]:
         print("Pushed:", to, file=sys.stderr)
         print("Digest:", digest(Path(package).name), file=sys.stderr)
