@@ -353,7 +353,7 @@ _CAMERA: Final[Mapping[str, Schema]] = {
     "path": {"type": "string", "pattern": "^(/\\S*)?$"},
     "resource": {"type": "string", "pattern": "^([a-z0-9.-]+/[A-Za-z0-9._-]+)?$"},
     "group": {"type": ["integer", "null"], "minimum": 1},
-    # templates/_faults.tpl looks at it: a schema's error would repeat the password.
+    # templates/_faults.tpl looks at addresses: a schema's error would repeat a password.
     "url": {"type": "string"},
     "existingSecret": _NAME,
     "urlKey": _KEY,
@@ -418,7 +418,6 @@ def edge_chart() -> Mapping[str, Schema]:
     )
     return {
         **either,
-        "cloud.url": {"type": "string", "pattern": "^(https?://[^\\s/]+(/\\S*)?)?$"},
         "doors": _by_id({**door, "type": ["object", "null"]}),
         **{f"camera.{name}": schema for name, schema in _CAMERA.items()},
         **{f"enrolment.{name}": schema for name, schema in _ENROLMENT.items()},

@@ -1,5 +1,6 @@
 """How a release of doors calls its objects, where it puts them, and how it labels them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.charts.api_double import ApiDouble
 from tests.charts.rendering import (
     EDGE,
     NAMESPACE,
+    ROOT,
     Manifest,
     loaded,
     named,
@@ -89,6 +91,25 @@ def test_an_upgrade_renames_nothing_that_is_there(helm: Config, api: ApiDouble) 
     helm.install(EDGE, f"{LONG}-south", VALUES, namespace=NAMESPACE, timeout=60)
     helm.upgrade(EDGE, f"{LONG}-south", VALUES, timeout=60)
     assert set(api.held("daemonsets")) == {f"{LONG}-main", _daemon_set(f"{LONG}-south")}
+
+
+def test_the_removal_in_the_docs_removes_what_one_release_left(
+    helm: Config, api: ApiDouble
+) -> None:
+    values = {**CLOUD_AT, "doors": {name: {"nodeSelector": {"at": name}} for name in ("a", "b")}}
+    for release in ("doors", "others"):
+        helm.install(EDGE, release, values, namespace=NAMESPACE, timeout=60)
+    helm.uninstall("doors", timeout=60)
+    text = (ROOT / "docs" / "kubernetes.md").read_text().partition("## Remove")[2]
+    (said,) = re.findall(r"delete pvc -l (\S*=doors)\n", text)
+    wanted = dict(pair.split("=") for pair in said.split(","))
+    for name, claim in api.held("persistentvolumeclaims").items():
+        if wanted.items() <= claim["metadata"]["labels"].items():
+            del api.objects["persistentvolumeclaims", name]
+    left = {name for _, name in api.objects}
+    assert not {name for name in left if name.startswith("doors-")}
+    assert {"others-maskgate-edge-a", "others-maskgate-edge-b"} <= left
+    assert len(api.held("persistentvolumeclaims")) == 2
 
 
 def test_a_namespace_of_its_own_is_that_of_every_object() -> None:

@@ -71,6 +71,13 @@ def test_what_was_thought_of_is_not_warned_of(values: dict[str, Any]) -> None:
     assert "WARNING" not in _notes(**values)
 
 
+def test_doors_that_watch_one_claim_are_told_of_its_access_modes() -> None:
+    camera = {"kind": "file", "claim": "clips"}
+    doors = {name: {"nodeSelector": {"at": name}} for name in ("a", "b")}
+    assert "doors.a, doors.b watch the claim clips" in _notes(camera=camera, doors=doors)
+    assert "WARNING" not in _notes(camera=camera)
+
+
 def test_forty_doors_are_compared_and_told_of() -> None:
     doors = {
         f"door-{number:02}": {

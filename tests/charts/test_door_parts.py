@@ -142,6 +142,12 @@ def test_an_image_is_the_door_s_own_and_from_one_registry() -> None:
         assert spec["imagePullSecrets"] == [{"name": "inside"}, {"name": "doors"}]
 
 
+def test_a_chart_around_this_one_may_hand_down_more() -> None:
+    values = {"imageRegistry": "registry.example.org", "storageClass": "fast"}
+    spec = _one(**{"global": values})
+    assert spec["containers"][0]["image"] == "registry.example.org/maskgate/edge:0.1.0"
+
+
 def test_a_tag_of_a_door_counts_where_all_have_a_digest() -> None:
     digest = f"sha256:{'0' * 64}"
     image = {"digest": digest, "registry": "registry.example.org"}

@@ -41,6 +41,8 @@ def _camera(url: str, **values: Any) -> list[Manifest]:
         ("https://10.0.0.5:9443", 9443),
         ("https://[fd00::5]", 443),
         ("https://[fd00::5]:8443/", 8443),
+        ("http://[fe80::1%25eth0]:8000", 8000),
+        ("HTTPS://gate.example.org", 443),
     ],
 )
 def test_the_cloud_is_reached_at_the_port_of_its_address(url: str, port: int) -> None:
@@ -151,6 +153,10 @@ def test_nobody_reads_metrics_where_nobody_is_named() -> None:
         ("https://gate.example.org:0", ["/cloud/url", "65535"]),
         ("https://gate.example.org:http", ["/cloud/url", "host and port"]),
         ("https://me:hush@gate.example.org", ["/cloud/url", "password"]),
+        ("https://me:hu/hush@gate.example.org", ["/cloud/url", "password"]),
+        ("me:hush@gate.example.org", ["/cloud/url", "password"]),
+        ("gate.example.org:8443", ["/cloud/url", "http://"]),
+        ("https:///v1", ["/cloud/url", "http://"]),
     ],
 )
 def test_an_address_of_the_cloud_without_a_usable_port_is_refused(

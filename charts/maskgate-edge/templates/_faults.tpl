@@ -91,11 +91,24 @@ at '{{ .at }}': the address of the camera begins with rtsp://, rtsps://, http://
 {{- end -}}
 {{- end }}
 
+{{/* What is wrong with the address of the cloud, likewise. Takes the address. */}}
+{{- define "maskgate-edge.faultsOfCloud" -}}
+{{- if not . }}
+cloud.url is not set: the address of the cloud's API, such as https://gate.example.org
+{{- else if contains "@" . }}
+at '/cloud/url': the address of the cloud has a user or a password in it (or another @): remove it, because doors have keys of their own
+{{- else if not (regexMatch "^(?i)https?://[^/?#\\s]+([/?#]\\S*)?$" .) }}
+at '/cloud/url': the address of the cloud begins with http:// or https:// and a host, and has no spaces
+{{- else -}}
+{{- include "maskgate-edge.faultsOfHost" (dict "at" "/cloud/url" "address" .) -}}
+{{- end -}}
+{{- end }}
+
 {{/* What is wrong with host and port of an address without a password. Takes (dict "at" … "address" …). */}}
 {{- define "maskgate-edge.faultsOfHost" -}}
 {{- $authority := include "maskgate-edge.authorityOf" .address -}}
 {{- if $authority -}}
-{{- if not (regexMatch "^(\\[[0-9A-Fa-f:.%]+\\]|[^\\[\\]:]+)(:[0-9]*)?$" $authority) }}
+{{- if not (regexMatch "^(\\[[0-9A-Fa-f:.]+(%[0-9A-Za-z._~-]+)?\\]|[^\\[\\]:]+)(:[0-9]*)?$" $authority) }}
 at '{{ .at }}': {{ $authority }} is no host and port: an IPv6 address stands in brackets, such as [fd00::7]:8554
 {{- else if or (lt (include "maskgate-edge.portOf" .address | int) 1) (gt (include "maskgate-edge.portOf" .address | int) 65535) }}
 at '{{ .at }}': {{ $authority }} has no port between 1 and 65535
