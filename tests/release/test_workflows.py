@@ -152,3 +152,14 @@ def test_dependabot_looks_where_there_are_dependencies() -> None:
         assert each["groups"]
         assert each["cooldown"]["default-days"] >= 3
         assert (ROOT / each["directory"].lstrip("/")).is_dir()
+
+
+def test_forms_for_issues_are_read() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yaml"))
+    assert forms
+    for form in forms:
+        told = _read(form)
+        assert {"name", "description", "body"} <= set(told)
+        fields = [field for field in told["body"] if field["type"] != "markdown"]
+        assert len({field["id"] for field in fields}) == len(fields)
+        assert all(field["attributes"]["label"] for field in fields)
