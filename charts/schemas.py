@@ -407,6 +407,7 @@ def edge_chart() -> Mapping[str, Schema]:
         "settings": settings,
         "supplementalGroups": _GROUPS,
         "tolerations": _TOLERATIONS,
+        "updateStrategy": {"enum": ["RollingUpdate", "OnDelete"]},
     }
     door = closed(
         **either,

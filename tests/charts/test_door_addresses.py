@@ -24,6 +24,8 @@ WITH_A_PASSWORD = [
     "rtsp://10.0.0.7:554/user=admin&password=hush&channel=1&stream=0.sdp",
     "http://10.0.0.7/snapshot.cgi?usr=admin&pwd=hush",
     "http://10.0.0.7/video?access_token=hush",
+    "http://10.0.0.7/video?api_key=hush",
+    "https://10.0.0.7/video?w=640&sig=hush",
 ]
 
 
@@ -56,7 +58,7 @@ def test_what_is_no_address_of_a_camera_is_refused(url: str) -> None:
     "url",
     [
         "rtsp://10.0.0.7:554/user=admin&password=&channel=1&stream=0.sdp",
-        "http://10.0.0.7/video?resolution=640x480",
+        "http://10.0.0.7/video?resolution=640x480&mapping=flat",
         "rtsp://camera.inside/Streaming/Channels/101",
     ],
 )

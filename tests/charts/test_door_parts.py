@@ -188,6 +188,20 @@ def test_a_cluster_with_ipv6_alone_is_listened_on_and_probed() -> None:
     assert usual["EDGE_METRICS_HOST"] == "0.0.0.0"
 
 
+def test_a_door_may_wait_for_its_hour() -> None:
+    doors = {
+        "now": {"nodeSelector": {"at": "now"}},
+        "later": {"nodeSelector": {"at": "later"}, "updateStrategy": "OnDelete"},
+    }
+    manifests = rendered(EDGE, {**CLOUD_AT, "doors": doors})
+    assert named(manifests, "DaemonSet", "now")["spec"]["updateStrategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 1},
+    }
+    later = named(manifests, "DaemonSet", "later")["spec"]["updateStrategy"]
+    assert later == {"type": "OnDelete"}
+
+
 def test_a_cluster_may_choose_user_and_group() -> None:
     told = _pod("front", "openshift")["spec"]["securityContext"]
     assert told == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}

@@ -1,5 +1,3 @@
-import contextlib
-import socket
 from datetime import UTC, datetime
 from urllib.request import urlopen
 
@@ -15,12 +13,6 @@ from tests.edge import standins
 from tests.ipv6 import BOTH_FAMILIES, needs_ipv6
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-def _has_ipv6() -> bool:
-    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
-        return True
-    return False
 
 
 class Clock:
@@ -124,7 +116,7 @@ def test_metrics_are_served_until_the_end(health: Health) -> None:
     serve_metrics(health, "127.0.0.1", port)()
 
 
-@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+@needs_ipv6
 def test_metrics_are_served_by_ipv6_alone(health: Health) -> None:
     port = free_port()
     stop = serve_metrics(health, "::1", port)

@@ -8,7 +8,7 @@ All others: the door's own instead of that of all, never a mixture.
 */}}
 {{- define "maskgate-edge.door" -}}
 {{- $merged := list "camera" "enrolment" "image" "metrics" "podAnnotations" "podLabels" "settings" "state" -}}
-{{- $replaced := list "affinity" "hostAliases" "hostNetwork" "nodeSelector" "priorityClassName" "resources" "runtimeClassName" "supplementalGroups" "tolerations" -}}
+{{- $replaced := list "affinity" "hostAliases" "hostNetwork" "nodeSelector" "priorityClassName" "resources" "runtimeClassName" "supplementalGroups" "tolerations" "updateStrategy" -}}
 {{- $added := dict "extraEnv" "name" "extraVolumes" "name" "extraVolumeMounts" "mountPath" -}}
 {{- $own := default (dict) .own | deepCopy -}}
 {{- $door := dict -}}

@@ -82,7 +82,7 @@ Takes (dict "at" (where it stands) "address" …).
 {{- $mend := "put the whole address into a Secret and name that in camera.existingSecret, because whoever may read pods could read it here" -}}
 {{- if contains "@" $address }}
 at '{{ .at }}': the address of the camera has a user or a password in it (or another @): {{ $mend }}
-{{- else if regexMatch "(?i)(pass|passwd|password|pwd|psw|pw|token|secret)=[^&;/\\s]" $address }}
+{{- else if regexMatch "(?i)((pass(wd|word|code|phrase)?|pwd|psw|token|secret|cred(ential)?s?|signature)|[/?&;_-](pw|pin|key|apikey|auth|sig))=[^&;/\\s]" $address }}
 at '{{ .at }}': the address of the camera has a password in it: {{ $mend }}
 {{- else if and $address (not (regexMatch "^(?i)(rtsps?|https?)://[^/?#\\s]+([/?#]\\S*)?$" $address)) }}
 at '{{ .at }}': the address of the camera begins with rtsp://, rtsps://, http:// or https:// and a host, and has no spaces

@@ -11,7 +11,7 @@ Takes (dict "one" "front" "other" "back" "doors" (every merged door by its name)
 {{- if has . (include "maskgate-edge.codesOf" $one | fromYaml).codes -}}{{- $codes = append $codes . -}}{{- end -}}
 {{- end -}}
 {{- range $codes }}
-{{ $both }} have the same enrolment code ({{ . }}), and a code is used once: give each enrolment.key or enrolment.existingSecret of its own
+{{ $both }} have the same enrolment code ({{ . }}), and a code is used once: give each enrolment.key or enrolment.existingSecret of its own; a door that is enrolled needs none
 {{- end -}}
 {{- if or (include "maskgate-edge.contains" (dict "one" $one "other" $other)) (include "maskgate-edge.contains" (dict "one" $other "other" $one)) -}}
 {{- $camera := include "maskgate-edge.deviceOf" $one -}}
