@@ -4,8 +4,10 @@ Served at CLOUD_METRICS_PORT, on CLOUD_HOST, where that is set.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
 
@@ -18,6 +20,8 @@ from prometheus_client import (
     ProcessCollector,
     start_http_server,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import CannotStart
@@ -27,6 +31,9 @@ log = structlog.get_logger("cloud.meters")
 
 SCRAPE_S: Final = 10.0
 """How long Prometheus may take for its request: as long as it waits for the answer by default."""
+
+MEASURED_WITHIN_S: Final = 5.0
+"""How long a page waits for the store: Prometheus waits 10 s for the page, and a probe 12."""
 
 R = TypeVar("R")
 
@@ -78,26 +85,6 @@ _HOLDS = Counter(
     ["held"],
     registry=REGISTRY,
 )
-_HELD_CHATS = Gauge(
-    "maskgate_telegram_held_chats", "Chats that Telegram asks us to wait for", registry=REGISTRY
-)
-_FLEET_HELD = Gauge(
-    "maskgate_telegram_fleet_hold_seconds",
-    "For how much longer nothing is sent to Telegram at all; 0 where nothing holds the fleet",
-    registry=REGISTRY,
-)
-_SUSPENDED = Gauge(
-    "maskgate_subscribers_suspended",
-    "Subscribers that are sent nothing because they refused it for good",
-    registry=REGISTRY,
-)
-_QUEUE_DEPTH = Gauge("maskgate_queue_depth", "Jobs that wait for a worker", registry=REGISTRY)
-_QUEUE_AGE = Gauge(
-    "maskgate_queue_oldest_job_seconds",
-    "How long the job at the head of the queue has waited; 0 with none",
-    registry=REGISTRY,
-)
-
 _BOT_UPDATES = Counter(
     "maskgate_bot_updates",
     "Updates of Telegram's: answered, or dropped because their sender sent too many",
@@ -122,6 +109,47 @@ _BOT_HEARD = Gauge(
     "Seconds since Telegram last answered the bot that answers; 0 where it stands by",
     registry=REGISTRY,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMeasures:
+    """What a worker's metrics tell of the store; _OF_THE_STORE says what each of them is."""
+
+    queue_depth: float
+    queue_oldest_job_seconds: float
+    telegram_held_chats: float
+    telegram_fleet_hold_seconds: float
+    subscribers_suspended: float
+
+
+_OF_THE_STORE: Final = {
+    "queue_depth": "Jobs that wait for a worker",
+    "queue_oldest_job_seconds": "How long the job at the head of the queue has waited; 0 with none",
+    "telegram_held_chats": "Chats that Telegram asks us to wait for",
+    "telegram_fleet_hold_seconds": "For how much longer nothing is sent to Telegram at all; "
+    "0 where nothing holds the fleet",
+    "subscribers_suspended": "Subscribers that are sent nothing because they refused it for good",
+}
+_AWAY: Final = StoreMeasures(*[math.nan] * 5)
+
+
+class _Store(Collector):
+    """Asks the store once at each scrape: one that hangs is waited for once, not for each value."""
+
+    measure: Callable[[], StoreMeasures | None] | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the metrics, in a process that measures no store without a value."""
+        said = None if self.measure is None else self.measure() or _AWAY
+        for name, text in _OF_THE_STORE.items():
+            family = GaugeMetricFamily(f"maskgate_{name}", text)
+            if said is not None:
+                family.add_metric([], getattr(said, name))
+            yield family
+
+
+_STORE: Final = _Store()
+REGISTRY.register(_STORE)
 
 
 def counted(job: Callable[[str], R]) -> Callable[[str], R]:
@@ -172,15 +200,9 @@ def held(*, fleet: bool) -> None:
     _HOLDS.labels("fleet" if fleet else "chat").inc()
 
 
-def watch_holds(chats: Callable[[], float], fleet_s: Callable[[], float]) -> None:
-    """Ask these at each scrape."""
-    _HELD_CHATS.set_function(chats)
-    _FLEET_HELD.set_function(fleet_s)
-
-
-def watch_suspended(subscribers: Callable[[], float]) -> None:
-    """Ask this at each scrape."""
-    _SUSPENDED.set_function(subscribers)
+def watch_store(measure: Callable[[], StoreMeasures | None]) -> None:
+    """Ask this once at each scrape; None, for a store that is away, makes each value NaN."""
+    _STORE.measure = measure
 
 
 def update_answered() -> None:
@@ -207,12 +229,6 @@ def watch_bot(age_s: Callable[[], float] | None) -> None:
     """Ask this at each scrape for the seconds since Telegram was heard; None: it stands by."""
     _BOT_LEADS.set(age_s is not None)
     _BOT_HEARD.set_function(age_s if age_s is not None else lambda: 0.0)
-
-
-def watch_queue(depth: Callable[[], float], age_s: Callable[[], float]) -> None:
-    """Ask these at each scrape."""
-    _QUEUE_DEPTH.set_function(depth)
-    _QUEUE_AGE.set_function(age_s)
 
 
 def _impatient(handler: type[Any], patience_s: float) -> type[Any]:

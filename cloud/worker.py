@@ -9,8 +9,9 @@ queue and a thread of their own: servers of other people's that hang keep no pas
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ from rq.utils import now
 
 from cloud import jobs, meters
 from cloud.contract import Channel
+from cloud.enquiry import Enquiry
 from cloud.errors import StoreError, StoreUnavailable
 from cloud.late_jobs import LateJobs
 from cloud.notify.base import Notifier
@@ -199,6 +201,25 @@ class Pulse:
                 log.warning("no pulse: the store is away", error=str(error))
 
 
+def measures(store: Store) -> meters.StoreMeasures:
+    """Return what this worker's metrics tell of the store; raise StoreError where it is away."""
+    at = moment()
+    return meters.StoreMeasures(
+        queue_depth=store.waiting_jobs(),
+        queue_oldest_job_seconds=store.oldest_wait_s(),
+        telegram_held_chats=store.limiter.held_chats(at),
+        telegram_fleet_hold_seconds=store.limiter.fleet_held_s(at),
+        subscribers_suspended=store.suspensions.count(),
+    )
+
+
+def _or_none(enquiry: Enquiry[meters.StoreMeasures]) -> meters.StoreMeasures | None:
+    try:
+        return enquiry.answer()
+    except (StoreError, TimeoutError):
+        return None
+
+
 def notifiers(settings: Settings) -> dict[Channel, Notifier]:
     """Return the channels that the settings make usable."""
     usable: dict[Channel, Notifier] = {
@@ -240,12 +261,8 @@ def work(settings: Settings, *, burst: bool = False) -> None:
             zone=ZoneInfo(settings.time_zone),
         )
     )
-    meters.watch_queue(lambda: _or_nan(store.waiting_jobs), lambda: _or_nan(store.oldest_wait_s))
-    meters.watch_holds(
-        lambda: _or_nan(lambda: store.limiter.held_chats(moment())),
-        lambda: _or_nan(lambda: store.limiter.fleet_held_s(moment())),
-    )
-    meters.watch_suspended(lambda: _or_nan(store.suspensions.count))
+    measured = Enquiry(partial(measures, store), meters.MEASURED_WITHIN_S)
+    meters.watch_store(partial(_or_none, measured))
     end_metrics = meters.serve(settings)
     relay = Relay(store)
     parts = (LateJobs(store), Upkeep(store, settings), Outlook(store, settings), relay)
@@ -304,13 +321,6 @@ def _do(worker: DeliveryWorker, *, burst: bool) -> None:
         log.warning("the store went away", error=str(error))
     finally:
         pulse.stop()
-
-
-def _or_nan(measure: Callable[[], float]) -> float:
-    try:
-        return measure()
-    except StoreError:
-        return float("nan")
 
 
 def _wait_for(store: Store) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from cloud import tracing
+from cloud import meters, tracing
 from cloud.api import (
     accounts,
     acknowledgements,
@@ -44,8 +45,9 @@ from cloud.api.methods import Methods, Resources
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation, RateLimit
 from cloud.api.problems import documented, handle
-from cloud.api.store_metrics import StoreMetrics
+from cloud.api.store_metrics import StoreMetrics, ask
 from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
+from cloud.enquiry import Enquiry
 from cloud.settings import Settings
 from cloud.store import AsyncStore, Bell, Feed, Screen, Store
 
@@ -113,10 +115,13 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.feed = Feed(settings.redis_url.get_secret_value(), settings.stream_listeners)
         app.state.bell = Bell.open(settings)
         app.state.screen = Screen.open(settings)
-        app.state.store_metrics = StoreMetrics(
+        store_metrics = StoreMetrics(
             app.state.store.readings.take,
             offline_after=timedelta(seconds=settings.offline_after_s),
             named=settings.metrics_devices,
+        )
+        app.state.store_part = Enquiry(
+            partial(ask, app.state.store, store_metrics), meters.MEASURED_WITHIN_S
         )
         # What was loaded to start with stays: the collector need not go through it again and again,
         # nor begin anew with every few requests, whose objects go when their last reference does.

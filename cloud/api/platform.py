@@ -1,17 +1,14 @@
 """What stands beside the API proper: health, metrics, and the page behind a QR code."""
 
-import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from cloud.api.deps import MetricsDep, StoreDep
 from cloud.api.problems import documented
-from cloud.api.store_metrics import StoreMetrics
+from cloud.api.store_metrics import StorePart
 from cloud.contract import ProblemCode
-from cloud.errors import StoreFault, StoreUnavailable
-
-log = structlog.get_logger("cloud.api")
+from cloud.enquiry import Enquiry
 
 router = APIRouter(tags=["platform"])
 
@@ -53,19 +50,14 @@ def readyz(store: StoreDep) -> str:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def read_metrics(request: Request, store: StoreDep, metrics: MetricsDep) -> Response:
+def read_metrics(request: Request, metrics: MetricsDep) -> Response:
     """Give Prometheus what it scrapes; with the store away `maskgate_store_up` is 0."""
-    held: StoreMetrics = request.app.state.store_metrics
-    queue: tuple[int, float] | None = None
-    in_store = b""
+    enquiry: Enquiry[StorePart] = request.app.state.store_part
     try:
-        queue = (store.waiting_jobs(), store.oldest_wait_s())
-        in_store = held.text()
-    except StoreUnavailable:
-        queue = None
-    except StoreFault as error:
-        log.warning("metrics_incomplete", error=str(error))
-    return Response(metrics.page(queue) + in_store, media_type=CONTENT_TYPE_LATEST)
+        part = enquiry.answer()
+    except TimeoutError:
+        part = StorePart(queue=None, text=b"")
+    return Response(metrics.page(part.queue) + part.text, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/p/{token}", response_class=HTMLResponse)

@@ -7,9 +7,11 @@ the `max` of them.
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -17,7 +19,10 @@ from prometheus_client.registry import Collector
 from cloud import outages
 from cloud.api.devices import status_of
 from cloud.contract import CameraState, Device, DeviceStatus
-from cloud.store import Reading, now
+from cloud.errors import StoreFault, StoreUnavailable
+from cloud.store import Reading, Store, now
+
+log = structlog.get_logger("cloud.api")
 
 KEPT_FOR_S: Final = 5.0
 """So long a text is given to everyone who asks: asking often does not keep Redis busy."""
@@ -25,11 +30,38 @@ KEPT_FOR_S: Final = 5.0
 OF_A_DEVICE: Final = ("device", "gate", "name")
 
 
+@dataclass(frozen=True, slots=True)
+class StorePart:
+    """What the store adds to the page of metrics.
+
+    Attributes:
+        queue: jobs that wait, and for how many seconds the oldest has; None with the store away.
+        text: the metrics of what it holds, in Prometheus' text format.
+    """
+
+    queue: tuple[int, float] | None
+    text: bytes
+
+
+def ask(store: Store, metrics: "StoreMetrics") -> StorePart:
+    """Ask the store for its part of the page."""
+    queue: tuple[int, float] | None = None
+    text = b""
+    try:
+        queue = (store.waiting_jobs(), store.oldest_wait_s())
+        text = metrics.text()
+    except StoreUnavailable:
+        queue = None
+    except StoreFault as error:
+        log.warning("metrics_incomplete", error=str(error))
+    return StorePart(queue, text)
+
+
 class StoreMetrics:
     """The text of these metrics, made anew when it is older than KEPT_FOR_S.
 
     Args:
-        take: asks the store.
+        take: takes a reading of the store.
         offline_after: without a heartbeat for this long, a device counts as offline.
         named: how many devices have metrics of their own, the first enrolled first.
         clock: seconds that never go back.

@@ -1,5 +1,6 @@
 """Metrics of a worker, scraped from a real process as Prometheus does."""
 
+import math
 import re
 import socket
 import time
@@ -136,3 +137,22 @@ def test_counters_that_alerts_look_at_are_there_before_their_first_failure() -> 
     assert sample("maskgate_bot_deaf_total") is not None
     guessed = Metrics().registry.get_sample_value
     assert guessed("maskgate_redemptions_total", {"outcome": "unknown"}) == 0
+
+
+def test_a_worker_whose_store_hangs_answers_without_its_values(tmp_path: Path) -> None:
+    port = free_port()
+    with RedisServer(tmp_path) as server:
+        env = environment(server.url, CLOUD_METRICS_PORT=str(port))
+        with process("worker", env=env, log=tmp_path / "worker.log"):
+            address = f"http://127.0.0.1:{port}"
+            wait_until_it_answers(address, "/metrics")
+            page = httpx.get(f"{address}/metrics", timeout=60).text
+            assert value(page, "maskgate_queue_depth") == 0
+            server.pause()
+            try:
+                page = httpx.get(f"{address}/metrics", timeout=60).text
+            finally:
+                server.resume()
+            for name in ("queue_depth", "telegram_held_chats", "subscribers_suspended"):
+                assert math.isnan(value(page, f"maskgate_{name}") or 0)
+            assert value(page, "process_open_fds") is not None

@@ -1,0 +1,48 @@
+"""An enquiry: a question whose answer is waited for only so long."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Enquiry(Generic[T]):
+    """Asks on a thread of its own; whoever asks meanwhile waits for the same answer.
+
+    Redis' client waits several seconds for each of its tries, and a page of metrics must be there
+    before the probe or Prometheus, which reads it, gives up.
+
+    Args:
+        ask: the question; it may take long, and may raise.
+        patience_s: how many seconds one caller waits.
+    """
+
+    def __init__(self, ask: Callable[[], T], patience_s: float) -> None:
+        self._ask = ask
+        self._patience_s = patience_s
+        self._turn = threading.Lock()
+        self._asked: Future[T] | None = None
+
+    def answer(self) -> T:
+        """Return the answer.
+
+        Raises:
+            TimeoutError: there is none yet; the question stays asked.
+        """
+        with self._turn:
+            asked = self._asked
+            if asked is None or asked.done():
+                asked = self._asked = Future()
+                # A daemon, so that a process ends though the answer is not there.
+                threading.Thread(
+                    target=self._run, args=(asked,), name="enquiry", daemon=True
+                ).start()
+        return asked.result(self._patience_s)
+
+    def _run(self, asked: "Future[T]") -> None:
+        try:
+            asked.set_result(self._ask())
+        except BaseException as error:  # noqa: BLE001 (whoever waits is told)
+            asked.set_exception(error)
