@@ -19,6 +19,13 @@ COPY cloud/contract/ /source/cloud/contract/
 RUN ./application.sh
 
 FROM ${PYTHON_IMAGE}
+# The application has an environment of its own. The base's pip and setuptools are not used, and scanners of images
+# often report them.
+RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* /usr/local/bin/wheel* \
+      /usr/lib/python3/dist-packages/* /usr/lib/python3*/ensurepip /usr/share/python-wheels /usr/bin/pip* /usr/bin/wheel* \
+    && for folder in /usr/local/bin /usr/local/lib/python3* /usr/local/lib/python3*/site-packages \
+         /usr/bin /usr/lib/python3* /usr/lib/python3/dist-packages /usr/share; do \
+         [ ! -d "$folder" ] || touch -d @315532800 "$folder"; done
 COPY --from=build /image/ /
 COPY --from=build /bill/ /
 COPY --from=build /application/ /
@@ -35,8 +42,10 @@ ENTRYPOINT ["python", "-m", "streamlit", "run", "dashboard/app.py"]
 ARG VERSION=0
 ARG REVISION=
 ARG CREATED=
+ARG SOURCE=
 LABEL org.opencontainers.image.title="Maskgate dashboard" \
       org.opencontainers.image.description="The gate's screen, and the operator's page" \
+      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \

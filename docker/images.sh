@@ -2,18 +2,22 @@
 # Builds images, says how large each is beyond its base, and writes its bill of materials to var/images/NAME.cdx.json:
 #   docker/images.sh [edge|cloud|dashboard …]
 # From the environment: PYTHON_IMAGE, the base; PLATFORM, such as linux/arm64, whose base may lie here as PYTHON_IMAGE-arm64;
-# SUFFIX of the tag, such as -gpu; BUILD_OPTIONS, for docker build.
+# SUFFIX of the tag, such as -gpu; SOURCE, the address of the repository, for the image's label; BUILD_OPTIONS, for docker build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 base=${PYTHON_IMAGE:-python:3.11-slim-bookworm}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 tag=$version${SUFFIX:-}
-options=(--build-arg "VERSION=$version")
+options=(--build-arg "VERSION=$version" --build-arg "SOURCE=${SOURCE:-${GITHUB_REPOSITORY:+${GITHUB_SERVER_URL:-}/$GITHUB_REPOSITORY}}")
 if revision=$(git rev-parse HEAD 2>/dev/null); then
   options+=(--build-arg "REVISION=$revision" --build-arg "CREATED=$(git log -1 --format=%cI)")
 fi
 command -v docker >/dev/null || { echo "images: there is no docker here; install Docker Engine 20.10 or newer" >&2; exit 1; }
 docker version --format '{{.Server.Version}}' >/dev/null || { echo "images: the engine does not answer (its error is above); is it started, and may you use it?" >&2; exit 1; }
+
+# An image of a builder that runs in a container (`docker buildx create`) would stay there. That of the engine gives it to
+# the engine, where it is measured and started.
+export BUILDX_BUILDER=${BUILDX_BUILDER:-default}
 
 here() { docker image inspect --format '{{.Os}}/{{.Architecture}}' "$1" 2>/dev/null; } # here IMAGE: its platform, as its label says
 fetch() { # fetch IMAGE PLATFORM TAG: as TAG, while IMAGE goes on being what it was here

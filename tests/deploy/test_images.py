@@ -1,7 +1,9 @@
 """Each image, run hardened: it starts, imports all that it holds, and does its work."""
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +13,7 @@ import pytest
 from tests.deploy.engine import (
     HARDENED,
     ROOT,
+    VERSION,
     docker,
     health,
     image,
@@ -51,7 +54,31 @@ def test_an_image_holds_what_it_imports_and_little_else(
     assert (found["Size"] - base["Size"]) / 2**20 < most_mib
     assert found["Config"]["User"] == "10001:10001"
     assert found["Config"]["Healthcheck"]["Test"][0] == "CMD"
-    assert found["Config"]["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert found["Config"]["StopSignal"] == "SIGTERM"
+    labels = {
+        name.removeprefix("org.opencontainers.image."): value
+        for name, value in found["Config"]["Labels"].items()
+    }
+    assert labels["title"] == f"Maskgate {name}"
+    assert labels["licenses"] == "Apache-2.0"
+    assert labels["version"] == VERSION
+    assert re.fullmatch("[0-9a-f]{40}|", labels["revision"])
+    assert not labels["created"] or datetime.fromisoformat(labels["created"]).tzinfo
+    assert "source" in labels
+
+
+@pytest.mark.parametrize("name", ["edge", "cloud", "dashboard"])
+def test_an_image_cannot_install_packages(name: str) -> None:
+    installers = ("pip", "pip-*", "setuptools", "setuptools-*", "wheel-*", "ensurepip")
+    named = " -o ".join(f"-name '{each}'" for each in installers)
+    # What Debian's package manager notes of its own packages is left.
+    find = (
+        f"find / -xdev \\( {named} \\) -not -path '/usr/share/doc/*' -not -path '/var/lib/dpkg/*'"
+    )
+    run = ("run", "--rm", *HARDENED, "--network=none", "--entrypoint=sh", image(name), "-c")
+    done = docker(*run, find, check=False)
+    assert done.returncode in {0, 1}  # 1: some folders are root's alone
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize("name", ["edge", "cloud", "dashboard"])
@@ -85,6 +112,16 @@ def test_the_edge_runs_models_of_ones_own(tmp_path: Path) -> None:
     )
     said = docker(*run, "--entrypoint=python", image("edge"), "-c", readers).stdout.split()
     assert said == ["ir", "onnx", "tf", "tflite"]
+
+
+def test_the_cloud_knows_time_zones_that_its_base_lacks() -> None:
+    load = "from cloud.settings import Settings; print(Settings().time_zone)"
+    zone = docker(
+        "run", "--rm", *HARDENED, "--network=none", "--env=PYTHONTZPATH=",
+        "--env=CLOUD_TIME_ZONE=America/Sao_Paulo", "--env=CLOUD_REDIS_URL=redis://redis:6379/0",
+        "--entrypoint=python", image("cloud"), "-c", load,
+    ).stdout.strip()  # fmt: skip
+    assert zone == "America/Sao_Paulo"
 
 
 def test_nothing_of_an_image_can_be_written_by_its_process() -> None:
@@ -137,6 +174,36 @@ def test_the_cloud_serves_and_works(network: str, api: str) -> None:
         wait_until(lambda: health(worker) == "healthy", "the worker is healthy")
         docker("stop", "--time=30", worker)
         assert inspected(worker)["State"]["ExitCode"] == 0
+
+
+ANYBODY = "--user=54321:0"
+"""As OpenShift gives it: a user whom no image knows, of group 0."""
+
+ON_IPV6 = ("--sysctl=net.ipv6.conf.all.disable_ipv6=0", "--health-interval=1s")
+
+
+def test_the_cloud_runs_as_anybody_and_answers_on_ipv6_and_ipv4() -> None:
+    with running(ANYBODY, *ON_IPV6, "--env=CLOUD_HOST=::", image("cloud")) as api:
+        # Its health is asked on IPv4.
+        wait_until(lambda: health(api) == "healthy", "the API is healthy")
+        probe = ("exec", api, "python", "/app/probe.py", "http://[::1]:8000/healthz")
+        assert docker(*probe, check=False).returncode == 0
+
+
+def test_a_backup_may_be_written_by_anybody() -> None:
+    write = "open('/var/backups/maskgate/of-tonight', 'x')"
+    docker(
+        *("run", "--rm", *HARDENED, ANYBODY, "--volume=/var/backups/maskgate", "--network=none"),
+        *("--entrypoint=python", image("cloud"), "-c", write),
+    )
+
+
+def test_the_dashboard_runs_as_anybody_and_answers_on_ipv6_and_ipv4() -> None:
+    listening = "--env=STREAMLIT_SERVER_ADDRESS=::"
+    with running(ANYBODY, *ON_IPV6, listening, image("dashboard")) as dashboard:
+        wait_until(lambda: health(dashboard) == "healthy", "the dashboard is healthy")
+        probe = ("exec", dashboard, "python", "/app/probe.py", "http://[::1]:8501/_stcore/health")
+        assert docker(*probe, check=False).returncode == 0
 
 
 def test_a_bot_without_a_token_says_so_and_ends() -> None:
@@ -192,15 +259,27 @@ def test_the_edge_judges_with_the_network_off_and_delivers_when_it_is_back(
         docker("volume", "rm", state, cache)
 
 
-def test_the_edge_is_well_while_its_camera_gives_pictures(network: str, api: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        ((), "127.0.0.1"),
+        ((ANYBODY, ON_IPV6[0], "--env=EDGE_METRICS_HOST=::"), "[::1]"),
+    ],
+    ids=["as_it_is", "as_anybody_on_ipv6"],
+)
+def test_the_edge_is_well_while_its_camera_gives_pictures(
+    network: str, api: str, options: tuple[str, ...], address: str
+) -> None:
     _cloud(api, "gates", "create", "main")
     code = json.loads(_cloud(api, "enrolment-codes", "create", "main", "--json"))["code"]
     with running(
         f"--network={network}", f"--volume={CLIP}", "--health-interval=1s",
         "--env=EDGE_SOURCE=/clip.mp4", "--env=EDGE_LOOP=true",
         "--env=EDGE_CLOUD_URL=http://api:8000", f"--env=EDGE_ENROLMENT_CODE={code}",
-        image("edge"),
+        *options, image("edge"),
     ) as edge:  # fmt: skip
         wait_until(lambda: health(edge) == "healthy", "the edge is healthy")
+        probe = ("exec", edge, "python", "/app/probe.py", f"http://{address}:9100/metrics")
+        assert docker(*probe, check=False).returncode == 0
         docker("stop", "--time=30", edge)
         assert inspected(edge)["State"]["ExitCode"] == 0

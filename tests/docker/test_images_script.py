@@ -49,6 +49,8 @@ match words:
     case ["tag", old, new]:
         images[new] = next(each for name, each in images.items() if old in (name, each[0]))
         keep()
+    case ["build", *_]:
+        (folder / "builder").write_text(os.environ["BUILDX_BUILDER"])
     case ["rmi", name]:
         del images[name]
         keep()
@@ -80,7 +82,8 @@ class Engine:
 
     def run(self, **settings: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([str(self.folder), os.environ["PATH"]])
-        kept = {name: each for name, each in os.environ.items() if not name.startswith("DOCKER_")}
+        foreign = ("DOCKER_", "BUILDX_", "GITHUB_", "SOURCE")
+        kept = {name: each for name, each in os.environ.items() if not name.startswith(foreign)}
         return subprocess.run(
             ["docker/images.sh", "edge"],
             cwd=ROOT,
@@ -108,6 +111,34 @@ def engine(tmp_path: Path) -> Engine:
 
 def test_for_this_platform_nothing_is_said_of_it(engine: Engine) -> None:
     assert engine.built() == (BASE, "")
+
+
+def test_the_engines_own_builder_is_taken_where_none_is_named(engine: Engine) -> None:
+    engine.built()
+    assert (engine.folder / "builder").read_text() == "default"
+
+
+def test_a_builder_that_is_named_is_taken(engine: Engine) -> None:
+    engine.built(BUILDX_BUILDER="of-ours")
+    assert (engine.folder / "builder").read_text() == "of-ours"
+
+
+@pytest.mark.parametrize(
+    ("settings", "source"),
+    [
+        ({}, ""),
+        ({"SOURCE": "https://forge.example/gate"}, "https://forge.example/gate"),
+        (
+            {"GITHUB_SERVER_URL": "https://forge.example", "GITHUB_REPOSITORY": "a/gate"},
+            "https://forge.example/a/gate",
+        ),
+    ],
+)
+def test_an_image_says_where_its_source_is(
+    engine: Engine, settings: dict[str, str], source: str
+) -> None:
+    engine.built(**settings)
+    assert f"SOURCE={source}" in (engine.folder / "calls").read_text().replace('"', " ").split()
 
 
 def test_buildkit_finds_the_base_by_itself(engine: Engine) -> None:
