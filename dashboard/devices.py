@@ -47,6 +47,9 @@ def _remark(device: Device, clock: LocalClock) -> tuple[str, str]:
     if beat is None or heard_at is None:
         return "choice", f"{device.name} is enrolled, and has not reported yet."
     if clock.now - heard_at > SILENT:
+        until = device.expected_offline_until
+        if until is not None and clock.now < until:
+            return "choice", f"{device.name} is off until {clock.at(until)}, as was announced."
         return (
             "bad",
             f"{device.name} was last heard at {clock.at(heard_at)}. It keeps its verdicts until it "
@@ -63,4 +66,5 @@ def _remark(device: Device, clock: LocalClock) -> tuple[str, str]:
                 f"and its cable.{waiting}",
             )
         case CameraState.ENDED:
-            return "choice", f"{device.name}: its film has ended, nobody is looked at.{waiting}"
+            what = "film has ended" if beat.finished else "run has ended: it was stopped"
+            return "choice", f"{device.name}: its {what}, nobody is looked at.{waiting}"

@@ -68,6 +68,7 @@ class Camera:
         self._over = False
         self._failure: Exception | None = None
         self._state = CameraState.RECONNECTING
+        self._finished = False
         self._count = 0
         self._last_at: datetime | None = None
         self.dropped = 0
@@ -91,6 +92,11 @@ class Camera:
     def state(self) -> CameraState:
         """Live once a frame was read, reconnecting while there is none, ended at the end."""
         return self._state
+
+    @property
+    def finished(self) -> bool:
+        """Whether a finite source was read to its end, rather than stopped or failing."""
+        return self._finished
 
     @property
     def stopped(self) -> bool:
@@ -131,6 +137,7 @@ class Camera:
                 self._follow()
             else:
                 self._play()
+                self._finished = not self._stop.is_set()
         except Exception as error:  # noqa: BLE001 - not swallowed: `frames` raises it
             self._failure = error
         finally:

@@ -230,6 +230,7 @@ def run(
             return Heartbeat(
                 sent_at=datetime.now(UTC),
                 camera=health.camera_state(camera.state),
+                finished=camera.finished,
                 fps=health.fps,
                 latency_ms=health.latency_ms,
                 outbox_depth=outbox.depth(),

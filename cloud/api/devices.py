@@ -1,7 +1,7 @@
 """Devices: how they are enrolled, what they report, how they are shut out."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, Body, Query, Request
@@ -21,11 +21,14 @@ from cloud.contract import (
     ProblemCode,
 )
 from cloud.contract.base import GateId
-from cloud.errors import DeviceUnknown, RoleForbidden
+from cloud.errors import DeviceUnknown, MalformedRequest, RoleForbidden
 from cloud.store import Store, differences
 from cloud.store.limits import ENROLMENTS_OF_AN_ADDRESS
 
 log = structlog.get_logger("cloud.api")
+
+LONGEST_ABSENCE: Final = timedelta(days=31)
+"""A longer one would be forgotten, and then hide a camera that is gone."""
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
@@ -118,7 +121,14 @@ def change_device(
     *,
     device_id: str,
     change: Annotated[
-        DeviceChange, Body(openapi_examples={"a name": {"value": {"name": "North camera"}}})
+        DeviceChange,
+        Body(
+            openapi_examples={
+                "a name": {"value": {"name": "North camera"}},
+                "off on purpose": {"value": {"expected_offline_until": "2026-03-02T18:00:00Z"}},
+                "not off any more": {"value": {"expected_offline_until": None}},
+            }
+        ),
     ],
     caller: Caller,
     store: StoreDep,
@@ -126,18 +136,34 @@ def change_device(
     trail: TrailDep,
     now: Now,
 ) -> Device:
-    """Name a device, and its keys with it. What it guards stays the same."""
-    before = _held(store, device_id, caller)
+    """Name a device, and its keys with it, or announce that it will be off for a while.
+
+    What it guards stays the same. A device that is stopped is reported missing unless that was
+    announced.
+    """
+    _held(store, device_id, caller)
+    before = _seen(store, device_id)
+    until = change.expected_offline_until
+    if until is not None and not now < until <= now + LONGEST_ABSENCE:
+        raise MalformedRequest(
+            f"give a moment in the future, at most {LONGEST_ABSENCE.days} days from now, or null",
+            ("body", "expected_offline_until"),
+        )
+    wanted: dict[str, Any] = {}
     if change.name is not None and change.name != before.name:
-        after = before.model_copy(update={"name": change.name})
+        wanted["name"] = change.name
         store.devices.rename(device_id, change.name)
-        detail = differences(before, after)
+    if "expected_offline_until" in change.model_fields_set:
+        wanted["expected_offline_until"] = until
+        if until is None:
+            store.absences.cancel(device_id)
+        else:
+            store.absences.announce(device_id, until)
+    if detail := differences(before, before.model_copy(update=wanted)):
         trail.record("device.changed", f"device:{device_id}", gate=before.gate, detail=detail)
         log.info("device_changed", device_id=device_id)
     latest = now - timedelta(seconds=settings.offline_after_s)
-    shown = store.devices.seen(device_id)
-    if shown is None:
-        raise DeviceUnknown("there is no device of this id")
+    shown = _seen(store, device_id)
     return shown.model_copy(update={"status": status_of(shown, latest)})
 
 
@@ -156,6 +182,13 @@ def revoke_device(device_id: str, caller: Caller, store: StoreDep, trail: TrailD
     if not device.revoked:
         trail.record("device.revoked", f"device:{device_id}", gate=device.gate)
     log.info("device revoked", device_id=device_id)
+
+
+def _seen(store: Store, device_id: str) -> Device:
+    device = store.devices.seen(device_id)
+    if device is None:
+        raise DeviceUnknown("there is no device of this id")
+    return device
 
 
 def _held(store: Store, device_id: str, caller: Principal) -> Device:

@@ -102,6 +102,7 @@ class Readout(Collector):
         self, reading: Reading, at: datetime, offline_after: timedelta, named: int
     ) -> None:
         self._reading = reading
+        self._at = at
         self._latest = at - offline_after
         self._devices = [device for device in reading.devices if not device.revoked]
         self._limit = named
@@ -144,7 +145,7 @@ class Readout(Collector):
         for device in self._named:
             labels = _labels(device)
             online.add_metric(labels, self._is_online(device))
-            expected.add_metric(labels, _is_expected(device))
+            expected.add_metric(labels, self._is_expected(device))
             if device.last_seen_at is not None:
                 seen.add_metric(labels, device.last_seen_at.timestamp())
         yield from (online, expected, seen)
@@ -211,6 +212,11 @@ class Readout(Collector):
     def _is_online(self, device: Device) -> bool:
         return status_of(device, self._latest) is DeviceStatus.ONLINE
 
+    def _is_expected(self, device: Device) -> bool:
+        return device.last_seen_at is not None and not outages.may_be_silent(
+            device, self._devices, self._at
+        )
+
 
 def _family(name: str, text: str, *more: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, labels=[*OF_A_DEVICE, *more])
@@ -218,7 +224,3 @@ def _family(name: str, text: str, *more: str) -> GaugeMetricFamily:
 
 def _labels(device: Device) -> list[str]:
     return [device.id, device.gate, device.name]
-
-
-def _is_expected(device: Device) -> bool:
-    return device.last_seen_at is not None and not outages.said_goodbye(device)

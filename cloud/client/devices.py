@@ -36,7 +36,7 @@ class Devices(Connection):
         return each(lambda cursor: self.list_devices(gate=gate, after=cursor))
 
     def change_device(self, device_id: str, change: DeviceChange) -> Device:
-        """Rename a device, and its keys with it."""
+        """Rename a device, and its keys with it, or announce that it will be off for a while."""
         return self._one(Device, "PATCH", "/v1/devices/{}", device_id, body=change)
 
     def revoke_device(self, device_id: str) -> None:

@@ -1,6 +1,7 @@
 """Devices: cameras that are enrolled."""
 
 import json
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from rich.table import Table
 from cloud.commands import console
 from cloud.commands.console import AsJson
 from cloud.contract import DeviceChange
-from cloud.store import differences
+from cloud.store import differences, now
 
 app = typer.Typer(no_args_is_help=True, help="Devices: cameras that are enrolled.")
 
@@ -56,6 +57,39 @@ def rename_device(
             subject = f"device:{device_id}"
             console.record(store, "device.changed", subject, gate=before.gate, detail=detail)
     console.output.print(f"device {device_id} is now {change.name}", markup=False, highlight=False)
+
+
+@app.command("expect-offline")
+def expect_offline(
+    device_id: DeviceId,
+    minutes: Annotated[
+        int, typer.Option(min=1, max=31 * 24 * 60, help="How long it may be silent from now on.")
+    ] = 60,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Expect it to be heard of again, from now on.")
+    ] = False,
+) -> None:
+    """Announce that a device will be switched off: nobody is told of its silence meanwhile.
+
+    That is over when the time is, or when the device is back.
+    """
+    with console.store() as store:
+        before = store.devices.seen(device_id)
+        if before is None:
+            console.refuse(_unknown(device_id))
+        until = None if cancel else now() + timedelta(minutes=minutes)
+        if until is None:
+            store.absences.cancel(device_id)
+        else:
+            store.absences.announce(device_id, until)
+        after = before.model_copy(update={"expected_offline_until": until})
+        if detail := differences(before, after):
+            subject = f"device:{device_id}"
+            console.record(store, "device.changed", subject, gate=before.gate, detail=detail)
+    said = (
+        "is expected online" if until is None else f"may be silent until {until:%Y-%m-%d %H:%M} UTC"
+    )
+    console.output.print(f"device {device_id} {said}", markup=False, highlight=False)
 
 
 @app.command("revoke")

@@ -56,6 +56,11 @@ class Heartbeat(Wire):
         " people at least, so that none can be told from two heartbeats",
     )
     version: str = Field(max_length=40)
+    finished: Boolean = Field(
+        default=False,
+        description="The source was a file or a folder, and was played to its end: the device is"
+        " not missed when it falls silent. False also where somebody stopped it",
+    )
     problems: list[ProblemName] = Field(
         default_factory=list,
         max_length=16,
@@ -82,6 +87,11 @@ class DeviceChange(Wire):
     """What is to be different about a device; what is left out stays as it is."""
 
     name: Name | None = None
+    expected_offline_until: UtcTime | None = Field(
+        default=None,
+        description="Nobody is told of the device's silence until then, at most 31 days ahead;"
+        " null takes that back. It is over once the device is back",
+    )
 
 
 class Device(Wire):
@@ -94,4 +104,7 @@ class Device(Wire):
     last_seen_at: UtcTime | None = Field(default=None, description="By the cloud's clock")
     status: DeviceStatus = Field(
         default=DeviceStatus.OFFLINE, description="By its heartbeats and the cloud's clock"
+    )
+    expected_offline_until: UtcTime | None = Field(
+        default=None, description="An operator has announced that it is silent until then"
     )

@@ -11,6 +11,7 @@ from typing import Self
 import redis
 
 from cloud.settings import Settings
+from cloud.store.absences import Absences
 from cloud.store.acceptance import Acceptance, Clerk, Receipt
 from cloud.store.accounts import (
     Accounts,
@@ -185,6 +186,7 @@ class Store:
         self.limits = Limits(client)
         self.commands = Commands(client)
         self.previews = Previews(client)
+        self.absences = Absences(client)
         self.outages = Outages(client, self.clerk)
         self.suspensions = Suspensions(client, audit_retention)
         self.webhook_secrets = WebhookSecrets(client)

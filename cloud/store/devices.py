@@ -12,7 +12,7 @@ from cloud.contract import Device, Enrolment, EnrolmentCode, EnrolmentRequest, H
 from cloud.contract.base import UtcTime, Wire
 from cloud.contract.passes import TOKEN_ALPHABET
 from cloud.errors import DeviceUnknown, EnrolmentCodeInvalid, GateUnknown
-from cloud.store import keyspace
+from cloud.store import absences, keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.keys import MintedKey, StoredKey, mint, rolled
 from cloud.store.records import parsed
@@ -101,16 +101,19 @@ class Devices:
         pipe = self._client.pipeline(transaction=False)
         pipe.hvals(keyspace.DEVICES)
         pipe.hgetall(keyspace.HEARTBEATS)
-        documents, signs = pipe.execute()
-        return devices_from(documents, signs)
+        pipe.hgetall(keyspace.ABSENCES)
+        return devices_from(*pipe.execute())
 
     def seen(self, device_id: str) -> Device | None:
         """Return the device with its last sign of life, or None."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hget(keyspace.DEVICES, device_id)
         pipe.hget(keyspace.HEARTBEATS, device_id)
-        document, sign = pipe.execute()
-        return _seen(parsed(StoredDevice, document), sign) if document else None
+        pipe.hgetall(keyspace.ABSENCES)
+        document, sign, announced = pipe.execute()
+        if not document:
+            return None
+        return _seen(parsed(StoredDevice, document), sign, absences.until(announced, device_id))
 
     def get(self, device_id: str) -> StoredDevice | None:
         """Return the device, or None."""
@@ -175,23 +178,30 @@ _CODE_REFUSED = (
 )
 
 
-def devices_from(documents: Iterable[bytes], signs: Mapping[bytes, bytes]) -> list[Device]:
+def devices_from(
+    documents: Iterable[bytes], signs: Mapping[bytes, bytes], announced: Mapping[bytes, bytes]
+) -> list[Device]:
     """Return devices with their last signs of life, the oldest first.
 
     Args:
         documents: the values of `keyspace.DEVICES`.
         signs: the hash `keyspace.HEARTBEATS`.
+        announced: the hash `keyspace.ABSENCES`.
     """
     held = (parsed(StoredDevice, document) for document in documents)
-    devices = (_seen(stored, signs.get(stored.id.encode())) for stored in held)
+    devices = (
+        _seen(stored, signs.get(stored.id.encode()), absences.until(announced, stored.id))
+        for stored in held
+    )
     return sorted(devices, key=lambda device: (device.enrolled_at, device.id))
 
 
-def _seen(stored: StoredDevice, sign: bytes | None) -> Device:
+def _seen(stored: StoredDevice, sign: bytes | None, absent_until: datetime | None) -> Device:
     last = parsed(Sign, sign) if sign else None
     return Device.model_validate(
         {
             **stored.model_dump(exclude={"last_heartbeat", "last_seen_at"}),
+            "expected_offline_until": absent_until,
             "last_heartbeat": last.heartbeat if last else None,
             "last_seen_at": last.seen_at if last else None,
         }

@@ -47,6 +47,7 @@ class Erasure:
         for device in self._of(keyspace.DEVICES, Device, gate):
             pipe.hdel(keyspace.DEVICES, device.id)
             pipe.hdel(keyspace.HEARTBEATS, device.id)
+            pipe.hdel(keyspace.ABSENCES, device.id)
             pipe.srem(keyspace.OUTAGES, device.id)
             pipe.delete(keyspace.commands(device.id), keyspace.outage(device.id))
         for name in (keyspace.GATES, keyspace.GATE_SETTINGS, keyspace.GATE_REVISIONS):

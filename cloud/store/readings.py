@@ -62,15 +62,16 @@ class Readings:
         pipe = self._client.pipeline(transaction=False)
         pipe.hvals(keyspace.DEVICES)
         pipe.hgetall(keyspace.HEARTBEATS)
+        pipe.hgetall(keyspace.ABSENCES)
         pipe.get(keyspace.LAST_BACKUP)
-        answers = _answers(_ask_of_itself(pipe), needed=3)
-        documents, signs, backed_up = answers[:3]
-        states = {DATA: _state(*answers[3:])}
+        answers = _answers(_ask_of_itself(pipe), needed=4)
+        documents, signs, announced, backed_up = answers[:4]
+        states = {DATA: _state(*answers[4:])}
         if self._queue_client is not self._client:
             pipe = self._queue_client.pipeline(transaction=False)
             states[QUEUE] = _state(*_answers(_ask_of_itself(pipe), needed=0))
         return Reading(
-            devices=devices_from(documents, signs),
+            devices=devices_from(documents, signs, announced),
             backed_up_at=from_ms(backed_up) if backed_up else None,
             redis={name: state for name, state in states.items() if state is not None},
         )

@@ -256,6 +256,21 @@ def test_devices_are_listed_and_revoked(env: dict[str, str], store: Store) -> No
     assert "devices list" in command("devices", "revoke", "nothing", env=env).stderr
 
 
+def test_a_device_is_announced_to_be_off(env: dict[str, str], store: Store) -> None:
+    code = store.devices.new_code(GATE, timedelta(minutes=5), now())
+    device = store.devices.enrol(EnrolmentRequest(code=code.code, name="x"), now()).device_id
+    done = command("devices", "expect-offline", device, "--minutes", "90", env=env)
+    assert done.exit_code == 0, done.stderr
+    until = store.devices.all()[0].expected_offline_until
+    assert until is not None
+    assert timedelta(minutes=89) < until - now() <= timedelta(minutes=90)
+    assert f"{until:%Y-%m-%d %H:%M} UTC" in done.stdout
+    assert command("devices", "expect-offline", device, "--cancel", env=env).exit_code == 0
+    assert store.devices.all()[0].expected_offline_until is None
+    assert [entry.act for entry in store.audit.page()[0]] == ["device.changed"] * 2
+    assert "devices list" in command("devices", "expect-offline", "nothing", env=env).stderr
+
+
 def test_devices_and_gates_get_another_name(env: dict[str, str], store: Store) -> None:
     code = store.devices.new_code(GATE, timedelta(minutes=5), now())
     enrolled = store.devices.enrol(EnrolmentRequest(code=code.code, name="North camera"), now())

@@ -13,11 +13,12 @@ from cloud.contract import (
     Topic,
     WebhookType,
 )
-from cloud.outages import look
-from cloud.store import Store, now, subscriber_id
+from cloud.outages import is_replaced, look
+from cloud.store import Author, Store, now, subscriber_id
 from tests.cloud.conftest import GATE
 
 AFTER = timedelta(seconds=60)
+SECOND = timedelta(seconds=1)
 
 
 def enrolled(store: Store) -> str:
@@ -25,9 +26,22 @@ def enrolled(store: Store) -> str:
     return store.devices.enrol(EnrolmentRequest(code=code.code, name="Door 1"), now()).device_id
 
 
-def beat(store: Store, device: str, at: datetime, camera: CameraState = CameraState.LIVE) -> None:
+def beat(
+    store: Store,
+    device: str,
+    at: datetime,
+    camera: CameraState = CameraState.LIVE,
+    *,
+    finished: bool = False,
+) -> None:
     heartbeat = Heartbeat(
-        sent_at=at, camera=camera, fps=1, latency_ms=1, outbox_depth=0, version="1"
+        sent_at=at,
+        camera=camera,
+        fps=1,
+        latency_ms=1,
+        outbox_depth=0,
+        version="1",
+        finished=finished,
     )
     store.devices.beat(device, heartbeat, at)
 
@@ -78,14 +92,120 @@ def test_an_outage_is_told_once_and_its_end_once(store: Store) -> None:
     assert len(told(store)) == 6
 
 
-def test_who_never_came_who_said_goodbye_and_who_was_shut_out_is_not_missed(store: Store) -> None:
+def test_who_never_came_who_finished_and_who_was_shut_out_is_not_missed(store: Store) -> None:
     subscribe(store, Channel.TELEGRAM, "42")
     enrolled(store)
-    gone, out = enrolled(store), enrolled(store)
+    finished, out = enrolled(store), enrolled(store)
     at = now()
-    beat(store, gone, at, CameraState.ENDED)
+    beat(store, finished, at, CameraState.ENDED, finished=True)
     beat(store, out, at)
     store.devices.revoke(out)
+    look(store, AFTER, at + timedelta(hours=1))
+    assert told(store) == []
+
+
+def test_a_device_that_was_stopped_is_missed_unless_it_is_back_in_time(store: Store) -> None:
+    subscribe(store, Channel.TELEGRAM, "42")
+    device, at = enrolled(store), now()
+    beat(store, device, at, CameraState.ENDED)  # SIGTERM: a restart, or a power-off
+    look(store, AFTER, at + AFTER)
+    beat(store, device, at + AFTER)
+    look(store, AFTER, at + 2 * AFTER)
+    assert told(store) == []
+
+    beat(store, device, at + 2 * AFTER, CameraState.ENDED)
+    look(store, AFTER, at + 3 * AFTER + SECOND)
+    look(store, AFTER, at + 3 * AFTER + 2 * SECOND)
+    (only,) = told(store)
+    assert "is offline" in only.text
+
+
+def test_an_edge_of_before_that_says_goodbye_is_missed(store: Store) -> None:
+    subscribe(store, Channel.TELEGRAM, "42")
+    device, at = enrolled(store), now()
+    old = (
+        '{"sent_at": "2026-03-02T08:15:30Z", "camera": "ended", "fps": 0, "latency_ms": 0,'
+        ' "outbox_depth": 0, "version": "0.1.0"}'
+    )
+    store.devices.beat(device, Heartbeat.model_validate_json(old), at)
+    look(store, AFTER, at + AFTER + SECOND)
+    assert len(told(store)) == 1
+
+
+def test_an_announced_absence_is_not_told_of_until_its_time_is_over(store: Store) -> None:
+    subscribe(store, Channel.TELEGRAM, "42")
+    device, at = enrolled(store), now()
+    beat(store, device, at, CameraState.ENDED)
+    store.absences.announce(device, at + timedelta(hours=2))
+    for minutes in (2, 60, 119):
+        look(store, AFTER, at + timedelta(minutes=minutes))
+    assert told(store) == []
+    for minutes in (120, 121):
+        look(store, AFTER, at + timedelta(minutes=minutes))
+    assert len(told(store)) == 1
+    assert store.devices.all()[0].expected_offline_until is None
+    beat(store, device, at + timedelta(minutes=122))
+    look(store, AFTER, at + timedelta(minutes=122))
+    assert len(told(store)) == 2
+
+
+def test_an_announced_absence_is_over_once_the_device_is_back(store: Store) -> None:
+    subscribe(store, Channel.TELEGRAM, "42")
+    device, at = enrolled(store), now()
+    beat(store, device, at)
+    store.absences.announce(device, at + timedelta(hours=2))
+    look(store, AFTER, at + SECOND)  # still on: it has yet to be switched off
+    look(store, AFTER, at + timedelta(minutes=5))
+    back = at + timedelta(minutes=10)
+    beat(store, device, back)
+    look(store, AFTER, back)
+    assert told(store) == []
+    assert store.devices.all()[0].expected_offline_until is None
+    look(store, AFTER, back + AFTER + SECOND)
+    assert len(told(store)) == 1
+
+
+def test_an_announcement_can_be_taken_back_and_made_anew(store: Store) -> None:
+    subscribe(store, Channel.TELEGRAM, "42")
+    device, at = enrolled(store), now()
+    beat(store, device, at)
+    store.absences.announce(device, at + timedelta(minutes=5))
+    look(store, AFTER, at + timedelta(minutes=4))
+    store.absences.announce(device, at + timedelta(minutes=10))
+    look(store, AFTER, at + timedelta(minutes=9))
+    assert told(store) == []
+    store.absences.cancel(device)
+    look(store, AFTER, at + timedelta(minutes=9))
+    assert len(told(store)) == 1
+
+
+def test_a_device_that_was_enrolled_anew_is_not_missed_under_its_old_id(store: Store) -> None:
+    subscribe(store, Channel.TELEGRAM, "42")
+    old = enrolled(store)
+    beat(store, old, now(), CameraState.ENDED)
+    new, at = enrolled(store), now()
+    assert not is_replaced(store.devices.all()[0], store.devices.all())
+    beat(store, new, at + timedelta(hours=1))
+    look(store, AFTER, at + timedelta(hours=1))
+    assert told(store) == []
+    look(store, AFTER, at + timedelta(hours=2))
+    assert len(told(store)) == 1
+
+
+def test_a_second_camera_of_the_same_name_does_not_hide_the_loss_of_the_first(store: Store) -> None:
+    subscribe(store, Channel.TELEGRAM, "42")
+    first, second, at = enrolled(store), enrolled(store), now()
+    beat(store, first, at)
+    beat(store, second, at + timedelta(hours=1))
+    look(store, AFTER, at + timedelta(hours=1))
+    assert len(told(store)) == 1
+
+
+def test_a_device_of_a_deleted_gate_is_not_missed(store: Store) -> None:
+    subscribe(store, Channel.TELEGRAM, "42")
+    device, at = enrolled(store), now()
+    beat(store, device, at)
+    store.deletion.gate(GATE, Author("operator"), at, force=True)
     look(store, AFTER, at + timedelta(hours=1))
     assert told(store) == []
 

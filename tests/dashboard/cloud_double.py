@@ -133,6 +133,7 @@ class CloudDouble:
         camera: CameraState = CameraState.LIVE,
         ago: timedelta = timedelta(seconds=4),
         outbox_depth: int = 0,
+        finished: bool = False,
     ) -> None:
         """One device at the main gate, last heard `ago`."""
         heard_at = self.now() - ago
@@ -143,6 +144,7 @@ class CloudDouble:
             latency_ms=31.0,
             outbox_depth=outbox_depth,
             version="0.1.0",
+            finished=finished,
         )
         self.devices = [
             Device(

@@ -46,6 +46,25 @@ def test_a_device_that_fell_silent(double: CloudDouble) -> None:
     assert "was last heard at" in words
 
 
+def test_a_film_that_has_ended_is_told_from_a_device_that_was_stopped(double: CloudDouble) -> None:
+    double.enrol(camera=CameraState.ENDED)
+    assert "it was stopped" in remark(double)[1]
+    double.enrol(camera=CameraState.ENDED, finished=True)
+    assert "its film has ended" in remark(double)[1]
+
+
+def test_a_device_that_is_off_as_announced(double: CloudDouble) -> None:
+    double.enrol(ago=SILENT + timedelta(seconds=5))
+    until = double.now() + timedelta(hours=1)
+    double.devices = [double.devices[0].model_copy(update={"expected_offline_until": until})]
+    kind, words = remark(double)
+    assert kind == "choice"
+    assert "as was announced" in words
+    until = double.now() - timedelta(seconds=1)
+    double.devices = [double.devices[0].model_copy(update={"expected_offline_until": until})]
+    assert remark(double)[0] == "bad"
+
+
 def test_a_device_that_never_reported(double: CloudDouble) -> None:
     double.devices = [double.devices[0].model_copy(update={"last_heartbeat": None})]
     assert "has not reported yet" in remark(double)[1]

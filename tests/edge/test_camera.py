@@ -81,6 +81,7 @@ def test_a_video_is_played_at_its_own_pace_with_its_own_times(tmp_path: Path) ->
     }
     assert spans == {1 / 20}
     assert camera.state is CameraState.ENDED
+    assert camera.finished
 
 
 def test_a_clip_waits_until_its_reader_is_ready(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_a_clip_becomes_events_at_the_cloud(
     assert inspect(installed / "outbox.db").depth == 0
     last = cloud.heartbeats[-1]
     assert last.camera is CameraState.ENDED
+    assert last.finished
     assert last.outbox_depth == 0
     assert set(last.models) == {"detector", "classifier"}
 
@@ -151,6 +152,7 @@ def test_an_interrupt_ends_a_loop_in_order(installed: Path, cloud: CloudDouble, 
     # Of the clip's two people the second may have been judged meanwhile.
     assert f"{len(cloud.events)} verdicts, 0 events undelivered" in output
     assert cloud.heartbeats[-1].camera is CameraState.ENDED
+    assert not any(heartbeat.finished for heartbeat in cloud.heartbeats)
 
 
 # detect

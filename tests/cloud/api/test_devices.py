@@ -1,8 +1,10 @@
+from datetime import timedelta
+
 import httpx
 import pytest
 
 from cloud.contract import Device, Enrolment, EnrolmentCode, Role
-from cloud.store import Store
+from cloud.store import Store, now
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
 
@@ -68,6 +70,40 @@ def test_a_device_is_renamed_with_its_key_and_goes_on(
     for bad in ("", "x" * 81, "a\nb", 7):
         answer = operator.patch(f"/v1/devices/{device.id}", json={"name": bad})
         assert code_of(answer) == "malformed_request"
+
+
+def test_a_device_is_announced_to_be_off_and_that_is_taken_back(
+    login: Login, operator: httpx.Client, store: Store
+) -> None:
+    login(Role.DEVICE)
+    path = f"/v1/devices/{devices(operator)[0].id}"
+    until = now() + timedelta(hours=2)
+    for _ in range(2):
+        answer = operator.patch(path, json={"expected_offline_until": until.isoformat()})
+        assert answer.status_code == 200
+        assert devices(operator)[0].expected_offline_until == until
+    assert operator.patch(path, json={"name": "Gate camera"}).json()["expected_offline_until"]
+    assert operator.patch(path, json={"expected_offline_until": None}).status_code == 200
+    assert devices(operator)[0].expected_offline_until is None
+    acts = [entry.detail for entry in store.audit.page()[0]]
+    assert len(acts) == 3
+    assert acts[0].endswith("→ null")
+    assert acts[2].startswith("expected_offline_until: null → ")
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(seconds=-5), timedelta(days=32)])
+def test_an_absence_that_is_over_or_too_long_is_refused(
+    login: Login, operator: httpx.Client, ahead: timedelta
+) -> None:
+    login(Role.DEVICE)
+    path = f"/v1/devices/{devices(operator)[0].id}"
+    moment = (now() + ahead).isoformat()
+    answer = operator.patch(path, json={"name": "x", "expected_offline_until": moment})
+    assert (answer.status_code, code_of(answer)) == (422, "malformed_request")
+    assert "31 days" in answer.text
+    assert devices(operator)[0].name == "camera"
+    scanner = login(Role.SCANNER)
+    assert scanner.patch(path, json={"expected_offline_until": None}).status_code == 403
 
 
 def test_renaming_a_devices_key_renames_the_device(login: Login, operator: httpx.Client) -> None:

@@ -1,0 +1,86 @@
+"""Absences that an operator has announced: until when a device is expected to be silent."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import redis
+
+from cloud.contract.base import Boolean, UtcTime, Wire
+from cloud.store import keyspace
+from cloud.store.connection import at_the_door
+from cloud.store.records import parsed
+from cloud.store.watched import watched
+
+
+class Absence(Wire):
+    """A device may be silent until then; `begun` once it was silent for long enough to be missed.
+
+    It is kept beside the device's own record, which a process of an earlier version writes anew
+    without the fields that it does not know.
+    """
+
+    until: UtcTime
+    begun: Boolean = False
+
+
+@at_the_door
+class Absences:
+    """Announced absences, by device."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def announce(self, device_id: str, until: datetime) -> None:
+        """Expect a device to be silent until then, in the place of what was announced before."""
+
+        def write(pipe: Any) -> None:
+            held = pipe.hget(keyspace.ABSENCES, device_id)
+            begun = parsed(Absence, held).begun if held else False
+            absence = Absence(until=until, begun=begun)
+            pipe.multi()
+            pipe.hset(keyspace.ABSENCES, device_id, absence.model_dump_json())
+
+        watched(self._client, write, keyspace.ABSENCES)
+
+    def cancel(self, device_id: str) -> None:
+        """Expect a device to be heard of again, from now on."""
+        self._client.hdel(keyspace.ABSENCES, device_id)
+
+    def begin(self, device_id: str) -> bool:
+        """Note that an announced absence has begun; return False if it had, or was cancelled."""
+
+        def write(pipe: Any) -> bool:
+            held = pipe.hget(keyspace.ABSENCES, device_id)
+            absence = parsed(Absence, held) if held else None
+            if absence is None or absence.begun:
+                return False
+            pipe.multi()
+            begun = absence.model_copy(update={"begun": True})
+            pipe.hset(keyspace.ABSENCES, device_id, begun.model_dump_json())
+            return True
+
+        return watched(self._client, write, keyspace.ABSENCES)
+
+    def end(self, device_id: str, at: datetime) -> bool:
+        """Forget the absence of a device that is back, or whose time is over; say if there was one.
+
+        One that has not begun holds on: the device has still to be switched off.
+        """
+
+        def write(pipe: Any) -> bool:
+            held = pipe.hget(keyspace.ABSENCES, device_id)
+            absence = parsed(Absence, held) if held else None
+            if absence is None or not (absence.begun or absence.until <= at):
+                return False
+            pipe.multi()
+            pipe.hdel(keyspace.ABSENCES, device_id)
+            return True
+
+        return watched(self._client, write, keyspace.ABSENCES)
+
+
+def until(absences: Mapping[bytes, bytes], device_id: str) -> datetime | None:
+    """Return until when a device may be silent, by the hash `keyspace.ABSENCES`."""
+    held = absences.get(device_id.encode())
+    return parsed(Absence, held).until if held else None

@@ -1,0 +1,74 @@
+"""A camera whose machine is switched off in order is missed like one whose cable was cut."""
+
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from pydantic import SecretStr
+
+from cloud.client import Client
+from cloud.contract import CameraState, DeliveryKind, Device
+from cloud.outages import look
+from cloud.settings import Settings
+from cloud.store import Store
+from demo.clip import BUNDLED
+from demo.stage import Stage
+from tests.doubles.redis_server import free_port
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+AFTER = timedelta(seconds=60)
+
+
+def _device(stage: Stage) -> Device:
+    with Client(stage.api_url, stage.keys["admin"], timeout_s=30) as api:
+        (only,) = api.iter_devices()
+    assert isinstance(only, Device)
+    return only
+
+
+def _wait_for(stage: Stage, state: CameraState) -> None:
+    give_up = monotonic() + 90
+    while (last := _device(stage).last_heartbeat) is None or last.camera is not state:
+        assert monotonic() < give_up, f"no heartbeat said {state} within 90 s"
+        sleep(0.1)
+
+
+def _told_of_outages(stage: Stage) -> int:
+    """Look as a worker would a minute after the last heartbeat; count who was told."""
+    settings = Settings(redis_url=SecretStr(f"redis://127.0.0.1:{stage.redis_port}/0"))
+    store = Store.open(settings)
+    try:
+        seen_at = _device(stage).last_seen_at
+        assert seen_at is not None
+        look(store, AFTER, seen_at + AFTER)
+        early = store.deliveries.page(gate=None, status=None, before=None, limit=50)[0]
+        assert not [each for each in early if each.kind is DeliveryKind.DEVICE]
+        look(store, AFTER, seen_at + AFTER + timedelta(seconds=1))
+        told = store.deliveries.page(gate=None, status=None, before=None, limit=50)[0]
+        return len([each for each in told if each.kind is DeliveryKind.DEVICE])
+    finally:
+        store.close()
+
+
+def test_a_camera_that_gets_sigterm_is_missed_and_a_clip_that_ends_is_not(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, redis_port=free_port(), api_port=free_port())
+    with stage.running("redis", "api") as cloud:
+        stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
+        stage.prepare()
+        source = {"EDGE_SOURCE": str(BUNDLED), "EDGE_HEARTBEAT_S": "0.5"}
+
+        with stage.running("edge", DEMO_EDGE_OPTIONS="--as-fast-as-possible", **source) as edge:
+            assert edge.wait(120) == 0
+        last = _device(stage).last_heartbeat
+        assert last is not None
+        assert (last.camera, last.finished) == (CameraState.ENDED, True)
+        assert _told_of_outages(stage) == 0
+
+        with stage.running("edge", DEMO_EDGE_OPTIONS="--loop", **source):
+            _wait_for(stage, CameraState.LIVE)
+        last = _device(stage).last_heartbeat
+        assert last is not None
+        assert (last.camera, last.finished) == (CameraState.ENDED, False)
+        assert _told_of_outages(stage) == 2
