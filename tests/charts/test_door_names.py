@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from helm_python.config import Config
 from helm_python.errors import HelmError
 
@@ -31,12 +32,9 @@ LONG = "production-berlin-headquarters"
 
 def _daemon_set(release: str, **values: Any) -> str:
     text = loaded(EDGE).render({**VALUES, **values}, name=release, namespace=NAMESPACE)
-    (line,) = [
-        line
-        for line in text["maskgate-edge/templates/doors.yaml"].splitlines()
-        if "claimName" in line
-    ]
-    return line.partition("claimName: ")[2].rstrip("}")
+    (_, door) = yaml.safe_load_all(text["maskgate-edge/templates/doors.yaml"])
+    name: str = door["metadata"]["name"]
+    return name
 
 
 def test_a_name_that_fits_is_left_as_it_is() -> None:
@@ -46,11 +44,36 @@ def test_a_name_that_fits_is_left_as_it_is() -> None:
     assert _daemon_set(just) == f"{just}-maskgate-edge-main"
 
 
+@pytest.mark.parametrize("name", ["1", "007", "1e3", "0x1f", "true", "on", "null", "2026-03-02"])
+def test_a_name_that_yaml_reads_as_something_else_is_a_name(name: str) -> None:
+    """Doors are called 1, 2 and 3; a label or a name that is a number is refused by Kubernetes."""
+    door = {
+        "nodeSelector": {"maskgate.io/door": name},
+        "camera": {"kind": "network", "existingSecret": name, "urlKey": name},
+        "enrolment": {"existingSecret": name, "key": name},
+        "priorityClassName": name,
+        "runtimeClassName": name,
+    }
+    values = {**CLOUD_AT, "doors": {name: door}, "imagePullSecrets": [name]}
+    plain = loaded(EDGE).render(values, name=name, namespace=NAMESPACE)
+    (claim, door_) = yaml.safe_load_all(plain["maskgate-edge/templates/doors.yaml"])
+    assert claim["metadata"]["labels"]["app.kubernetes.io/instance"] == name
+    template = door_["spec"]["template"]
+    assert template["spec"]["nodeSelector"] == {"maskgate.io/door": name}
+    assert template["spec"]["priorityClassName"] == name
+    assert template["spec"]["runtimeClassName"] == name
+    assert template["metadata"]["labels"]["maskgate.io/door"] == name
+    assert template["spec"]["imagePullSecrets"] == [{"name": name}]
+    sources = template["spec"]["volumes"][2]["projected"]["sources"]
+    assert [each["secret"]["name"] for each in sources] == [name, name]
+    assert [each["secret"]["items"][0]["key"] for each in sources] == [name, name]
+
+
 def test_two_long_releases_that_begin_alike_stay_apart() -> None:
     north, south = _daemon_set(f"{LONG}-north"), _daemon_set(f"{LONG}-south")
     assert north != south
-    assert north.startswith("production-berlin-headq-")
-    assert len(north) == len("production-berlin-headq-123456-main")
+    assert north.startswith("production-berlin-hea-")
+    assert len(north) == len("production-berlin-hea-12345678-main")
     assert _daemon_set(f"{LONG}-north") == north
     north = _daemon_set("a", fullnameOverride=f"{LONG}-north")
     assert north != _daemon_set("a", fullnameOverride=f"{LONG}-south")
@@ -146,6 +169,12 @@ def test_common_labels_are_on_every_object_and_pod_and_on_no_selector() -> None:
         }
     claim = named(manifests, "PersistentVolumeClaim", "plain")
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_whole_of_which_doors_are_a_part_may_be_named() -> None:
+    label = "app.kubernetes.io/part-of"
+    for manifest in rendered(EDGE, {**VALUES, "commonLabels": {label: "access"}}):
+        assert _labels(manifest)[label] == "access"
 
 
 @pytest.mark.parametrize(

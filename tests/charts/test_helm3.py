@@ -116,7 +116,7 @@ def test_the_hint_for_the_first_door_can_be_typed_with_the_oldest_helm(
     assert found
     done = _template(helm3, EDGE, values, tmp_path, "--set", hint.split()[0])
     assert done.returncode == 0, done.stderr
-    assert "name: mg-maskgate-edge-main" in done.stdout
+    assert 'name: "mg-maskgate-edge-main"' in done.stdout
 
 
 @pytest.mark.parametrize(

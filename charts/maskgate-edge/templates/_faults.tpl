@@ -116,9 +116,9 @@ at '{{ .at }}': {{ $authority }} has no port between 1 and 65535
 {{- end -}}
 {{- end }}
 
-{{/* Labels that the chart sets itself. Takes (dict "at" … "labels" …). */}}
+{{/* Labels by which the chart finds its pods, and Helm its objects. Takes (dict "at" … "labels" …). */}}
 {{- define "maskgate-edge.faultsOfLabels" -}}
-{{- $set := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/part-of" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" "maskgate.io/door" -}}
+{{- $set := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/managed-by" "helm.sh/chart" "maskgate.io/door" -}}
 {{- range $label, $_ := .labels -}}
 {{- if has $label $set }}
 {{ $.at }} has {{ $label }}, which the chart sets itself: remove it

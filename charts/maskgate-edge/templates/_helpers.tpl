@@ -28,7 +28,7 @@ objects were named without the hash, by charts up to 0.1.0, keeps these names: i
 {{- $long | trimSuffix "-" -}}
 {{- else -}}
 {{- $before := $long | trunc 30 | trimSuffix "-" -}}
-{{- $name := printf "%s-%s" ($long | trunc 23 | trimSuffix "-") (sha256sum $long | trunc 6) -}}
+{{- $name := printf "%s-%s" ($long | trunc 21 | trimSuffix "-") (sha256sum $long | trunc 8) -}}
 {{- if .Release.IsUpgrade -}}
 {{- $namespace := include "maskgate-edge.namespace" . -}}
 {{- $release := .Release.Name -}}
@@ -51,10 +51,10 @@ objects were named without the hash, by charts up to 0.1.0, keeps these names: i
 
 {{/* What never changes of a pod's labels. Takes (dict "root" $ "component" "door-front"). */}}
 {{- define "maskgate-edge.selector" -}}
-app.kubernetes.io/name: {{ include "maskgate-edge.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "maskgate-edge.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .component }}
-app.kubernetes.io/component: {{ . }}
+app.kubernetes.io/component: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -63,19 +63,17 @@ A pod's labels, without versions: a pod is not restarted for a new chart that le
 Takes (dict "root" $ "component" … "extra" (dict …)); `extra` wins over commonLabels.
 */}}
 {{- define "maskgate-edge.podLabels" -}}
-{{ include "maskgate-edge.selector" . }}
-app.kubernetes.io/part-of: maskgate
-{{- with mergeOverwrite (deepCopy .root.Values.commonLabels) (default (dict) .extra) }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := include "maskgate-edge.selector" . | fromYaml -}}
+{{- toYaml (merge $own (default (dict) .extra) .root.Values.commonLabels (dict "app.kubernetes.io/part-of" "maskgate")) -}}
 {{- end }}
 
 {{/* An object's labels. Takes what maskgate-edge.podLabels takes. */}}
 {{- define "maskgate-edge.labels" -}}
-{{ include "maskgate-edge.podLabels" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- $own := include "maskgate-edge.selector" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .root.Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+{{- $about := dict "app.kubernetes.io/part-of" "maskgate" "app.kubernetes.io/version" .root.Chart.AppVersion -}}
+{{- toYaml (merge $own (default (dict) .extra) .root.Values.commonLabels $about) -}}
 {{- end }}
 
 {{/*
@@ -83,9 +81,9 @@ An object's metadata. Takes (dict "root" $ "name" "doors-front" "component" … 
 all but root and name may be left out; `extra` are labels, and the annotations given win over commonAnnotations.
 */}}
 {{- define "maskgate-edge.metadata" -}}
-name: {{ .name }}
+name: {{ .name | quote }}
 {{- with .root.Values.namespaceOverride }}
-namespace: {{ . }}
+namespace: {{ . | quote }}
 {{- end }}
 labels: {{- include "maskgate-edge.labels" . | nindent 2 }}
 {{- with mergeOverwrite (deepCopy .root.Values.commonAnnotations) (default (dict) .annotations) }}
