@@ -205,6 +205,8 @@ EVERYWHERE: Final[Mapping[str, Schema]] = {
     "commonLabels": _TEXTS,
     "commonAnnotations": _TEXTS,
     "schedule": _CRON,
+    "timeZone": {"type": "string", "pattern": "^[A-Za-z0-9_+/-]*$"},
+    "concurrencyPolicy": {"enum": ["Allow", "Forbid", "Replace"]},
     "interval": _DURATION,
     "keep": _POSITIVE,
     "maxReplicas": _POSITIVE,
@@ -301,20 +303,93 @@ def _resolved(said: Schema, whole: Schema) -> Schema:
     return said
 
 
+_PULL_SECRETS: Final[Schema] = {
+    "type": "array",
+    "items": {
+        "anyOf": [
+            {**_NAME, "minLength": 1},
+            {**closed(name={**_NAME, "minLength": 1}), "required": ["name"]},
+        ]
+    },
+}
+_HOST: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9.*-]+$"}
+# A host name, or one with a certificate of its own.
+_INGRESS_HOSTS: Final[Schema] = {
+    "type": "array",
+    "items": {
+        "anyOf": [_HOST, {**closed(host=_HOST, tlsSecret=_NAME), "required": ["host"]}],
+    },
+}
+_FAMILY_POLICY: Final[Schema] = {"enum": ["", "SingleStack", "PreferDualStack", "RequireDualStack"]}
+_FAMILIES: Final[Schema] = {
+    "type": "array",
+    "items": {"enum": ["IPv4", "IPv6"]},
+    "maxItems": 2,
+    "uniqueItems": True,
+}
+_SERVICES: Final = ("api", "bot", "dashboard", "redis.bundled")
+
+
+def _log_in() -> Mapping[str, Schema]:
+    return {
+        "dashboard.login.kind": {"enum": ["none", "basic", "oauth2-proxy"]},
+        "dashboard.login.basic.peopleKey": _KEY,
+        "dashboard.login.oauth2Proxy.provider": {"type": "string", "pattern": "^[a-z0-9-]+$"},
+        "dashboard.login.oauth2Proxy.issuerUrl": _URL,
+        "dashboard.login.oauth2Proxy.clientSecretKey": _KEY,
+        "dashboard.login.oauth2Proxy.cookieSecretKey": _KEY,
+        "dashboard.login.oauth2Proxy.emailDomains": _NAMES,
+        "dashboard.login.oauth2Proxy.allowedGroups": _NAMES,
+        "dashboard.login.oauth2Proxy.extraArgs": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^--"},
+        },
+    }
+
+
+def _policies() -> Mapping[str, Schema]:
+    peers = ("dashboardClients", "telegram", "webhooks", "otlp", "proxy", "login")
+    ports = ("telegramPorts", "otlpPorts", "proxyPorts", "loginPorts")
+    return {
+        **{f"networkPolicy.{name}": _PEERS for name in peers},
+        **{f"networkPolicy.{name}": _PORTS for name in ports},
+        "networkPolicy.ingressNamespaces": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"},
+        },
+        "networkPolicy.mailPort": {"type": ["integer", "null"], "minimum": 1, "maximum": 65535},
+        "networkPolicy.internet.cidr6": {
+            "type": "string",
+            "pattern": "^([0-9a-fA-F:.]+/[0-9]{1,3})?$",
+        },
+        "networkPolicy.internet.except6": _CIDRS,
+    }
+
+
 def cloud_chart() -> Mapping[str, Schema]:
     """Return what may stand in charts/maskgate, by the path of the value."""
     return {
+        **_log_in(),
+        **_policies(),
+        "global.imagePullSecrets": _PULL_SECRETS,
+        "imagePullSecrets": _PULL_SECRETS,
+        "ingress.api.hosts": _INGRESS_HOSTS,
+        "ingress.dashboard.hosts": _INGRESS_HOSTS,
+        **{f"{name}.service.ipFamilyPolicy": _FAMILY_POLICY for name in _SERVICES},
+        **{f"{name}.service.ipFamilies": _FAMILIES for name in _SERVICES},
         "settings": settings_schema(cloud.settings.Settings),
         "dashboard.settings": settings_schema(dashboard.settings.Settings),
         "gates": _by_id({"type": "string", "minLength": 1}),
         "telegram.webhookSecretKey": {**_KEY, "pattern": "^[-._a-zA-Z0-9]*$"},
         "redis.mode": {"enum": ["bundled", "external"]},
         "redis.bundled.fsync": {"enum": ["always", "everysec"]},
-        "redis.bundled.maxMemory": {"type": "string", "pattern": "^([0-9]+(kb|mb|gb))?$"},
-        "redis.external.url": {
+        "redis.bundled.maxMemory": {
             "type": "string",
-            "pattern": "^((redis|rediss|redis\\+sentinel)://[^@\\s]+)?$",
+            "pattern": "^([0-9]+([kKmMgG][bB]?)?)?$",
         },
+        # templates/checks-redis.yaml looks at them: a schema's error would repeat a password.
+        "redis.external.url": {"type": "string"},
+        "redis.external.queueUrl": {"type": "string"},
         "redis.external.queueUrlKey": {"type": "string", "pattern": "^[-._a-zA-Z0-9]*$"},
         "api.service.type": _SERVICE,
         "dashboard.service.type": _SERVICE,

@@ -58,6 +58,14 @@ def texts(
     return loaded(chart).render(dict(values), name=name, namespace=namespace)
 
 
+def notes(chart: Path, values: Mapping[str, Any]) -> str:
+    """Return what people read after an installation with these values."""
+    (text,) = [
+        text for template, text in texts(chart, values).items() if template.endswith("/NOTES.txt")
+    ]
+    return text
+
+
 def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """Return values with others over them, as Helm merges files of values."""
     both = dict(values)

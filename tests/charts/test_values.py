@@ -1,6 +1,7 @@
 """Values that cannot be meant are refused, with a sentence that names them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,20 @@ REFUSED: list[tuple[Path, dict[str, Any], list[str]]] = [
     (
         CLOUD,
         {"redis": {"mode": "external", "external": {"url": "redis://:hush@redis:6379/0"}}},
-        ["/redis/external/url"],
+        ["redis.external.url", "password", "redis.external.existingSecret"],
     ),
+    (
+        CLOUD,
+        {"redis": {"mode": "external", "external": {"url": "redis.data:6379"}}},
+        ["redis.external.url is no address of Redis", "rediss://"],
+    ),
+    (CLOUD, {"redis": {"external": {"queueUrl": "redis://q"}}}, ["queueUrl", "bundled"]),
     (CLOUD, {"gates": {"Main Gate": "x"}}, ["/gates", "Main Gate"]),
+    (CLOUD, {"backup": {"timeZone": "Europe/Madrid!"}}, ["/backup/timeZone"]),
+    (CLOUD, {"bindAddress": "localhost"}, ["/bindAddress"]),
+    (CLOUD, {"api": {"service": {"ipFamilies": ["IPv5"]}}}, ["/api/service/ipFamilies", "IPv6"]),
+    (CLOUD, {"networkPolicy": {"dnsPorts": []}}, ["/networkPolicy/dnsPorts"]),
+    (CLOUD, {"ingress": {"api": {"hosts": [{"tlsSecret": "t"}]}}}, ["/ingress/api/hosts/0"]),
     (CLOUD, {"worker": {"autoscaling": {"kind": "cpu"}}}, ["/worker/autoscaling/kind", "keda"]),
     (
         CLOUD,
@@ -104,3 +116,42 @@ def test_a_value_that_cannot_be_meant_is_named(
 def test_a_door_may_be_named_with_nothing_of_its_own(scenario: Scenario) -> None:
     (door,) = of_kind(rendered(EDGE, {**CLOUD_AT, "doors": {"main": {}}}), "DaemonSet")
     assert door["metadata"]["name"].endswith("-main")
+
+
+@pytest.mark.parametrize(
+    ("most", "limit", "fits"),
+    [
+        ("700mb", "1Gi", True),
+        ("700mb", "700Mi", False),
+        ("700mb", "0.5Gi", False),
+        ("700mb", "900Mi", True),
+        ("1gb", "1G", False),
+        ("1gb", "1.5Gi", True),
+        ("800M", "1000M", True),
+        ("800M", "999M", False),
+        ("1048576kb", "1280Mi", True),
+        ("1048576kb", "1279Mi", False),
+        ("1073741824", "1342177280", True),
+        ("1073741824", 1342177279, False),
+        ("1g", 1.25e9, True),
+        ("", "64Mi", True),
+        ("0", "64Mi", True),
+    ],
+)
+def test_a_container_has_room_for_redis_and_its_rewrite(most: str, limit: Any, fits: bool) -> None:
+    resources = {
+        "requests": {"cpu": "100m", "memory": "64Mi"},
+        "limits": {"memory": limit},
+    }
+    values = {"redis": {"bundled": {"maxMemory": most, "resources": resources}}}
+    if fits:
+        assert rendered(CLOUD, values)
+        return
+    with pytest.raises(HelmError) as refused:
+        rendered(CLOUD, values)
+    said = str(refused.value)
+    assert "redis.bundled.resources.limits.memory" in said
+    assert "redis.bundled.maxMemory" in said
+    (least,) = re.findall("Give at least ([0-9]+Mi)", said)
+    resources["limits"] = {"memory": least}
+    assert rendered(CLOUD, values), "what is asked for is enough"

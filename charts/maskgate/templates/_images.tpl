@@ -1,0 +1,22 @@
+{{/* Takes (dict "root" $ "image" .Values.image). A registry that is said for all images wins. */}}
+{{- define "maskgate.image" -}}
+{{- $name := .image.repository -}}
+{{- $registry := default .image.registry .root.Values.global.imageRegistry -}}
+{{- if $registry -}}{{- $name = printf "%s/%s" (trimSuffix "/" $registry) $name -}}{{- end -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $name .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (default .root.Chart.AppVersion .image.tag) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Secrets to pull images with, each as {name: …}; they may be said as names or so. */}}
+{{- define "maskgate.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets -}}
+{{- $names = append $names (ternary . (dict "name" .) (kindIs "map" .)) -}}
+{{- end -}}
+{{- with uniq $names -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end }}

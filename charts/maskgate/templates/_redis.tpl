@@ -1,0 +1,63 @@
+{{- define "maskgate.redisSecret" -}}
+{{- if eq .Values.redis.mode "bundled" -}}
+{{- default (printf "%s-redis" (include "maskgate.fullname" .)) .Values.redis.bundled.existingSecret -}}
+{{- else -}}
+{{- .Values.redis.external.existingSecret -}}
+{{- end -}}
+{{- end }}
+
+{{/* It listens at all addresses, of both families; a family that the node lacks is left out. */}}
+{{- define "maskgate.redisConf" -}}
+bind * -::*
+port 6379
+dir /data
+appendonly yes
+appendfsync {{ .Values.redis.bundled.fsync }}
+hash-max-listpack-value 1024
+save ""
+maxmemory-policy noeviction
+{{- with .Values.redis.bundled.maxMemory }}
+maxmemory {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Where the address of an external Redis is in a Secret alone, its port cannot be known here. */}}
+{{- define "maskgate.redisPortsAreGuessed" -}}
+{{- if and (eq .Values.redis.mode "external") (not .Values.networkPolicy.redisPorts) -}}
+{{- with .Values.redis.external -}}
+{{- if or (not .url) (and .queueUrlKey (not .queueUrl)) (contains "+sentinel://" .url) (contains "+sentinel://" .queueUrl) }}yes{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Ports of an external Redis, of that of its queue, and of Sentinels, as a JSON list. */}}
+{{- define "maskgate.redisPorts" -}}
+{{- $usual := list 6379 6380 26379 -}}
+{{- $ports := .Values.networkPolicy.redisPorts -}}
+{{- if not $ports -}}
+{{- with .Values.redis.external -}}
+{{- $ports = ternary (include "maskgate.redisUrlPorts" .url | fromJsonArray) $usual (ne .url "") -}}
+{{- if .queueUrl -}}
+{{- $ports = concat $ports (include "maskgate.redisUrlPorts" .queueUrl | fromJsonArray) -}}
+{{- else if .queueUrlKey -}}
+{{- $ports = concat $ports $usual -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $whole := list -}}
+{{- range $ports -}}{{- $whole = append $whole (int .) -}}{{- end -}}
+{{- uniq $whole | toJson -}}
+{{- end }}
+
+{{/*
+What a Secret of the cluster holds already under a key, in base64; nothing where it is not there, or where
+there is no cluster to look at. Takes (dict "root" $ "name" … "key" …).
+*/}}
+{{- define "maskgate.held" -}}
+{{- $key := .key -}}
+{{- with lookup "v1" "Secret" (include "maskgate.namespace" .root) .name -}}
+{{- with .data -}}
+{{ get . $key }}
+{{- end -}}
+{{- end -}}
+{{- end }}
