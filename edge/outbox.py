@@ -75,7 +75,11 @@ class Outbox:
         try:
             with self._translated():
                 self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-                self._prepare(most_pages)
+                try:
+                    self._prepare(most_pages)
+                except BaseException:
+                    self._db.close()
+                    raise
         except BaseException:
             self._lock.close()
             raise

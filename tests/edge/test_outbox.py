@@ -174,6 +174,16 @@ def test_an_outbox_of_another_edition_is_refused(path: Path) -> None:
         Outbox(path)
 
 
+def test_a_refused_outbox_is_not_held_open(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"these are not the bytes of a database" * 50)
+    with pytest.raises(OutboxDamagedError) as refused:
+        Outbox(path)
+    held = {file.readlink() for file in Path("/proc/self/fd").iterdir() if file.exists()}
+    assert path not in held
+    assert refused.value.__traceback__ is not None  # the half-made outbox is still alive here
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutboxDamagedError, match="cannot be written"):
