@@ -48,6 +48,19 @@ def test_without_a_value_a_package_runs_the_published_images(
 
 
 @pytest.mark.parametrize(
+    ("source", "values"),
+    [(CLOUD, {}), (EDGE, Scenario(EDGE, "trying-out").values)],
+    ids=["cloud", "edge"],
+)
+def test_a_registry_of_all_images_goes_before_the_published_one(
+    packages: dict[str, Chart], source: Path, values: dict[str, Any]
+) -> None:
+    own = {**values, "global": {"imageRegistry": "registry.inside.example.org"}}
+    given = packages[source.name].render(own, name=RELEASE, namespace=NAMESPACE)
+    assert all(image.startswith("registry.inside.example.org/") for image in _of(given))
+
+
+@pytest.mark.parametrize(
     ("source", "example"),
     [(CLOUD, "air-gapped"), (EDGE, "prepared-host")],
     ids=["cloud", "edge"],
