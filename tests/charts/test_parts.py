@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from helm_python.errors import HelmError
 
+from cloud import addresses
+from tests.charts.network import Network, outside
+from tests.charts.network import pod as pod_of
 from tests.charts.rendering import (
     CLOUD,
     Manifest,
@@ -217,3 +220,56 @@ def test_where_secrets_are_there_before_the_cloud_their_key_is_made_known() -> N
     assert held == {"cloud_redis_url": "maskgate-redis", "dashboard_api_key": "maskgate-dashboard"}
     again = rendered(CLOUD, {"redis": {"bundled": {"existingSecret": "r"}}, "gates": {}})
     assert of_kind(again, "Secret") != [], "the dashboard's alone is made"
+
+
+def test_a_redis_with_tls_at_an_odd_port_is_called_there_with_its_ca() -> None:
+    manifests = objects_of("maskgate", "external-redis-tls")
+    assert of_kind(manifests, "StatefulSet") == []
+    for name in ("api", "worker"):
+        pod = named(manifests, "Deployment", name)["spec"]["template"]
+        (container,) = containers(pod)
+        told = environment(container)
+        assert told["CLOUD_REDIS_URL"].startswith("rediss://redis.data.example.org:16380/2?")
+        assert told["CLOUD_QUEUE_URL"] == "redis://queue.data.example.org:17000/0"
+        _, _, where = told["CLOUD_REDIS_URL"].partition("ssl_ca_certs=")
+        (mount,) = [each for each in container["volumeMounts"] if each["name"] == "redis-ca"]
+        assert where == f"{mount['mountPath']}/ca.crt"
+        for address in (told["CLOUD_REDIS_URL"], told["CLOUD_QUEUE_URL"]):
+            assert addresses.checked(address) == address
+    network = Network(manifests)
+    worker, server = network.component("worker"), outside("10.20.0.9")
+    ports = (6379, 6380, 16380, 17000, 26379)
+    assert {port for port in ports if network.reaches(worker, server, port)} == {16380, 17000}
+    assert not network.reaches(worker, outside("10.21.0.9"), 16380)
+
+
+def test_sentinels_are_called_at_their_ports_and_the_master_at_its_own() -> None:
+    manifests = objects_of("maskgate", "sentinels")
+    url = environment(containers(named(manifests, "Deployment", "api")["spec"]["template"])[0])
+    service = addresses.Service.read(url["CLOUD_REDIS_URL"])
+    assert service is not None
+    network = Network(manifests)
+    worker = network.component("worker")
+    for _, port in service.sentinels:
+        assert network.reaches(worker, pod_of("redis"), port)
+    assert network.reaches(worker, pod_of("redis"), 6381)
+    assert not network.reaches(worker, pod_of("redis"), 6379)
+
+
+def test_with_secrets_that_are_there_none_is_made_and_each_is_a_file() -> None:
+    manifests = objects_of("maskgate", "existing-secrets")
+    assert of_kind(manifests, "Secret") == []
+    named_in = {
+        source["secret"].get("name", source["secret"].get("secretName"))
+        for _, pod in pods(manifests)
+        for volume in pod["spec"]["volumes"]
+        for source in volume.get("projected", {}).get("sources", [volume])
+        if "secret" in source
+    }
+    assert named_in == {
+        *("maskgate-redis", "maskgate-telegram", "maskgate-smtp", "maskgate-dashboard")
+    }
+    for _, pod in pods(manifests):
+        for container in containers(pod):
+            assert not {"CLOUD_REDIS_URL", "CLOUD_QUEUE_URL"} & set(environment(container))
+    assert of_kind(manifests, "Job") == [], "the dashboard's key was made by hand"
