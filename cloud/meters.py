@@ -5,6 +5,9 @@ Served at CLOUD_METRICS_PORT, on CLOUD_HOST, where that is set.
 
 import functools
 import math
+import socket
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +34,9 @@ log = structlog.get_logger("cloud.meters")
 
 SCRAPE_S: Final = 10.0
 """How long Prometheus may take for its request: as long as it waits for the answer by default."""
+
+SCRAPES_AT_ONCE: Final = 32
+"""Connections beyond this make room: a probe and Prometheus need one each."""
 
 MEASURED_WITHIN_S: Final = 5.0
 """How long a page waits for the store: Prometheus waits 10 s for the page, and a probe 12."""
@@ -232,12 +238,45 @@ def watch_bot(age_s: Callable[[], float] | None) -> None:
 
 
 def _impatient(handler: type[Any], patience_s: float) -> type[Any]:
+    """Return the handler with limits that a slow or hostile client cannot outwait.
+
+    A connection on which no whole request has come in `patience_s` is cut, however it drips, and
+    so is the one that has waited longest where more than SCRAPES_AT_ONCE wait.
+    """
+    waiting: deque[Any] = deque()
+    turn = threading.Lock()
+
     class Impatient(handler):  # type: ignore[misc]
-        timeout = patience_s  # of the socket, by socketserver.StreamRequestHandler
+        timeout = patience_s  # of each read, and of sending an answer, by socketserver
 
         def handle(self) -> None:
-            with suppress(TimeoutError, ConnectionError):
-                super().handle()
+            self._late = threading.Timer(patience_s, self.cut)
+            self._late.daemon = True
+            self._late.start()
+            with turn:
+                waiting.append(self)
+                longest = waiting.popleft() if len(waiting) > SCRAPES_AT_ONCE else None
+            if longest is not None:
+                longest.cut()
+            try:
+                with suppress(TimeoutError, ConnectionError):
+                    super().handle()
+            finally:
+                self._wait_no_more()
+
+        def parse_request(self) -> bool:
+            whole = bool(super().parse_request())
+            self._wait_no_more()
+            return whole
+
+        def cut(self) -> None:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+
+        def _wait_no_more(self) -> None:
+            self._late.cancel()
+            with turn, suppress(ValueError):
+                waiting.remove(self)
 
     return Impatient
 
@@ -245,7 +284,8 @@ def _impatient(handler: type[Any], patience_s: float) -> type[Any]:
 def serve(settings: Settings, scrape_s: float = SCRAPE_S) -> Callable[[], None]:
     """Serve the metrics of this process if a port is set; return what ends that.
 
-    Each connection has a thread of its own, and ends after `scrape_s` seconds without a request.
+    Each connection has a thread of its own, and ends after `scrape_s` seconds without a whole
+    request; at most SCRAPES_AT_ONCE wait for one.
 
     Raises CannotStart where the port is taken: each process on a machine needs one of its own.
     """

@@ -1,10 +1,13 @@
 """How this device is: counts and times for heartbeats and metrics, and the watchdog."""
 
+import socket
 import statistics
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -27,6 +30,9 @@ _FROM_THE_START = (
 )
 """Errors that are counted with 0 before their first: a counter that begins with 1 has not grown for
 Prometheus, so that an alert would miss it."""
+
+_SCRAPE_S = 10.0
+"""Prometheus waits as long for an answer by default."""
 
 
 class Health:
@@ -167,8 +173,44 @@ class Watchdog:
             self._health.watch()
 
 
-def serve_metrics(health: Health, host: str, port: int) -> Callable[[], None]:
+def _impatient(handler: type[Any], patience_s: float) -> type[Any]:
+    """Return the handler, which cuts a connection without a whole request after `patience_s`."""
+
+    class Impatient(handler):  # type: ignore[misc]
+        timeout = patience_s  # of each read, and of sending an answer, by socketserver
+
+        def handle(self) -> None:
+            self._late = threading.Timer(patience_s, self._cut)
+            self._late.daemon = True
+            self._late.start()
+            try:
+                with suppress(TimeoutError, ConnectionError):
+                    super().handle()
+            finally:
+                self._late.cancel()
+
+        def parse_request(self) -> bool:
+            whole = bool(super().parse_request())
+            self._late.cancel()
+            return whole
+
+        def _cut(self) -> None:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+
+    return Impatient
+
+
+def serve_metrics(
+    health: Health, host: str, port: int, scrape_s: float = _SCRAPE_S
+) -> Callable[[], None]:
     """Serve the metrics for Prometheus.
+
+    Args:
+        health: What is served.
+        host: Address to listen on.
+        port: Port to listen on.
+        scrape_s: Seconds after which a connection without a whole request ends.
 
     Returns:
         What ends it.
@@ -183,6 +225,7 @@ def serve_metrics(health: Health, host: str, port: int) -> Callable[[], None]:
             f"EDGE_METRICS_PORT: {host}:{port} cannot be used: {error.strerror}",
             "Choose another port",
         ) from error
+    server.RequestHandlerClass = _impatient(cast("type[Any]", server.RequestHandlerClass), scrape_s)
 
     def stop() -> None:
         server.shutdown()

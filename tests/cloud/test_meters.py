@@ -2,6 +2,7 @@
 
 import math
 import re
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -156,3 +157,44 @@ def test_a_worker_whose_store_hangs_answers_without_its_values(tmp_path: Path) -
             for name in ("queue_depth", "telegram_held_chats", "subscribers_suspended"):
                 assert math.isnan(value(page, f"maskgate_{name}") or 0)
             assert value(page, "process_open_fds") is not None
+
+
+def test_a_request_that_only_drips_in_ends_all_the_same(settings: Settings) -> None:
+    port = free_port()
+    end = meters.serve(settings.model_copy(update={"metrics_port": port}), scrape_s=0.5)
+    try:
+        with socket.create_connection((settings.host, port), timeout=60) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nX-A: ")
+            client.settimeout(0.02)
+            ended = False
+            deadline = time.monotonic() + 60
+            # A byte each 20 ms: no read of the server's waits for long.
+            while not ended:
+                assert time.monotonic() < deadline
+                try:
+                    client.sendall(b"a")
+                    ended = client.recv(1) != b"a"
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    ended = True
+        assert httpx.get(f"http://{settings.host}:{port}/metrics", timeout=60).status_code == 200
+    finally:
+        end()
+
+
+def test_idle_connections_in_numbers_keep_no_scrape_out(settings: Settings) -> None:
+    port = free_port()
+    end = meters.serve(settings.model_copy(update={"metrics_port": port}), scrape_s=600)
+    idle = []
+    try:
+        for _ in range(meters.SCRAPES_AT_ONCE + 3):
+            idle.append(socket.create_connection((settings.host, port), timeout=60))
+        assert httpx.get(f"http://{settings.host}:{port}/metrics", timeout=60).status_code == 200
+        made_room, _, _ = select.select(idle, [], [], 60)
+        assert made_room
+        assert made_room[0].recv(1) == b""
+    finally:
+        for client in idle:
+            client.close()
+        end()

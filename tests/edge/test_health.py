@@ -1,3 +1,5 @@
+import socket
+import time
 from datetime import UTC, datetime
 from urllib.request import urlopen
 
@@ -142,5 +144,34 @@ def test_metrics_on_every_address_are_read_on_ipv6_and_ipv4(health: Health) -> N
         for host in BOTH_FAMILIES:
             with urlopen(f"http://{host}:{port}/metrics") as answer:
                 assert b"maskgate_edge_" in answer.read()
+    finally:
+        stop()
+
+
+def test_a_scrape_that_stops_half_way_or_only_drips_in_ends(health: Health) -> None:
+    port = free_port()
+    stop = serve_metrics(health, "127.0.0.1", port, scrape_s=0.3)
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=60) as half,
+            socket.create_connection(("127.0.0.1", port), timeout=60) as dripping,
+        ):
+            half.sendall(b"GET /metrics HTTP/1.1\r\nX-A: a")
+            assert half.recv(1) == b""
+            dripping.sendall(b"GET /metrics HTTP/1.1\r\nX-A: ")
+            dripping.settimeout(0.02)
+            deadline = time.monotonic() + 60
+            ended = False
+            while not ended:
+                assert time.monotonic() < deadline
+                try:
+                    dripping.sendall(b"a")
+                    ended = dripping.recv(1) != b"a"
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    ended = True
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            assert answer.status == 200
     finally:
         stop()
