@@ -6,6 +6,7 @@ the `max` of them.
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -105,6 +106,9 @@ class Readout(Collector):
         self._at = at
         self._latest = at - offline_after
         self._devices = [device for device in reading.devices if not device.revoked]
+        self._namesakes: dict[tuple[str, str], list[Device]] = defaultdict(list)
+        for device in self._devices:
+            self._namesakes[device.gate, device.name].append(device)
         self._limit = named
         self._named = self._devices[:named]
 
@@ -213,8 +217,11 @@ class Readout(Collector):
         return status_of(device, self._latest) is DeviceStatus.ONLINE
 
     def _is_expected(self, device: Device) -> bool:
+        # Only a device of the same gate and name can have replaced it: 1,000 devices are not each
+        # held against 1,000.
+        namesakes = self._namesakes[device.gate, device.name]
         return device.last_seen_at is not None and not outages.may_be_silent(
-            device, self._devices, self._at
+            device, namesakes, self._at
         )
 
 

@@ -250,11 +250,14 @@ def test_the_alerts_of_one_release_look_at_nothing_of_another(
     assert not looked_at(*one) & looked_at(*other)
 
 
-def test_alerts_look_for_the_jobs_that_the_monitors_give() -> None:
+@pytest.mark.parametrize("namespace", [NAMESPACE, "elsewhere"])
+def test_alerts_look_for_the_jobs_that_the_monitors_give(namespace: str) -> None:
     """A target's job is the Service of a ServiceMonitor, or a PodMonitor's namespace and name."""
+    override = {"namespaceOverride": namespace if namespace != NAMESPACE else ""}
     given = set()
+    looked_for = set()
     for chart, values in CHARTS:
-        manifests = rendered(chart, values)
+        manifests = rendered(chart, merged(values, override))
         for monitor in of_kind(manifests, "ServiceMonitor"):
             chosen = monitor["spec"]["selector"]["matchLabels"].items()
             given |= {
@@ -263,15 +266,16 @@ def test_alerts_look_for_the_jobs_that_the_monitors_give() -> None:
                 if chosen <= service["metadata"]["labels"].items()
             }
         given |= {
-            f"{NAMESPACE}/{monitor['metadata']['name']}"
+            f"{monitor['metadata'].get('namespace', NAMESPACE)}/{monitor['metadata']['name']}"
             for monitor in of_kind(manifests, "PodMonitor")
         }
-    looked_for = {
-        _matched(selector)["job"]
-        for rule in _all_alerts()
-        for selector in _selectors(rule["expr"])
-        if selector.name == "up" or selector.name.startswith("maskgate_")
-    }
+        matched = [
+            _matched(selector)
+            for rule in _alerts(chart, merged(values, override))
+            for selector in _selectors(rule["expr"])
+        ]
+        assert {labels["namespace"] for labels in matched} == {namespace}
+        looked_for |= {labels["job"] for labels in matched if "job" in labels}
     assert looked_for == given
 
 
