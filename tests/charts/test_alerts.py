@@ -29,6 +29,7 @@ from tests.charts.rendering import (
     merged,
     of_kind,
     rendered,
+    texts,
 )
 
 RUNBOOK = "https://docs.example.org/maskgate/operate"
@@ -295,6 +296,17 @@ def test_doors_that_nothing_reads_have_no_alerts(unread: dict[str, Any]) -> None
     manifests = rendered(EDGE, merged(DOORS, unread))
     assert not of_kind(manifests, "PrometheusRule")
     assert not of_kind(manifests, "PodMonitor")
+
+
+@pytest.mark.parametrize(("chart", "values"), CHARTS, ids=lambda each: getattr(each, "name", ""))
+def test_the_notes_say_where_alerts_were_asked_for_and_nothing_is_read(
+    chart: Path, values: dict[str, Any]
+) -> None:
+    def said(more: dict[str, Any]) -> str:
+        return texts(chart, merged(values, more))[f"{chart.name}/templates/NOTES.txt"]
+
+    assert "monitoring.rules.enabled" in said({"monitoring": {"enabled": False}})
+    assert "monitoring.rules.enabled" not in said({})
 
 
 def test_an_object_without_rules_is_not_made() -> None:

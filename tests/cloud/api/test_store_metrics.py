@@ -95,6 +95,27 @@ def test_devices_are_online_away_finished_or_not_there_yet(api: httpx.Client, st
     assert gone not in page
 
 
+def test_a_device_whose_absence_was_announced_or_that_was_enrolled_anew_is_not_expected(
+    api: httpx.Client, store: Store
+) -> None:
+    at = now()
+    announced, missed = enrolled(store, "North"), enrolled(store, "South")
+    before = enrolled(store, "East")
+    for device in (announced, missed, before):
+        beat(store, device, at - timedelta(seconds=300))
+    store.absences.announce(announced, at + timedelta(hours=1))
+    anew = enrolled(store, "East")
+    beat(store, anew, now())
+    page = api.get("/metrics").text
+    assert values(page, "maskgate_device_online") == {announced: 0, missed: 0, before: 0, anew: 1}
+    assert values(page, "maskgate_device_expected") == {
+        announced: 0,
+        missed: 1,
+        before: 0,
+        anew: 1,
+    }
+
+
 def test_a_device_is_named_by_id_gate_and_what_people_call_it(
     api: httpx.Client, store: Store
 ) -> None:
