@@ -10,12 +10,18 @@ and `sentinel_password`: the name and the password before the hosts are those of
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 PLAIN: Final = ("redis://", "rediss://", "unix://")
 WATCHED: Final = ("redis+sentinel://", "rediss+sentinel://")
 SENTINEL_PORT: Final = 26_379
 FORM: Final = "redis+sentinel://host:26379,host:26379/service/0"
+HOW_TO_ENCODE: Final = (
+    "Percent-encode the name and the password in the address: # is %23, / is %2F, ? is %3F, @ is "
+    "%40, : is %3A, % is %25, [ is %5B, ] is %5D, a space is %20"
+)
+_PARAMETERS: Final = re.compile(r"\?\w+=")
+_PLACE: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+)(?::\d+)?(?:,\S*)?")
 _OF_SENTINELS: Final = ("sentinel_username", "sentinel_password")
 
 
@@ -64,21 +70,103 @@ class Service:
 
 
 def checked(address: str) -> str:
-    """Return an address of Redis; raise ValueError where it is none."""
-    if Service.read(address) is None and not address.startswith(PLAIN):
+    """Return an address of Redis with its login percent-encoded.
+
+    Raises:
+        ValueError: it is none, or can be read in two ways; no part of it is in the text.
+    """
+    scheme, found, rest = address.partition("://")
+    address = f"{scheme.lower()}{found}{rest}"
+    if not address.startswith((*PLAIN, *WATCHED)):
         raise ValueError(
             "give an address that starts with redis://, rediss:// or unix://, or that of a service "
             f"with sentinels: {FORM}"
         )
+    address = encoded(address)
+    if Service.read(address) is None and not address.startswith("unix://"):
+        try:
+            _ = urlsplit(address).port
+        except ValueError:
+            raise ValueError(f"its host or port is none. {HOW_TO_ENCODE}") from None
     return address
 
 
+def encoded(address: str) -> str:
+    """Return an address whose login is percent-encoded; what is encoded already stays so.
+
+    By RFC 3986 section 3.2 the host ends at the first of `/?#`. Where one of these stands in the
+    password, the address is read as it was meant, if what stands before cannot be a host.
+
+    Raises:
+        ValueError: it can.
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme == "unix":
+        return address
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    # An `@` may stand in the value of a parameter.
+    parameters = _PARAMETERS.search(rest)
+    plain = rest[: parameters.start()] if parameters else rest
+    if "@" in plain.removeprefix(place):
+        if "@" in place or _PLACE.fullmatch(place):
+            raise ValueError(f"it can be read in two ways. {HOW_TO_ENCODE}")
+        login, at, hosts = plain.rpartition("@")
+    else:
+        login, at, hosts = place.rpartition("@")
+        hosts += plain.removeprefix(place)
+    user, colon, password = login.partition(":")
+    tail = rest[len(plain) :]
+    return f"{scheme}://{_quoted(user)}{colon}{_quoted(password)}{at}{hosts}{tail}"
+
+
+def is_readable(address: str) -> bool:
+    """Return whether an address of a proxy has a host, and is cut where that was meant."""
+    _, found, rest = address.partition("://")
+    rest = rest if found else address
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    try:
+        parts = urlsplit(f"//{place}")
+        _ = parts.port
+    except ValueError:
+        return False
+    return bool(parts.hostname) and "@" not in rest.removeprefix(place)
+
+
+def masked(address: str) -> str:
+    """Return an address as people may see it: without all that stands before its last `@`."""
+    scheme, found, rest = address.partition("://")
+    if "@" not in address:
+        return address
+    return f"{scheme}://…@{rest.rpartition('@')[2]}" if found else f"…@{address.rpartition('@')[2]}"
+
+
 def secrets_in(address: str) -> list[str]:
-    """Return the passwords that an address holds, as they are written there and as they are."""
-    service = Service.read(address)
-    parts = urlsplit(service.example if service else address)
-    held = [parts.password, *([service.logins.get("password")] if service else [])]
-    return [text for secret in held if secret for text in {secret, unquote(secret)}]
+    """Return the passwords that an address holds, as they are written there and as they are.
+
+    It may be of anything, such as of a proxy, and be written wrongly.
+    """
+    _, _, rest = address.partition("://")
+    parameters = _PARAMETERS.search(rest)
+    login = (rest[: parameters.start()] if parameters else rest).rpartition("@")[0]
+    held = [login.partition(":")[2]]
+    if parameters:
+        said = parse_qsl(rest[parameters.start() + 1 :])
+        held += [value for name, value in said if "password" in name]
+    forms = dict.fromkeys(
+        form
+        for secret in held
+        # Where an address is cut in the wrong place, its reader quotes a piece.
+        for form in (secret, unquote(secret), _quoted(secret), *re.split("[/?#@:]", secret))
+        if form
+    )
+    return list(forms)
+
+
+def _quoted(text: str) -> str:
+    parts = re.split("(%[0-9A-Fa-f]{2})", text)
+    return "".join(
+        part if number % 2 else quote(part, safe="") for number, part in enumerate(parts)
+    )
 
 
 def _host(text: str) -> tuple[str, int]:

@@ -3,12 +3,16 @@
 import logging
 import sys
 from typing import Any
+from urllib.request import getproxies
 
 import orjson
 import structlog
 
 from cloud.addresses import secrets_in
 from cloud.settings import Settings
+
+LEAST_SECRET = 3
+"""Letters of the shortest secret that is blanked."""
 
 QUIET = ("httpx", "httpcore", "telegram", "rq", "uvicorn.access")
 """Libraries whose chatter names addresses with tokens in them, or every job's arguments."""
@@ -73,7 +77,11 @@ class _Blanking:
         for address in (settings.redis_url, settings.queue_url):
             if address is not None:
                 secrets += secrets_in(address.get_secret_value())
-        self._secrets = [secret.encode() for secret in secrets if secret]
+        for plain in (settings.telegram_api_url, settings.public_url, *getproxies().values()):
+            secrets += secrets_in(plain or "")
+        # A shorter one stands in other words too; blanking those would give it away.
+        known = {secret.encode() for secret in secrets if len(secret) >= LEAST_SECRET}
+        self._secrets = sorted(known, key=len, reverse=True)
 
     def __call__(self, _logger: Any, _method: str, rendered: Any) -> bytes:
         line: bytes = rendered

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 from zoneinfo import ZoneInfo
 
 from pydantic import DirectoryPath, Field, SecretStr, field_validator, model_validator
@@ -50,8 +51,7 @@ class LogLevel(StrEnum):
 
 
 def _address_of_redis(value: SecretStr) -> SecretStr:
-    addresses.checked(value.get_secret_value())
-    return value
+    return SecretStr(addresses.checked(value.get_secret_value()))
 
 
 class Settings(BaseSettings):
@@ -365,8 +365,8 @@ class Settings(BaseSettings):
                 or f"{parts.scheme}://{parts.netloc}" != origin
             ):
                 raise ValueError(
-                    f"{origin} is not an origin: give https://host or https://host:port, with no "
-                    "path; a star is not taken, name each site"
+                    f"{addresses.masked(origin)} is not an origin: give https://host or "
+                    "https://host:port, with no path; a star is not taken, name each site"
                 )
         return value
 
@@ -378,7 +378,8 @@ class Settings(BaseSettings):
                 ipaddress.ip_network(proxy)
             except ValueError as error:
                 raise ValueError(
-                    f"{proxy} is neither an address nor a network such as 10.0.0.0/8"
+                    f"{addresses.masked(proxy)} is neither an address nor a network such as "
+                    "10.0.0.0/8"
                 ) from error
         return value
 
@@ -412,6 +413,18 @@ class Settings(BaseSettings):
             raise ValueError(
                 "telegram_webhook_secret needs CLOUD_PUBLIC_URL, where Telegram sends updates; "
                 "unset it for long polling"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _readable_proxies(self) -> Self:
+        # Telegram is reached through them; httpx would quote a piece of a proxy's password.
+        proxies = getproxies()
+        of_telegram = [proxies[kind] for kind in ("http", "https", "all") if proxies.get(kind)]
+        if self.telegram_token and not all(map(addresses.is_readable, of_telegram)):
+            raise ValueError(
+                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy. "
+                + addresses.HOW_TO_ENCODE
             )
         return self
 

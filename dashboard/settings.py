@@ -75,6 +75,15 @@ class Settings(BaseSettings):
             return init_settings, env_settings
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
 
+    @field_validator("api_url")
+    @classmethod
+    def _no_login(cls, url: AnyHttpUrl) -> AnyHttpUrl:
+        if url.username or url.password:
+            raise ValueError(
+                "it holds a user name or a password; leave them out: the key is enough"
+            )
+        return url
+
     @field_validator("api_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr) -> SecretStr:

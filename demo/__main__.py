@@ -14,6 +14,7 @@ from rich.panel import Panel
 from cloud.client import Client, ClientError
 from demo.stage import GATE, ROOT, Stage, StageError
 from demo.story import StoryError, play_out
+from edge.addresses import masked
 
 CLIP = ROOT / "demo" / "clip.mp4"
 PLAY_TIMEOUT_S = 120.0
@@ -25,7 +26,7 @@ def _where_to_look(stage: Stage, source: str) -> Panel:
     return Panel(
         f"[bold]The gate's screen[/bold]   {stage.dashboard_url}/?gate={GATE}\n"
         f"[bold]The API[/bold]             {stage.api_url}/docs\n"
-        f"[bold]The camera[/bold]          {source}\n"
+        f"[bold]The camera[/bold]          {masked(source)}\n"
         f"[bold]Kept under[/bold]          {stage.state}\n\n"
         "An admin key for the API lies in keys.json there. Ctrl-C ends everything.",
         title="Maskgate is running",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
 
+from training.addresses import for_ffmpeg, without_password
 from training.errors import SourceError
 from training.layouts import PICTURES, Pixels, read_picture
 
@@ -32,14 +32,6 @@ class Frame:
     picture: Pixels
     seconds: float
     position: str
-
-
-def without_password(text: str) -> str:
-    """An address without the user and password that it may hold."""
-    parts = urlsplit(text)
-    if "://" not in text or "@" not in parts.netloc:
-        return text
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 class Source:
@@ -73,7 +65,7 @@ class Source:
             )
         if not address and not device.exists():
             mend = "plug the camera in, or name another" if "/dev/" in str(device) else "check it"
-            raise SourceError(f"{device} does not exist; {mend}")
+            raise SourceError(f"{without_password(str(device))} does not exist; {mend}")
         self.live = address or device.is_char_device()
         self.flowing = True
         if not address and device.is_dir():
@@ -97,7 +89,7 @@ class Source:
         if "://" in text:
             limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
             capture = cv2.VideoCapture(
-                text, cv2.CAP_FFMPEG, [v for key in limits for v in (key, _TIMEOUT_MS)]
+                for_ffmpeg(text), cv2.CAP_FFMPEG, [v for key in limits for v in (key, _TIMEOUT_MS)]
             )
         elif self.live:
             capture = cv2.VideoCapture(int(text) if text.isdecimal() else text, cv2.CAP_V4L2)

@@ -56,6 +56,12 @@ class Connection:
         user_agent: str = USER_AGENT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        # HTTP has one header for both: a login would take the key's place.
+        if "@" in url.partition("://")[2]:
+            raise ValueError(
+                "the API's address holds a user name or a password; leave them out: who asks is"
+                " told by the key"
+            )
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._read_retries = read_retries

@@ -101,3 +101,35 @@ def test_the_page_names_every_variable_with_its_default() -> None:
     fields = Settings.model_fields
     assert sorted(rows) == sorted(f"CLOUD_{name.upper()}" for name in fields)
     assert all(field.description for field in fields.values())
+
+
+def test_a_proxy_that_cannot_be_read_is_refused_where_telegram_is_reached_through_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hush#whisper@proxy:3128")
+    assert Settings().telegram_token is None
+    with pytest.raises(ValidationError, match="HTTPS_PROXY") as caught:
+        Settings(telegram_token=SecretStr("123:abc"))
+    assert "hush" not in str(caught.value)
+    assert "whisper" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["CLOUD_REDIS_URL", "CLOUD_QUEUE_URL", "CLOUD_CORS_ORIGINS", "CLOUD_TRUSTED_PROXIES"],
+)
+def test_a_refused_address_is_not_quoted_with_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "https://me:hush@whisper@example.org/x")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "hush" not in str(caught.value)
+    assert "whisper" not in str(caught.value)
+
+
+def test_a_password_of_redis_with_reserved_characters_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLOUD_REDIS_URL", "redis://:p#/?@cache:6379/0")
+    assert Settings().redis_url.get_secret_value() == "redis://:p%23%2F%3F@cache:6379/0"

@@ -86,3 +86,14 @@ def _plain(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     return f"{default:g}" if isinstance(default, float) else str(default).rstrip("/")
+
+
+def test_an_address_with_a_password_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DASHBOARD_API_KEY", "mg_key")
+    for address in ("https://me:hush@cloud", "https://me:hu#sh@cloud", "https://hush@cloud"):
+        monkeypatch.setenv("DASHBOARD_API_URL", address)
+        with pytest.raises(SettingsInvalid, match="DASHBOARD_API_URL") as caught:
+            load_settings()
+        assert "hu" not in caught.value.what

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from tests.training.clips import clip, write_video
+from training.addresses import for_ffmpeg, without_password
 from training.errors import SourceError
-from training.frames import Source, without_password
+from training.frames import Source
 
 
 def test_a_video_gives_frames_with_their_time_and_leaves_out_what_comes_too_soon(
@@ -58,6 +59,31 @@ def test_a_source_that_cannot_be_read_is_named(
     (tmp_path / "torn.mp4").write_bytes(b"no video at all")
     with pytest.raises(SourceError, match=said):
         list(Source(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("rtsp://admin:S3cr#t$x@10.0.0.5:554/1", "rtsp://10.0.0.5:554/1"),
+        ("RTSP://admin:a/b?c@d@[::1]/1?channel=2&password=x", "rtsp://[::1]/1?channel=2"),
+        ("rtsp://camera/live/user=a&password=b?channel=1", "rtsp://camera/live?channel=1"),
+        ("http://camera/v?password=a@b", "http://…"),
+        ("rtsp://admin:S3cret", "rtsp://…"),
+        ("admin:S3cret@camera/1", "camera/1"),
+        ("/pictures/12:30@door", "/pictures/12:30@door"),
+        ("0", "0"),
+    ],
+)
+def test_a_source_is_named_without_its_secrets(text: str, name: str) -> None:
+    assert without_password(text) == name
+    assert without_password(name) == name
+
+
+def test_a_login_is_encoded_for_ffmpeg_where_it_is_clear() -> None:
+    assert for_ffmpeg("RTSP://admin:S3cr#t$x@h/1") == "rtsp://admin:S3cr%23t%24x@h/1"
+    assert for_ffmpeg("rtsp://admin:a%23b@h/1") == "rtsp://admin:a%23b@h/1"
+    assert for_ffmpeg("rtsp://10.0.0.5:554/live@main") == "rtsp://10.0.0.5:554/live@main"
+    assert for_ffmpeg("rtsp://camera/1") == "rtsp://camera/1"
 
 
 def test_a_password_is_told_to_nobody() -> None:

@@ -279,3 +279,10 @@ def test_what_is_left_out_of_a_change_stays(admin: Client) -> None:
     admin.change_gate(GATE, GateChange(name="Front"))
     (gate,) = [gate for gate in admin.list_gates() if gate.id == GATE]
     assert (gate.name, gate.pass_lifetime_s) == ("Front", 60)
+
+
+@pytest.mark.parametrize("url", ["https://me:hush@cloud", "https://me:hu#sh@cloud"])
+def test_an_address_with_a_password_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="told by the key") as caught:
+        Client(url)
+    assert "hu" not in str(caught.value)
