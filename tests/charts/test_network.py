@@ -111,6 +111,14 @@ def test_the_ingress_controllers_namespace_is_named_in_a_word() -> None:
     assert "pods of the namespace ingress-nginx" in notes(CLOUD, values)
 
 
+def test_the_router_of_openshift_leads_to_the_dashboard() -> None:
+    network = _of("openshift")
+    dashboard = network.component("dashboard")
+    assert network.reaches(pod("openshift-ingress"), dashboard, 8501)
+    assert not network.reaches(pod("openshift-monitoring"), dashboard, 8501)
+    assert network.reaches(pod("openshift-monitoring"), network.component("worker"), 9100)
+
+
 def test_named_clients_are_the_only_ones_besides_the_ingress() -> None:
     desk = pod("desk", app="desk")
     network = _network(

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from helm_python.errors import HelmError
 
-from tests.charts.rendering import CLOUD, EDGE, Scenario, of_kind, rendered
+from tests.charts.rendering import CLOUD, EDGE, Manifest, Scenario, named, of_kind, rendered
 
 CLOUD_AT: dict[str, Any] = {"cloud": {"url": "https://gate.example.org"}}
 
@@ -155,3 +156,38 @@ def test_a_container_has_room_for_redis_and_its_rewrite(most: str, limit: Any, f
     (least,) = re.findall("Give at least ([0-9]+Mi)", said)
     resources["limits"] = {"memory": least}
     assert rendered(CLOUD, values), "what is asked for is enough"
+
+
+def _emptied(values: Any) -> Any:
+    """Return the empty lists and maps of values as they read when comments alone follow."""
+    if isinstance(values, dict) and values:
+        below = {name: _emptied(value) for name, value in values.items()}
+        return {name: value for name, value in below.items() if value != {}}
+    return None if values in ([], {}) else {}
+
+
+def _but_secrets(manifests: list[Manifest]) -> list[Manifest]:
+    return [each for each in manifests if each["kind"] != "Secret"]
+
+
+def test_an_empty_list_or_map_may_be_left_blank() -> None:
+    defaults = yaml.safe_load((CLOUD / "values.yaml").read_text())
+    blank = _emptied(defaults)
+    assert blank["extraEnv"] is None
+    assert blank["networkPolicy"]["clients"] is None
+    assert _but_secrets(rendered(CLOUD, blank)) == _but_secrets(rendered(CLOUD, {}))
+    for parent in ("global", "dashboard.login"):
+        values: dict[str, Any] = {}
+        place = values
+        *above, last = parent.split(".")
+        for name in above:
+            place = place.setdefault(name, {})
+        place[last] = None
+        assert _but_secrets(rendered(CLOUD, values)) == _but_secrets(rendered(CLOUD, {}))
+
+
+def test_what_earlier_charts_said_by_default_counts_as_nothing_said() -> None:
+    external = {"redis": {"mode": "external", "external": {"url": "rediss://redis.data:16380"}}}
+    before = {"networkPolicy": {"redisPorts": [6379, 6380, 26379], "mailPort": 587}}
+    policy = named(rendered(CLOUD, {**external, **before}), "NetworkPolicy", "cloud-to-redis")
+    assert policy["spec"]["egress"] == [{"ports": [{"port": 16380, "protocol": "TCP"}]}]

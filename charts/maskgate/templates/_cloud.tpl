@@ -29,7 +29,7 @@
 {{/* Environment of every process of the cloud. Takes (dict "root" $ "of" .Values.api). */}}
 {{- define "maskgate.cloudEnv" -}}
 {{- $own := include "maskgate.cloudOwnEnv" .root | fromYamlArray -}}
-{{- include "maskgate.variables" (list $own .root.Values.extraEnv (default list .of.extraEnv)) -}}
+{{- include "maskgate.variables" (list $own (default (list) .root.Values.extraEnv) (default (list) .of.extraEnv)) -}}
 {{- end }}
 
 {{- define "maskgate.cloudOwnEnv" -}}
@@ -50,7 +50,7 @@
 
 {{- define "maskgate.cloudEnvFrom" -}}
 - configMapRef: {name: {{ include "maskgate.fullname" .root }}-settings}
-{{- with concat .root.Values.extraEnvFrom (default list .of.extraEnvFrom) }}
+{{- with concat (default (list) .root.Values.extraEnvFrom) (default (list) .of.extraEnvFrom) }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -104,7 +104,7 @@
     items:
       - {key: {{ .root.Values.redis.external.caKey }}, path: ca.crt}
 {{- end }}
-{{- with concat .root.Values.extraVolumes (default list .of.extraVolumes) }}
+{{- with concat (default (list) .root.Values.extraVolumes) (default (list) .of.extraVolumes) }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -114,14 +114,14 @@
 {{- if and (eq .root.Values.redis.mode "external") .root.Values.redis.external.caSecret }}
 - {name: redis-ca, mountPath: /etc/maskgate/redis-ca, readOnly: true}
 {{- end }}
-{{- with concat .root.Values.extraVolumeMounts (default list .of.extraVolumeMounts) }}
+{{- with concat (default (list) .root.Values.extraVolumeMounts) (default (list) .of.extraVolumeMounts) }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
 {{/* Restart pods when what they read at start has changed. */}}
 {{- define "maskgate.podAnnotations" -}}
-checksum/settings: {{ toYaml (list .root.Values.settings .root.Values.redis.mode (omit .root.Values.redis.external "queueUrl") .root.Values.telegram .root.Values.smtp) | sha256sum | trunc 16 }}
+checksum/settings: {{ toYaml (list (default (dict) .root.Values.settings) .root.Values.redis.mode (omit .root.Values.redis.external "queueUrl") .root.Values.telegram .root.Values.smtp) | sha256sum | trunc 16 }}
 {{- with .of.podAnnotations }}
 {{ toYaml . }}
 {{- end }}

@@ -1,11 +1,11 @@
 {{/* Host names under which browsers reach the dashboard, as JSON. */}}
 {{- define "maskgate.dashboardHosts" -}}
-{{- $hosts := concat (list "localhost" "127.0.0.1") .Values.dashboard.hosts -}}
+{{- $hosts := concat (list "localhost" "127.0.0.1") (default (list) .Values.dashboard.hosts) -}}
 {{- if .Values.ingress.enabled -}}
 {{- range include "maskgate.ingressHosts" .Values.ingress.dashboard | fromJsonArray -}}{{- $hosts = append $hosts .host -}}{{- end -}}
 {{- end -}}
 {{- if .Values.gateway.enabled -}}
-{{- $hosts = concat $hosts .Values.gateway.dashboardHostnames -}}
+{{- $hosts = concat $hosts (default (list) .Values.gateway.dashboardHostnames) -}}
 {{- end -}}
 {{- uniq $hosts | toJson -}}
 {{- end }}

@@ -1,7 +1,7 @@
 {{/* Takes (dict "root" $ "image" .Values.image). A registry that is said for all images wins. */}}
 {{- define "maskgate.image" -}}
 {{- $name := .image.repository -}}
-{{- $registry := default .image.registry .root.Values.global.imageRegistry -}}
+{{- $registry := default .image.registry (default (dict) .root.Values.global).imageRegistry -}}
 {{- if $registry -}}{{- $name = printf "%s/%s" (trimSuffix "/" $registry) $name -}}{{- end -}}
 {{- if .image.digest -}}
 {{- printf "%s@%s" $name .image.digest -}}
@@ -13,7 +13,7 @@
 {{/* Secrets to pull images with, each as {name: …}; they may be said as names or so. */}}
 {{- define "maskgate.pullSecrets" -}}
 {{- $names := list -}}
-{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets -}}
+{{- range concat (default (list) (default (dict) .Values.global).imagePullSecrets) (default (list) .Values.imagePullSecrets) -}}
 {{- $names = append $names (ternary . (dict "name" .) (kindIs "map" .)) -}}
 {{- end -}}
 {{- with uniq $names -}}

@@ -1,6 +1,11 @@
 {{/* The log-in in front of the dashboard: a container of its pod, the only one that listens beyond the pod. */}}
+{{- define "maskgate.loginKind" -}}
+{{- $said := (default (dict) .Values.dashboard.login).kind -}}
+{{- ternary (default "none" $said) "none" .Values.dashboard.enabled -}}
+{{- end }}
+
 {{- define "maskgate.loginEnabled" -}}
-{{- if and .Values.dashboard.enabled (ne .Values.dashboard.login.kind "none") }}yes{{ end -}}
+{{- if ne (include "maskgate.loginKind" .) "none" }}yes{{ end -}}
 {{- end }}
 
 {{- define "maskgate.loginPort" -}}

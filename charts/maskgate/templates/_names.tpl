@@ -54,7 +54,7 @@ Takes (dict "root" $ "component" "api" "of" .Values.api).
 {{- define "maskgate.podLabels" -}}
 {{- $own := include "maskgate.selector" . | fromYaml -}}
 {{- $of := default (dict) .of -}}
-{{- $said := merge (dict) (default (dict) $of.podLabels) .root.Values.podLabels .root.Values.commonLabels -}}
+{{- $said := merge (dict) (default (dict) $of.podLabels) (default (dict) .root.Values.podLabels) (default (dict) .root.Values.commonLabels) -}}
 {{- toYaml (merge $own $said (dict "app.kubernetes.io/part-of" "maskgate")) -}}
 {{- end }}
 
@@ -64,7 +64,7 @@ Takes (dict "root" $ "component" "api" "of" .Values.api).
 {{- $_ := set $own "app.kubernetes.io/managed-by" .root.Release.Service -}}
 {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
 {{- $about := dict "app.kubernetes.io/part-of" "maskgate" "app.kubernetes.io/version" .root.Chart.AppVersion -}}
-{{- toYaml (merge $own (default (dict) .labels) .root.Values.commonLabels $about) -}}
+{{- toYaml (merge $own (default (dict) .labels) (default (dict) .root.Values.commonLabels) $about) -}}
 {{- end }}
 
 {{/*
@@ -76,7 +76,7 @@ maps, which win over those that all objects have.
 {{- with .root.Values.namespaceOverride -}}
 {{- $_ := set $metadata "namespace" . -}}
 {{- end -}}
-{{- with merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations -}}
+{{- with merge (dict) (default (dict) .annotations) (default (dict) .root.Values.commonAnnotations) -}}
 {{- $_ := set $metadata "annotations" . -}}
 {{- end -}}
 {{- toYaml $metadata -}}

@@ -50,7 +50,7 @@ metadata: {{- include "maskgate.metadata" (dict "root" .root "component" .compon
 
 {{/* Who may open the dashboard: nobody, unless somebody is named. */}}
 {{- define "maskgate.dashboardClients" -}}
-{{- with concat .Values.networkPolicy.clients .Values.networkPolicy.dashboardClients }}
+{{- with concat (default (list) .Values.networkPolicy.clients) (default (list) .Values.networkPolicy.dashboardClients) }}
 {{- toYaml . }}
 {{- end }}
 {{- include "maskgate.ingressNamespaces" . }}
@@ -74,8 +74,10 @@ a Service of type {{ .Values.dashboard.service.type }} (dashboard.service.type)
 {{- $names := .names -}}
 {{- $values := list -}}
 {{- with .root.Values -}}
-{{- range concat .extraEnv .api.extraEnv .worker.extraEnv .bot.extraEnv -}}
+{{- range list . .api .worker .bot -}}
+{{- range .extraEnv -}}
 {{- if and (has (upper .name) $names) .value -}}{{- $values = append $values .value -}}{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $values -}}

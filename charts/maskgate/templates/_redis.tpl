@@ -21,9 +21,16 @@ maxmemory {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* The ports that a value says; those that earlier charts said by default count as nothing said. */}}
+{{- define "maskgate.saidRedisPorts" -}}
+{{- $whole := list -}}
+{{- range .Values.networkPolicy.redisPorts -}}{{- $whole = append $whole (int .) -}}{{- end -}}
+{{- ternary (list) $whole (eq (join "," $whole) "6379,6380,26379") | toJson -}}
+{{- end }}
+
 {{/* Where the address of an external Redis is in a Secret alone, its port cannot be known here. */}}
 {{- define "maskgate.redisPortsAreGuessed" -}}
-{{- if and (eq .Values.redis.mode "external") (not .Values.networkPolicy.redisPorts) -}}
+{{- if and (eq .Values.redis.mode "external") (not (include "maskgate.saidRedisPorts" . | fromJsonArray)) -}}
 {{- with .Values.redis.external -}}
 {{- if or (not .url) (and .queueUrlKey (not .queueUrl)) (contains "+sentinel://" .url) (contains "+sentinel://" .queueUrl) }}yes{{ end -}}
 {{- end -}}
@@ -33,7 +40,7 @@ maxmemory {{ . }}
 {{/* Ports of an external Redis, of that of its queue, and of Sentinels, as a JSON list. */}}
 {{- define "maskgate.redisPorts" -}}
 {{- $usual := list 6379 6380 26379 -}}
-{{- $ports := .Values.networkPolicy.redisPorts -}}
+{{- $ports := include "maskgate.saidRedisPorts" . | fromJsonArray -}}
 {{- if not $ports -}}
 {{- with .Values.redis.external -}}
 {{- $ports = ternary (include "maskgate.redisUrlPorts" .url | fromJsonArray) $usual (ne .url "") -}}
