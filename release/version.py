@@ -15,24 +15,29 @@ SEMANTIC: Final = r"\d+\.\d+\.\d+(?:-[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?"
 """A version of Semantic Versioning (https://semver.org), without the build metadata that the tag of
 an image cannot hold."""
 
-IMAGE: Final = (
-    r"maskgate/(?:cloud|dashboard|edge):"
-    r"(\d+\.\d+\.\d+(?:-(?!amd64|arm64|gpu)[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?)"
-)
-"""An image of ours with its tag, which may go on with a platform or a variant."""
+TAG: Final = r"(\d+\.\d+\.\d+(?:-(?!amd64|arm64|gpu)[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?)"
+"""The version in the tag of an image, which may go on with a platform or a variant."""
+
+ARTEFACT: Final = rf"maskgate/(?:cloud|dashboard|edge|charts/[a-z-]+):{TAG}"
+"""An image or a chart of ours with its tag."""
 
 PLACES: Final[tuple[tuple[str, str], ...]] = (
     ("pyproject.toml", r'^version = "(.+)"$'),
     ("edge/__init__.py", r'^__version__ = "(.+)"$'),
     ("charts/*/Chart.yaml", r'^version: "?([^"\n]+?)"?$'),
     ("charts/*/Chart.yaml", r'^appVersion: "?([^"\n]+?)"?$'),
-    ("*.md", IMAGE),
-    ("docs/*.md", IMAGE),
+    ("*.md", ARTEFACT),
+    ("docker/*.md", ARTEFACT),
+    ("docs/*.md", ARTEFACT),
+    ("docs/*.md", rf"\bimage\.tag={TAG}"),
     ("docs/*.md", rf"MASKGATE_VERSION=({SEMANTIC})"),
     ("docs/*.md", rf"--version ({SEMANTIC})"),
-    ("docker/*.md", IMAGE),
+    ("docs/*.md", rf"refs/tags/v({SEMANTIC})"),
 )
 """Files, as glob patterns, and what surrounds the version in them. The others follow the first."""
+
+MUST_SAY: Final = (".toml", ".py", "Chart.yaml")
+"""Endings of files that are broken where they do not say the version."""
 
 
 class ReleaseError(Exception):
@@ -72,7 +77,7 @@ def mentions(root: Path = ROOT) -> Iterator[Mention]:
             for text in [file.read_text()]
             for match in re.finditer(said, text, re.MULTILINE)
         ]
-        if not pattern.endswith(".md") and {each.file for each in found} != {
+        if pattern.endswith(MUST_SAY) and {each.file for each in found} != {
             file.relative_to(root) for file in files or [root / pattern]
         }:
             raise ReleaseError(f"{pattern} does not say the version as a line like {said}")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from helm_python.errors import HelmError
 
+from release.version import project_version
 from tests.charts.rendering import EDGE, rendered, texts
 
 CLOUD_AT: dict[str, Any] = {"cloud": {"url": "https://gate.example.org"}}
@@ -46,7 +47,7 @@ def test_each_door_is_told_of_its_node_its_code_and_its_examination() -> None:
         ({"doors": {"a": {"state": {"kind": "emptyDir"}}}}, ["doors.a", "loses its key"]),
         ({"camera": {"url": "rtsp://10.0.0.7/1"}}, ["camera.kind=resource", "network"]),
         ({"hostNetwork": True}, ["9100", "metrics.port"]),
-        ({"settings": {"EDGE_INFERENCE_DEVICE": "GPU.0"}}, ["image.tag=0.1.0-gpu"]),
+        ({"settings": {"EDGE_INFERENCE_DEVICE": "GPU.0"}}, [f"image.tag={project_version()}-gpu"]),
         ({"cloud": {"url": "http://gate.example.org"}}, ["unencrypted"]),
         ({"cloud": {"url": "https://maskgate-api.gates.svc"}}, ["port 443 is open", "8000"]),
     ],
@@ -63,7 +64,10 @@ def test_what_will_surprise_is_said(values: dict[str, Any], words: list[str]) ->
         {"camera": {**BY_SECRET, "ports": [10554]}},
         {"camera": BY_SECRET, "networkPolicy": {"cameraPorts": [10554]}},
         {"camera": BY_SECRET, "networkPolicy": {"enabled": False}},
-        {"settings": {"EDGE_INFERENCE_DEVICE": "GPU"}, "image": {"tag": "0.1.0-gpu"}},
+        {
+            "settings": {"EDGE_INFERENCE_DEVICE": "GPU"},
+            "image": {"tag": "1.2.3-gpu"},
+        },
         {"hostNetwork": True, "metrics": {"port": 9464}},
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from helm_python.errors import HelmError
 
+from release.version import project_version
 from tests.charts.rendering import (
     EDGE,
     Manifest,
@@ -131,7 +132,7 @@ def test_an_image_is_the_door_s_own_and_from_one_registry() -> None:
     assert {name: container["image"] for name, (container, _) in seen.items()} == {
         "front": f"{at}:0.2.0-rc.1",
         "back": f"{at}@{digest}",
-        "yard": f"{at}:0.1.0",
+        "yard": f"{at}:{project_version()}",
     }
     assert {name: container["imagePullPolicy"] for name, (container, _) in seen.items()} == {
         "front": "IfNotPresent",
@@ -145,7 +146,9 @@ def test_an_image_is_the_door_s_own_and_from_one_registry() -> None:
 def test_a_chart_around_this_one_may_hand_down_more() -> None:
     values = {"imageRegistry": "registry.example.org", "storageClass": "fast"}
     spec = _one(**{"global": values})
-    assert spec["containers"][0]["image"] == "registry.example.org/maskgate/edge:0.1.0"
+    assert (
+        spec["containers"][0]["image"] == f"registry.example.org/maskgate/edge:{project_version()}"
+    )
 
 
 def test_a_tag_of_a_door_counts_where_all_have_a_digest() -> None:

@@ -6,6 +6,7 @@ import pytest
 from helm_python.errors import HelmError
 
 from cloud import addresses
+from release.version import project_version
 from tests.charts.network import Network, outside
 from tests.charts.network import pod as pod_of
 from tests.charts.rendering import (
@@ -115,8 +116,8 @@ def test_every_image_comes_from_the_registry_that_is_said_for_all() -> None:
         images |= {container["image"] for container in containers(pod)}
     at = "registry.inside.example.org/mirror"
     assert images == {
-        f"{at}/maskgate/cloud:0.1.0",
-        f"{at}/maskgate/dashboard:0.1.0",
+        f"{at}/maskgate/cloud:{project_version()}",
+        f"{at}/maskgate/dashboard:{project_version()}",
         f"{at}/oauth2-proxy/oauth2-proxy:v7.15.3",
         f"{at}/redis:7-bookworm",
     }

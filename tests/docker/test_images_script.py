@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from release.version import project_version
+
 ROOT = Path(__file__).parents[2]
 BASE = "python:3.11-slim-bookworm"
 OWN = f"{BASE}-arm64"
@@ -180,7 +182,11 @@ def test_a_base_that_cannot_be_had_is_named_with_the_mend(engine: Engine) -> Non
 def test_a_size_is_told_where_buildkit_keeps_no_base(engine: Engine) -> None:
     engine.has("buildx")
     done = engine.run(PLATFORM="linux/arm64")
-    assert done.stdout.splitlines()[-1].split() == ["maskgate/edge:0.1.0-test", "100", "?"]
+    assert done.stdout.splitlines()[-1].split() == [
+        f"maskgate/edge:{project_version()}-test",
+        "100",
+        "?",
+    ]
     engine.holds({})
     engine.has("registry")
     assert engine.run().stdout.splitlines()[-1].split()[1:] == ["100", "0"]
