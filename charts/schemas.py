@@ -504,4 +504,6 @@ def edge_chart() -> Mapping[str, Schema]:
         "networkPolicy.cloudPorts": _PORTS,
         "networkPolicy.cameras": _PEERS,
         "networkPolicy.cameraPorts": _PORTS,
+        "networkPolicy.proxy": _PEERS,
+        "networkPolicy.proxyPorts": _PORTS,
     }

@@ -9,6 +9,7 @@ from release.version import project_version
 from tests.charts.rendering import EDGE, rendered, texts
 
 CLOUD_AT: dict[str, Any] = {"cloud": {"url": "https://gate.example.org"}}
+BY_KEY = {"secretKeyRef": {"name": "proxy", "key": "url"}}
 BY_SECRET = {"kind": "network", "existingSecret": "cameras"}
 
 
@@ -46,6 +47,10 @@ def test_each_door_is_told_of_its_node_its_code_and_its_examination() -> None:
         ({"state": {"kind": "emptyDir"}}, ["doors.main", "loses its key"]),
         ({"doors": {"a": {"state": {"kind": "emptyDir"}}}}, ["doors.a", "loses its key"]),
         ({"camera": {"url": "rtsp://10.0.0.7/1"}}, ["camera.kind=resource", "network"]),
+        (
+            {"extraEnv": [{"name": "HTTPS_PROXY", "valueFrom": BY_KEY}]},
+            ["doors.main", "HTTPS_PROXY", "networkPolicy.proxyPorts"],
+        ),
         ({"hostNetwork": True}, ["9100", "metrics.port"]),
         ({"settings": {"EDGE_INFERENCE_DEVICE": "GPU.0"}}, [f"image.tag={project_version()}-gpu"]),
         ({"cloud": {"url": "http://gate.example.org"}}, ["unencrypted"]),

@@ -115,6 +115,36 @@ def test_pictures_by_udp_are_let_through_where_the_edge_asks_for_them() -> None:
         ]
 
 
+def test_a_proxy_is_reached_at_the_port_of_its_variable() -> None:
+    rule = _policy(objects_of("maskgate-edge", "per-door"), "doors-to-proxy")
+    assert rule == {
+        "ports": [{"port": 3128, "protocol": "TCP"}],
+        "to": [{"ipBlock": {"cidr": "10.0.9.1/32"}}],
+    }
+    (more,) = named(objects_of("maskgate-edge", "per-door"), "NetworkPolicy", "doors-to-others")[
+        "spec"
+    ]["egress"]
+    assert more["ports"] == [{"port": 123, "protocol": "UDP"}]
+    for name, value, port in (
+        ("https_proxy", "http://[fd00::9]:8080", 8080),
+        ("ALL_PROXY", "socks5://proxy.inside", 1080),
+        ("ALL_PROXY", "socks5h://proxy.inside:9050", 9050),
+        ("HTTP_PROXY", "http://proxy.inside/", 80),
+    ):
+        manifests = _door(extraEnv=[{"name": name, "value": value}])
+        assert _ports(manifests, "doors-to-proxy") == {(port, "TCP")}
+    reference = {"secretKeyRef": {"name": "proxy", "key": "url"}}
+    unseen = [{"name": "HTTPS_PROXY", "valueFrom": reference}]
+    told = _door(extraEnv=unseen, networkPolicy={"proxyPorts": [3128]})
+    assert _ports(told, "doors-to-proxy") == {(3128, "TCP")}
+
+
+def test_a_proxy_s_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(HelmError, match="HTTPS_PROXY with a password") as refused:
+        _door(extraEnv=[{"name": "HTTPS_PROXY", "value": "http://me:hush@proxy:3128"}])
+    assert "hush" not in str(refused.value)
+
+
 def test_dns_is_asked_where_and_at_the_port_that_is_said() -> None:
     usual = _policy(_door(), "doors-to-dns")
     assert usual["ports"] == [

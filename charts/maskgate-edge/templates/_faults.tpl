@@ -38,6 +38,8 @@ What is wrong with one door, one sentence a line; empty: nothing. Takes (dict "r
 {{ $at }}: extraEnv has EDGE_SOURCE, which the chart sets: use camera.kind, with camera.existingSecret for an address with a password
 {{- else if eq .name "EDGE_ENROLMENT_CODE" }}
 {{ $at }}: extraEnv has EDGE_ENROLMENT_CODE: whoever reads the pod would read the code; use enrolment.existingSecret
+{{- else if and (regexMatch "^(?i)(https?|all)_proxy$" .name) (contains "@" (default "" .value)) }}
+{{ $at }}: extraEnv has {{ .name }} with a password in it, which whoever may read pods could read: take it by valueFrom from a Secret
 {{- else if has .name $set }}
 {{ $at }}: extraEnv has {{ .name }}, which the chart sets itself: remove it
 {{- else if hasKey $door.settings .name }}

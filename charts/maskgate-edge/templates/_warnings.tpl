@@ -16,6 +16,11 @@ Takes (dict "root" $ "name" … "door" (merged)).
 {{- if and (ne $camera.kind "network") (or $camera.url $camera.existingSecret) }}
 {{ $at }}: camera.kind={{ $camera.kind }}, so the camera's address is not used. Set camera.kind=network for it.
 {{- end -}}
+{{- range $door.extraEnv -}}
+{{- if and (regexMatch "^(?i)(https?|all)_proxy$" .name) .valueFrom $values.networkPolicy.enabled (not $door.hostNetwork) (not $values.networkPolicy.proxyPorts) }}
+{{ $at }}: the port in {{ .name }} cannot be seen here. Name it in networkPolicy.proxyPorts.
+{{- end -}}
+{{- end -}}
 {{- if and $door.hostNetwork (eq (int $door.metrics.port) 9100) }}
 {{ $at }}: hostNetwork with port 9100, which node-exporter uses on many nodes: a door that cannot have it does not start. Choose metrics.port.
 {{- end -}}
