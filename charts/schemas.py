@@ -494,6 +494,8 @@ def edge_chart() -> Mapping[str, Schema]:
     )
     return {
         **either,
+        "global.imagePullSecrets": _PULL_SECRETS,
+        "imagePullSecrets": _PULL_SECRETS,
         "doors": _by_id({**door, "type": ["object", "null"]}),
         **{f"camera.{name}": schema for name, schema in _CAMERA.items()},
         **{f"enrolment.{name}": schema for name, schema in _ENROLMENT.items()},

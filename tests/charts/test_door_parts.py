@@ -143,6 +143,13 @@ def test_an_image_is_the_door_s_own_and_from_one_registry() -> None:
         assert spec["imagePullSecrets"] == [{"name": "inside"}, {"name": "doors"}]
 
 
+def test_secrets_of_registries_are_said_as_names_or_as_kubernetes_does() -> None:
+    spec = _one(
+        imagePullSecrets=["a", {"name": "b"}], **{"global": {"imagePullSecrets": [{"name": "a"}]}}
+    )
+    assert spec["imagePullSecrets"] == [{"name": "a"}, {"name": "b"}]
+
+
 def test_a_chart_around_this_one_may_hand_down_more() -> None:
     values = {"imageRegistry": "registry.example.org", "storageClass": "fast"}
     spec = _one(**{"global": values})

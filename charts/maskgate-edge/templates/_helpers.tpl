@@ -103,6 +103,17 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end }}
 
+{{/* Secrets to pull images with, each as {name: …}; they may be said as names or so. */}}
+{{- define "maskgate-edge.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets -}}
+{{- $names = append $names (ternary . (dict "name" .) (kindIs "map" .)) -}}
+{{- end -}}
+{{- with uniq $names -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end }}
+
 {{- define "maskgate-edge.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "maskgate-edge.fullname" .) .Values.serviceAccount.name -}}
