@@ -12,9 +12,11 @@ from tests.charts.network import pod as pod_of
 from tests.charts.rendering import (
     CLOUD,
     Manifest,
+    Scenario,
     containers,
     environment,
     named,
+    notes,
     objects_of,
     of_kind,
     pods,
@@ -274,3 +276,7 @@ def test_with_secrets_that_are_there_none_is_made_and_each_is_a_file() -> None:
         for container in containers(pod):
             assert not {"CLOUD_REDIS_URL", "CLOUD_QUEUE_URL"} & set(environment(container))
     assert of_kind(manifests, "Job") == [], "the dashboard's key was made by hand"
+    values = Scenario(CLOUD, "existing-secrets").values
+    assert "dashboard.apiKey.register=true" in notes(CLOUD, values)
+    values["dashboard"]["apiKey"]["register"] = True
+    assert "dashboard.apiKey.register" not in notes(CLOUD, values)
