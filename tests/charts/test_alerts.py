@@ -309,6 +309,20 @@ def test_the_notes_say_where_alerts_were_asked_for_and_nothing_is_read(
     assert "monitoring.rules.enabled" not in said({})
 
 
+def test_values_of_the_last_release_give_the_same_alerts() -> None:
+    """`helm upgrade --reuse-values` brings no default of a value that is new."""
+    new = {"selectors": None, "backupAfterSeconds": None}
+    reused = merged(SWITCHED_ON, {"monitoring": {"rules": new}})
+    assert _alerts(CLOUD, reused) == _alerts(CLOUD, SWITCHED_ON)
+    new_of_doors = {"monitoring": {"rules": {"selector": None}}}
+    assert _alerts(EDGE, merged(DOORS, new_of_doors)) == _alerts(EDGE, DOORS)
+    unread = merged(reused, {"monitoring": {"enabled": False}})
+    assert {rule["alert"] for rule in _alerts(CLOUD, unread)} == {
+        "MaskgateBackupIsOld",
+        "MaskgateRedisDiskFills",
+    }
+
+
 def test_an_object_without_rules_is_not_made() -> None:
     values = merged(
         SWITCHED_ON,
