@@ -3,8 +3,12 @@
 A command imports what it alone needs when it runs: `keys` should not wait for Telegram's library.
 """
 
+import sys
+
+import structlog
 import typer
 
+from cloud import logs
 from cloud.commands import (
     accounts,
     contents,
@@ -17,6 +21,8 @@ from cloud.commands import (
     redis,
     rehearsal,
 )
+
+log = structlog.get_logger("cloud")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,5 +67,32 @@ for name, noun in (
 ):
     app.add_typer(noun.app, name=name)
 
+SERVES = frozenset({"api", "worker", "bot", "redis"})
+"""Commands that run until they are stopped, and whose output is a log."""
+
+
+def main() -> None:
+    """Run the command line.
+
+    All that a process that serves writes is JSON: what is wrong with its settings and options too,
+    unless a person reads that at a terminal.
+    """
+    arguments = sys.argv[1:]
+    if not SERVES.intersection(arguments[:1]) or "--help" in arguments or sys.stderr.isatty():
+        app()
+    logs.start_without_settings()
+    try:
+        code = app(standalone_mode=False)
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if code is None:
+            log.critical("uncaught_error", exc_info=error)
+            code = 1
+        else:  # of the command line: an option that there is not, or a value that it does not take
+            said = getattr(error, "format_message", error.__str__)()
+            log.error("command_refused", problem=said)  # noqa: TRY400 (a sentence says it all)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    app()
+    main()

@@ -234,7 +234,7 @@ def _again(desk: Desk, delivery: Delivery, error: DeliveryPostponed) -> Retry | 
             _settled(desk, delivery, Settled(DeliveryStatus.FAILED, why))
             return None
         case retries.Again(wait_s):
-            log.warning("delivery postponed", reason=reason, wait_s=wait_s)
+            log.warning("delivery_postponed", reason=reason, wait_s=wait_s)
             until = now + timedelta(seconds=wait_s)
             held = isinstance(error, DeliveryThrottled) and delivery.channel is Channel.TELEGRAM
             what = "this chat waits until" if held else "tried again at"
@@ -259,5 +259,5 @@ def _settle(desk: Desk, delivery_id: str, settled: Settled) -> bool:
         )
     )
     if now_settled:
-        log.info("delivery settled", status=settled.status.value, detail=settled.detail)
+        log.info("delivery_settled", status=settled.status.value, detail=settled.detail)
     return now_settled

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import redis
-import structlog
 from rq import Queue
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
+from cloud import absence
 from cloud.store import Store
-
-log = structlog.get_logger("cloud.worker")
 
 LATE_LOCK_S: Final = 10
 """How long the lock outlives a scheduler that was killed: so long, late jobs wait for another."""
@@ -78,8 +76,10 @@ class LateJobs:
             try:
                 scheduler.turn()
             except redis.RedisError as error:
-                log.warning("late jobs wait: the store is away", error=str(error))
+                absence.of_the_store.noticed("late jobs", error)
+            else:
+                absence.of_the_store.over("late jobs")
         try:
             scheduler.stop()  # type: ignore[no-untyped-call]
-        except redis.RedisError as error:
-            log.warning("the lock on late jobs runs out by itself", error=str(error))
+        except redis.RedisError as error:  # the lock on late jobs runs out by itself
+            absence.of_the_store.noticed("late jobs", error)

@@ -1,21 +1,29 @@
 """Structured logs: one JSON object a line on stderr, with the event's id wherever there is one."""
 
+import json
 import logging
 import sys
-from typing import Any
+import threading
+from types import TracebackType
+from typing import Any, Final
 from urllib.request import getproxies
 
 import orjson
 import structlog
 
 from cloud.addresses import secrets_in
-from cloud.settings import Settings
+from cloud.settings import LogLevel, Settings
 
-LEAST_SECRET = 3
+log = structlog.get_logger("cloud")
+
+LEAST_SECRET: Final = 3
 """Letters of the shortest secret that is blanked."""
 
-QUIET = ("httpx", "httpcore", "telegram", "rq", "uvicorn.access")
+QUIET: Final = ("httpx", "httpcore", "telegram", "rq", "uvicorn.access", "apscheduler", "stamina")
 """Libraries whose chatter names addresses with tokens in them, or every job's arguments."""
+
+LIBRARY_MESSAGE: Final = "library_message"
+"""What the `event` of a library's line is; its text is in `message`."""
 
 
 def start(settings: Settings) -> None:
@@ -27,6 +35,20 @@ def start(settings: Settings) -> None:
     Secrets of the settings are blanked in every line, whoever writes it: python-telegram-bot, for
     one, quotes a token that Telegram has refused.
     """
+    _write_json(settings.log_level, _secrets_of(settings))
+
+
+def start_without_settings() -> None:
+    """Do the same before the settings are known: what is wrong with them is a line of the log."""
+    _write_json(LogLevel.INFO, [])
+
+
+def started() -> bool:
+    """Whether this process writes its log as JSON."""
+    return isinstance(structlog.get_config()["logger_factory"], structlog.BytesLoggerFactory)
+
+
+def _write_json(least: LogLevel, secrets: list[str]) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -35,22 +57,20 @@ def start(settings: Settings) -> None:
         structlog.processors.format_exc_info,
     ]
     rendered: list[structlog.typing.Processor] = [
-        structlog.processors.JSONRenderer(orjson.dumps),
-        _Blanking(settings),
+        structlog.processors.JSONRenderer(_json),
+        _Blanking(secrets),
     ]
     structlog.configure(
         processors=[*shared, *rendered],
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         # What is not written is not put together first.
-        wrapper_class=structlog.make_filtering_bound_logger(
-            getattr(logging, settings.log_level.value.upper())
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, least.value.upper())),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, _of_a_library],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *rendered,
@@ -60,28 +80,37 @@ def start(settings: Settings) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(settings.log_level.value.upper())
+    root.setLevel(least.value.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+    sys.unraisablehook = _unraisable
+
+
+def _secrets_of(settings: Settings) -> list[str]:
+    held = (settings.telegram_token, settings.telegram_webhook_secret, settings.smtp_password)
+    secrets = [secret.get_secret_value() for secret in held if secret is not None]
+    for address in (settings.redis_url, settings.queue_url):
+        if address is not None:
+            secrets += secrets_in(address.get_secret_value())
+    for plain in (settings.telegram_api_url, settings.public_url, *getproxies().values()):
+        secrets += secrets_in(plain or "")
+    # A shorter one stands in other words too; blanking those would give it away.
+    return [secret for secret in secrets if len(secret) >= LEAST_SECRET]
 
 
 class _Blanking:
     """The last processor: takes a finished line and blanks the secrets in it."""
 
-    def __init__(self, settings: Settings) -> None:
-        held = (settings.telegram_token, settings.smtp_password)
-        secrets = [secret.get_secret_value() for secret in held if secret is not None]
-        for address in (settings.redis_url, settings.queue_url):
-            if address is not None:
-                secrets += secrets_in(address.get_secret_value())
-        for plain in (settings.telegram_api_url, settings.public_url, *getproxies().values()):
-            secrets += secrets_in(plain or "")
-        # A shorter one stands in other words too; blanking those would give it away.
-        known = {secret.encode() for secret in secrets if len(secret) >= LEAST_SECRET}
-        self._secrets = sorted(known, key=len, reverse=True)
+    def __init__(self, secrets: list[str]) -> None:
+        # As it is, and as JSON writes it, where it has a quote or a backslash.
+        forms = {form for each in secrets for form in (each.encode(), _json(each)[1:-1])}
+        self._secrets = sorted(forms, key=len, reverse=True)
 
     def __call__(self, _logger: Any, _method: str, rendered: Any) -> bytes:
         line: bytes = rendered
@@ -90,5 +119,41 @@ class _Blanking:
         return line
 
 
+def _json(line: Any, default: Any = None) -> bytes:
+    """Return a line as JSON."""
+    try:
+        return orjson.dumps(line, default=default)
+    except TypeError:  # half a character, as in the name of a file; or a key that is no text
+        return json.dumps(line, default=default).encode()
+
+
 def _as_text(_logger: Any, _method: str, rendered: Any) -> str:
     return bytes(rendered).decode()
+
+
+def _of_a_library(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {**event, "event": LIBRARY_MESSAGE, "message": event["event"]}
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical("uncaught_error", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
+    name = failed.thread.name if failed.thread is not None else ""
+    error = failed.exc_value if failed.exc_value is not None else failed.exc_type()
+    log.critical(
+        "uncaught_error", thread=name, exc_info=(failed.exc_type, error, failed.exc_traceback)
+    )
+
+
+def _unraisable(failed: "sys.UnraisableHookArgs") -> None:
+    error = failed.exc_value if failed.exc_value is not None else failed.exc_type()
+    log.error(
+        "unraisable_error",
+        where=failed.err_msg or "exception ignored",
+        object=repr(failed.object),
+        exc_info=(failed.exc_type, error, failed.exc_traceback),
+    )

@@ -299,7 +299,7 @@ def serve(settings: Settings, scrape_s: float = SCRAPE_S) -> Callable[[], None]:
             "process on one machine needs a port of its own"
         ) from error
     server.RequestHandlerClass = _impatient(cast("type[Any]", server.RequestHandlerClass), scrape_s)
-    log.info("metrics served", port=server.server_port)
+    log.info("metrics_served", port=server.server_port)
 
     def end() -> None:
         server.shutdown()

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from cloud import announcements
+from cloud import absence, announcements
 from cloud.contract import Delivery, Device
 from cloud.errors import StoreError
 from cloud.settings import Settings
@@ -43,7 +43,9 @@ class Outlook:
             try:
                 look(self._store, self._after, now(), self._zone)
             except StoreError as error:
-                log.warning("nobody looks for silent devices: the store is away", error=str(error))
+                absence.of_the_store.noticed("outages", error)
+            else:
+                absence.of_the_store.over("outages")
 
 
 def look(store: Store, after: timedelta, at: datetime, zone: tzinfo = UTC) -> None:
@@ -61,11 +63,11 @@ def look(store: Store, after: timedelta, at: datetime, zone: tzinfo = UTC) -> No
             elif not is_silent:
                 told = _deliveries(store, device, silent[device.id], at, over=True, zone=zone)
                 if store.outages.end(device.id, told, at):
-                    log.info("device back", device_id=device.id, gate=device.gate)
+                    log.info("device_back", device_id=device.id, gate=device.gate)
         elif is_silent and not may_be_silent(device, devices, at):
             told = _deliveries(store, device, since, at, over=False, zone=zone)
             if store.outages.begin(device.id, since, told, at):
-                log.warning("device offline", device_id=device.id, gate=device.gate)
+                log.warning("device_offline", device_id=device.id, gate=device.gate)
         _follow_absence(store, device, at, is_silent=is_silent)
 
 

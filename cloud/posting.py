@@ -132,11 +132,11 @@ def drawn(desk: Desk, held: StoredPass) -> bytes | None:
     """Draw a pass's QR code and keep it; None where the pass has expired."""
     token = desk.store.passes.token(held.id)
     if token is None:
-        log.warning("pass expired before its code was drawn", pass_id=str(held.id))
+        log.warning("pass_expired_undrawn", pass_id=str(held.id))
         return None
     image = qr.png(qr.payload(token, desk.public_url))
     desk.store.passes.keep_qr(held, image, desk.clock())
-    log.info("code drawn", pass_id=str(held.id))
+    log.info("code_drawn", pass_id=str(held.id))
     return image
 
 

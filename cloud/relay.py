@@ -4,12 +4,9 @@ import threading
 from datetime import timedelta
 from typing import Final
 
-import structlog
-
+from cloud import absence
 from cloud.errors import StoreError
 from cloud.store import Store
-
-log = structlog.get_logger("cloud.relay")
 
 WAIT: Final = timedelta(seconds=1)
 """How long one look waits for a job; shorter than what Redis is given to answer."""
@@ -44,5 +41,7 @@ class Relay:
             try:
                 self._outbox.relay(WAIT)
             except StoreError as error:
-                log.warning("jobs wait in the outbox: a store is away", error=str(error))
+                absence.of_the_store.noticed("relay", error)
                 self._stop.wait(1.0)
+            else:
+                absence.of_the_store.over("relay")

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from cloud import absence
 from cloud.contract import KeyStatus
 from cloud.errors import StoreError
 from cloud.settings import Settings
@@ -104,7 +105,7 @@ class Upkeep:
                 if found:
                     log.warning("jobs_put_back", deliveries=found)
         except StoreError as error:
-            log.warning("nobody looks for lost jobs: the store is away", error=str(error))
+            absence.of_the_store.mention(error)
 
     def turn(self) -> bool:
         """Purge if it is time, and return whether that was done."""
@@ -112,13 +113,13 @@ class Upkeep:
             if not self._store.retention.claim(INTERVAL):
                 return False
         except StoreError as error:
-            log.warning("upkeep waits: the store is away", error=str(error))
+            absence.of_the_store.mention(error)
             return False
         try:
             purge(self._store, self._settings, actor=UPKEEP)
             warn_of_expiries(self._store, now())
         except StoreError as error:
-            log.warning("the purge broke off; it is done again", error=str(error))
+            log.warning("purge_interrupted", error=str(error))
             self._give_back()
             return False
         return True
@@ -127,4 +128,4 @@ class Upkeep:
         try:
             self._store.retention.release()
         except StoreError:
-            log.warning("the next purge is a day late: the store is away")
+            log.warning("purge_delayed")

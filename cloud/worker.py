@@ -6,7 +6,9 @@ the worker itself; it finishes the job in hand when it is told to stop. Mail and
 queue and a thread of their own: servers of other people's that hang keep no pass waiting.
 """
 
+import logging
 import math
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -17,7 +19,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import redis
-import stamina
 import structlog
 from redis.client import Pipeline
 from rq import Queue, SimpleWorker, worker_registration
@@ -28,7 +29,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 from rq.utils import now
 
-from cloud import jobs, meters
+from cloud import absence, jobs, meters
 from cloud.contract import Channel
 from cloud.enquiry import Enquiry
 from cloud.errors import StoreError, StoreUnavailable
@@ -57,9 +58,28 @@ each idle look would end as a Redis that does not answer."""
 ALIVE_S = 5.0
 """How often a worker says between jobs that it lives; what it says is good for 77 s."""
 
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+"""Between two looks whether the store is there again; each is twice as long as the one before."""
+
 PULSE_S = 4.0
 PULSE_LIFETIME_S = 15
 """Seconds after its last pulse at which a job counts as left behind by a worker that died."""
+
+
+class _Reconnections(logging.Filter):
+    """Takes RQ's line about each attempt to reach Redis for what it says of the store."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is written."""
+        error = next((each for each in record.args or () if isinstance(each, Exception)), None)
+        if "could not connect to Redis" not in str(record.msg) or error is None:
+            return True
+        absence.of_the_store.noticed(threading.current_thread().name, error)
+        return False
+
+
+logging.getLogger("rq.worker").addFilter(_Reconnections())
 
 
 class DeliveryWorker(SimpleWorker):
@@ -72,6 +92,9 @@ class DeliveryWorker(SimpleWorker):
     told_to_stop = False
     connection_timeout = JOB_WAIT_S
     """RQ lengthens the patience of a connection that is shorter than this; the store's is not."""
+
+    max_connection_wait_time = LONGEST_PAUSE_S
+    """RQ waits so long at most before it tries Redis again; it is not told to stop meanwhile."""
 
     cleans: Sequence[JobQueue] = ()
     """The queues on which it takes up what dead workers left behind."""
@@ -95,6 +118,7 @@ class DeliveryWorker(SimpleWorker):
         with self.connection.pipeline() as own:
             super().heartbeat(timeout, pipeline if pipeline is not None else own)
             own.execute()
+        absence.of_the_store.over(threading.current_thread().name)
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
         """Remember whether a job is in hand; Redis learns of it where it is written to anyway."""
@@ -138,6 +162,15 @@ class LettersWorker(DeliveryWorker):
     def _install_signal_handlers(self) -> None:
         """Leave them to the worker on the main thread."""
 
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Leave if told to while Redis is away: RQ would try again for ever."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except redis.RedisError:
+            if self.told_to_stop and pipeline is None:
+                raise StopRequested from None
+            raise
+
     @property
     def should_run_maintenance_tasks(self) -> bool:
         """Leave if told to: RQ asks this before each look for a job."""
@@ -168,8 +201,7 @@ class Letters:
         self._thread.join(timeout=None if self._burst else JOB_TIMEOUT_S)
 
     def _work(self) -> None:
-        while not self._stop.is_set():
-            _wait_for(self._store)
+        while _store_answers(self._store, self._stop):
             self._worker = _worker(LettersWorker, self._store, self._store.letters)
             _do(self._worker, burst=self._burst)
             if self._burst:
@@ -198,7 +230,7 @@ class Pulse:
             try:
                 self._worker.pulse()
             except (redis.RedisError, StoreError) as error:
-                log.warning("no pulse: the store is away", error=str(error))
+                absence.of_the_store.mention(error)
 
 
 def measures(store: Store) -> meters.StoreMeasures:
@@ -266,17 +298,18 @@ def work(settings: Settings, *, burst: bool = False) -> None:
     end_metrics = meters.serve(settings)
     relay = Relay(store)
     parts = (LateJobs(store), Upkeep(store, settings), Outlook(store, settings), relay)
-    if burst:
-        _wait_for(store)
+    stop = threading.Event()
+    _listen_for_signals(stop)
+    if burst and _store_answers(store, stop):
         relay.drain()
     for part in parts:
         part.start()
     letters = Letters(store, burst=burst)
     letters.start()
-    log.info("worker started", channels=sorted(usable))
+    log.info("worker_started", channels=sorted(usable))
     try:
-        while not _worked(store, burst) and not burst:
-            log.warning("worker starts again")
+        while not _worked(store, stop, burst=burst) and not burst:
+            log.debug("worker_starts_again")
     finally:
         end_metrics()
         letters.stop()
@@ -285,12 +318,14 @@ def work(settings: Settings, *, burst: bool = False) -> None:
         for notifier in usable.values():
             notifier.close()
         store.close()
-        log.info("worker stopped")
+        log.info("worker_stopped")
 
 
-def _worked(store: Store, burst: bool) -> bool:
+def _worked(store: Store, stop: threading.Event, *, burst: bool) -> bool:
     """Do jobs until Redis is away; return whether the worker was told to stop."""
-    _wait_for(store)
+    _listen_for_signals(stop)
+    if not _store_answers(store, stop):
+        return True
     worker = _worker(DeliveryWorker, store, store.queue)
     worker.cleans = (store.queue, store.letters)
     _do(worker, burst=burst)
@@ -317,16 +352,37 @@ def _do(worker: DeliveryWorker, *, burst: bool) -> None:
     pulse.start()
     try:
         worker.work(burst=burst, logging_level="WARNING")
+    except StopRequested:  # by a signal, at a moment at which RQ does not expect one
+        worker.told_to_stop = True
     except redis.RedisError as error:
-        log.warning("the store went away", error=str(error))
+        absence.of_the_store.noticed(threading.current_thread().name, error)
     finally:
         pulse.stop()
 
 
-def _wait_for(store: Store) -> None:
-    for attempt in stamina.retry_context(
-        on=StoreUnavailable, attempts=None, timeout=None, wait_max=5.0
-    ):
-        with attempt:
+def _listen_for_signals(stop: threading.Event) -> None:
+    """Set `stop` on SIGTERM or SIGINT, until RQ begins to work and listens by itself."""
+
+    def told(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)  # the second time ends it at once
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
+
+
+def _store_answers(store: Store, stop: threading.Event) -> bool:
+    """Wait until the store is there, and return true; false when told to stop meanwhile."""
+    part, pause_s = threading.current_thread().name, FIRST_PAUSE_S
+    while not stop.is_set():
+        try:
             store.ping()
             store.ping_queue()
+        except StoreUnavailable as error:
+            absence.of_the_store.noticed(part, error)
+            stop.wait(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        else:
+            absence.of_the_store.over(part)
+            return True
+    return False

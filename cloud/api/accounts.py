@@ -76,7 +76,7 @@ def create_account(
     if not store.accounts.add(account):
         raise AccountExists(f"there is an account {new.name} already")
     trail.record("account.created", f"account:{account.name}", gate=account.gate)
-    log.info("account created", account_id=account.id, role=account.role.value)
+    log.info("account_created", account_id=account.id, role=account.role.value)
     made = password if new.password is None else None
     return IssuedAccount.model_validate({**account.shown().model_dump(), "password": made})
 
@@ -92,7 +92,7 @@ def delete_account(account_id: str, caller: Caller, store: StoreDep, trail: Trai
     store.accounts.remove(account_id)
     store.sessions.end_all(account_id)
     trail.record("account.deleted", f"account:{account.name}", gate=account.gate)
-    log.info("account deleted", account_id=account_id)
+    log.info("account_deleted", account_id=account_id)
 
 
 @router.put(

@@ -96,7 +96,7 @@ def roll_own_key(
     overlap = timedelta(seconds=settings.key_overlap_s)
     made, until = store.devices.roll(own, overlap)
     trail.record("device.key_rolled", f"device:{own.device_id}", gate=own.gate)
-    log.info("key rolled", device_id=own.device_id, next_key_id=made.stored.id)
+    log.info("key_rolled", device_id=own.device_id, next_key_id=made.stored.id)
     return RolledKey(device_key=made.text, old_key_expires_at=until)
 
 

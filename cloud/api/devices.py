@@ -65,7 +65,7 @@ def enrol_device(
         gate=enrolment.gate,
         request_id=request_id(),
     )
-    log.info("device enrolled", device_id=enrolment.device_id, gate=enrolment.gate)
+    log.info("device_enrolled", device_id=enrolment.device_id, gate=enrolment.gate)
     return enrolment
 
 
@@ -181,7 +181,7 @@ def revoke_device(device_id: str, caller: Caller, store: StoreDep, trail: TrailD
     store.devices.revoke(device_id)
     if not device.revoked:
         trail.record("device.revoked", f"device:{device_id}", gate=device.gate)
-    log.info("device revoked", device_id=device_id)
+    log.info("device_revoked", device_id=device_id)
 
 
 def _seen(store: Store, device_id: str) -> Device:

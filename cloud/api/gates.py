@@ -57,7 +57,7 @@ def create_gate(
             f"there is a gate {new.id} already, or there was one, whose id is not given again"
         )
     trail.record("gate.created", f"gate:{gate.id}", gate=gate.id)
-    log.info("gate created", gate=gate.id)
+    log.info("gate_created", gate=gate.id)
     return gate
 
 
@@ -108,7 +108,7 @@ def change_gate(
     detail = differences(before, gate)
     if detail or "closed" in wanted:
         trail.record(act, f"gate:{gate_id}", gate=gate_id, reason=change.reason, detail=detail)
-    log.info("gate changed", gate=gate_id, act=act)
+    log.info("gate_changed", gate=gate_id, act=act)
     return gate
 
 

@@ -94,7 +94,7 @@ def create_key(
     minted = mint(new.name, new.role, new.gate, expires_at=expiry_of(new, now))
     store.keys.add(minted.stored)
     trail.record("key.created", f"key:{minted.stored.id}", gate=new.gate, reason=new.name)
-    log.info("key created", created_key_id=minted.stored.id, role=new.role.value)
+    log.info("key_created", created_key_id=minted.stored.id, role=new.role.value)
     return minted.issued()
 
 
@@ -154,7 +154,7 @@ def revoke_key(key_id: str, caller: Caller, store: StoreDep, trail: TrailDep) ->
         store.devices.revoke(key.device_id)
     if not key.revoked:
         trail.record("key.revoked", f"key:{key_id}", gate=key.gate)
-    log.info("key revoked", revoked_key_id=key_id)
+    log.info("key_revoked", revoked_key_id=key_id)
 
 
 def _held(store: Store, key_id: str, caller: Principal) -> StoredKey:

@@ -57,5 +57,5 @@ def create_pass(
     )
     if issued is None:
         raise StoreFault("a pass of an id that was made just now is there already")
-    log.info("pass issued by hand", pass_id=str(issued.id), gate=gate_id)
+    log.info("pass_issued_by_hand", pass_id=str(issued.id), gate=gate_id)
     return ManualPass(**issued.model_dump(), gate=gate_id)

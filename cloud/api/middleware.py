@@ -46,6 +46,28 @@ OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 PROBE: Final = "/healthz"
 """Never limited: an orchestrator that gets no answer here ends the process."""
 
+WITHOUT_NEWS: Final = frozenset(
+    {
+        # Asked by the platform, every few seconds.
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
+        # Each device, every half minute or for as long as somebody watches.
+        ("POST", "/v1/devices/me/heartbeat"),
+        ("GET", "/v1/devices/me/commands"),
+        ("PUT", "/v1/devices/me/preview"),
+        # Each open screen, every second.
+        ("GET", "/v1/events"),
+        ("GET", "/v1/events/stream"),
+        ("GET", "/v1/gates"),
+        ("GET", "/v1/devices"),
+        ("GET", "/v1/deliveries"),
+        ("GET", "/v1/passes/{pass_id}/qr.png"),
+        ("GET", "/v1/gates/{gate_id}/preview.jpg"),
+    }
+)
+"""Requests that repeat by themselves: one that succeeds is logged at `debug` alone."""
+
 NOTHING_LOADED = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Content-Security-Policy of all but the API's own documentation, which loads its viewer."""
 
@@ -262,7 +284,7 @@ class Observation:
         except Exception:
             if started_answer:
                 raise
-            log.exception("unforeseen error")
+            log.exception("unforeseen_error")
             said = "the fault is in our log; trying again may not help"
             await problem(ProblemCode.INTERNAL, said)(scope, receive, observed)
         finally:
@@ -270,7 +292,9 @@ class Observation:
             status = scope.get("state", {}).get(ENDED_AS, status)
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.answered(scope["method"], route, status, seconds)
-            self._log.info(
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            quiet = status < HTTPStatus.BAD_REQUEST and (method, route) in WITHOUT_NEWS
+            (self._log.debug if quiet else self._log.info)(
                 "request",
                 method=scope["method"],
                 route=route,

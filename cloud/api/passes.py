@@ -181,7 +181,7 @@ def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep,
             status = _held(store, pass_id, caller).record(now).status
     if status in {PassStatus.REDEEMED, PassStatus.EXPIRED}:
         raise PassOver(f"the pass is {status.value} already")
-    log.info("pass revoked", pass_id=str(pass_id))
+    log.info("pass_revoked", pass_id=str(pass_id))
 
 
 @router.post(
@@ -214,7 +214,7 @@ def undo_redemption(
         trail.record(
             "pass.redemption_undone", f"pass:{pass_id}", gate=held.gate, reason=wanted.reason
         )
-        log.info("redemption undone", pass_id=str(pass_id))
+        log.info("redemption_undone", pass_id=str(pass_id))
     return _seen(_held(store, pass_id, caller), caller, now)
 
 

@@ -165,7 +165,7 @@ async def stream_preview(
                         shown = loop.time()
                         yield _part(picture)
         except (RequestRefused, StoreError) as error:
-            log.info("preview ended", gate=gate_id, reason=str(error))
+            log.info("preview_ended", gate=gate_id, reason=str(error))
         finally:
             await run_in_threadpool(_unwatch, store, gate_id, viewer)
 
@@ -194,7 +194,7 @@ def _unwatch(store: Store, gate: str, viewer: str) -> None:
     try:
         store.previews.unwatch(gate, viewer)
     except StoreError as error:
-        log.info("a viewer is counted for some seconds more", error=str(error))
+        log.info("viewer_counted_longer", error=str(error))
 
 
 def _check(picture: bytes, most_pixels: int) -> None:

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from cloud import absence
 from cloud.contract import Problem, ProblemCode
 from cloud.contract.problems import PROBLEM_MEDIA_TYPE
 from cloud.errors import MalformedRequest, RequestRefused, StoreError, StoreUnavailable
@@ -188,11 +189,11 @@ async def _refused(_request: Request, error: RequestRefused) -> JSONResponse:
 
 async def _store(_request: Request, error: StoreError) -> JSONResponse:
     if isinstance(error, StoreUnavailable):
-        log.warning("store unavailable", error=str(error))
+        absence.of_the_store.mention(error)
         return problem(
             ProblemCode.STORE_UNAVAILABLE, "nothing was lost on our side; send it again shortly"
         )
-    log.error("store fault", exc_info=error)
+    log.error("store_fault", exc_info=error)
     return problem(ProblemCode.INTERNAL, "the store holds or answers what it should not")
 
 

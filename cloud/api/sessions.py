@@ -67,7 +67,7 @@ def create_session(
     store.limits.count(SIGN_INS_OF_AN_ACCOUNT, "sign-in-as", _bucket(named, credentials.name))
     kept = named.password_hash if named is not None else None
     if not passwords.matches(kept, credentials.password) or named is None:
-        log.warning("sign-in refused", address=address)
+        log.warning("sign_in_refused", address=address)
         raise CredentialsInvalid("this name and this password do not go together")
     store.limits.forget(SIGN_INS_OF_AN_ACCOUNT, "sign-in-as", named.id)
     if passwords.outdated(named.password_hash):
@@ -91,7 +91,7 @@ def create_session(
         gate=named.gate,
         request_id=request_id(),
     )
-    log.info("signed in", account_id=named.id)
+    log.info("signed_in", account_id=named.id)
     return _shown(session, secret)
 
 
@@ -176,7 +176,7 @@ def _end_former(request: Request, store: Store, settings: Settings, now: datetim
         try:
             store.sessions.end(store.sessions.authenticate(former, now))
         except SessionInvalid:
-            log.debug("the cookie before was no session any more")
+            log.debug("old_session_over")
 
 
 def _forget_cookie(response: Response, settings: Settings) -> None:

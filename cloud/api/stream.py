@@ -120,7 +120,7 @@ async def stream_events(
     except TimeoutError:
         pass
     metrics.stopped_listening(why)
-    log.info("listener sent away", reason=why)
+    log.info("listener_sent_away", reason=why)
     yield ServerSentEvent(event="closing", data=Farewell(reason=why))
 
 

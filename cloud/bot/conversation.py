@@ -80,7 +80,7 @@ class Conversation:
             language = self._store.chats.language(said.chat) or language
             return self._answer(said, language)
         except StoreError:
-            log.warning("store unavailable")
+            log.warning("store_unavailable")
             return bot_text("unavailable", language)
 
     def look(self, said: Said, picture: bytes) -> str:
@@ -99,7 +99,7 @@ class Conversation:
                 return bot_text("no_code", language)
             return self._redeemed(said, staff, texts, language)
         except StoreError:
-            log.warning("store unavailable")
+            log.warning("store_unavailable")
             return bot_text("unavailable", language)
 
     def turned_away(self, said: Said) -> str | None:
@@ -109,7 +109,7 @@ class Conversation:
             language = self._store.chats.language(said.chat) or language
             return None if self._store.staff.of_chat(said.chat) else bot_text("not_staff", language)
         except StoreError:
-            log.warning("store unavailable")
+            log.warning("store_unavailable")
             return bot_text("unavailable", language)
 
     def refuse(self, said: Said, name: str) -> str:
@@ -118,7 +118,7 @@ class Conversation:
         try:
             language = self._store.chats.language(said.chat) or language
         except StoreError:
-            log.warning("store unavailable")
+            log.warning("store_unavailable")
         return bot_text(name, language)
 
     def acknowledge(self, said: Said, data: str) -> Acknowledged:
@@ -128,7 +128,7 @@ class Conversation:
             language = self._store.chats.language(said.chat) or language
             return press(self._store, said, data, language, self._clock(), zone=self._zone)
         except StoreError:
-            log.warning("store unavailable")
+            log.warning("store_unavailable")
             return Acknowledged(bot_text("unavailable", language), [])
 
     def asks_for_administrator(self, said: Said) -> bool:
@@ -136,7 +136,7 @@ class Conversation:
         try:
             return self._settings.asks_for_administrator(said)
         except StoreError:
-            log.warning("store unavailable")
+            log.warning("store_unavailable")
             return False
 
     def move(self, old: str, new: str) -> None:

@@ -110,7 +110,7 @@ class Handlers:
                 file = await context.bot.get_file(picture.file_id)
                 content = bytes(await file.download_as_bytearray())
             except TelegramError as error:
-                log.warning("a picture could not be fetched", reason=str(error))
+                log.warning("picture_not_fetched", reason=str(error))
                 text = await asyncio.to_thread(self._conversation.refuse, said, "no_picture")
             else:
                 async with self._reading:
@@ -135,9 +135,9 @@ class Handlers:
                 )
             except (BadRequest, Forbidden, ChatMigrated) as error:
                 # Edited already by a press before, or gone: what counts is written down.
-                log.info("an alert was not edited", reason=str(error))
+                log.info("alert_not_edited", reason=str(error))
             except TelegramError as error:
-                log.warning("an alert is edited later", reason=str(error))
+                log.warning("alert_edit_postponed", reason=str(error))
                 again = True
         if again and done.event_id is not None:
             await asyncio.to_thread(self._conversation.show_later, done.event_id)
@@ -230,4 +230,4 @@ def _is_service(message: Message) -> bool:
 
 async def report(_update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
     """Write down what went wrong with an update; the next is answered all the same."""
-    log.error("an update failed", reason=f"{type(context.error).__name__}: {context.error}")
+    log.error("update_failed", reason=f"{type(context.error).__name__}: {context.error}")

@@ -151,7 +151,7 @@ class Intake:
             return
         try:
             if await self._is_dealt_with(update):
-                log.info("an update came again", update_id=update.update_id)
+                log.info("update_repeated", update_id=update.update_id)
             else:
                 await self._answer(update)
                 meters.update_answered()
@@ -166,14 +166,14 @@ class Intake:
             )
         except StoreError as error:
             # Who asks is told that the store is away.
-            log.warning("nobody knows whether an update came before", reason=str(error))
+            log.warning("update_not_looked_up", reason=str(error))
             return False
 
     async def _note(self, update: Update) -> None:
         try:
             await asyncio.to_thread(self._store.updates.deal_with, self._bot.id, update.update_id)
         except StoreError as error:
-            log.warning("an update may be answered again", reason=str(error))
+            log.warning("update_not_noted", reason=str(error))
 
 
 def _sender_of(update: Update) -> Sender | None:

@@ -69,7 +69,7 @@ class FleetPace(BaseRateLimiter[None]):
                 # and whoever has waited for a silent server once need not do so again.
                 if last or isinstance(error, BadRequest | TimedOut):
                     raise
-                log.warning("said again", endpoint=endpoint, reason=error.message)
+                log.warning("message_sent_again", endpoint=endpoint, reason=error.message)
                 await asyncio.sleep(AGAIN_AFTER_S)
         raise AssertionError("the last try returns or raises")
 
@@ -80,7 +80,7 @@ class FleetPace(BaseRateLimiter[None]):
                 wait = await asyncio.to_thread(self._store.limiter.take, chat, name)
             except StoreError as error:
                 # Somebody waits for an answer, and it may be that the store is away.
-                log.warning("sent without the limiter", reason=str(error))
+                log.warning("sent_without_limiter", reason=str(error))
                 return
             if not wait:
                 return
@@ -95,6 +95,6 @@ class FleetPace(BaseRateLimiter[None]):
         try:
             fleet = await asyncio.to_thread(self._store.limiter.hold, chat, seconds)
         except StoreError as error:
-            log.warning("the other processes were not told to wait", reason=str(error))
+            log.warning("wait_not_shared", reason=str(error))
             return
         meters.held(fleet=fleet)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 from telegram.error import InvalidToken, TelegramError
 
-from cloud import meters
+from cloud import absence, meters
 from cloud.bot.polling import Deaf
 from cloud.bot.shift import LOOK_S, work
 from cloud.errors import CannotStart, StoreError
@@ -71,7 +71,7 @@ async def _stand_by(settings: Settings, store: Store, token: str) -> None:
                 # Meanwhile another bot may lead, perhaps with a token that is good.
                 await _resign(store, name)
             elif not told:
-                log.info("another bot is at work; this one stands by")
+                log.info("bot_stands_by")
                 told = True
             await _pause(stop, pause_s)
     finally:
@@ -138,19 +138,22 @@ class FreshStart:
 
 async def _leads(store: Store, name: str) -> bool:
     try:
-        return await asyncio.to_thread(store.chats.lead, name, LEASE)
+        leads = await asyncio.to_thread(store.chats.lead, name, LEASE)
     except StoreError as error:
         # Telegram itself lets one bot poll: with the store away, the one that does goes on and
         # says so to who asks; a second is told of the conflict.
-        log.warning("nobody knows which bot is at work", reason=str(error))
+        absence.of_the_store.noticed("leader", error)
         return True
+    absence.of_the_store.over("leader")
+    return leads
 
 
 async def _resign(store: Store, name: str) -> None:
     try:
         await asyncio.to_thread(store.chats.resign, name)
     except StoreError as error:
-        log.warning("the place runs out by itself", reason=str(error))
+        # The lease runs out by itself.
+        absence.of_the_store.noticed("leader", error)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -112,7 +112,7 @@ async def work(
             answering.cancel()
             await intake.close(IN_HAND_AT_MOST_S)
             meters.watch_bot(None)
-    log.info("bot stopped")
+    log.info("bot_stopped")
 
 
 def _application(settings: Settings, store: Store, token: str) -> Bot:
@@ -209,8 +209,8 @@ async def _introduce(application: Bot, store: Store) -> None:
     try:
         await asyncio.to_thread(store.chats.introduce, application.bot.username)
     except StoreError as error:
-        log.warning("links to the bot cannot be made yet", reason=str(error))
-    log.info("bot started", name=application.bot.username)
+        log.warning("bot_name_not_kept", reason=str(error))
+    log.info("bot_started", name=application.bot.username)
 
 
 def _files_of(api_url: str) -> str:

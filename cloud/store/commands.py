@@ -8,8 +8,8 @@ from typing import Any, Final, Self, cast
 
 import redis
 import redis.asyncio
-import structlog
 
+from cloud import absence
 from cloud.contract import Command, CommandKind, DeviceSettings, GateSettings
 from cloud.settings import Settings
 from cloud.store import keyspace
@@ -17,8 +17,6 @@ from cloud.store.connection import at_the_door, connect_async
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, parsed
 from cloud.store.watched import standing, watched
-
-log = structlog.get_logger("cloud.store")
 
 KEPT_AT_MOST: Final = 100
 """Commands that wait for one device; then the oldest go. All of them are notices of a state that
@@ -162,9 +160,10 @@ class Bell:
                 read = self._client.xread({keyspace.COMMAND_BELL: place}, block=BLOCK_MS)
                 found: list[tuple[bytes, list[tuple[bytes, Fields]]]] = cast(Any, await read) or []
             except redis.RedisError as error:
-                log.warning("the bell is out of order: the store is away", error=str(error))
+                absence.of_the_store.noticed("commands", error)
                 await asyncio.sleep(RETRY_S)
                 continue
+            absence.of_the_store.over("commands")
             for entry_id, fields in (entry for _, entries in found for entry in entries):
                 place = entry_id
                 waits = self._waiting.get(fields[b"device"].decode())

@@ -8,16 +8,13 @@ from enum import StrEnum
 from typing import Any, Final, cast
 from uuid import UUID
 
-import structlog
-
+from cloud import absence
 from cloud.contract import EventRecord
 from cloud.errors import StoreError, TooManyListeners
 from cloud.store import keyspace
 from cloud.store.connection import connect_async, translating_async
 from cloud.store.moments import now
 from cloud.store.records import Fields, StoredPass, event_record
-
-log = structlog.get_logger("cloud.store")
 
 BLOCK_S: Final = 5.0
 """How long Redis holds a read of the stream's end before it says that nothing came."""
@@ -221,9 +218,10 @@ class Feed:
                 entries = await self._wait(cursor)
                 told = await self._heard(entries) if entries else []
             except StoreError as error:
-                log.warning("the feed waits: the store is away", error=str(error))
+                absence.of_the_store.noticed("feed", error)
                 await asyncio.sleep(RETRY_S)
                 continue
+            absence.of_the_store.over("feed")
             if self._reader is not mine:
                 return
             if entries:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,3 +63,11 @@ def wait_until_it_answers(address: str, path: str = "/healthz") -> None:
                     return
             assert time.monotonic() < deadline, f"{address}{path} does not answer"
             time.sleep(0.02)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Return once something is true; fail after a while."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.02)

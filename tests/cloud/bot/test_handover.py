@@ -60,7 +60,7 @@ def test_what_the_killed_bot_answered_and_did_not_confirm_is_passed_over(
             api.receive(3, "/help")
             api.wait_for_messages(2)
         assert [message.chat_id for message in api.messages] == ["2", "3"]
-        assert bot.log.count("an update came again") == 1
+        assert bot.log.count("update_repeated") == 1
     assert store.updates.waiting(BOT_ID) == {}
 
 

@@ -85,7 +85,7 @@ def test_an_update_that_cannot_be_read_keeps_nobody_from_an_answer(
         # Until the next call confirms them, a bot that is stopped is handed both once more.
         api.wait_for_calls("getUpdates", api.calls.count("getUpdates") + 1)
     assert bot.running.returncode == 0
-    assert bot.log.count("an update cannot be read") == 2
+    assert bot.log.count("update_unreadable") == 2
 
 
 def test_updates_come_to_a_webhook_with_its_secret_and_without_it_nowhere(
