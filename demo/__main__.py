@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 from cloud.client import Client, ClientError
 from demo.stage import GATE, ROOT, Stage, StageError
@@ -18,35 +20,42 @@ from edge.addresses import masked
 
 CLIP = ROOT / "demo" / "clip.mp4"
 PLAY_TIMEOUT_S = 120.0
+LOOK_S = 0.5
+"""How often it is looked whether all parts run."""
 
 console = Console(stderr=True)
 
 
-def _where_to_look(stage: Stage, source: str) -> Panel:
+def _what_will_happen(stage: Stage, source: str, *, once: bool) -> Panel:
+    happens = (
+        "The camera sees a person without a mask, who is refused, and one with a mask, who gets a"
+        " pass; the pass is read from its QR code and used twice: the first time admits, the second"
+        " does not. Then everything ends, with one line of JSON."
+        if once
+        else "Whoever the camera sees without a mask is refused; with one, a pass appears on the"
+        " gate's screen. Ctrl-C ends everything."
+    )
     return Panel(
-        f"[bold]The gate's screen[/bold]   {stage.dashboard_url}/?gate={GATE}\n"
+        f"[bold]The gate's screen[/bold]   {stage.dashboard_url}/?gate={GATE}&screen=door\n"
+        f"[bold]The dashboard[/bold]       {stage.dashboard_url}/?gate={GATE}\n"
         f"[bold]The API[/bold]             {stage.api_url}/docs\n"
         f"[bold]The camera[/bold]          {masked(source)}\n"
-        f"[bold]Kept under[/bold]          {stage.state}\n\n"
-        "An admin key for the API lies in keys.json there. Ctrl-C ends everything.",
-        title="Maskgate is running",
+        f"[bold]Kept under[/bold]          {stage.state}, an admin key for the API in keys.json\n\n"
+        f"Redis, the API, a worker, the dashboard and the camera start now. {happens}",
+        title="The demo of Maskgate",
         border_style="green",
     )
 
 
 def _once(stage: Stage, source: str) -> None:
     """Play the source once, follow the pass to the turnstile, print one line of JSON."""
-    with (
-        stage.running("redis", "api", "worker") as cloud,
-        console.status("starting Redis, the API and the worker …"),
-    ):
+    with stage.running("redis", "api", "worker") as cloud:
         stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
         stage.prepare()
         with stage.running("dashboard") as dashboard:
             stage.wait_for(f"{stage.dashboard_url}/_stcore/health", dashboard, "the dashboard")
             with stage.running("edge", EDGE_SOURCE=source, DEMO_EDGE_OPTIONS="") as edge:
-                if edge.wait(PLAY_TIMEOUT_S):
-                    raise StageError("the edge failed; its last lines above say why")
+                stage.wait_for_the_end_of(edge, PLAY_TIMEOUT_S)
             with (
                 Client(stage.api_url, stage.keys["dashboard"]) as api,
                 Client(stage.api_url, stage.keys["scanner"]) as scanner,
@@ -64,11 +73,13 @@ def _until_interrupted(stage: Stage, source: str) -> None:
             "dashboard", "edge", EDGE_SOURCE=source, DEMO_EDGE_OPTIONS=options
         ) as door:
             stage.wait_for(f"{stage.dashboard_url}/_stcore/health", door, "the dashboard")
-            console.print(_where_to_look(stage, source))
-            door.wait()
-            raise StageError(
-                "a part of the demo ended by itself; its last lines above say which, and why"
+            console.print(
+                f"[green]Maskgate is running:[/green] {stage.dashboard_url}/?gate={GATE}",
+                soft_wrap=True,
             )
+            while True:
+                stage.check()
+                time.sleep(LOOK_S)
 
 
 def main(
@@ -99,9 +110,10 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if once:
         state = state.with_name(f"{state.name}-once")
-    stage = Stage(state.absolute())
+    stage = Stage(state.absolute(), console=console)
     try:
         with stage.alone():
+            console.print(_what_will_happen(stage, source, once=once))
             if once:
                 # A story of its own: what earlier runs left behind would be counted in.
                 shutil.rmtree(state, ignore_errors=True)
@@ -109,7 +121,7 @@ def main(
             else:
                 _until_interrupted(stage, source)
     except (StageError, StoryError, ClientError) as error:
-        console.print(f"[red]The demo failed:[/red] {error}")
+        console.print("[red]The demo failed:[/red]", Text(str(error)), soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         console.print("Ended. What was seen and decided is kept under", state)

@@ -8,22 +8,24 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
+from rich.console import Console
 
 from cloud.client import Client
 from cloud.contract import Channel, NewGate, NewKey, NewSubscriber, Role
+from demo.part import Part, Parts, Running
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROCFILE: Final = ROOT / "demo" / "Procfile"
 GATE: Final = "front-door"
 START_TIMEOUT_S: Final = 60.0
-STOP_TIMEOUT_S: Final = 15.0
 
 
 class StageError(Exception):
@@ -40,12 +42,31 @@ def free_port(wanted: int) -> int:
     raise StageError("this machine has no free port on 127.0.0.1")
 
 
+class _Signals:
+    """SIGINT and SIGTERM, which do nothing from `ignore` to `heed`."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+
+    def ignore(self) -> None:
+        """Let parts end in order, however often Ctrl-C is pressed."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, signal.SIG_IGN)
+
+    def heed(self) -> None:
+        """Do what was done before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
 @dataclass
 class Stage:
     """Where the demo keeps its state, and where its parts listen.
 
     Args:
         state: folder for Redis' append-only file, the edge's outbox and the demo's keys.
+        console: where the parts' lines are shown.
     """
 
     state: Path
@@ -53,6 +74,8 @@ class Stage:
     api_port: int = field(default_factory=lambda: free_port(8000))
     dashboard_port: int = field(default_factory=lambda: free_port(8501))
     keys: dict[str, str] = field(default_factory=dict, repr=False)
+    console: Console = field(default_factory=lambda: Console(stderr=True), repr=False)
+    _running: list[Part] = field(default_factory=list, init=False, repr=False)
 
     @property
     def api_url(self) -> str:
@@ -92,6 +115,7 @@ class Stage:
             "EDGE_CLOUD_URL": self.api_url,
             "EDGE_STATE_DIR": str(self.state / "edge"),
             "DASHBOARD_API_URL": self.api_url,
+            "STREAMLIT_LOGGER_HIDE_WELCOME_MESSAGE": "true",  # the demo says where to look
             "DEMO_DASHBOARD_PORT": str(self.dashboard_port),
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
@@ -103,37 +127,65 @@ class Stage:
         return {**own, **os.environ, **{name: own[name] for name in ours_alone}}
 
     @contextlib.contextmanager
-    def running(self, *names: str, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the named lines of the Procfile; stop them, and all their children, at the end."""
-        honcho = Path(sys.executable).with_name("honcho")
-        process = subprocess.Popen(
-            [str(honcho), "--procfile", str(PROCFILE), "--app-root", str(ROOT), "start", *names],
-            env={**self.environment(), **extra},
-            cwd=ROOT,
-            stdout=sys.stderr.fileno(),
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+    def running(self, *names: str, **extra: str) -> Iterator[Parts]:
+        """Run the named lines of the Procfile, each after the one before it.
 
-    def wait_for(self, url: str, process: subprocess.Popen[bytes], what: str) -> None:
+        At the end the last is stopped first, and each has ended before the next is stopped: nothing
+        outlives what it uses.
+        """
+        signals, started = _Signals(), []
+        with contextlib.ExitStack() as ends:
+            ends.callback(signals.heed)
+            for name in names:
+                environment = {**self.environment(), **extra}
+                part = Part(name, PROCFILE, environment, self.console)
+                self._running.append(part)
+                started.append(part)
+                ends.callback(self._running.remove, part)
+                ends.callback(part.stop)
+            ends.callback(signals.ignore)
+            yield Parts(started)
+
+    def check(self) -> None:
+        """See that all parts run.
+
+        Raises:
+            StageError: one has ended by itself. It is named, with its last lines.
+        """
+        for part in self._running:
+            status = part.poll()
+            if status is not None:
+                raise StageError(
+                    f"{part.name} ended by itself, with status {status}; its last lines:\n"
+                    f"{part.last_lines}"
+                )
+
+    def wait_for_the_end_of(self, parts: Parts, timeout_s: float) -> None:
+        """Wait until the last of them has done what it had to do.
+
+        Raises:
+            StageError: it failed, it takes longer, or another part has ended by itself.
+        """
+        give_up = time.monotonic() + timeout_s
+        while parts.poll() is None:
+            self.check()
+            if time.monotonic() > give_up:
+                raise StageError(f"{parts.names} did not end within {timeout_s:.0f} s")
+            time.sleep(0.1)
+        if parts.poll() != 0:
+            self.check()
+
+    def wait_for(self, url: str, process: Running, what: str) -> None:
         """Wait until `url` answers 200.
 
         Raises:
-            StageError: the processes ended, or nothing answered within START_TIMEOUT_S.
+            StageError: a part ended, or nothing answered within START_TIMEOUT_S.
         """
         give_up = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < give_up:
+            self.check()
             if process.poll() is not None:
-                raise StageError(f"{what} ended while starting; its last lines above say why")
+                raise StageError(f"{what} ended while starting")
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
                     return

@@ -151,7 +151,11 @@ class Intake:
             return
         try:
             if await self._is_dealt_with(update):
-                log.info("update_repeated", update_id=update.update_id)
+                log.info(
+                    "update_repeated",
+                    update_id=update.update_id,
+                    reason="an update came again",
+                )
             else:
                 await self._answer(update)
                 meters.update_answered()

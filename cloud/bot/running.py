@@ -71,7 +71,7 @@ async def _stand_by(settings: Settings, store: Store, token: str) -> None:
                 # Meanwhile another bot may lead, perhaps with a token that is good.
                 await _resign(store, name)
             elif not told:
-                log.info("bot_stands_by")
+                log.info("bot_stands_by", reason="another bot is at work; this one stands by")
                 told = True
             await _pause(stop, pause_s)
     finally:

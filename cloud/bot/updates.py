@@ -34,6 +34,6 @@ def readable(update: dict[str, Any]) -> dict[str, Any]:
         Update.de_json(update, None)
     except Exception:  # whatever the library trips over: it does not say what it raises
         number = update["update_id"]
-        log.exception("update_unreadable", update_id=number)
+        log.exception("update_unreadable", update_id=number, reason="an update cannot be read")
         return {"update_id": number}
     return update

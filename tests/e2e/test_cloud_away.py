@@ -1,7 +1,6 @@
 """The cloud goes away and returns: the edge goes on deciding, and nothing is lost."""
 
 import signal
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from uuid_utils.compat import uuid7
 from cloud.client import Client, Unavailable
 from cloud.contract import Access, Decision, Event, EventRecord, Label, ProblemCode
 from demo.clip import BUNDLED
+from demo.part import Parts
 from demo.stage import Stage
 from edge.outbox import Outbox
 
@@ -67,10 +67,10 @@ def test_events_of_an_absent_cloud_arrive_in_order_with_their_own_times(tmp_path
     assert oldest_first[0].label is Label.WITHOUT_MASK
 
 
-def _redis_of(honcho: subprocess.Popen[bytes]) -> psutil.Process:
+def _redis_of(redis: Parts) -> psutil.Process:
     return next(
         child
-        for child in psutil.Process(honcho.pid).children(recursive=True)
+        for child in psutil.Process(redis.pid).children(recursive=True)
         if "redis-server" in child.name()
     )
 

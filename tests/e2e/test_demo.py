@@ -1,6 +1,7 @@
 """The one command tells the story with figures read back from the API, or fails and says why."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,17 @@ def test_once_prints_one_line_and_succeeds(tmp_path: Path) -> None:
     assert story["redeemed"] == "admitted"
     assert story["redeemed_again"] == "already_redeemed"
     assert 0 < story["seconds_from_face_to_qr"] < 30
+    shown = done.stderr.splitlines()
+    # The first lines say where to look and what will happen; the last are the camera's.
+    assert "The demo of Maskgate" in shown[0]
+    told = " ".join(shown[:12])
+    assert "?gate=front-door" in told
+    assert "is refused" in told
+    assert shown[-1].split("|")[0].strip() == "edge"
+    assert "0 events undelivered" in shown[-1]
+    assert "refused to connect" not in done.stderr
+    assert "Connection refused" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_clip_without_people_fails_and_says_so(tmp_path: Path) -> None:
@@ -66,7 +78,8 @@ def test_two_demos_do_not_share_a_state(tmp_path: Path) -> None:
     assert "another demo runs" in done.stderr
 
 
-def test_it_ends_with_all_its_parts_when_told_to(tmp_path: Path) -> None:
+def _running(tmp_path: Path) -> subprocess.Popen[str]:
+    """A demo in which all parts run."""
     running = subprocess.Popen(
         [sys.executable, "-m", "demo", "--state", str(tmp_path / "demo")],
         cwd=ROOT,
@@ -75,9 +88,33 @@ def test_it_ends_with_all_its_parts_when_told_to(tmp_path: Path) -> None:
     )
     assert running.stderr is not None
     assert any("Maskgate is running" in line for line in running.stderr)
+    return running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_quietly_with_all_its_parts_when_told_to(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    running = _running(tmp_path)
     parts = psutil.Process(running.pid).children(recursive=True)
     assert len(parts) >= 5
-    running.terminate()
-    running.communicate(timeout=60)
+    running.send_signal(number)
+    _, said = running.communicate(timeout=90)
     assert running.returncode == 0
     assert psutil.wait_procs(parts, timeout=30)[1] == []
+    assert "Connection refused" not in said
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("Ended.")
+
+
+def test_a_part_that_dies_is_named_and_its_last_lines_are_shown(tmp_path: Path) -> None:
+    running = _running(tmp_path)
+    [server] = [
+        part
+        for part in psutil.Process(running.pid).children(recursive=True)
+        if part.cmdline()[1:4] == ["-m", "cloud", "api"]
+    ]
+    server.kill()
+    _, said = running.communicate(timeout=90)
+    assert running.returncode == 1
+    assert "api ended by itself" in said

@@ -59,7 +59,7 @@ def test_one_bot_of_two_answers_and_the_other_takes_over_from_a_killed_one(
         api.wait_for_calls("getUpdates", 2)
         with process("bot", env=env, log=tmp_path / "second.log") as second:
             deadline = time.monotonic() + 60
-            while "stands by" not in second.log:
+            while "bot_stands_by" not in second.log:
                 assert time.monotonic() < deadline, second.log
                 time.sleep(0.05)
             first.running.kill()
