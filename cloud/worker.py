@@ -58,6 +58,9 @@ each idle look would end as a Redis that does not answer."""
 ALIVE_S = 5.0
 """How often a worker says between jobs that it lives; what it says is good for 77 s."""
 
+LETTERS = "letters"
+"""The thread that does the jobs of mail and webhooks."""
+
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 """Between two looks whether the store is there again; each is twice as long as the one before."""
@@ -75,7 +78,10 @@ class _Reconnections(logging.Filter):
         error = next((each for each in record.args or () if isinstance(each, Exception)), None)
         if "could not connect to Redis" not in str(record.msg) or error is None:
             return True
-        absence.of_the_store.noticed(threading.current_thread().name, error)
+        # RQ listens for commands on a thread of its own, which does not say when it could again.
+        part = threading.current_thread().name
+        if part in {threading.main_thread().name, LETTERS}:
+            absence.of_the_store.noticed(part, error)
         return False
 
 
@@ -186,7 +192,7 @@ class Letters:
         self._store = store
         self._burst = burst
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="letters", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=LETTERS, daemon=True)
         self._worker: DeliveryWorker | None = None
 
     def start(self) -> None:

@@ -1,8 +1,4 @@
-"""The dashboard's entry: `python -m streamlit run dashboard/app.py`, from the repository's root.
-
-With -m, Python puts the root on its path, and so finds `dashboard` and `cloud.contract`; the bare
-`streamlit run dashboard/app.py` needs PYTHONPATH=. for that.
-"""
+"""The dashboard's pages, as Streamlit runs them. `python -m dashboard` starts its server."""
 
 import streamlit as st
 

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     rows: int = Field(
         default=50, ge=5, le=100, description="Rows of a table before 'Show more' is pressed"
     )
+    log_json: bool = Field(
+        default=False,
+        description="Write the log as one JSON object a line; a variable alone, read when the "
+        "process starts by `python -m dashboard`",
+    )
 
     @classmethod
     def settings_customise_sources(

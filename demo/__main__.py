@@ -107,7 +107,8 @@ def main(
     it as undelivered by choice. Set CLOUD_TELEGRAM_TOKEN and DEMO_TELEGRAM_CHAT to get the
     messages for real.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     if once:
         state = state.with_name(f"{state.name}-once")
     stage = Stage(state.absolute(), console=console)
@@ -124,7 +125,7 @@ def main(
         console.print("[red]The demo failed:[/red]", Text(str(error)), soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        console.print("Ended. What was seen and decided is kept under", state)
+        console.print(f"Ended. What was seen and decided is kept under {state}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -31,14 +31,14 @@ COPY --from=build /bill/ /
 COPY --from=build /application/ /
 ENV PATH=/opt/maskgate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/nonexistent PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    STREAMLIT_SERVER_ADDRESS=0.0.0.0
+    STREAMLIT_SERVER_ADDRESS=0.0.0.0 DASHBOARD_LOG_JSON=true
 USER 10001:10001
 WORKDIR /app
 EXPOSE 8501
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=6s --start-period=30s --retries=3 \
   CMD ["python", "/app/probe.py", "http://127.0.0.1:8501/_stcore/health"]
-ENTRYPOINT ["python", "-m", "streamlit", "run", "dashboard/app.py"]
+ENTRYPOINT ["python", "-m", "dashboard"]
 ARG VERSION=0
 ARG REVISION=
 ARG CREATED=

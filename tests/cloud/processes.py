@@ -36,11 +36,13 @@ class Process:
 
 
 @contextmanager
-def process(*arguments: str, env: Mapping[str, str], log: Path) -> Iterator[Process]:
-    """Run `python -m cloud …` for the length of a `with`."""
+def process(
+    *arguments: str, env: Mapping[str, str], log: Path, package: str = "cloud"
+) -> Iterator[Process]:
+    """Run `python -m cloud …`, or another package, for the length of a `with`."""
     with log.open("wb") as file:
         running = subprocess.Popen(
-            [sys.executable, "-m", "cloud", *arguments], env=env, cwd=ROOT, stdout=file, stderr=file
+            [sys.executable, "-m", package, *arguments], env=env, cwd=ROOT, stdout=file, stderr=file
         )
         try:
             yield Process(running, log)
