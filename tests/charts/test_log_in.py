@@ -87,6 +87,12 @@ def test_oauth2_proxy_is_told_of_its_provider_and_its_secrets_are_files() -> Non
     assert paths == {"client-secret": "client-secret", "cookie-secret": "cookie-secret"}
 
 
+def test_where_groups_alone_decide_every_address_is_taken() -> None:
+    _, login = _pod(objects_of("maskgate", "private-registry"))["containers"]
+    told = [each for each in login["args"] if each.startswith(("--email", "--allowed"))]
+    assert told == ["--email-domain=*", "--allowed-group=doors"]
+
+
 def test_without_a_log_in_the_notes_say_so() -> None:
     assert "It asks none of them for a password" in notes(CLOUD, {})
     login = {"dashboard": {"login": {"kind": "basic", "existingSecret": "people"}}}

@@ -45,7 +45,8 @@
 - {{ printf "--client-id=%s" $proxy.clientId | quote }}
 - --client-secret-file=/run/secrets/client-secret
 - --cookie-secret-file=/run/secrets/cookie-secret
-{{- range $proxy.emailDomains }}
+{{- /* oauth2-proxy does not start without one, also where groups alone decide. */}}
+{{- range default (list "*") $proxy.emailDomains }}
 - {{ printf "--email-domain=%s" . | quote }}
 {{- end }}
 {{- range $proxy.allowedGroups }}
