@@ -206,6 +206,10 @@ class Node:
         podman("kube", "play", "--network", NETWORK, "--ip", pod.address, str(file))
         return pod
 
+    def pod(self, name: str) -> Pod:
+        """Return the pod that was last started of the workload whose name ends so."""
+        return next(each for each in reversed(self._pods) if each.name.endswith(f"-{name}"))
+
     def expanded(self, text: str) -> str:
         """Put the node's name where a pod asks for it."""
         return text.replace("$(NODE_NAME)", NODE)
@@ -238,12 +242,7 @@ class Node:
                 "lifecycle",
             ):
                 container.pop(foreign, None)
-            variables: dict[str, str] = {}
-            for source in container.pop("envFrom", []):
-                variables |= self._config(source["configMapRef"]["name"])
-            for each in container.get("env", []):
-                from_node = each.get("valueFrom", {}).get("fieldRef")
-                variables[each["name"]] = NODE if from_node else self.expanded(each["value"])
+            variables = self._variables(container, manifest["metadata"]["name"])
             container["env"] = [{"name": name, "value": value} for name, value in variables.items()]
         group = spec["securityContext"].get("fsGroup", 0)
         volumes = [
@@ -270,6 +269,41 @@ class Node:
             }
             for volume in volumes
         ]
+
+    def _variables(self, container: Manifest, pod: str) -> dict[str, str]:
+        """Take the container's envFrom away, and return its variables; the later win."""
+        variables: dict[str, str] = {}
+        for source in container.pop("envFrom", []):
+            for name, text in self._named(source, "secretRef", "configMapRef").items():
+                variables[source.get("prefix", "") + name] = text
+        fields = {
+            "spec.nodeName": NODE,
+            "metadata.name": pod,
+            "metadata.namespace": "default",
+        }
+        for each in container.get("env", []):
+            source = each.get("valueFrom", {})
+            if "fieldRef" in source:
+                variables[each["name"]] = fields[source["fieldRef"]["fieldPath"]]
+            elif source:
+                (told,) = source.values()
+                held = self._named(source, "secretKeyRef", "configMapKeyRef")
+                if told["key"] in held:
+                    variables[each["name"]] = held[told["key"]]
+                elif not told.get("optional"):
+                    raise NodeError(f"{each['name']}: {told['name']} has no key {told['key']}")
+            else:
+                variables[each["name"]] = self.expanded(each.get("value", ""))
+        return variables
+
+    def _named(self, source: Manifest, secret: str, config: str) -> dict[str, str]:
+        """Return what the Secret or the ConfigMap that a variable's source names holds."""
+        if secret not in source:
+            return self._config(source[config]["name"])
+        held = self._secret(source[secret]["name"])
+        if held is None and not source[secret].get("optional"):
+            raise NodeError(f"there is no Secret for {source}")
+        return {name: text.decode() for name, text in (held or {}).items()}
 
     def _laid_out(self, pod: str, volume: Manifest, group: int) -> Path:
         claim = volume.get("persistentVolumeClaim", {}).get("claimName")

@@ -72,12 +72,21 @@ def node(tmp_path_factory: pytest.TempPathFactory, bot_api: BotApiDouble) -> Ite
     # Images of Redis differ in whom it runs as.
     asked = ("run", "--rm", "--network", "none", "localhost/redis:7-bookworm", "id", "-u", "redis")
     redis_user = int(podman(*asked).stdout)
+    # As operators bring what the values have no name for.
+    brought = {
+        "extraEnv": [
+            {"name": "SITE", "valueFrom": {"secretKeyRef": {"name": "site", "key": "name"}}},
+            {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ],
+        "extraEnvFrom": [{"secretRef": {"name": "site"}, "prefix": "SITE_"}],
+    }
     cloud = {
         "image": {"registry": "localhost"},
+        "bindAddress": "::",
         "gates": {"main": "Main entrance", "back": "Back door"},
         "settings": {"CLOUD_TELEGRAM_API_URL": f"http://{GATEWAY}:{port}/bot"},
         "telegram": {"existingSecret": "telegram"},
-        "api": {"replicas": 1},
+        "api": {"replicas": 1, **brought},
         "worker": {"replicas": 1},
         "dashboard": {"image": {"registry": "localhost"}},
         "redis": {"bundled": {"image": {"registry": "localhost"}, "runAsUser": redis_user}},
@@ -85,6 +94,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, bot_api: BotApiDouble) -> Ite
     }
     door = {
         "image": {"registry": "localhost"},
+        "bindAddress": "::",
         "cloud": {"url": "http://mg-maskgate-api:8000"},
         "doors": {
             "front": {
@@ -92,13 +102,17 @@ def node(tmp_path_factory: pytest.TempPathFactory, bot_api: BotApiDouble) -> Ite
                 "camera": {"kind": "file", "path": "/media/clip.mp4", "claim": "clips"},
                 "enrolment": {"existingSecret": "door-front"},
                 "settings": {"EDGE_LOOP": True, "EDGE_HEARTBEAT_S": 2},
+                **brought,
             }
         },
         "state": {"kind": "hostPath", "hostPath": {"path": str(folder / "doors")}},
     }
     (folder / "doors").mkdir()
     (folder / "doors").chmod(0o755)
-    by_hand: dict[str, dict[str, str]] = {"telegram": {"telegram-token": bot_api.token}}
+    by_hand: dict[str, dict[str, str]] = {
+        "telegram": {"telegram-token": bot_api.token},
+        "site": {"name": "Harbour"},
+    }
     objects: list[Manifest] = [*rendered(CLOUD, cloud), *rendered(EDGE, door)]
     with Node(folder, objects, by_hand, {"clips": clips}) as started:
         yield started
@@ -157,6 +171,31 @@ def test_pods_run_as_nobody_and_may_do_nothing(cloud_up: Pod) -> None:
     assert memory == 512 * 2**20
 
 
+def _variables(pod: Pod) -> dict[str, str]:
+    told = pod.exec("python", "-c", "import json, os; print(json.dumps(dict(os.environ)))")
+    found: dict[str, str] = json.loads(told.stdout)
+    return found
+
+
+def test_each_process_answers_on_ipv6_as_on_ipv4(cloud_up: Pod, node: Node) -> None:
+    for name, address in (
+        ("api", "http://[::1]:8000/healthz"),
+        ("worker", "http://[::1]:9100/metrics"),
+        ("bot", "http://[::1]:9100/metrics"),
+        ("dashboard", "http://[::1]:8501/_stcore/health"),
+    ):
+        pod = node.pod(name)
+        assert pod.answers("livenessProbe")  # from the node, on IPv4
+        told = pod.exec("python", "/app/probe.py", address)
+        assert told.returncode == 0, told.stderr
+
+
+def test_variables_come_from_secrets_and_fields(cloud_up: Pod) -> None:
+    variables = _variables(cloud_up)
+    assert variables["SITE"] == variables["SITE_name"] == "Harbour"
+    assert variables["POD"] == cloud_up.name
+
+
 @pytest.fixture(scope="module")
 def set_up(node: Node, cloud_up: Pod) -> None:
     for _ in range(2):  # an upgrade does it again
@@ -192,6 +231,14 @@ def door(node: Node, cloud_up: Pod, set_up: None, operator: Client) -> Pod:
     cloud_up.wait()
     pod.wait("startupProbe", timeout_s=300)
     return pod
+
+
+def test_a_door_answers_on_ipv6_and_has_the_variables_that_were_brought(door: Pod) -> None:
+    told = door.exec("python", "/app/probe.py", "http://[::1]:9100/metrics")
+    assert told.returncode == 0, told.stderr
+    variables = _variables(door)
+    assert variables["SITE"] == variables["SITE_name"] == "Harbour"
+    assert variables["POD"] == door.name
 
 
 def test_a_person_is_refused_then_admitted_and_gets_a_code_that_opens_once(
@@ -318,3 +365,18 @@ def test_the_password_of_redis_is_changed_as_the_docs_have_it(
     node.play("StatefulSet", "redis").wait()
     node.play("Deployment", "api").wait()
     assert operator.list_gates().items
+
+
+def test_a_new_token_of_telegram_is_taken_up_by_a_restart(
+    node: Node, cloud_up: Pod, bot_api: BotApiDouble
+) -> None:
+    new = "123456:the-token-after-a-leak"
+    assert isinstance(node.secrets, dict)
+    node.secrets["telegram"] = {"telegram-token": new}
+    bot_api.token = new
+    bot_api.calls.clear()
+    # `kubectl rollout restart deploy`
+    podman("pod", "rm", "--force", "--time", "30", node.pod("bot").name)
+    assert "getUpdates" not in bot_api.calls
+    node.play("Deployment", "bot").wait()
+    bot_api.wait_for_calls("getUpdates", timeout_s=90)
