@@ -461,6 +461,11 @@ _HOST_ALIASES: Final[Schema] = {
 _GROUPS: Final[Schema] = {"type": "array", "items": {"type": "integer", "minimum": 1}}
 
 
+def _or_blank(schema: Schema) -> Schema:
+    """Return the schema of a thing that may be named with nothing behind it."""
+    return {**schema, "type": [schema["type"], "null"]} if "type" in schema else schema
+
+
 def edge_chart() -> Mapping[str, Schema]:
     """Return what may stand in charts/maskgate-edge, by the path of the value."""
     settings = settings_schema(edge.settings.Settings)
@@ -484,19 +489,20 @@ def edge_chart() -> Mapping[str, Schema]:
         "tolerations": _TOLERATIONS,
         "updateStrategy": {"enum": ["RollingUpdate", "OnDelete"]},
     }
-    door = closed(
+    own: dict[str, Schema] = {
         **either,
-        camera=closed(**_CAMERA),
-        enrolment=closed(**_ENROLMENT),
-        image=_EDGE_IMAGE,
-        metrics=closed(port=EVERYWHERE["port"]),
-        state=closed(**_STATE),
-    )
+        "camera": closed(**_CAMERA),
+        "enrolment": closed(**_ENROLMENT),
+        "image": _EDGE_IMAGE,
+        "metrics": closed(port=EVERYWHERE["port"]),
+        "state": closed(**_STATE),
+    }
+    door = closed(**{name: _or_blank(schema) for name, schema in own.items()})
     return {
         **either,
         "global.imagePullSecrets": _PULL_SECRETS,
         "imagePullSecrets": _PULL_SECRETS,
-        "doors": _by_id({**door, "type": ["object", "null"]}),
+        "doors": _by_id(_or_blank(door)),
         **{f"camera.{name}": schema for name, schema in _CAMERA.items()},
         **{f"enrolment.{name}": schema for name, schema in _ENROLMENT.items()},
         "state.kind": _STATE["kind"],

@@ -222,6 +222,48 @@ def test_a_door_without_a_word_of_its_own_takes_all_from_above() -> None:
     assert door["metadata"]["name"] == "mg-maskgate-edge-main"
 
 
+BLANK: dict[str, Any] = {
+    **dict.fromkeys(
+        [
+            "affinity",
+            "commonAnnotations",
+            "commonLabels",
+            "enrolment",
+            "extraEnv",
+            "extraEnvFrom",
+            "extraVolumeMounts",
+            "extraVolumes",
+            "global",
+            "hostAliases",
+            "imagePullSecrets",
+            "podAnnotations",
+            "podLabels",
+            "settings",
+            "supplementalGroups",
+            "updateStrategy",
+        ]
+    ),
+    "camera": dict.fromkeys(("path", "ports", "resource", "url")),
+    "image": dict.fromkeys(("digest", "registry", "tag")),
+    "networkPolicy": dict.fromkeys(("cameraPorts", "cloud", "cloudPorts", "extraEgress", "proxy")),
+}
+
+
+@pytest.mark.parametrize("name", BLANK)
+def test_a_value_may_be_left_blank(name: str) -> None:
+    """In YAML, nothing behind a colon is null."""
+    values = {**CLOUD_AT, "doors": {"main": {}}}
+    assert rendered(EDGE, {**values, name: BLANK[name]}) == rendered(EDGE, values)
+
+
+def test_a_door_s_value_that_is_left_blank_is_that_of_all() -> None:
+    own = dict.fromkeys(("camera", "settings", "extraEnv", "podLabels", "resources", "tolerations"))
+    values = {**CLOUD_AT, "settings": {"EDGE_VOTES": 7}, "podLabels": {"tier": "edge"}}
+    assert rendered(EDGE, {**values, "doors": {"main": own}}) == rendered(
+        EDGE, {**values, "doors": {"main": {}}}
+    )
+
+
 def test_a_camera_s_path_and_its_plugin_s_name_for_it_follow_one_another() -> None:
     def camera(**values: Any) -> tuple[str, list[str]]:
         (container,) = _one(**values)["containers"]

@@ -10,10 +10,14 @@ All others: the door's own instead of that of all, never a mixture.
 {{- $merged := list "camera" "enrolment" "image" "metrics" "podAnnotations" "podLabels" "settings" "state" -}}
 {{- $replaced := list "affinity" "hostAliases" "hostNetwork" "nodeSelector" "priorityClassName" "resources" "runtimeClassName" "supplementalGroups" "tolerations" "updateStrategy" -}}
 {{- $added := dict "extraEnv" "name" "extraVolumes" "name" "extraVolumeMounts" "mountPath" -}}
-{{- $own := default (dict) .own | deepCopy -}}
+{{- $own := dict -}}
+{{- /* What is left blank is not said. */ -}}
+{{- range $part, $said := default (dict) .own -}}
+{{- if not (kindIs "invalid" $said) -}}{{- $_ := set $own $part $said -}}{{- end -}}
+{{- end -}}
 {{- $door := dict -}}
 {{- range $part := $merged -}}
-{{- $_ := set $door $part (mergeOverwrite (deepCopy (index $.root.Values $part)) (default (dict) (index $own $part))) -}}
+{{- $_ := set $door $part (mergeOverwrite (default (dict) (index $.root.Values $part) | deepCopy) (default (dict) (index $own $part) | deepCopy)) -}}
 {{- end -}}
 {{- range $part := $replaced -}}
 {{- $_ := set $door $part (ternary (index $own $part) (index $.root.Values $part) (hasKey $own $part)) -}}
@@ -23,12 +27,12 @@ All others: the door's own instead of that of all, never a mixture.
 {{- $named := list -}}
 {{- range $mine -}}{{- $named = append $named (index . $key) -}}{{- end -}}
 {{- $all := list -}}
-{{- range index $.root.Values $part -}}
+{{- range default (list) (index $.root.Values $part) -}}
 {{- if not (has (index . $key) $named) -}}{{- $all = append $all . -}}{{- end -}}
 {{- end -}}
 {{- $_ := set $door $part (concat $all $mine) -}}
 {{- end -}}
-{{- $_ := set $door "extraEnvFrom" (concat .root.Values.extraEnvFrom (default (list) $own.extraEnvFrom)) -}}
+{{- $_ := set $door "extraEnvFrom" (concat (default (list) .root.Values.extraEnvFrom) (default (list) $own.extraEnvFrom)) -}}
 
 {{- /* A digest belongs to one image: a door with a tag or a repository of its own does not take that of all. */ -}}
 {{- $image := default (dict) $own.image -}}
@@ -40,8 +44,8 @@ All others: the door's own instead of that of all, never a mixture.
 {{- if and $camera.existingSecret (not $camera.url) -}}{{- $_ := set $door.camera "url" "" -}}{{- end -}}
 
 {{- /* smarter-devices/video2 is /dev/video2: of the two, one is enough. */ -}}
-{{- $plugged := regexFind "^smarter-devices/video[0-9]+$" $door.camera.resource | trimPrefix "smarter-devices/" -}}
-{{- $path := regexFind "^/dev/video[0-9]+$" $door.camera.path | trimPrefix "/dev/" -}}
+{{- $plugged := regexFind "^smarter-devices/video[0-9]+$" (default "" $door.camera.resource) | trimPrefix "smarter-devices/" -}}
+{{- $path := regexFind "^/dev/video[0-9]+$" (default "" $door.camera.path) | trimPrefix "/dev/" -}}
 {{- if and $plugged $camera.resource (not $camera.path) -}}
 {{- $_ := set $door.camera "path" (printf "/dev/%s" $plugged) -}}
 {{- else if and $path $camera.path (not $camera.resource) (or $plugged (not $door.camera.resource)) -}}
@@ -52,6 +56,10 @@ All others: the door's own instead of that of all, never a mixture.
 {{- end -}}
 {{- if not $door.camera.resource -}}
 {{- $_ := set $door.camera "resource" (printf "smarter-devices/%s" (default "video0" $path)) -}}
+{{- end -}}
+{{- $_ := set $door.enrolment "nodes" (default (list) $door.enrolment.nodes) -}}
+{{- range $part := list "hostAliases" "supplementalGroups" "tolerations" -}}
+{{- $_ := set $door $part (default (list) (index $door $part)) -}}
 {{- end -}}
 {{- toYaml $door -}}
 {{- end }}

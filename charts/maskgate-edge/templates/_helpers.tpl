@@ -64,7 +64,7 @@ Takes (dict "root" $ "component" … "extra" (dict …)); `extra` wins over comm
 */}}
 {{- define "maskgate-edge.podLabels" -}}
 {{- $own := include "maskgate-edge.selector" . | fromYaml -}}
-{{- toYaml (merge $own (default (dict) .extra) .root.Values.commonLabels (dict "app.kubernetes.io/part-of" "maskgate")) -}}
+{{- toYaml (merge $own (default (dict) .extra) (default (dict) .root.Values.commonLabels) (dict "app.kubernetes.io/part-of" "maskgate")) -}}
 {{- end }}
 
 {{/* An object's labels. Takes what maskgate-edge.podLabels takes. */}}
@@ -73,7 +73,7 @@ Takes (dict "root" $ "component" … "extra" (dict …)); `extra` wins over comm
 {{- $_ := set $own "app.kubernetes.io/managed-by" .root.Release.Service -}}
 {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
 {{- $about := dict "app.kubernetes.io/part-of" "maskgate" "app.kubernetes.io/version" .root.Chart.AppVersion -}}
-{{- toYaml (merge $own (default (dict) .extra) .root.Values.commonLabels $about) -}}
+{{- toYaml (merge $own (default (dict) .extra) (default (dict) .root.Values.commonLabels) $about) -}}
 {{- end }}
 
 {{/*
@@ -86,7 +86,7 @@ name: {{ .name | quote }}
 namespace: {{ . | quote }}
 {{- end }}
 labels: {{- include "maskgate-edge.labels" . | nindent 2 }}
-{{- with mergeOverwrite (deepCopy .root.Values.commonAnnotations) (default (dict) .annotations) }}
+{{- with mergeOverwrite (default (dict) .root.Values.commonAnnotations | deepCopy) (default (dict) .annotations) }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
@@ -94,7 +94,7 @@ annotations: {{- toYaml . | nindent 2 }}
 {{/* Takes (dict "root" $ "image" .Values.image). */}}
 {{- define "maskgate-edge.image" -}}
 {{- $name := .image.repository -}}
-{{- $registry := default .image.registry .root.Values.global.imageRegistry -}}
+{{- $registry := default .image.registry (default (dict) .root.Values.global).imageRegistry -}}
 {{- if $registry -}}{{- $name = printf "%s/%s" (trimSuffix "/" $registry) $name -}}{{- end -}}
 {{- if .image.digest -}}
 {{- printf "%s@%s" $name .image.digest -}}
@@ -106,7 +106,7 @@ annotations: {{- toYaml . | nindent 2 }}
 {{/* Secrets to pull images with, each as {name: …}; they may be said as names or so. */}}
 {{- define "maskgate-edge.pullSecrets" -}}
 {{- $names := list -}}
-{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets -}}
+{{- range concat (default (list) (default (dict) .Values.global).imagePullSecrets) (default (list) .Values.imagePullSecrets) -}}
 {{- $names = append $names (ternary . (dict "name" .) (kindIs "map" .)) -}}
 {{- end -}}
 {{- with uniq $names -}}
@@ -151,8 +151,8 @@ seccompProfile: {type: RuntimeDefault}
 {{/* Where the metrics listen: bindAddress, or the container alone. */}}
 {{- define "maskgate-edge.metricsHost" -}}
 {{- if .Values.metrics.expose -}}
-{{- .Values.bindAddress -}}
+{{- default "0.0.0.0" .Values.bindAddress -}}
 {{- else -}}
-{{- ternary "::1" "127.0.0.1" (contains ":" .Values.bindAddress) -}}
+{{- ternary "::1" "127.0.0.1" (contains ":" (default "" .Values.bindAddress)) -}}
 {{- end -}}
 {{- end }}

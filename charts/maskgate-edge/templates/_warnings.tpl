@@ -25,7 +25,7 @@ Takes (dict "root" $ "name" … "door" (merged)).
 {{ $at }}: hostNetwork with port 9100, which node-exporter uses on many nodes: a door that cannot have it does not start. Choose metrics.port.
 {{- end -}}
 {{- $device := get $door.settings "EDGE_INFERENCE_DEVICE" | default "CPU" -}}
-{{- if and (hasPrefix "GPU" $device) (not $door.image.digest) (not (contains "gpu" $door.image.tag)) (not (contains "gpu" $door.image.repository)) }}
+{{- if and (hasPrefix "GPU" $device) (not $door.image.digest) (not (contains "gpu" (default "" $door.image.tag))) (not (contains "gpu" $door.image.repository)) }}
 {{ $at }}: EDGE_INFERENCE_DEVICE={{ $device }} needs an image with the driver, such as image.tag={{ .root.Chart.AppVersion }}-gpu (`make images-gpu`).
 {{- end -}}
 {{- end }}
