@@ -91,6 +91,21 @@ _HOLDS = Counter(
     ["held"],
     registry=REGISTRY,
 )
+
+BACKUPS: Final = CollectorRegistry()
+"""Of the process that makes backups by schedule, which does nothing else."""
+
+_BACKUP_LATE = Gauge(
+    "maskgate_backup_late",
+    "1 where the backup that was due is missing an hour later, else 0",
+    registry=BACKUPS,
+)
+_BACKUP_LAST = Gauge(
+    "maskgate_backup_last_success_timestamp_seconds",
+    "When the newest backup was made, in seconds since 1970; 0 where there is none",
+    registry=BACKUPS,
+)
+
 _BOT_UPDATES = Counter(
     "maskgate_bot_updates",
     "Updates of Telegram's: answered, or dropped because their sender sent too many",
@@ -281,7 +296,15 @@ def _impatient(handler: type[Any], patience_s: float) -> type[Any]:
     return Impatient
 
 
-def serve(settings: Settings, scrape_s: float = SCRAPE_S) -> Callable[[], None]:
+def watch_backups(late: Callable[[], bool], last_success_s: Callable[[], float]) -> None:
+    """Ask these at each scrape of the process that makes backups."""
+    _BACKUP_LATE.set_function(lambda: float(late()))
+    _BACKUP_LAST.set_function(last_success_s)
+
+
+def serve(
+    settings: Settings, scrape_s: float = SCRAPE_S, registry: CollectorRegistry = REGISTRY
+) -> Callable[[], None]:
     """Serve the metrics of this process if a port is set; return what ends that.
 
     Each connection has a thread of its own, and ends after `scrape_s` seconds without a whole
@@ -292,7 +315,7 @@ def serve(settings: Settings, scrape_s: float = SCRAPE_S) -> Callable[[], None]:
     if settings.metrics_port is None:
         return lambda: None
     try:
-        server, thread = start_http_server(settings.metrics_port, settings.host, REGISTRY)
+        server, thread = start_http_server(settings.metrics_port, settings.host, registry)
     except OSError as error:
         raise CannotStart(
             f"CLOUD_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}; each "

@@ -218,8 +218,8 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         le=65535,
-        description="Port at which a worker or the bot serves its metrics, on CLOUD_HOST; unset "
-        "means nowhere. The API serves its own at /metrics",
+        description="Port at which a worker, the bot or `backup --schedule` serves its metrics, on "
+        "CLOUD_HOST; unset means nowhere. The API serves its own at /metrics",
     )
     metrics_devices: int = Field(
         default=500,

@@ -1,15 +1,22 @@
 """All that the store holds: purged by age, backed up, restored."""
 
 import json
+import signal
+import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
+from cloud import logs
 from cloud.commands import console
 from cloud.commands.console import AsJson
 from cloud.store import COMMAND, dated, now, thin_out
+
+DEFAULT_KEEP: Final = 14
+"""Backups that are kept where nothing is said."""
 
 
 def purge(
@@ -50,6 +57,13 @@ def backup(
     keep: Annotated[
         int | None, typer.Option(min=1, help="With a folder: remove all but so many of its newest.")
     ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="With a folder: stay, and make one at this time of each day (03:17, in "
+            "CLOUD_TIME_ZONE) or so long after the last one (6h)."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write everything into one file: events, passes, keys, devices, gates, pending jobs.
@@ -58,6 +72,11 @@ def backup(
     Keys and codes are hashes in it, as in the store; still, keep it as you would the store itself.
     """
     folder = file if file.is_dir() else None
+    if schedule is not None:
+        if folder is None:
+            console.refuse(f"--schedule writes into a folder of backups, and {file} is none")
+        _by_schedule(folder, schedule, DEFAULT_KEEP if keep is None else keep)
+        return
     if folder is not None:
         file = dated(folder, now())
     elif keep is not None:
@@ -73,6 +92,29 @@ def backup(
     console.output.print(
         f"wrote {keys} keys to {file} ({file.stat().st_size:,} bytes)", highlight=False
     )
+
+
+def _by_schedule(folder: Path, text: str, keep: int) -> None:
+    """Make backups until a signal ends that."""
+    from cloud import backups, meters  # noqa: PLC0415
+
+    settings = console.settings()
+    try:
+        schedule = backups.Schedule.read(text, ZoneInfo(settings.time_zone))
+    except ValueError as error:
+        console.refuse(f"--schedule: {error}")
+    logs.start(settings)
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    with console.store() as store:
+        kept = backups.Backups(store, folder, schedule, keep)
+        meters.watch_backups(kept.late, kept.last_success)
+        end_metrics = meters.serve(settings, registry=meters.BACKUPS)
+        try:
+            kept.run(stop)
+        finally:
+            end_metrics()
 
 
 def restore(

@@ -23,7 +23,7 @@ from cloud.store.accounts import (
 )
 from cloud.store.asynchronous import AsyncStore
 from cloud.store.audit import COMMAND, Audit, differences, fields_of
-from cloud.store.backup import Backup, dated, thin_out
+from cloud.store.backup import Backup, dated, leftovers, newest, thin_out
 from cloud.store.chats import Chats
 from cloud.store.commands import Bell, Commands
 from cloud.store.connection import at_the_door, connect
@@ -128,9 +128,11 @@ __all__ = [
     "fields_of",
     "first_of",
     "kept_in_quarters",
+    "leftovers",
     "midnight",
     "mint",
     "new_account_id",
+    "newest",
     "now",
     "subscriber_id",
     "thin_out",

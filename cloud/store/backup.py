@@ -12,6 +12,7 @@ sends it again.
 """
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
@@ -19,7 +20,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ FORMAT: Final = "maskgate-backup"
 VERSION: Final = 1
 FILE_PREFIX: Final = "maskgate-"
 SUFFIX: Final = ".backup"
+NAME: Final = f"{FILE_PREFIX}%Y-%m-%dT%H%M%SZ{SUFFIX}"
+LEFT_AFTER_S: Final = 3600.0
 BATCH: Final = 500
 PAUSE_MS: Final = 10_000
 """Renewed with every batch; should the backup die, writers go on after this."""
@@ -53,7 +56,28 @@ Count = Callable[[int], None]
 
 def dated(folder: Path, now: datetime) -> Path:
     """Return the file of a backup that is made at `now` into a folder of them."""
-    return folder / f"{FILE_PREFIX}{now:%Y-%m-%dT%H%M%SZ}{SUFFIX}"
+    return folder / now.astimezone(UTC).strftime(NAME)
+
+
+def newest(folder: Path, now: datetime) -> datetime | None:
+    """Return when the newest backup that `dated` named was made; None where there is none.
+
+    One of a later moment than `now` was made while the clock was wrong, and does not count.
+    """
+    made = []
+    for file in folder.glob(f"{FILE_PREFIX}*{SUFFIX}"):
+        with contextlib.suppress(ValueError):
+            made.append(datetime.strptime(file.name, NAME).replace(tzinfo=UTC))
+    return max((moment for moment in made if moment <= now), default=None)
+
+
+def leftovers(folder: Path, now: datetime) -> list[Path]:
+    """Return the parts of backups that were broken off by a crash, an hour ago or longer."""
+    return [
+        file
+        for file in folder.glob(f".{FILE_PREFIX}*{SUFFIX}.*")
+        if now.timestamp() - file.stat().st_mtime > LEFT_AFTER_S
+    ]
 
 
 def thin_out(folder: Path, keep: int) -> list[Path]:
@@ -91,6 +115,11 @@ class Backup:
                 raw.flush()
                 os.fsync(raw.fileno())
             part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise BackupUnusable(
+                f"{path} cannot be written: {error.strerror}; is there room for it?"
+            ) from error
         except BaseException:
             part.unlink(missing_ok=True)
             raise
