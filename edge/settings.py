@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticUseDefault
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -74,7 +75,11 @@ class Settings(BaseSettings):
     """The edge's settings. docs/settings/edge.md explains each for people."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EDGE_", frozen=True, extra="forbid", hide_input_in_errors=True
+        env_prefix="EDGE_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     source: SecretStr = Field(
@@ -206,6 +211,13 @@ class Settings(BaseSettings):
         if not folder.is_dir():
             return init_settings, env_settings
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _empty_file_is_no_source(cls, value: Any) -> Any:
+        if value == "":
+            raise PydanticUseDefault
+        return value
 
     @field_validator("enrolment_code", "secrets_dir", mode="before")
     @classmethod

@@ -36,6 +36,24 @@ def test_an_empty_sound_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
         settings.load()
 
 
+def test_a_source_with_a_password_is_a_file_and_a_variable_that_is_set_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EDGE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("EDGE_SOURCE", "")
+    (tmp_path / "edge_source").write_text("rtsp://admin:S3cr#t$x@10.0.0.7:554/1\r\n")
+    assert _source().removeprefix("rtsp://admin:") == "S3cr#t$x@10.0.0.7:554/1"
+    monkeypatch.setenv("EDGE_SOURCE", "clip.mp4")
+    assert _source() == "clip.mp4"
+    monkeypatch.delenv("EDGE_SOURCE")
+    (tmp_path / "edge_source").write_text("\n")
+    assert _source() == "0"
+
+
+def _source() -> str:
+    return settings.load().source.get_secret_value()
+
+
 def test_the_address_of_the_enrolment_holds_until_another_is_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
