@@ -61,7 +61,7 @@ for name in "${names[@]}"; do
   container=$(docker create "maskgate/$name:$tag")
   docker cp --quiet "$container:/usr/share/maskgate/sbom.cdx.json" "var/images/$name${SUFFIX:-}.cdx.json" 2>/dev/null ||
     docker cp "$container:/usr/share/maskgate/sbom.cdx.json" "var/images/$name${SUFFIX:-}.cdx.json" >/dev/null
-  docker rm "$container" >/dev/null
+  docker rm --volumes "$container" >/dev/null
 done
 printf '%-28s %10s %12s\n' image MiB 'beyond base'
 for name in "${names[@]}"; do

@@ -5,6 +5,7 @@ Prints one line of JSON at the end: seconds until everything was well, and what 
 
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from cloud.contract import (
     Decision,
     EnrolmentRequest,
     Event,
+    GateChange,
     Label,
     NewKey,
     NewSubscriber,
@@ -42,6 +44,8 @@ from tests.doubles.redis_server import free_port
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.timeout(900)]
 
 CHAT = 7
+PASSWORD = """a "quo'ted" #/@:%\\ word"""
+"""Of Redis: all that a configuration file, a shell and an address could take for something else."""
 SERVICES = ("redis", "api", "worker", "bot", "dashboard", "edge")
 
 
@@ -62,7 +66,7 @@ class Installation:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=600,
             check=False,
         )
         assert not (check and done.returncode), f"{words}: {done.stdout}\n{done.stderr}"
@@ -79,6 +83,27 @@ class Installation:
         ).stdout.split()  # fmt: skip
         assert len(found) == 1, f"{service}: {found}"
         return found[0]
+
+    def ids(self) -> dict[str, str]:
+        """Return the id of each service's container."""
+        name = self.environment["COMPOSE_PROJECT_NAME"]
+        listed = docker(
+            "ps", "--all", "--no-trunc",
+            '--format={{.Label "com.docker.compose.service"}} {{.ID}}',
+            f"--filter=label=com.docker.compose.project={name}",
+            "--filter=label=com.docker.compose.oneoff=False",
+        ).stdout  # fmt: skip
+        return dict(line.split() for line in listed.splitlines())
+
+    def sees(self, service: str, secret: str) -> str:
+        """Return a secret as the service's container has it."""
+        done = subprocess.run(
+            ["docker", "exec", self.container(service), "cat", f"/run/secrets/{secret}"],
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.decode()
 
     def kill(self, service: str) -> None:
         """End a service as a crash does."""
@@ -105,7 +130,11 @@ def installation(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
         ends.callback(mail.stop)
         folder = tmp_path_factory.mktemp("compose")
         environment = {
-            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            **{
+                name: os.environ[name]
+                for name in ("PATH", "HOME", "DOCKER_CONFIG", "MASKGATE_VERSION")
+                if name in os.environ
+            },
             "COMPOSE_PROJECT_NAME": f"maskgate-test-{uuid4().hex[:8]}",
             "MASKGATE_SECRETS": str(folder / "secrets"),
             "MASKGATE_API_PORT": str(free_port()),
@@ -200,17 +229,105 @@ def test_all_is_hardened_and_nothing_secret_is_in_an_environment(
         for file in Path(installation.environment["MASKGATE_SECRETS"]).iterdir()
         if (text := file.read_text())
     ]
-    for service in ("redis", "api", "worker", "bot", "dashboard"):
+    for service in ("redis", "api", "worker", "bot", "dashboard", "backup"):
         found = inspected(installation.container(service))
         assert found["HostConfig"]["ReadonlyRootfs"], service
         assert found["HostConfig"]["CapDrop"] == ["ALL"], service
         assert found["HostConfig"]["Memory"] > 0, service
         assert found["HostConfig"]["PidsLimit"] > 0, service
+        assert found["HostConfig"]["NanoCpus"] > 0, service
         assert found["Config"]["User"] not in {"", "root", "0"}, service
         said = json.dumps([found["Config"]["Env"], found["Config"]["Cmd"], found["Args"]])
         assert not [secret for secret in secrets if secret in said], service
         running = docker("top", installation.container(service), "-o", "pid,args").stdout
         assert not [secret for secret in secrets if secret in running], service
+
+
+def test_a_changed_secret_is_seen_by_every_service_that_has_it_and_by_no_other(
+    installation: Installation, keys: dict[str, str]
+) -> None:
+    secrets = Path(installation.environment["MASKGATE_SECRETS"])
+    before = installation.ids()
+    # As an editor does that writes a new file and puts it in the old one's place.
+    (secrets / "new").write_text("another password\r\n")
+    (secrets / "new").replace(secrets / "cloud_smtp_password")
+    installation.compose("up")
+    after = installation.ids()
+    assert {service for service in after if after[service] != before[service]} == {"worker"}
+    assert installation.sees("worker", "cloud_smtp_password") == "another password\r\n"
+
+    (secrets / "redis_password").write_text(f"{PASSWORD}\n")
+    installation.compose("up")
+    assert installation.sees("redis", "redis_password") == f"{PASSWORD}\n"
+    addresses = {
+        installation.sees(service, "cloud_redis_url")
+        for service in ("api", "worker", "bot", "backup")
+    }
+    assert addresses == {(secrets / "cloud_redis_url").read_text()}
+    changed = {service for service, each in installation.ids().items() if each != after[service]}
+    assert changed >= {"redis", "api", "worker", "bot", "backup"}
+    assert "dashboard" not in changed
+    with installation.api(keys["admin"]) as api:
+        assert [gate.id for gate in api.list_gates()] == ["main"]
+
+
+def test_the_restore_of_the_page_can_be_typed(
+    installation: Installation, keys: dict[str, str], tmp_path: Path
+) -> None:
+    """Each command of the page's first block about Compose, as it stands there."""
+    page = (ROOT / "docs" / "operate.md").read_text()
+    section = page.partition("### With Compose")[2].partition("\n##")[0]
+    commands = [
+        line.split("   #")[0].strip() for line in section.splitlines() if line.startswith("    ")
+    ]
+    assert [command for command in commands if "restore" in command]
+    with installation.api(keys["admin"]) as api:
+        api.change_gate("main", GateChange(name="Before"))
+        for command in commands:
+            if "stop" in command:
+                api.change_gate("main", GateChange(name="After"))
+            done = subprocess.run(
+                command.replace("docker/compose.sh", str(ROOT / "docker" / "compose.sh")).replace(
+                    "make up", str(ROOT / "docker" / "compose.sh") + " up"
+                ),
+                shell=True,
+                cwd=tmp_path,
+                env=installation.environment,
+                capture_output=True,
+                text=True,
+                timeout=600,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+        assert [gate.name for gate in api.list_gates()] == ["Before"]
+    assert (tmp_path / "before.backup").stat().st_mode & 0o077 == 0
+
+
+def test_a_taken_port_is_named_and_nothing_is_started(installation: Installation) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = str(held.getsockname()[1])
+        name = f"{installation.environment['COMPOSE_PROJECT_NAME']}-2"
+        done = subprocess.run(
+            [str(ROOT / "docker" / "compose.sh"), "up"],
+            env={
+                **installation.environment,
+                "COMPOSE_PROJECT_NAME": name,
+                "MASKGATE_API_PORT": port,
+                "MASKGATE_DASHBOARD_PORT": str(free_port()),
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"port {port}, for api, is taken" in done.stderr
+    assert "MASKGATE_API_PORT" in done.stderr
+    label = f"--filter=label=com.docker.compose.project={name}"
+    assert not docker("ps", "--all", "--quiet", label).stdout
+    assert not docker("network", "ls", "--quiet", label).stdout
 
 
 def test_up_once_more_changes_nothing(installation: Installation, keys: dict[str, str]) -> None:
@@ -225,7 +342,10 @@ def test_the_story_from_the_camera_to_the_door(
     installation: Installation, keys: dict[str, str]
 ) -> None:
     began = time.monotonic()
+    volumes = set(docker("volume", "ls", "--quiet").stdout.split())
     installation.compose("edge")
+    new = set(docker("volume", "ls", "--quiet").stdout.split()) - volumes
+    assert not [volume for volume in new if not volume.startswith("maskgate")], "anonymous ones"
     with installation.api(keys["admin"]) as api, installation.api(keys["scanner"]) as scanner:
         wait_until(
             lambda: {event.access for event in api.iter_events()} == set(Access),
@@ -316,10 +436,16 @@ def test_down_leaves_nothing_but_what_was_asked_for(installation: Installation) 
     name = installation.environment["COMPOSE_PROJECT_NAME"]
     label = f"--filter=label=com.docker.compose.project={name}"
     volumes = set(docker("volume", "ls", "--quiet", label).stdout.split())
-    installation.compose("down")
+    said = installation.compose("down")
+    assert "edge" in said.split("Taken down:")[1].splitlines()[0]
     assert not docker("ps", "--all", "--quiet", label).stdout
     assert set(docker("volume", "ls", "--quiet", label).stdout.split()) == volumes != set()
+    assert "The camera:     watches gate main again" in installation.compose("up")
+    assert health(installation.container("edge")) == "healthy"
+    secrets = Path(installation.environment["MASKGATE_SECRETS"])
+    (secrets / "cloud_telegram_token").write_text("\n")
     installation.compose("up")
+    assert "bot" not in installation.ids()
     installation.compose("down", "--volumes")
     assert not docker("ps", "--all", "--quiet", label).stdout
     assert not docker("volume", "ls", "--quiet", label).stdout

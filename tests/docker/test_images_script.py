@@ -99,8 +99,13 @@ class Engine:
         """Return the base and the platform that an image was built with."""
         done = self.run(**settings)
         assert done.returncode == 0, done.stderr
-        calls = map(json.loads, (self.folder / "calls").read_text().splitlines())
+        noted = (self.folder / "calls").read_text().splitlines()
+        calls = map(json.loads, noted)
         (build,) = (words for words in calls if words[0] == "build")
+        # An image that declares volumes leaves none behind that nobody knows.
+        assert [words[:2] for words in map(json.loads, noted) if words[0] == "rm"] == [
+            ["rm", "--volumes"]
+        ]
         said = [word.removeprefix("PYTHON_IMAGE=") for word in build if "PYTHON_IMAGE=" in word]
         platform = build[build.index("--platform") + 1] if "--platform" in build else ""
         return said[0], platform
