@@ -113,15 +113,16 @@ class Part:
             self._console.print(Text(f"{said}\n{self.last_lines}", style="yellow"))
 
     def _read(self) -> None:
-        for raw in cast(IO[bytes], self._process.stdout):
-            found = _LINE.fullmatch(raw.decode(errors="replace").rstrip())
-            if found is None or found["name"] == "system" or not found["text"].strip():
-                continue
-            self._last.append(found["text"])
-            if not self._stopping:
-                line = Text(f"{self.name:<9} | ", style=_COLOURS.get(self.name, ""))
-                line.append(found["text"], style="default")
-                self._console.print(line, soft_wrap=True, highlight=False)
+        with cast(IO[bytes], self._process.stdout) as written:
+            for raw in written:
+                found = _LINE.fullmatch(raw.decode(errors="replace").rstrip())
+                if found is None or found["name"] == "system" or not found["text"].strip():
+                    continue
+                self._last.append(found["text"])
+                if not self._stopping:
+                    line = Text(f"{self.name:<9} | ", style=_COLOURS.get(self.name, ""))
+                    line.append(found["text"], style="default")
+                    self._console.print(line, soft_wrap=True, highlight=False)
 
 
 class Parts:
