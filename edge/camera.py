@@ -215,6 +215,9 @@ class Camera:
         return retrying(lambda: None if self._stop.is_set() else self._connect())
 
     def _say_away(self, attempt: tenacity.RetryCallState) -> None:
+        # A camera that is away for a night is told of some ten times, and not at each attempt.
+        if attempt.attempt_number.bit_count() > 1:
+            return
         error = attempt.outcome.exception() if attempt.outcome is not None else None
         _log.warning(
             "camera_away",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from structlog.testing import capture_logs
 
 from cloud.contract import CameraState
 from edge.camera import Camera
@@ -201,6 +202,14 @@ def test_while_a_live_camera_is_away_it_says_so() -> None:
         camera.stop()
         release.set()
         assert list(camera.frames()) == []
+
+
+def test_a_camera_that_stays_away_is_told_of_less_and_less_often() -> None:
+    endless = CaptureFake(10**9)
+    with capture_logs() as said, live(*[AWAY] * 40, endless) as camera:
+        next(camera.frames())
+    attempts = [line["attempt"] for line in said if line["event"] == "camera_away"]
+    assert attempts == [1, 2, 4, 8, 16, 32]
 
 
 def test_the_newest_frame_of_a_live_camera_wins() -> None:
