@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import cv2
@@ -248,15 +249,23 @@ def test_the_edge_judges_with_the_network_off_and_delivers_when_it_is_back(
         docker("run", "--rm", f"--network={network}", *edge, image("edge"), "enrol", "--code", code)
         away = docker("run", "--rm", "--network=none", *edge, image("edge"), check=False)
         assert away.returncode == 3, away.stderr
-        assert "2 verdicts, 2 events undelivered" in away.stdout
+        ended = _last_line(away.stderr)
+        assert (ended["event"], ended["verdicts"], ended["undelivered"]) == ("run_ended", 2, 2)
         assert "/v1/events" not in docker("logs", api).stderr
         back = docker(
             "run", "--rm", f"--network={network}", *edge, "--env=EDGE_VOTES=1000",
             "--env=EDGE_DRAIN_TIMEOUT_S=60", image("edge"),
         )  # fmt: skip
-        assert "0 events undelivered" in back.stdout
+        ended = _last_line(back.stderr)
+        assert (ended["event"], ended["undelivered"]) == ("run_ended", 0)
     finally:
         docker("volume", "rm", state, cache)
+
+
+def _last_line(log: str) -> dict[str, Any]:
+    """Return the last line of a log of which every line is JSON."""
+    lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines()]
+    return lines[-1]
 
 
 @pytest.mark.parametrize(
