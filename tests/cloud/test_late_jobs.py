@@ -72,7 +72,7 @@ def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(
     store = Store.open(Settings(redis_url=SecretStr(server.url)))
     late = LateJobs(store)
     late.start()
-    wait_until(lambda: "the store is away" in caplog.text)
+    wait_until(lambda: "store_away" in caplog.text)
     with server:
         store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
         store.gates.subscribe(
