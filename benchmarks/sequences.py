@@ -30,13 +30,13 @@ from edge.masks import MaskClassifier
 from edge.settings import MODELS_DIR
 from edge.sighting import Rules, Sightings
 from edge.values import Box, Image, Judgement, Verdict
-from training.checkpoint import write_json
 from training.errors import MissingDataError
-from training.gallery import Gallery, open_gallery
-from training.intervals import Rate
-from training.layouts import read_picture
-from training.matching import counts
-from training.records import FaceRecord
+from training.measuring.gallery import Gallery, open_gallery
+from training.measuring.intervals import Rate
+from training.measuring.matching import counts
+from training.records.layouts import read_picture
+from training.records.record import FaceRecord
+from training.storage import write_json
 
 FRAMES = 25
 FPS = 8.0

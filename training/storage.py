@@ -1,6 +1,7 @@
 """Files that appear whole or not at all: written beside their place, flushed, then renamed."""
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,3 +50,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         # Where the folder itself cannot be had, there is nothing to take away either.
         if temporary.parent.is_dir():
             temporary.unlink(missing_ok=True)
+
+
+def write_json(content: object, path: Path) -> None:
+    """Readable JSON that appears whole or not at all. Raises StorageError."""
+    with replacing(path) as out:
+        out.write((json.dumps(content, indent=1) + "\n").encode())

@@ -18,9 +18,9 @@ from edge.installation import Models
 from edge.settings import MODELS_DIR
 from edge.values import Box, Face, Judgement
 from tests.training.tiny import draw_face, write_coco
-from training.installed import InstalledClassifier, InstalledDetector, pairs_in
-from training.intervals import Rate
-from training.records import FaceRecord
+from training.graphs.installed import InstalledClassifier, InstalledDetector, pairs_in
+from training.measuring.intervals import Rate
+from training.records.record import FaceRecord
 
 FACE = FaceRecord((40.0, 30.0, 100.0, 100.0), "with_mask")
 

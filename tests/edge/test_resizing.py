@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.resizing import Letterbox, resized
-from training.resizing import letterboxed
+from training.boxes.resizing import letterboxed
 
 
 def noise(height: int, width: int) -> np.ndarray:

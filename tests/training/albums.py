@@ -3,9 +3,9 @@
 import numpy as np
 
 from tests.training.tiny import draw_face, scene
-from training.datasets import Album
-from training.records import FaceRecord, Record
-from training.wearing import Points
+from training.records.record import FaceRecord, Record
+from training.samples.album import Album
+from training.samples.wearing import Points
 
 Pixels = np.ndarray
 

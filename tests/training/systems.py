@@ -3,10 +3,10 @@
 import numpy as np
 
 from tests.training.tiny import scene
-from training.layouts import Pixels
-from training.measures import Detections
-from training.records import LABELS, FaceRecord, Record
-from training.systems import Sight, System
+from training.boxes.detections import Detections
+from training.graphs.systems import Sight, System
+from training.records.layouts import Pixels
+from training.records.record import LABELS, FaceRecord, Record
 
 Seen = list[tuple[tuple[float, float, float, float], float, int | None]]
 """Boxes with scores, and a label's place or None."""

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from training.architectures import ARCHITECTURES, built, configuration_of
 from training.errors import UnknownArchitectureError
+from training.networks.architectures import ARCHITECTURES, built, configuration_of
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from tests.training.systems import oracle, records, truth
 from tests.training.test_export import classifier, detector, models  # noqa: F401  fixtures
 from tests.training.tiny import write_classes, write_coco
 from training.__main__ import app
-from training.assessment import assess_pipeline
-from training.classification import Classification
-from training.conditions import by_condition
 from training.errors import EmptyClassError
-from training.gallery import Gallery
-from training.intervals import Rate
-from training.matching import Outcome
-from training.records import LABELS
+from training.measuring.assessment import assess_pipeline
+from training.measuring.classification_report import Classification
+from training.measuring.conditions import by_condition
+from training.measuring.gallery import Gallery
+from training.measuring.intervals import Rate
+from training.measuring.matching import Outcome
+from training.records.record import LABELS
 
 
 def test_a_confusion_says_accuracy_precision_recall_and_f1() -> None:

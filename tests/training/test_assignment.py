@@ -1,7 +1,7 @@
 import torch
 
-from training.assignment import assign, detection_loss, generalised_iou
-from training.detector import anchor_points, decode
+from training.networks.assignment import assign, detection_loss, generalised_iou
+from training.networks.detector import anchor_points, decode
 
 ANCHORS = anchor_points(64, 64)
 

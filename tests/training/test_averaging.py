@@ -6,9 +6,9 @@ import torch
 from typer.testing import CliRunner
 
 from training.__main__ import app
-from training.averaging import average
-from training.checkpoint import CLASSIFIER, load, save
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
+from training.networks.averaging import average
+from training.networks.checkpoint import CLASSIFIER, load, save
 
 
 def write(

@@ -10,11 +10,11 @@ from tests.training.test_export import classifier, detector, models  # noqa: F40
 from tests.training.tiny import write_coco
 from training.__main__ import app
 from training.errors import EmptyClassError, MissingModelError, UnfitModelError
-from training.gallery import Gallery, open_gallery
-from training.inference import Network
-from training.installed import InstalledClassifier, InstalledDetector, pairs_in
-from training.records import FaceRecord, Record
-from training.speed import framed, frames_of_one_face, time_systems
+from training.graphs.inference import Network
+from training.graphs.installed import InstalledClassifier, InstalledDetector, pairs_in
+from training.measuring.gallery import Gallery, open_gallery
+from training.measuring.speed import framed, frames_of_one_face, time_systems
+from training.records.record import FaceRecord, Record
 
 
 def test_ours_have_rows_and_peers_that_are_not_there_say_so(

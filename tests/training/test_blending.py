@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from edge import faces
-from training.blending import Blend, blended, overlaps
+from training.boxes.blending import Blend, blended, overlaps
 
 Floats = NDArray[np.float32]
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from tests.training.test_storage import under_limit
-from training.checkpoint import CLASSIFIER, begin_from, load, save
-from training.detector import FaceDetector
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
+from training.networks.checkpoint import CLASSIFIER, begin_from, load, save
+from training.networks.detector import FaceDetector
 
 
 def test_a_checkpoint_of_another_configuration_is_refused_naming_what_differs(
@@ -40,8 +40,8 @@ SAVES = """
 import sys
 from pathlib import Path
 import torch
-from training.checkpoint import save
-from training.detector import FaceDetector
+from training.networks.checkpoint import save
+from training.networks.detector import FaceDetector
 from training.errors import StorageError
 try:
     save({"configuration": {}, "n": 2, "weights": torch.zeros(100_000)}, Path(sys.argv[1]))

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from training.classifier import MaskClassifier
+from training.networks.classifier import MaskClassifier
 
 
 def test_a_mirror_image_is_judged_alike() -> None:

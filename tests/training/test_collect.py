@@ -11,11 +11,11 @@ import pytest
 
 from tests.training.clips import BARE, CLIP, MASKED, clip, varied, write_video
 from tests.training.test_storage import under_limit
-from training.collect import Always, Choice, Collector, Order, Refusal, Rules
-from training.collected import Crop, read_index
-from training.collection import Collection
-from training.faces import Face, FaceFinder
-from training.frames import Frame
+from training.graphs.face_finder import Face, FaceFinder
+from training.preparing.collect import Always, Choice, Collector, Order, Refusal, Rules
+from training.preparing.crop_store import Collection
+from training.preparing.frames import Frame
+from training.records.crop_index import Crop, read_index
 
 ROOT = Path(__file__).parents[2]
 MASK = Always(Choice.WITH_MASK)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.collected import COLUMNS, INDEX, Crop, read_index
-from training.collection import Collection
 from training.errors import DamagedIndexError
+from training.preparing.crop_store import Collection
+from training.records.crop_index import COLUMNS, INDEX, Crop, read_index
 
 PICTURE = np.full((40, 30, 3), 99, np.uint8)
 

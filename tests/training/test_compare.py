@@ -7,10 +7,10 @@ import torch
 
 from tests.training.tiny import write_coco
 from training.__main__ import app
-from training.architectures import ARCHITECTURES, built
-from training.checkpoint import save
-from training.compare import multiplications, parameters
 from training.errors import MissingRunError
+from training.measuring.compare import multiplications, parameters
+from training.networks.architectures import ARCHITECTURES, built
+from training.networks.checkpoint import save
 
 
 def test_multiplications_are_those_that_one_counts_by_hand() -> None:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from tests.training.albums import bare_album, boxed_album
-from training.crops import Crops, cut, drawn, held_crops, samples_of
-from training.datasets import Album
+from training.boxes.cropping import cut
 from training.errors import EmptyClassError, SingleClassError
-from training.records import LABELS
+from training.records.record import LABELS
+from training.samples.album import Album
+from training.samples.crops import Crops, drawn, held_crops, samples_of
 
 
 def test_a_crop_is_the_square_around_the_box_cut_off_at_the_border() -> None:

@@ -10,11 +10,11 @@ import torch
 
 from tests.training.tiny import write_coco
 from training.__main__ import app
-from training.assignment import assign
-from training.checkpoint import load
-from training.detector import anchor_points
-from training.device import HERE, DeviceChoice, Place, place_of
 from training.errors import DeviceError
+from training.loop.device import HERE, DeviceChoice, Place, place_of
+from training.networks.assignment import assign
+from training.networks.checkpoint import load
+from training.networks.detector import anchor_points
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ SPY = """
 import os, torch
 from pathlib import Path
 from torch.nn.parallel import DistributedDataParallel
-import training.train as loop
+import training.loop.train as loop
 
 class Spied(loop.Trainer):
     def step(self, batch):

@@ -8,11 +8,11 @@ import openvino
 import pytest
 import torch
 
-from training.blending import overlaps
-from training.classifier import MaskClassifier
-from training.detector import FaceDetector
+from training.boxes.blending import overlaps
+from training.boxes.resizing import letterboxed
 from training.errors import ExportError
-from training.export import (
+from training.graphs.camera_graph import classifier_graph, detector_graph, reference_detection
+from training.graphs.export import (
     Exported,
     describe,
     install,
@@ -22,11 +22,11 @@ from training.export import (
     verify_classifier,
     verify_detector,
 )
-from training.graphs import classifier_graph, detector_graph, reference_detection
-from training.installed import InstalledDetector
-from training.measures import detect
-from training.records import LABELS
-from training.resizing import letterboxed
+from training.graphs.installed import InstalledDetector
+from training.networks.classifier import MaskClassifier
+from training.networks.detection import detect
+from training.networks.detector import FaceDetector
+from training.records.record import LABELS
 
 FACES = Exported(
     "face-detector",

@@ -4,7 +4,7 @@ import pytest
 
 from tests.training.clips import BARE, clip
 from training.errors import ModelError
-from training.faces import SHIPPED, FaceFinder
+from training.graphs.face_finder import SHIPPED, FaceFinder
 
 
 def test_the_edges_own_detector_finds_the_face_in_the_clip_and_nothing_where_she_is_away() -> None:

@@ -8,11 +8,11 @@ import pytest
 from tests.training.albums import mean_face
 from tests.training.tiny import draw_face
 from training.errors import EmptyClassError
-from training.fairness import judge_fairly
-from training.gallery import Gallery
-from training.installed import InstalledClassifier
-from training.intervals import Rate
-from training.records import FaceRecord, Record
+from training.graphs.installed import InstalledClassifier
+from training.measuring.fairness import judge_fairly
+from training.measuring.gallery import Gallery
+from training.measuring.intervals import Rate
+from training.records.record import FaceRecord, Record
 
 
 class Unfair:

@@ -7,7 +7,7 @@ import pytest
 from tests.training.clips import clip, write_video
 from training.addresses import for_ffmpeg, without_password
 from training.errors import SourceError
-from training.frames import Source
+from training.preparing.frames import Source
 
 
 def test_a_video_gives_frames_with_their_time_and_leaves_out_what_comes_too_soon(

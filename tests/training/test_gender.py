@@ -9,16 +9,16 @@ import pytest
 
 from tests.training.tiny import draw_face
 from training.__main__ import app
-from training.adults import AdultCrops, adults_of, said_by_name
-from training.checkpoint import load
-from training.datasets import Album
 from training.errors import (
     ConfigurationMismatchError,
     EmptyClassError,
     MissingCheckpointError,
     SingleClassError,
 )
-from training.records import Record
+from training.networks.checkpoint import load
+from training.records.record import Record
+from training.samples.adults import AdultCrops, adults_of, said_by_name
+from training.samples.album import Album
 
 
 def write_people(folder: Path, count: int) -> None:
@@ -113,8 +113,8 @@ def test_a_gender_head_is_trained_and_measured_by_group(
 def test_a_trunk_of_another_shape_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import asdict
 
-    from training.architectures import built, configuration_of
-    from training.checkpoint import GENDER, begin_trunk_from, save
+    from training.networks.architectures import built, configuration_of
+    from training.networks.checkpoint import GENDER, begin_trunk_from, save
 
     other = built(configuration_of("mobilenetv2"))
     save({"configuration": asdict(GENDER), "average": other.state_dict()}, tmp_path / "best.pt")

@@ -1,6 +1,6 @@
 import pytest
 
-from training.intervals import Rate
+from training.measuring.intervals import Rate
 
 
 def test_wilsons_interval_is_the_published_one() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from tests.training.tiny import scene, write_classes, write_coco
 from training.errors import EmptyClassError, MissingDataError, UnknownLabelError, UnknownLayoutError
-from training.importing import read_any
-from training.records import label_in
+from training.records.importing import read_any
+from training.records.record import label_in
 
 
 def test_coco_gives_boxes_labels_and_regions_to_ignore(tmp_path: Path) -> None:

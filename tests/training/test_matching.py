@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tests.training.systems import records, sight, truth
-from training.curves import faces_found
-from training.intervals import Rate
-from training.matching import MISSED, Outcome, hits, outcomes, pairs
-from training.records import LABELS, FaceRecord
-from training.systems import UNSAID
-from training.tally import tally
+from training.graphs.systems import UNSAID
+from training.measuring.curves import faces_found
+from training.measuring.intervals import Rate
+from training.measuring.matching import MISSED, Outcome, hits, outcomes, pairs
+from training.measuring.tally import tally
+from training.records.record import LABELS, FaceRecord
 
 
 def outcome(truth: str, said: str | int) -> Outcome:

@@ -4,9 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.albums import boxed_album
-from training.blending import Blend, overlaps
-from training.measures import Detections, face_ap, suppress
-from training.verdicts import admission_figures, calibrated, temperature_of, threshold_of, verdicts
+from training.boxes.blending import Blend, overlaps
+from training.boxes.detections import Detections, suppress
+from training.measuring.average_precision import face_ap
+from training.measuring.verdicts import (
+    admission_figures,
+    calibrated,
+    temperature_of,
+    threshold_of,
+    verdicts,
+)
 
 
 def exact(count: int = 4) -> tuple[list[Detections], list[int]]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from training.errors import MissingModelError
-from training.peers.catalogue import PEERS
-from training.peers.escvm import quantised
-from training.peers.ssd import anchors, decode
-from training.peers.yunet import decode as decode_yunet
+from training.graphs.peers.catalogue import PEERS
+from training.graphs.peers.escvm import quantised
+from training.graphs.peers.ssd import anchors, decode
+from training.graphs.peers.yunet import decode as decode_yunet
 
 
 def test_the_ssd_has_an_anchor_for_each_of_its_outputs() -> None:

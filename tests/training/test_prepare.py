@@ -6,8 +6,8 @@ import cv2
 from rich.console import Console
 
 from tests.training.tiny import write_classes, write_coco
-from training.prepare import prepare
-from training.records import read_records
+from training.preparing.prepare import prepare
+from training.records.record import read_records
 
 QUIET = Console(quiet=True)
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from training.errors import ScreenError
-from training.preview import Preview
+from training.preparing.preview import Preview
 
 ROOT = Path(__file__).parents[2]
 OPENED = """
 import numpy as np
-from training.collect import Choice
-from training.faces import Face
-from training.frames import Frame
-from training.preview import Preview
+from training.preparing.collect import Choice
+from training.graphs.face_finder import Face
+from training.preparing.frames import Frame
+from training.preparing.preview import Preview
 
 frame = Frame(np.full((120, 160, 3), 90, np.uint8), 0.0, "0.00s")
 face = Face((20.0, 20.0, 80.0, 90.0), 0.9)

@@ -6,9 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from training.classifier import CropClassifier
-from training.graphs import classifier_graph, classifier_network, reference_probabilities
-from training.quantise import Way, ends, planes, quantised
+from training.graphs.camera_graph import (
+    classifier_graph,
+    classifier_network,
+    reference_probabilities,
+)
+from training.graphs.quantise import Way, ends, planes, quantised
+from training.networks.classifier import CropClassifier
 
 SIZE = 32
 

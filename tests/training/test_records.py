@@ -3,7 +3,14 @@ from pathlib import Path
 import pytest
 
 from training.errors import MissingDataError, UnknownLabelError
-from training.records import FaceRecord, Record, label_of, read_records, split_of, write_records
+from training.records.record import (
+    FaceRecord,
+    Record,
+    label_of,
+    read_records,
+    split_of,
+    write_records,
+)
 
 
 def test_a_group_always_lands_in_the_same_split() -> None:

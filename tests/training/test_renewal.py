@@ -9,10 +9,10 @@ from torch import nn
 
 from tests.training.tiny import write_coco
 from training.__main__ import app
-from training.architectures import configuration_of
-from training.checkpoint import CLASSIFIER, DETECTOR, Configuration, load, save
 from training.errors import MissingDataError
-from training.renewal import network_of, renewed
+from training.loop.renewal import network_of, renewed
+from training.networks.architectures import configuration_of
+from training.networks.checkpoint import CLASSIFIER, DETECTOR, Configuration, load, save
 
 TINY = replace(DETECTOR, size=64, width=16, batch=4)
 QUIET = Console(quiet=True)

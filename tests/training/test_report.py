@@ -15,13 +15,13 @@ import torch
 from tests.training.test_gender import write_people
 from tests.training.tiny import write_classes, write_coco
 from training.__main__ import app
-from training.architectures import built
-from training.card import BEGIN, END, write_measured
-from training.checkpoint import CLASSIFIER, DETECTOR, GENDER, save
-from training.detector import FaceDetector
 from training.errors import MissingCheckpointError, MissingDataError, ReportError
-from training.examples import Example, _different
-from training.tables import shown, tables_of
+from training.figures.tables import shown, tables_of
+from training.networks.architectures import built
+from training.networks.checkpoint import CLASSIFIER, DETECTOR, GENDER, save
+from training.networks.detector import FaceDetector
+from training.shipping.card import BEGIN, END, write_measured
+from training.shipping.examples import Example, _different
 
 SMALL = {"size": 48, "width": 0.25}
 

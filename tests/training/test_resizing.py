@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.resizing import canvas, letterboxed, shown
+from training.boxes.resizing import canvas, letterboxed, shown
 
 
 def test_a_letterbox_keeps_the_ratio_and_says_the_way_back() -> None:

@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from tests.training.clips import BARE, MASKED, clip, varied, write_video
-from training.records import read_records
+from training.records.record import read_records
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "retrain" / "README.md"

@@ -3,7 +3,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.training.albums import bare_album, boxed_album
-from training.scenes import Scenes, mirrored_scene
+from training.samples.scenes import Scenes, mirrored_scene
 
 
 def test_the_same_seed_makes_the_same_scenes_and_another_makes_others() -> None:

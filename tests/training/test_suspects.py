@@ -14,14 +14,15 @@ from typer.testing import CliRunner
 from tests.training.albums import boxed_album
 from tests.training.tiny import write_classes
 from training.__main__ import app
-from training.architectures import built
-from training.checkpoint import CLASSIFIER, save
-from training.crops import fitted, samples_of
+from training.boxes.cropping import fitted
 from training.errors import DamagedIndexError, MissingCheckpointError, MissingDataError
-from training.layouts import read_picture
-from training.measures import normalised
-from training.records import LABELS, read_records
-from training.suspects import Suspect, read_suspects, without, write_suspects
+from training.networks.architectures import built
+from training.networks.checkpoint import CLASSIFIER, save
+from training.networks.normalisation import normalised
+from training.records.layouts import read_picture
+from training.records.record import LABELS, read_records
+from training.samples.crops import samples_of
+from training.samples.suspect_list import Suspect, read_suspects, without, write_suspects
 
 SMALL = replace(CLASSIFIER, size=48, width=0.25)
 SLIPS = 3

@@ -8,7 +8,7 @@ import pytest
 from openvino import opset13 as ops
 
 from training.errors import MissingDataError
-from training.teacher import DenseTeacher
+from training.graphs.dense_teacher import DenseTeacher
 
 SIZE = 64
 _SAID = {"cls": [0.81], "obj": [1.0], "bbox": [0.5, 0.25, 0.0, np.log(2.0)], "kps": [0.0] * 10}

@@ -16,14 +16,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 from torch.utils.data import IterableDataset
 
-from training.checkpoint import Configuration, load
 from training.errors import (
     BudgetSpentError,
     ConfigurationMismatchError,
     DivergedError,
     MissingCheckpointError,
 )
-from training.train import Average, Options, Run, Task, rate_at, train
+from training.loop.train import Average, Options, Run, Task, rate_at, train
+from training.networks.checkpoint import Configuration, load
 
 TINY = Configuration("tiny", size=4, width=1, batch=8, rate=0.05, decay=0.0, seed=3)
 QUIET = Console(quiet=True)

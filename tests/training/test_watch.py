@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from training.errors import MissingRunError
-from training.journal import Journal, State
-from training.watch import seen, watch
+from training.loop.journal import Journal, State
+from training.loop.watch import seen, watch
 
 LOSSES = {"box_loss": 0.5}
 

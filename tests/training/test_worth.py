@@ -7,12 +7,12 @@ import pytest
 
 from tests.training.albums import boxed_album
 from tests.training.test_export import classifier, detector, models  # noqa: F401  fixtures
-from training.crops import held_crops
-from training.installed import ModelPair, pairs_in
-from training.measures import Detections
-from training.records import LABELS
-from training.systems import Sight, System
-from training.worth import Ground, Worth, paces
+from training.boxes.detections import Detections
+from training.graphs.installed import ModelPair, pairs_in
+from training.graphs.systems import Sight, System
+from training.records.record import LABELS
+from training.samples.crops import held_crops
+from training.shipping.worth import Ground, Worth, paces
 
 NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.training.tiny import scene
 from training.errors import MissingDataError
-from training.importing import read_any
-from training.yolo import class_names
+from training.records.importing import read_any
+from training.records.yolo import class_names
 
 
 def put(folder: Path, picture: str, labels: str, text: str) -> None:

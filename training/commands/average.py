@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.averaging import Weights, average
-from training.checkpoint import Configuration
 from training.commands.options import Data, Prepared
-from training.renewal import renewed, samples_of
+from training.loop.renewal import renewed, samples_of
+from training.networks.averaging import Weights, average
+from training.networks.checkpoint import Configuration
 
 console = Console()
 

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.bench import compare
-from training.checkpoint import write_json
 from training.commands.options import Installed, JsonFile, LeastSide, Prepared
-from training.gallery import open_gallery
-from training.installed import MODELS
+from training.graphs.installed import MODELS
+from training.measuring.bench import compare
+from training.measuring.gallery import open_gallery
+from training.storage import write_json
 
 
 def bench(

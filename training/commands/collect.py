@@ -11,16 +11,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from training.collect import Always, Choice, Chooser, Collector, Order, Refusal, Rules, draw_sheet
-from training.collected import Crop
-from training.collection import Collection
 from training.errors import EmptyClassError, ScreenError
-from training.faces import SHIPPED, FaceFinder
-from training.frames import Source
-from training.records import LABELS
+from training.graphs.face_finder import SHIPPED, FaceFinder
+from training.preparing.collect import (
+    Always,
+    Choice,
+    Chooser,
+    Collector,
+    Order,
+    Refusal,
+    Rules,
+    draw_sheet,
+)
+from training.preparing.crop_store import Collection
+from training.preparing.frames import Source
+from training.records.crop_index import Crop
+from training.records.record import LABELS
 
 if TYPE_CHECKING:
-    from training.preview import Preview
+    from training.preparing.preview import Preview
 
 console = Console()
 
@@ -190,7 +199,7 @@ def collect(
 def _window() -> "Preview":
     try:
         # Python may come without Tk, and only who presses keys needs it.
-        from training.preview import Preview  # noqa: PLC0415
+        from training.preparing.preview import Preview  # noqa: PLC0415
     except ImportError as error:
         raise ScreenError(
             f"this Python has no Tk ({error}); install it (Debian: python3-tk), or give the label "

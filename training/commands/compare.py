@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from training.commands.options import Data, Prepared
-from training.compare import compare
+from training.measuring.compare import compare
 
 
 def compare_command(

@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.assessment import Assessment, assess_classifier, assess_pipeline
-from training.checkpoint import write_json
 from training.commands.options import (
     ClassifierRun,
     DetectorRun,
@@ -17,12 +15,14 @@ from training.commands.options import (
     Prepared,
     RunFolder,
 )
-from training.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
-from training.evaluate_gender import evaluate_gender
-from training.fairness import judge_fairly
-from training.gallery import open_gallery
-from training.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
-from training.wearing import read_templates
+from training.graphs.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
+from training.measuring.assessment import Assessment, assess_classifier, assess_pipeline
+from training.measuring.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
+from training.measuring.evaluate_gender import evaluate_gender
+from training.measuring.fairness import judge_fairly
+from training.measuring.gallery import open_gallery
+from training.samples.wearing import read_templates
+from training.storage import write_json
 
 console = Console()
 people = Console(stderr=True)

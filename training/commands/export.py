@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.card import write_card
 from training.commands.options import ClassifierRun, DetectorRun, Prepared
 from training.errors import MissingModelError
-from training.layouts import Pixels, read_picture
-from training.precision import add_int8
-from training.records import read_records
-from training.shipping import ship, ship_gender
+from training.records.layouts import Pixels, read_picture
+from training.records.record import read_records
+from training.shipping.card import write_card
+from training.shipping.precision import add_int8
+from training.shipping.shipping import ship, ship_gender
 
 console = Console()
 

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from training.commands.options import Prepared
-from training.report import write_report
+from training.shipping.report import write_report
 
 _BENCH = Path("var/training/bench.json")
 _COMPARE = Path("var/training/compare.json")

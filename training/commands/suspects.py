@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from training.commands.options import ClassifierRun, Prepared
-from training.suspects import write_suspects
-from training.suspicion import FIRMLY, find_suspects
+from training.measuring.suspects import FIRMLY, find_suspects
+from training.samples.suspect_list import write_suspects
 
 console = Console()
 

@@ -9,13 +9,13 @@ import torch
 import typer
 from rich.console import Console
 
-from training.architectures import ARCHITECTURES, configuration_of
-from training.checkpoint import DETECTOR, GENDER, configured
 from training.commands.options import Data, Prepared, RunFolder
-from training.device import DeviceChoice, place_of
-from training.suspects import read_suspects
-from training.tasks import train_classifier, train_detector, train_gender
-from training.train import Options, Run
+from training.loop.device import DeviceChoice, place_of
+from training.loop.tasks import train_classifier, train_detector, train_gender
+from training.loop.train import Options, Run
+from training.networks.architectures import ARCHITECTURES, configuration_of
+from training.networks.checkpoint import DETECTOR, GENDER, configured
+from training.samples.suspect_list import read_suspects
 
 console = Console()
 

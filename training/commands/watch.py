@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.watch import watch
+from training.loop.watch import watch
 
 
 def watch_command(

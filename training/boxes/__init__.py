@@ -1,0 +1,1 @@
+"""Boxes around faces: suppression, blending, crops, sizes."""

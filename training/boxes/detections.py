@@ -1,0 +1,46 @@
+"""What a detector found in a picture, and non-maximum suppression of it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.boxes.blending import Blend, blended
+
+Boxes = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Boxes [N, 4] in pixels of the picture, scores [N], most certain first."""
+
+    boxes: Boxes
+    scores: np.ndarray[tuple[int], np.dtype[np.float32]]
+
+
+def survivors(
+    boxes: Boxes, scores: np.ndarray[tuple[int], np.dtype[np.float32]], least: float, overlap: float
+) -> NDArray[np.int64]:
+    """Greedy non-maximum suppression: places of what scores at least `least`, most certain first,
+    no two over `overlap` IoU.
+    """
+    wide = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+    kept = cv2.dnn.NMSBoxes(wide.tolist(), scores.tolist(), least, overlap)
+    return np.asarray(kept, np.int64).ravel()
+
+
+def suppress(
+    boxes: Boxes,
+    scores: np.ndarray[tuple[int], np.dtype[np.float32]],
+    least: float,
+    overlap: float,
+    blend: Blend | None = None,
+) -> Detections:
+    """What `survivors` leaves of boxes and scores, blended with those around where that is asked
+    for: boxes that score less than `least` have a say, too.
+    """
+    sure = np.flatnonzero(scores >= least)
+    kept = sure[survivors(boxes[sure], scores[sure], 0.0, overlap)]
+    shown_at = blended(boxes[kept], boxes, scores, blend) if blend else boxes[kept]
+    return Detections(shown_at, scores[kept])

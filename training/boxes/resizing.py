@@ -1,0 +1,60 @@
+"""Pictures in the size that a model sees, as docs/decisions/0001-model-contract.md lays it down:
+what the edge does before it asks a model, written a second time because the two are strangers.
+"""
+
+import cv2
+import numpy as np
+
+from training.records.layouts import Pixels
+
+FILL = 114
+"""Grey of a letterbox's empty part."""
+
+_UNALIASED = 1.25
+"""Times that a picture may be larger than wanted and still be taken bilinearly as it is."""
+
+
+def resized(picture: Pixels, width: int, height: int) -> Pixels:
+    """A picture of another size, without aliasing."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    most = min(picture.shape[1] // width, picture.shape[0] // height)
+    for factor in range(most, 1, -1):
+        if picture.shape[0] % factor == 0 and picture.shape[1] % factor == 0:
+            smaller = (picture.shape[1] // factor, picture.shape[0] // factor)
+            picture = np.asarray(
+                cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA), np.uint8
+            )
+            break
+    left = max(picture.shape[1] / width, picture.shape[0] / height)
+    if _UNALIASED < left <= 2:
+        # Weights of 1, 2, 1: see edge.resizing.
+        picture = np.asarray(cv2.GaussianBlur(picture, (3, 3), 0), np.uint8)
+    how = cv2.INTER_AREA if left > 2 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
+
+
+def shown(height: int, width: int, size: int) -> tuple[int, int]:
+    """(height, width) of a picture once its longer side is `size`."""
+    # In 32 bits, as the graph and the edge do it: all must round the same way.
+    scale = np.float32(size) / np.float32(max(height, width))
+    down, across = (max(1, int(np.rint(np.float32(side) * scale))) for side in (height, width))
+    return down, across
+
+
+def canvas(height: int, width: int, size: int, multiple: int) -> tuple[int, int]:
+    """(height, width) of what the model gets for a picture of these sides."""
+    down, across = shown(height, width, size)
+    return down + -down % multiple, across + -across % multiple
+
+
+def letterboxed(picture: Pixels, size: int, multiple: int) -> tuple[Pixels, tuple[float, float]]:
+    """The picture with its longer side `size`, its sides filled up to `multiple` with grey, and the
+    factors (across, down) back to its own pixels.
+    """
+    height, width = shown(picture.shape[0], picture.shape[1], size)
+    rows, columns = canvas(picture.shape[0], picture.shape[1], size, multiple)
+    small = resized(picture, width, height)
+    room = (0, rows - height, 0, columns - width)
+    filled = cv2.copyMakeBorder(small, *room, cv2.BORDER_CONSTANT, value=(FILL,) * 3)
+    return np.asarray(filled, np.uint8), (picture.shape[1] / width, picture.shape[0] / height)

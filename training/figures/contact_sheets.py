@@ -1,0 +1,39 @@
+"""Contact sheets: many small pictures on one, to look at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from training.records.layouts import Pixels
+from training.storage import replacing
+
+MOST = 120
+"""Tiles on a sheet; more are too many to look at."""
+_TILE, _CAPTION = 96, 16
+
+
+def spread(count: int, most: int = MOST) -> list[int]:
+    """Indices of at most `most` of `count` things, evenly spread."""
+    places = np.linspace(0, count - 1, min(count, most))
+    return sorted({round(float(place)) for place in places})
+
+
+def write_sheet(tiles: Sequence[tuple[Pixels, str]], path: Path, columns: int = 12) -> None:
+    """Pictures u8 BGR of any size with their captions, row by row, as PNG. Raises StorageError."""
+    columns = min(columns, max(1, len(tiles)))
+    rows = max(1, -(-len(tiles) // columns))
+    high = _TILE + _CAPTION
+    sheet = np.full((rows * high, columns * _TILE, 3), 255, np.uint8)
+    for number, (picture, caption) in enumerate(tiles):
+        scale = _TILE / max(picture.shape[:2])
+        size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
+        shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = cv2.resize(picture, size, interpolation=shrink)
+        y, x = number // columns * high, number % columns * _TILE
+        sheet[y : y + small.shape[0], x : x + small.shape[1]] = small
+        place, font = (x + 2, y + high - 4), cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(sheet, caption[:15], place, font, 0.34, (40, 40, 40), 1, cv2.LINE_AA)
+    with replacing(path) as out:
+        out.write(cv2.imencode(".png", sheet)[1].tobytes())

@@ -1,0 +1,1 @@
+"""Models as OpenVINO runs them: export, eight bits, installed models, peers."""

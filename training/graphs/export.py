@@ -1,0 +1,230 @@
+"""`export`: a trained model → OpenVINO IR that takes camera pictures and says what it is.
+
+The contract is docs/decisions/0001-model-contract.md: letterboxing, resizing, normalising and
+decoding are in the graph (graphs.py); labels, thresholds and sizes in `rt_info/model_info`; the
+hashes in `manifest.json`.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import openvino
+
+from training.errors import ExportError
+from training.graphs.camera_graph import reference_detection, reference_probabilities
+from training.networks.classifier import CropClassifier
+from training.networks.detector import MULTIPLE, FaceDetector
+from training.networks.normalisation import MEAN, SCALE
+from training.records.layouts import Pixels
+from training.storage import write_json
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What one exported model is and was measured at: a row of manifest.json."""
+
+    name: str
+    role: str
+    version: str
+    size: int
+    labels: tuple[str, ...]
+    thresholds: dict[str, float]
+    trained_on: list[dict[str, object]]
+    figures: dict[str, object]
+    precision: str = "FP16"
+
+    @property
+    def stem(self) -> str:
+        """Its files' name without suffix: what every processor can run has the plain name."""
+        return self.name if self.precision == "FP16" else f"{self.name}-{self.precision.lower()}"
+
+
+ROLES = {
+    "detector": "face_detector",
+    "classifier": "mask_classifier",
+    "gender": "gender_classifier",
+}
+"""What a model of each role calls itself, in the order of the manifest."""
+
+
+def describe(graph: openvino.Model, exported: Exported, margin: float) -> None:
+    """Fill `rt_info/model_info`; every value is a string."""
+    info = {
+        "model_type": ROLES[exported.role],
+        "model_name": exported.name,
+        "model_version": exported.version,
+        "labels": " ".join(exported.labels),
+        "input_size": f"{exported.size} {exported.size}",
+        "mean_values": " ".join([str(MEAN)] * 3),
+        "scale_values": " ".join([str(SCALE)] * 3),
+        "color_order": "BGR",
+        "confidence_threshold": str(exported.thresholds["confidence"]),
+    }
+    if exported.role == "detector":
+        info["resize"], info["size_multiple"] = "fit", str(MULTIPLE)
+        info["iou_threshold"] = str(exported.thresholds["iou"])
+        info["blend_iou_threshold"] = str(exported.thresholds["blend_iou"])
+        info["blend_score_threshold"] = str(exported.thresholds["blend_score"])
+        info["certain_threshold"] = str(exported.thresholds["certain"])
+    else:
+        info["resize"] = "stretch"
+        info["crop_margin"] = str(margin)
+        info["min_face_size"] = str(int(exported.thresholds["min_face_size"]))
+    for key, value in info.items():
+        graph.set_rt_info(value, ["model_info", key])
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def install(graph: openvino.Model, exported: Exported, folder: Path) -> None:
+    """Write IR and manifest into `folder`: each file beside its place, then renamed; the manifest
+    last, so that it never names what is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(graph, str(folder / "new.xml"), compress_to_fp16=True)
+    for suffix in (".bin", ".xml"):
+        (folder / f"new{suffix}").replace(folder / f"{exported.stem}{suffix}")
+    row: dict[str, Any] = {
+        "name": exported.name,
+        "role": exported.role,
+        "precision": exported.precision,
+        "version": exported.version,
+        "files": {
+            f"{exported.stem}{s}": _sha256(folder / f"{exported.stem}{s}") for s in (".xml", ".bin")
+        },
+        "input": [exported.size, exported.size],
+        "labels": list(exported.labels),
+        "thresholds": exported.thresholds,
+        "trained_on": exported.trained_on,
+        "figures": exported.figures,
+    }
+    same = (exported.role, exported.precision)
+    others = [m for m in rows_of(folder) if (m["role"], m["precision"]) != same]
+    write_rows([*others, row], folder)
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """The models of a folder's manifest; none where there is no manifest."""
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return []
+    rows: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))["models"]
+    return rows
+
+
+def write_rows(rows: list[dict[str, Any]], folder: Path) -> None:
+    """Write a folder's manifest: by role, and within one FP16 first, as older readers take the
+    first.
+    """
+    order = {role: number for number, role in enumerate(ROLES)}
+    rows = sorted(rows, key=lambda m: (order[m["role"]], m["precision"] != "FP16"))
+    write_json({"schema": 1, "models": rows}, folder / "manifest.json")
+
+
+def replace_models(trial: Path, folder: Path) -> None:
+    """Put what has passed in the place of what was there for the same roles, whatever its
+    precision; models of other roles stay. The manifest comes last, and files that it no longer
+    names go.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh, before = rows_of(trial), rows_of(folder)
+    roles = {m["role"] for m in fresh}
+    for name in [n for m in fresh for n in m["files"]]:
+        (trial / name).replace(folder / name)
+    kept = [*[m for m in before if m["role"] not in roles], *fresh]
+    write_rows(kept, folder)
+    named = {n for m in kept for n in m["files"]}
+    for name in {n for m in before for n in m["files"]} - named:
+        (folder / name).unlink(missing_ok=True)
+    (trial / "manifest.json").unlink()
+    trial.rmdir()
+
+
+def milliseconds(
+    folder: Path, name: str, shape: tuple[int, int, int, int], runs: int = 20
+) -> float:
+    """Median time of one inference on this machine's CPU, the input's shape fixed."""
+    core = openvino.Core()
+    graph = core.read_model(folder / f"{name}.xml")
+    graph.reshape(list(shape))
+    compiled = core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    request = compiled.create_infer_request()
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        request.infer([image])
+        times.append((time.perf_counter() - start) * 1000)
+    return float(np.median(times))
+
+
+def verify_detector(
+    model: FaceDetector, size: int, folder: Path, name: str, picture: Pixels
+) -> float:
+    """Compare IR (any size, and fixed to the picture's) with torch on one picture; the largest
+    difference of a score.
+
+    Raises ExportError where scores differ by more than 0.03 or confident boxes by more than 2 % of
+    the picture.
+    """
+    boxes, scores = reference_detection(model, picture, size)
+    core = openvino.Core()
+    worst = 0.0
+    for fixed in (False, True):
+        graph = core.read_model(folder / f"{name}.xml")
+        if fixed:
+            graph.reshape([1, *picture.shape])
+        found = core.compile_model(graph, "CPU")([picture[None]])
+        worst = max(worst, float(np.abs(found["scores"][0] - scores).max()))
+        sure = scores > 0.3
+        apart = float(np.abs(found["boxes"][0][sure] - boxes[sure]).max(initial=0.0)) / max(
+            picture.shape[:2]
+        )
+        if worst > 0.03 or apart > 0.02:
+            raise ExportError(
+                f"{name}: IR and torch differ on {picture.shape[1]}x{picture.shape[0]} (score "
+                f"{worst:.3f}, box {apart:.3f}); export with the library versions of the "
+                f"training extra"
+            )
+    return worst
+
+
+def verify_classifier(
+    model: CropClassifier, size: int, temperature: float, file: Path, crops: list[Pixels]
+) -> float:
+    """Compare IR with torch on crops of any size; the largest difference.
+
+    Raises ExportError over 0.03.
+    """
+    compiled = openvino.Core().compile_model(file, "CPU")
+    worst = 0.0
+    for crop in crops:
+        expected = reference_probabilities(model, crop, size, temperature)
+        found = compiled([np.stack([crop, crop])])["probabilities"]
+        worst = max(worst, float(np.abs(found - expected).max()))
+    if worst > 0.03:
+        raise ExportError(
+            f"{file.stem}: IR and torch differ by {worst:.3f}; export with the library versions of "
+            f"the training extra"
+        )
+    return worst
+
+
+def sample_pictures() -> list[Pixels]:
+    """Pictures with edges at all scales, of odd sizes, for the comparison."""
+    rng = np.random.default_rng(11)
+    pictures = []
+    for width, height in ((640, 480), (333, 500), (97, 61)):
+        noise = rng.integers(0, 256, (height // 12 + 1, width // 12 + 1, 3), np.uint8)
+        pictures.append(
+            np.asarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+        )
+    return pictures

@@ -1,0 +1,189 @@
+"""Our models, run as the edge runs them: those that are installed, found by their manifest, and
+graphs that are about to be.
+
+The rules are those of docs/decisions/0001-model-contract.md: the crop's square, the thresholds and
+the smallest face come from the model files.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.boxes.blending import blend_of
+from training.boxes.cropping import cut
+from training.boxes.detections import Boxes, suppress
+from training.boxes.resizing import letterboxed, resized
+from training.errors import MissingModelError, UnfitModelError
+from training.graphs.inference import Graph, Network
+from training.graphs.systems import UNSAID, Floats, Integers, Sight, System, extent
+from training.records.layouts import Pixels
+from training.records.record import LABELS
+
+MODELS = Path("edge/models")
+_MEND = "export the model with `python -m training export`"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPair:
+    """The two files of one installation, or graphs that may become one, and what they are called
+    together.
+    """
+
+    detector: Path | Graph
+    classifier: Path | Graph
+    name: str
+
+
+def _entries(folder: Path) -> list[dict[str, Any]]:
+    manifest = folder / "manifest.json"
+    try:
+        return list(json.loads(manifest.read_text(encoding="utf-8"))["models"])
+    except OSError as error:
+        raise MissingModelError(
+            f"{manifest} cannot be read ({error.strerror}); name the folder of the installed "
+            f"models with --models, or {_MEND}"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnfitModelError(f"{manifest} is no manifest ({error}); {_MEND}") from error
+
+
+def pairs_in(folder: Path) -> list[ModelPair]:
+    """A detector and a classifier for each precision that the manifest has of both.
+
+    Raises:
+        MissingModelError: No manifest there, or none with a detector and a classifier.
+        UnfitModelError: It is no manifest.
+    """
+    by_role: dict[str, dict[str, Path]] = {"detector": {}, "classifier": {}}
+    for entry in _entries(folder):
+        file = next((f for f in entry["files"] if f.endswith((".xml", ".onnx"))), None)
+        if entry["role"] in by_role and file is not None:
+            by_role[entry["role"]].setdefault(entry.get("precision", ""), folder / file)
+    shared = [p for p in by_role["detector"] if p in by_role["classifier"]]
+    if not shared:
+        raise MissingModelError(
+            f"{folder / 'manifest.json'} does not name a detector and a classifier of one "
+            f"precision; {_MEND}"
+        )
+    return [
+        ModelPair(by_role["detector"][p], by_role["classifier"][p], f"ours {p}".strip())
+        for p in shared
+    ]
+
+
+class InstalledDetector:
+    """A face detector: its file, or a graph.
+
+    Raises:
+        ModelError: It is not there, cannot be run, or is none.
+    """
+
+    def __init__(self, source: Path | Graph, threads: int | None = None) -> None:
+        self._network = Network(source, threads=threads)
+        info = _said(self._network, "face_detector", ("confidence_threshold", "iou_threshold"))
+        self.threshold = float(info["confidence_threshold"])
+        self.size = info.get("input_size", "").replace(" ", "x")
+        self._overlap = float(info["iou_threshold"])
+        self._blend = blend_of(info)
+        # As at the edge: who brings the right size pays for no resizing in the graph.
+        fits = info.get("resize") == "fit" and "size_multiple" in info
+        self._fit = (
+            (int(info["input_size"].split()[0]), int(info["size_multiple"])) if fits else None
+        )
+
+    def expect(self, height: int, width: int) -> None:
+        """Make ready for pictures of this size, in pixels."""
+        shape = (height, width, 3)
+        if self._fit:
+            shape = letterboxed(np.zeros(shape, np.uint8), *self._fit)[0].shape
+        self._network.expect((1, *shape))
+
+    def find(self, picture: Pixels, least: float) -> Sight:
+        """Faces from a least score on."""
+        shown, (across, down) = letterboxed(picture, *self._fit) if self._fit else (picture, (1, 1))
+        found = self._network.infer(np.ascontiguousarray(shown)[None])
+        scores = found["scores"][0]
+        # Cut off at the border, as the edge does: the graph knows only that of what it was given.
+        limits = extent(picture)
+        boxes = np.clip(found["boxes"][0] * np.array([across, down] * 2, np.float32), 0, limits)
+        real = (boxes[:, 2:] > boxes[:, :2]).all(1) & np.isfinite(scores)
+        return Sight(suppress(boxes[real], scores[real], least, self._overlap, self._blend))
+
+
+class InstalledClassifier:
+    """A mask classifier: its file, or a graph.
+
+    Raises:
+        ModelError: It is not there, cannot be run, or is none.
+    """
+
+    def __init__(self, source: Path | Graph, threads: int | None = None) -> None:
+        self._network = Network(source, threads=threads)
+        self.path = self._network.path
+        keys = ("labels", "confidence_threshold", "crop_margin", "min_face_size")
+        info = _said(self._network, "mask_classifier", keys)
+        names = info["labels"].split()
+        if sorted(names) != sorted(LABELS):
+            raise UnfitModelError(
+                f"{self.path} knows the labels {', '.join(names)}; needed are {', '.join(LABELS)}"
+            )
+        self._columns = [names.index(label) for label in LABELS]
+        width, height = (int(side) for side in info.get("input_size", "0 0").split())
+        self._side = (width, height) if info.get("resize") == "stretch" else None
+        if self._side:
+            self._network.expect((1, height, width, 3))
+        self.threshold = float(info["confidence_threshold"])
+        self.margin = float(info["crop_margin"])
+        self.smallest = float(info["min_face_size"])
+
+    def probabilities(self, crop: Pixels) -> Floats:
+        """Of one crop [H, W, 3] → [labels], in the order of LABELS."""
+        fitted = resized(crop, *self._side) if self._side else crop
+        row = self._network.infer(np.ascontiguousarray(fitted)[None])["probabilities"][0]
+        return np.asarray(row[self._columns], np.float32)
+
+    def label(self, probabilities: Floats) -> int:
+        """with_mask from its threshold on, else the likelier of the other two."""
+        if probabilities[0] >= self.threshold:
+            return 0
+        return 1 if probabilities[1] >= probabilities[2] else 2
+
+    def judge(self, picture: Pixels, boxes: Boxes) -> tuple[Integers, Floats]:
+        """Labels and probabilities of with_mask; UNSAID where a face is too small to be judged."""
+        labels = np.full(len(boxes), UNSAID, np.int64)
+        masked = np.zeros(len(boxes), np.float32)
+        for index, box in enumerate(boxes):
+            if min(box[2] - box[0], box[3] - box[1]) >= self.smallest:
+                row = self.probabilities(cut(picture, box.tolist(), self.margin))
+                labels[index], masked[index] = self.label(row), row[0]
+        return labels, masked
+
+
+def _said(network: Network, kind: str, keys: tuple[str, ...]) -> dict[str, str]:
+    info = dict(network.info)
+    if info.get("model_type") != kind:
+        raise UnfitModelError(
+            f"{network.path} says that it is a {info.get('model_type', 'model of no kind')}, not a "
+            f"{kind}; name the right file, or {_MEND}"
+        )
+    missing = [key for key in keys if key not in info]
+    if missing:
+        raise UnfitModelError(f"{network.path} does not say {', '.join(missing)}; {_MEND}")
+    return info
+
+
+def installed(pair: ModelPair, threads: int | None = None) -> System:
+    """Both models, together, as the edge runs them. Raises ModelError."""
+    detector = InstalledDetector(pair.detector, threads)
+    classifier = InstalledClassifier(pair.classifier, threads)
+    return System(
+        pair.name,
+        detector.find,
+        detector.threshold,
+        classifier.judge,
+        detector.expect,
+        detector.size,
+    )

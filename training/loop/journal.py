@@ -1,0 +1,91 @@
+"""What is told of a run while it trains: progress.json, history.json, curves.png and, where asked
+for, TensorBoard's event files.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from training.figures.plots import draw_curves
+from training.storage import write_json
+
+EVERY_S = 2.0
+"""Seconds between two versions of progress.json."""
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ENDED = "ended"
+
+
+class Journal:
+    """Writes into a run's folder. `kind` is what is trained, `minutes` its budget."""
+
+    def __init__(self, folder: Path, kind: str, minutes: float, *, tensorboard: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.kind, self.minutes = folder, kind, minutes
+        self._told = 0.0
+        self._now: dict[str, object] = {}
+        self._board: Any = None
+        if tensorboard:
+            # Half a second and half a hundred modules that only this option needs.
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+
+            self._board = SummaryWriter(str(folder / "tensorboard"))
+        self.going(0.0, 0, 0.0, {})
+
+    def going(self, elapsed: float, samples: int, pace: float, losses: Mapping[str, float]) -> None:
+        """Note how far the run is (seconds, samples, samples a second)."""
+        self._now = {
+            "kind": self.kind,
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "minutes": elapsed / 60,
+            "budget": self.minutes,
+            "samples": samples,
+            "pace": pace,
+            "losses": dict(losses),
+        }
+        if time.monotonic() - self._told < EVERY_S:
+            return
+        self._told = time.monotonic()
+        self._tell(State.RUNNING)
+        if losses:
+            self._plot(samples, {"rate/samples_per_second": pace} | _named("loss", losses))
+
+    def judged(self, history: list[dict[str, float]], goal: str) -> None:
+        """Write the history, whose last row is new, and draw it."""
+        write_json(history, self.folder / "history.json")
+        draw_curves(history, goal, self.folder / "curves.png")
+        row = history[-1]
+        values = {k: v for k, v in row.items() if k not in ("minutes", "samples")}
+        losses = {k: v for k, v in values.items() if "loss" in k}
+        figures = {k: v for k, v in values.items() if k not in losses}
+        self._plot(int(row["samples"]), _named("loss", losses) | _named("validation", figures))
+
+    def close(self, state: State) -> None:
+        """Say how the run ended."""
+        self._tell(state)
+        if self._board is not None:
+            self._board.close()
+
+    def _tell(self, state: State) -> None:
+        told = self._now | {"state": state.value, "at": time.time()}
+        write_json(told, self.folder / "progress.json")
+
+    def _plot(self, samples: int, values: Mapping[str, float]) -> None:
+        if self._board is None:
+            return
+        for name, value in values.items():
+            self._board.add_scalar(name, value, samples)
+
+
+def _named(group: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{group}/{k}": v for k, v in values.items()}

@@ -1,0 +1,72 @@
+"""The mask classifier's task: what a batch is, what it costs, by which figure a model is judged."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from training.loop.train import Options, Run, Task, train
+from training.measuring.classification_report import macro_f1
+from training.networks.architectures import built
+from training.networks.checkpoint import begin_from
+from training.networks.classifier import CropClassifier
+from training.networks.logits import logits_of
+from training.networks.normalisation import normalised
+from training.samples.album import open_album
+from training.samples.crops import Crops, held_crops, real
+from training.samples.suspect_list import Suspect, without
+
+
+def train_classifier(
+    prepared: Path,
+    templates: Path | None,
+    run: Run,
+    options: Options,
+    origin: Path | None,
+    *,
+    suspects: Sequence[Suspect] = (),
+) -> Run:
+    """Train the mask classifier on labelled boxes, crops, and bare faces that are dressed on the
+    way, but for the suspects among them.
+    """
+    configuration = run.configuration
+    album = without(open_album(prepared, "train", templates), suspects)
+    held = held_crops(
+        open_album(prepared, "validation", templates), configuration.size, configuration.margin
+    )
+    genuine = real(held)
+
+    def step(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
+        crops, labels = batch
+        # About 8 % of the sets' labels are wrong: smoothing keeps the model from learning them by
+        # heart.
+        return {
+            "entropy_loss": functional.cross_entropy(
+                model(normalised(crops)).float(), labels, label_smoothing=0.06
+            )
+        }
+
+    def judge(model: nn.Module) -> dict[str, float]:
+        guesses = logits_of(cast(CropClassifier, model), held.crops).argmax(1)
+        figures = {"macro_f1": macro_f1(held.labels[genuine], guesses[genuine])}
+        pretended = np.array([s == "drawn" for s in held.sets])
+        if pretended.any():
+            figures["drawn_macro_f1"] = macro_f1(held.labels[pretended], guesses[pretended])
+        return figures
+
+    def stream(seed: int, batch: int) -> Crops:
+        return Crops(album, configuration.size, configuration.margin, batch, seed)
+
+    model = built(configuration)
+    if origin:
+        begin_from(model, origin)
+    if options.place.first:
+        options.console.print(
+            f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
+            f"pictures, judged on {len(held.labels)} faces"
+        )
+    return train(model, stream, Task(step, judge, "macro_f1"), run, options)

@@ -1,0 +1,87 @@
+"""The face detector's task: what a batch is, what it costs, by which figure a model is judged."""
+
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import nn
+
+from training.errors import EmptyClassError, MissingDataError
+from training.graphs.dense_teacher import DenseTeacher
+from training.loop.train import Options, Run, Task, train
+from training.measuring.average_precision import face_ap
+from training.networks.assignment import detection_loss
+from training.networks.checkpoint import begin_from
+from training.networks.detection import detect
+from training.networks.detector import RUNNING_SIZE, FaceDetector, anchor_points
+from training.networks.normalisation import normalised
+from training.samples.album import open_album
+from training.samples.scenes import Batch, Scenes
+
+
+def train_detector(
+    prepared: Path,
+    templates: Path | None,
+    run: Run,
+    options: Options,
+    origin: Path | None,
+    *,
+    teacher: Path | None = None,
+) -> Run:
+    """Train the face detector on everything that `prepare` found boxes for, and on what a teacher
+    (YuNet's ONNX file) says of the same scenes.
+    """
+    configuration = run.configuration
+    album = open_album(prepared, "train", templates)
+    held = open_album(prepared, "validation", None)
+    judged = [
+        i
+        for i, r in enumerate(held.records)
+        if r.boxed and r.set not in ("keypoints", "masked_people", "negatives", "portraits_cc_by")
+    ]
+    if not judged:
+        raise EmptyClassError(
+            f"{prepared}: no picture with boxes in the validation split; add pictures with "
+            f"boxes and run prepare again"
+        )
+    if teacher and not teacher.is_file():
+        # Named here, not by the process that makes the samples: OpenVINO's threads, once started,
+        # do not survive the fork that starts that one.
+        raise MissingDataError(
+            f"{teacher}: the teacher's ONNX file is not there; name YuNet's with --teacher, or "
+            "leave --teacher out"
+        )
+    teaching = partial(DenseTeacher, teacher, configuration.size) if teacher else None
+    anchors = anchor_points(configuration.size, configuration.size)
+
+    def step(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        pictures, faces, ignored, *lesson = batch
+        logits, raw = model(normalised(pictures))
+        with torch.autocast(logits.device.type, enabled=False):
+            quality, box = detection_loss(
+                logits.float(),
+                raw.float(),
+                anchors.to(logits.device),
+                faces,
+                ignored,
+                taught=lesson[0] if lesson else None,
+            )
+        return {"quality_loss": quality, "box_loss": 2.0 * box}
+
+    def judge(model: nn.Module) -> dict[str, float]:
+        found = detect(cast(FaceDetector, model), [held.pictures[i] for i in judged], RUNNING_SIZE)
+        return {"face_ap_50": face_ap(held, judged, found)}
+
+    def stream(seed: int, batch: int) -> Scenes:
+        return Scenes(album, configuration.size, batch, seed, teaching)
+
+    model = FaceDetector(int(configuration.width), configuration.depth)
+    if origin:
+        begin_from(model, origin)
+    if options.place.first:
+        options.console.print(
+            f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
+            f"pictures, judged on {len(judged)}"
+        )
+    return train(model, stream, Task(step, judge, "face_ap_50"), run, options)

@@ -1,0 +1,53 @@
+"""The gender head's task: a second classifier of crops with two classes, judged by balanced
+accuracy.
+"""
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from sklearn.metrics import balanced_accuracy_score
+from torch import nn
+from torch.nn import functional
+
+from training.loop.train import Options, Run, Task, train
+from training.networks.architectures import built
+from training.networks.checkpoint import begin_trunk_from
+from training.networks.classifier import CropClassifier
+from training.networks.logits import logits_of
+from training.networks.normalisation import normalised
+from training.samples.adults import GENDER_SET, GENDERS, AdultCrops, adults_of, held_adults
+from training.samples.album import open_album
+
+
+def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None) -> Run:
+    """Train the gender head on adult faces. `origin` is a mask classifier's run, whose trunk to
+    start with.
+    """
+    configuration = run.configuration
+    size, margin = configuration.size, configuration.margin
+    album = open_album(prepared, "train", None, GENDER_SET)
+    held = open_album(prepared, "validation", None, GENDER_SET)
+    crops, genders = held_adults(held, adults_of(held), size, margin)
+
+    def step(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
+        pictures, labels = batch
+        logits = model(normalised(pictures)).float()
+        return {"entropy_loss": functional.cross_entropy(logits, labels, label_smoothing=0.05)}
+
+    def judge(model: nn.Module) -> dict[str, float]:
+        guesses = logits_of(cast(CropClassifier, model), crops).argmax(1)
+        return {"balanced_accuracy": float(balanced_accuracy_score(genders, guesses))}
+
+    def stream(seed: int, batch: int) -> AdultCrops:
+        return AdultCrops(album, size, margin, batch, seed)
+
+    model = built(configuration, len(GENDERS))
+    if origin:
+        begin_trunk_from(model, origin)
+    if options.place.first:
+        options.console.print(
+            f"{sum(p.numel() for p in model.parameters())} parameters, "
+            f"{len(adults_of(album))} adults, judged on {len(crops)}"
+        )
+    return train(model, stream, Task(step, judge, "balanced_accuracy"), run, options)

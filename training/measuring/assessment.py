@@ -1,0 +1,261 @@
+"""`evaluate classifier` and `evaluate pipeline`: the models that are installed, on the validation
+split or on any folder.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+
+from training.boxes.detections import Detections
+from training.errors import EmptyClassError
+from training.figures.plots import draw_confusion, draw_precision_recall, draw_roc
+from training.graphs.installed import InstalledClassifier
+from training.graphs.systems import UNSAID, System
+from training.measuring.average_precision import COUNTED
+from training.measuring.classification_report import Classification
+from training.measuring.conditions import by_condition
+from training.measuring.curves import FacesFound, faces_found
+from training.measuring.gallery import Gallery
+from training.measuring.intervals import Rate, rounded
+from training.measuring.matching import Outcome, outcomes, shorter
+from training.measuring.tally import tally
+from training.records.light import brightness, sharpness
+from training.records.record import LABELS, FaceRecord, Record
+
+FAINTEST = 0.02
+"""Least score of the detections that average precision is taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What was measured of one classifier, or of a detector and a classifier together.
+
+    Attributes:
+        title: Of what.
+        gallery: On what.
+        least: Shorter side in pixels from which a face counts.
+        outcomes: Of each labelled face.
+        found: The detector's figures, where there was one.
+        recall, precision: At its threshold.
+        left_out: How many faces, and why.
+        warnings: What could not be measured, with the mend.
+    """
+
+    title: str
+    gallery: Gallery
+    least: float
+    outcomes: list[Outcome]
+    found: FacesFound | None = None
+    recall: Rate | None = None
+    precision: Rate | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def judged(self) -> list[Outcome]:
+        """Faces that a label was said of."""
+        return [o for o in self.outcomes if o.said >= 0]
+
+    @property
+    def classification(self) -> Classification:
+        """Of the judged faces."""
+        return Classification.of([o.truth for o in self.judged], [o.said for o in self.judged])
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, for machines."""
+        faces: dict[str, object] = {}
+        if self.found is not None and self.recall is not None and self.precision is not None:
+            faces = {
+                "face_ap_50": self.found.as_json(),
+                "face_recall": self.recall.as_json(),
+                "face_precision": self.precision.as_json(),
+            }
+        return {
+            "measured": self.title,
+            "data": self.gallery.name,
+            "pictures": len(self.gallery.records),
+            "faces": len(self.outcomes),
+            "faces_judged": len(self.judged),
+            "least_side_px": self.least,
+            **faces,
+            **tally(self.outcomes).as_json(),
+            **self.classification.as_json(),
+            "roc_auc": self._roc_auc(),
+            "by": by_condition(self.outcomes),
+            "left_out": dict(self.left_out),
+            "warnings": {"count": len(self.warnings), "lines": self.warnings},
+            "problems": {"count": len(self.gallery.problems), "lines": self.gallery.problems},
+        }
+
+    def as_table(self) -> Table:
+        """The headline, for people."""
+        table = Table("figure", "value (95 % interval)", "faces", title=self.title)
+        table.caption = (
+            f"{self.gallery.name}: {len(self.gallery.records)} pictures, faces of "
+            f"{self.least:.0f} px or more"
+        )
+        if self.found is not None:
+            low, high = self.found.interval or (float("nan"), float("nan"))
+            value = f"{self.found.average_precision:.3f} ({low:.3f}–{high:.3f})"
+            table.add_row("face AP, IoU 0.5", value, str(self.found.faces))
+        counted, sorted_out = tally(self.outcomes), self.classification
+        rows = {
+            "faces found": self.recall,
+            "right verdict": counted.right,
+            "false admits, no mask": counted.false_admit_without_mask,
+            "false admits, wrongly worn": counted.false_admit_incorrect_mask,
+            "false refusals": counted.false_refusal,
+            "accuracy of those judged": sorted_out.accuracy,
+            **{f"recall, {LABELS[i]}": sorted_out.recall(i) for i in sorted_out.present},
+            **{f"precision, {LABELS[i]}": sorted_out.precision(i) for i in sorted_out.present},
+        }
+        for name, rate in rows.items():
+            if rate is not None:
+                table.add_row(name, str(rate), str(rate.of))
+        return table
+
+    def draw(self, folder: Path) -> list[Path]:
+        """confusion.png, roc.png, pr.png and faces-pr.png, as far as there is something to draw."""
+        folder.mkdir(parents=True, exist_ok=True)
+        drawn = [folder / "confusion.png"]
+        draw_confusion(self.classification.matrix.tolist(), LABELS, drawn[0])
+        masked, likely = self._scored()
+        if 0 < masked.sum() < len(masked):
+            falsely, rightly, _ = roc_curve(masked, likely)
+            drawn.append(folder / "roc.png")
+            said = np.array([o.said == 0 for o in self.judged if not np.isnan(o.masked)], bool)
+            at = float(said[~masked].mean()), float(said[masked].mean())
+            title = f"with_mask, AUC {self._roc_auc():.4f}"
+            draw_roc(falsely.tolist(), rightly.tolist(), at, drawn[-1], title)
+            precision, recall, _ = precision_recall_curve(masked, likely)
+            drawn.append(folder / "pr.png")
+            draw_precision_recall(recall.tolist(), precision.tolist(), drawn[-1], "with_mask")
+        if self.found is not None and len(self.found.scores):
+            drawn.append(folder / "faces-pr.png")
+            title = f"faces, AP {self.found.average_precision:.3f}"
+            curve = self.found
+            draw_precision_recall(curve.recall.tolist(), curve.precision.tolist(), drawn[-1], title)
+        return drawn
+
+    def _scored(self) -> "tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], list[float]]":
+        kept = [o for o in self.judged if not np.isnan(o.masked)]
+        return np.array([o.truth == 0 for o in kept], bool), [o.masked for o in kept]
+
+    def _roc_auc(self) -> float | None:
+        masked, likely = self._scored()
+        if not 0 < masked.sum() < len(masked):
+            return None
+        return rounded(float(roc_auc_score(masked, likely)))
+
+
+def labelled(record: Record) -> Iterator[FaceRecord]:
+    """The faces of a picture that somebody labelled; of a class folder's picture its one face, or
+    all of it where nobody says where that is.
+    """
+    if record.crop is not None:
+        whole = (0.0, 0.0, float(record.width), float(record.height))
+        yield FaceRecord(record.faces[0].box if record.faces else whole, record.crop)
+        return
+    yield from (f for f in record.faces if f.label is not None and not f.ignore)
+
+
+def assess_classifier(
+    gallery: Gallery, classifier: InstalledClassifier, least: float = COUNTED
+) -> Assessment:
+    """Judge each labelled face where it is said to be: the classifier alone.
+
+    Raises:
+        EmptyClassError: Not one labelled face of that size.
+    """
+    done: list[Outcome] = []
+    left_out: Counter[str] = Counter()
+    for record, picture in gallery.pictures("faces"):
+        faces = list(labelled(record))
+        left_out["unlabelled or to be ignored"] += max(0, len(record.faces) - len(faces))
+        for face in faces:
+            if shorter(face) < least:
+                left_out[f"smaller than {least:.0f} px"] += 1
+                continue
+            said, masked = classifier.judge(picture, np.array([face.box], np.float32))
+            if said[0] == UNSAID:
+                left_out["too small for the classifier"] += 1
+                continue
+            x0, y0, x1, y1 = (round(v) for v in face.box)
+            crop = picture[y0:y1, x0:x1]
+            truth = LABELS.index(str(face.label))
+            light = sharpness(crop), brightness(crop)
+            done.append(
+                Outcome(truth, int(said[0]), float(masked[0]), shorter(face), *light, record.set)
+            )
+    return Assessment(
+        f"classifier {classifier.path.name}",
+        gallery,
+        least,
+        _some(done, gallery, least),
+        left_out=+left_out,
+        warnings=_warnings(done),
+    )
+
+
+def assess_pipeline(gallery: Gallery, system: System, least: float = COUNTED) -> Assessment:
+    """Whole pictures through detector and classifier, as at the edge.
+
+    Raises:
+        EmptyClassError: No picture with boxes, or not one labelled face of that size.
+    """
+    boxed = gallery.boxed()
+    done: list[Outcome] = []
+    found: list[Detections] = []
+    left_out: Counter[str] = Counter()
+    for record, picture in boxed.pictures("pictures"):
+        sight = system.see(picture, min(FAINTEST, system.threshold))
+        found.append(sight.faces)
+        done += outcomes(record, picture, sight, system.threshold, least)
+        left_out["to be ignored"] += sum(f.ignore for f in record.faces)
+        left_out["unlabelled"] += sum(f.label is None and not f.ignore for f in record.faces)
+        left_out[f"smaller than {least:.0f} px"] += sum(
+            shorter(f) < least and not f.ignore for f in record.faces
+        )
+    curve = faces_found(boxed.records, found, least)
+    hit, counted = curve.at(system.threshold)
+    return Assessment(
+        f"detector and classifier, {system.name}",
+        boxed,
+        least,
+        _some(done, gallery, least),
+        curve,
+        Rate(hit, curve.faces),
+        Rate(hit, counted),
+        +left_out,
+        _warnings(done),
+    )
+
+
+def _some(done: list[Outcome], gallery: Gallery, least: float) -> list[Outcome]:
+    if not done:
+        raise EmptyClassError(
+            f"{gallery.name}: not one labelled face of {least:.0f} px or more; add larger faces, "
+            "or lower --least-side"
+        )
+    return done
+
+
+def _warnings(done: list[Outcome]) -> list[str]:
+    """What the data cannot tell."""
+    absent = [label for place, label in enumerate(LABELS) if all(o.truth != place for o in done)]
+    measures: dict[str, str] = {
+        "with_mask": "false refusals",
+        "without_mask": "false admits of no mask",
+        "incorrect_mask": "false admits of wrongly worn masks",
+    }
+    lines = [
+        f"no face is {label}: {measures[label]} cannot be measured; add some" for label in absent
+    ]
+    if len(absent) == 2:
+        lines.append("faces of one class alone: no ROC can be drawn; add another class")
+    return lines

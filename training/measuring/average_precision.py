@@ -1,0 +1,96 @@
+"""Measures by kept libraries: face AP by faster-coco-eval, and the suppression that the edge
+applies before it.
+"""
+
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import Any
+
+import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
+
+from training.boxes.blending import overlaps
+from training.boxes.detections import Detections
+from training.records.record import Record
+from training.samples.album import Album
+
+COUNTED = 32.0
+"""Shorter side in pixels from which a face counts in the measures."""
+
+
+def face_ap(
+    album: Album, indices: list[int], found: list[Detections], counted: float = COUNTED
+) -> float:
+    """`average_precision` of some of an album's pictures."""
+    return average_precision([album.records[i] for i in indices], found, counted)
+
+
+def average_precision(
+    records: Sequence[Record], found: Sequence[Detections], counted: float = COUNTED
+) -> float:
+    """AP at IoU 0.5, 101 recall points, one class. Faces smaller than `counted` and ignore regions
+    are neither here nor there.
+
+    A detection smaller than `counted` that meets no counted face is left out too, so that seeing
+    more costs nothing.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for number, (record, detections) in enumerate(zip(records, found, strict=True), 1):
+        images.append({"id": number, "width": record.width, "height": record.height})
+        goals = []
+        for face in record.faces:
+            x0, y0, x1, y1 = face.box
+            aside = face.ignore or min(x1 - x0, y1 - y0) < counted
+            if not aside:
+                goals.append(face.box)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": 1,
+                    "bbox": [x0, y0, x1 - x0, y1 - y0],
+                    "area": (x1 - x0) * (y1 - y0),
+                    "iscrowd": int(aside),
+                }
+            )
+        if not len(detections.scores):
+            continue
+        sides = (detections.boxes[:, 2:] - detections.boxes[:, :2]).min(1)
+        meets = (
+            overlaps(detections.boxes, np.array(goals, np.float32).reshape(-1, 4)).max(1, initial=0)
+            >= 0.5
+        )
+        for box, score, kept in zip(
+            detections.boxes, detections.scores, (sides >= counted) | meets, strict=True
+        ):
+            if kept:
+                x0, y0, x1, y1 = (float(v) for v in box)
+                results.append(
+                    {
+                        "image_id": number,
+                        "category_id": 1,
+                        "bbox": [x0, y0, x1 - x0, y1 - y0],
+                        "score": float(score),
+                    }
+                )
+    if not results:
+        return 0.0
+    with redirect_stdout(io.StringIO()):
+        truth = COCO(
+            {
+                "images": images,
+                "annotations": annotations,
+                "categories": [{"id": 1, "name": "face"}],
+            }
+        )
+        judge = COCOeval_faster(truth, truth.loadRes(results), "bbox")
+        judge.params.iouThrs = np.array([0.5])
+        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
+        judge.params.maxDets = [200]
+        judge.evaluate()
+        judge.accumulate()
+    precision = np.asarray(judge.eval["precision"])[0, :, 0, 0, 0]
+    return float(precision[precision > -1].mean()) if (precision > -1).any() else 0.0

@@ -1,0 +1,240 @@
+"""`bench`: our installed models and the peers' released ones, judged by one matching code on the
+same pictures, and timed in turns, in one process with the same number of threads.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+from rich.table import Table
+
+from training.boxes.detections import Detections
+from training.errors import ModelError
+from training.graphs.installed import installed, pairs_in
+from training.graphs.peers.catalogue import PEERS, Peer
+from training.graphs.systems import System
+from training.measuring.assessment import FAINTEST
+from training.measuring.average_precision import COUNTED
+from training.measuring.curves import FacesFound, faces_found
+from training.measuring.gallery import Gallery
+from training.measuring.intervals import Rate
+from training.measuring.matching import Outcome, outcomes
+from training.measuring.speed import Pace, frames_of_one_face, time_systems
+from training.measuring.tally import Tally, tally
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A row of the comparison.
+
+    Attributes:
+        name: Of the system.
+        size: Its input, in words.
+        origin: Where it is from, and its licence.
+        threshold: Score from which a face counts, as shipped.
+        found: The detector's figures.
+        recall: Of the faces, those found at that threshold.
+        precision: Of the detections at that threshold, those that are faces.
+        tally: Verdicts; None where the system says nothing of masks.
+        pace: How fast; None where it was not timed.
+        problem: Why there are no figures.
+    """
+
+    name: str
+    size: str = ""
+    origin: str = ""
+    threshold: float = 0.0
+    found: FacesFound | None = None
+    recall: Rate | None = None
+    precision: Rate | None = None
+    tally: Tally | None = None
+    pace: Pace | None = None
+    problem: str | None = None
+
+    def as_json(self, ours: Pace | None) -> dict[str, object]:
+        """Everything by name; `speed.ours_to_this` is our median divided by this one's."""
+        if self.problem is not None or self.found is None:
+            return {"name": self.name, "problem": self.problem}
+        row: dict[str, object] = {
+            "name": self.name,
+            "input": self.size,
+            "origin": self.origin,
+            "threshold": self.threshold,
+            "face_ap_50": self.found.as_json(),
+            "recall": self.recall.as_json() if self.recall else None,
+            "precision": self.precision.as_json() if self.precision else None,
+            **(self.tally.as_json() if self.tally else {}),
+        }
+        if self.pace is not None:
+            row["speed"] = self.pace.as_json()
+            if ours is not None:
+                row["speed"] = self.pace.as_json() | {
+                    "ours_to_this": round(ours.median / self.pace.median, 3)
+                }
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All rows, ours first.
+
+    Attributes:
+        data: What they were judged on.
+        pictures: How many.
+        least_side: Shorter side in pixels from which a face counts.
+        threads: For inference, the same for all; None where the runtime chose.
+        rows: The systems.
+        problems: What was left out of the data, and why.
+    """
+
+    data: str
+    pictures: int
+    least_side: float
+    threads: int | None
+    rows: list[Standing]
+    problems: list[str]
+
+    def as_json(self) -> dict[str, object]:
+        """For machines."""
+        ours = self.rows[0].pace
+        return {
+            "data": self.data,
+            "pictures": self.pictures,
+            "least_side_px": self.least_side,
+            "iou": 0.5,
+            "threads": self.threads,
+            "frame": "640x480, one face, pixels to labels",
+            "rows": [row.as_json(ours) for row in self.rows],
+            "problems": {"count": len(self.problems), "lines": self.problems},
+        }
+
+    def absent(self) -> list[str]:
+        """The systems without figures, and why."""
+        return [f"{row.name}: {row.problem}" for row in self.rows if row.problem is not None]
+
+    def as_tables(self) -> list[Table]:
+        """For people: faces found, verdicts, speed."""
+        faces = Table(
+            "system", "input", "face AP 50", "recall", "precision", "at",
+            title=f"Faces of {self.least_side:.0f} px or more, {self.data}",
+        )  # fmt: skip
+        masks = Table(
+            "system", "right verdict", "admits bare", "admits wrongly worn", "refuses masked",
+            title="Verdicts (95 % intervals; a missed face is a wrong verdict)",
+        )  # fmt: skip
+        speed = Table(
+            "system", "median ms", "p95 ms", "ours / this", "CPU ms", "faces",
+            title=f"640x480 frame to labels, {self.threads or 'all'} threads",
+        )  # fmt: skip
+        ours = self.rows[0].pace
+        for row in self.rows:
+            if row.problem is not None or row.found is None:
+                continue
+            low, high = row.found.interval or (float("nan"), float("nan"))
+            faces.add_row(
+                row.name,
+                row.size,
+                f"{row.found.average_precision:.3f} ({low:.3f}–{high:.3f})",
+                str(row.recall),
+                str(row.precision),
+                f"{row.threshold:.2f}",
+            )
+            if row.tally is not None:
+                t = row.tally
+                masks.add_row(
+                    row.name,
+                    str(t.right),
+                    str(t.false_admit_without_mask),
+                    str(t.false_admit_incorrect_mask),
+                    str(t.false_refusal),
+                )
+            if row.pace is not None:
+                ratio = f"{ours.median / row.pace.median:.2f}" if ours else "–"
+                boxes = "" if row.tally is not None else " (boxes alone)"
+                speed.add_row(
+                    row.name + boxes,
+                    f"{row.pace.median:.2f}",
+                    f"{row.pace.p95:.2f}",
+                    ratio,
+                    f"{row.pace.processor:.2f}",
+                    f"{row.pace.faces:.1f}",
+                )
+        return [faces, masks, speed]
+
+
+def open_systems(
+    models: Path, peers: Path | None, threads: int | None
+) -> tuple[list[System], list[Standing]]:
+    """Ours, then the peers whose files are there; and a row for each that is not.
+
+    Raises:
+        ModelError: Ours cannot be run.
+    """
+    systems = [installed(pair, threads) for pair in pairs_in(models)]
+    absent: list[Standing] = []
+    if peers is None:
+        return systems, absent
+    for peer in PEERS:
+        try:
+            systems.append(_opened(peer, peers, threads))
+        except ModelError as error:
+            absent.append(Standing(peer.name, problem=str(error)))
+    return systems, absent
+
+
+def _opened(peer: Peer, folder: Path, threads: int | None) -> System:
+    return replace(peer.open([folder / name for name in peer.files], threads), name=peer.name)
+
+
+def compare(
+    gallery: Gallery,
+    models: Path,
+    peers: Path | None,
+    *,
+    threads: int | None = None,
+    least: float = COUNTED,
+    rounds: int = 20,
+) -> Comparison:
+    """Judge and time everything. `rounds` of 0 times nothing.
+
+    Raises:
+        DataError: Nothing to judge on.
+        ModelError: Our own models cannot be run.
+    """
+    if threads is not None:
+        cv2.setNumThreads(threads)
+    systems, absent = open_systems(models, peers, threads)
+    boxed = gallery.boxed()
+    found: list[list[Detections]] = [[] for _ in systems]
+    judged: list[list[Outcome]] = [[] for _ in systems]
+    labelled = [False] * len(systems)
+    for record, picture in boxed.pictures("pictures"):
+        for place, system in enumerate(systems):
+            sight = system.see(picture, min(FAINTEST, system.threshold))
+            found[place].append(sight.faces)
+            if sight.labels is not None:
+                labelled[place] = True
+                judged[place] += outcomes(record, picture, sight, system.threshold, least)
+    paces: list[Pace | None] = [None] * len(systems)
+    if rounds:
+        paces = [*time_systems(systems, frames_of_one_face(gallery, systems), rounds)]
+    rows = []
+    for place, system in enumerate(systems):
+        curve = faces_found(boxed.records, found[place], least)
+        hit, counted = curve.at(system.threshold)
+        rows.append(
+            Standing(
+                system.name,
+                system.size,
+                system.origin,
+                system.threshold,
+                curve,
+                Rate(hit, curve.faces),
+                Rate(hit, counted),
+                tally(judged[place]) if labelled[place] else None,
+                paces[place],
+            )
+        )
+    return Comparison(
+        gallery.name, len(boxed.records), least, threads, [*rows, *absent], gallery.problems
+    )

@@ -1,0 +1,133 @@
+"""Labels said against labels that are true: accuracy, precision, recall, F1, confusion, each with
+its interval.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+
+from training.measuring.intervals import LEVEL, Rate, rounded
+from training.records.record import LABELS
+
+_RESAMPLES = 1000
+
+Matrix = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A confusion matrix [truth, said], in the order of LABELS, and what follows from it."""
+
+    matrix: Matrix
+
+    @classmethod
+    def of(cls, truth: Sequence[int], said: Sequence[int]) -> "Classification":
+        """Count pairs of places in LABELS."""
+        matrix = np.zeros((len(LABELS), len(LABELS)), np.int64)
+        np.add.at(matrix, (np.array(truth, np.int64), np.array(said, np.int64)), 1)
+        return cls(matrix)
+
+    @property
+    def present(self) -> list[int]:
+        """Labels of which there is a face."""
+        return [i for i in range(len(LABELS)) if self.matrix[i].sum()]
+
+    @property
+    def accuracy(self) -> Rate:
+        """Faces whose label was said."""
+        return Rate(int(self.matrix.trace()), int(self.matrix.sum()))
+
+    def recall(self, label: int) -> Rate:
+        """Of the faces with a label, those to which it was given."""
+        return Rate(int(self.matrix[label, label]), int(self.matrix[label].sum()))
+
+    def precision(self, label: int) -> Rate:
+        """Of the faces to which a label was given, those that have it."""
+        return Rate(int(self.matrix[label, label]), int(self.matrix[:, label].sum()))
+
+    def as_json(self) -> dict[str, object]:
+        """accuracy, classes, macro (over the labels that are there) and confusion."""
+        drawn = _resampled(self.matrix)
+        f1 = _f1(self.matrix)
+        low, high = (np.quantile(_f1(drawn), q, axis=0) for q in _TAILS)
+        macro = {
+            name: _spread(values, drawn_values)
+            for name, values, drawn_values in (
+                ("precision", _precision(self.matrix), _precision(drawn)),
+                ("recall", _recall(self.matrix), _recall(drawn)),
+                ("f1", f1, _f1(drawn)),
+            )
+            for values, drawn_values in [
+                (values[self.present].mean(), drawn_values[:, self.present].mean(1))
+            ]
+        }
+        return {
+            "accuracy": self.accuracy.as_json(),
+            "macro": macro,
+            "classes": {
+                LABELS[i]: {
+                    "faces": int(self.matrix[i].sum()),
+                    "precision": self.precision(i).as_json(),
+                    "recall": self.recall(i).as_json(),
+                    "f1": {
+                        "value": rounded(float(f1[i])),
+                        "low": rounded(float(low[i])),
+                        "high": rounded(float(high[i])),
+                    },
+                }
+                for i in self.present
+            },
+            "confusion": {"labels": list(LABELS), "rows_truth": self.matrix.tolist()},
+        }
+
+
+_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+
+
+def _spread(value: float, drawn: NDArray[np.float64]) -> dict[str, float | None]:
+    low, high = np.quantile(drawn, _TAILS)
+    return {
+        "value": rounded(float(value)),
+        "low": rounded(float(low)),
+        "high": rounded(float(high)),
+    }
+
+
+def _resampled(matrix: Matrix) -> Matrix:
+    """Matrices [1000, 3, 3] drawn from this one with replacement, face by face (percentile
+    bootstrap, Efron & Tibshirani 1993: F1 is no share, so Wilson's interval is not for it); seeded.
+    """
+    total = int(matrix.sum())
+    shares = matrix.ravel() / max(1, total)
+    draws = np.random.default_rng(0).multinomial(
+        total, shares / max(shares.sum(), 1e-12), _RESAMPLES
+    )
+    return draws.reshape(-1, *matrix.shape)
+
+
+def _diagonal(matrix: Matrix) -> NDArray[np.float64]:
+    return np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
+
+
+def _recall(matrix: Matrix) -> NDArray[np.float64]:
+    return np.asarray(_diagonal(matrix) / np.maximum(matrix.sum(-1), 1))
+
+
+def _precision(matrix: Matrix) -> NDArray[np.float64]:
+    return np.asarray(_diagonal(matrix) / np.maximum(matrix.sum(-2), 1))
+
+
+def _f1(matrix: Matrix) -> NDArray[np.float64]:
+    return np.asarray(2 * _diagonal(matrix) / np.maximum(matrix.sum(-1) + matrix.sum(-2), 1))
+
+
+def macro_f1(labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> float:
+    """F1 averaged over the classes that are there (scikit-learn)."""
+    return float(
+        f1_score(
+            labels, guesses, labels=sorted(set(labels.tolist())), average="macro", zero_division=0
+        )
+    )

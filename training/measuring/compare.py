@@ -1,0 +1,119 @@
+"""`compare`: several classifiers side by side: their size, their speed through OpenVINO in one
+process, and how they judge the validation split.
+"""
+
+import statistics
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
+
+from training.errors import ExportError, MissingRunError
+from training.figures.plots import draw_speed
+from training.figures.tables import plain, shown
+from training.graphs.camera_graph import classifier_graph
+from training.graphs.export import Exported, install, milliseconds
+from training.measuring.evaluate import Trained, evaluate_classifier, open_classifier
+from training.networks.classifier import CropClassifier
+from training.records.record import LABELS
+from training.storage import write_json
+
+FIGURES = (
+    "macro_f1", "accuracy", "false_admit_without_mask", "false_admit_incorrect_mask",
+    "false_refusal",
+)  # fmt: skip
+"""What is taken over from `evaluate classifier`."""
+
+_ROUNDS, _RUNS = 3, 20
+
+
+def parameters(model: torch.nn.Module) -> int:
+    """How many numbers were learnt."""
+    return sum(p.numel() for p in model.parameters())
+
+
+@torch.no_grad()
+def multiplications(model: CropClassifier, size: int) -> int:
+    """Multiply-accumulates for one crop of `size` pixels, judged as it is exported: straight and
+    mirrored. Counted by torch, convolutions and dense layers alone.
+    """
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model.eval().both_ways(torch.zeros(1, 3, size, size))
+    return int(counter.get_total_flops()) // 2
+
+
+def paces(trained: Mapping[str, Trained[CropClassifier]]) -> dict[str, float]:
+    """Milliseconds for one crop of 128x128 through each exported model on this machine's CPU, by
+    turns, so that what else the machine does befalls all alike. Raises ExportError.
+    """
+    times: dict[str, list[float]] = {name: [] for name in trained}
+    with tempfile.TemporaryDirectory() as place:
+        for number, one in enumerate(trained.values()):
+            size = one.configuration.size
+            row = Exported(
+                "trial", "classifier", "0", size, LABELS,
+                {"confidence": 0.5, "min_face_size": 24.0}, [], {},
+            )  # fmt: skip
+            install(classifier_graph(one.model, size, 1.0), row, Path(place) / str(number))
+        for _ in range(_ROUNDS):
+            for number, name in enumerate(trained):
+                folder = Path(place) / str(number)
+                times[name].append(milliseconds(folder, "trial", (1, 128, 128, 3), _RUNS))
+    if not all(times.values()):
+        raise ExportError("nothing was timed; name the runs to compare")
+    return {name: statistics.median(mine) for name, mine in times.items()}
+
+
+def compare(
+    runs: list[Path], prepared: Path, templates: Path | None, out: Path, console: Console
+) -> list[dict[str, Any]]:
+    """Measure each run's best classifier, print a table, write `out` (JSON) and a picture beside
+    it; the rows. Raises CheckpointError, DataError, MissingRunError.
+    """
+    names = [run.name for run in runs]
+    if not runs or len(set(names)) < len(names):
+        raise MissingRunError("name the folders of several runs, each with a name of its own")
+    trained = {run.name: open_classifier(run) for run in runs}
+    speed = paces(trained)
+    rows: list[dict[str, Any]] = []
+    for run in track(runs, "judging the validation split", console=console, transient=True):
+        one = trained[run.name]
+        figures = evaluate_classifier(run, prepared, None, templates)
+        rows.append(
+            {
+                "run": run.name,
+                "architecture": one.configuration.architecture,
+                "input": one.configuration.size,
+                "parameters": parameters(one.model),
+                "multiplications": multiplications(one.model, one.configuration.size),
+                "milliseconds": round(speed[run.name], 3),
+                **{k: figures[k] for k in FIGURES if k in figures},
+                "samples_trained": one.samples,
+            }
+        )
+    columns = list(dict.fromkeys(k for row in rows for k in row))
+    table = Table(
+        *(plain(c) for c in columns), title="on the validation split, thresholds as chosen"
+    )
+    for row in rows:
+        table.add_row(*(shown(c, row.get(c)) for c in columns))
+    console.print(table)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_json({"crop": "128x128, judged straight and mirrored", "rows": rows}, out)
+    drawn = out.with_suffix(".png")
+    points = {r["run"]: (r["milliseconds"], number(r["macro_f1"])) for r in rows}
+    draw_speed(points, drawn, "macro F1 on the validation split")
+    console.print(f"{out}, {drawn}")
+    return rows
+
+
+def number(value: object) -> float:
+    """A figure, with or without an interval."""
+    return float(value["value"] if isinstance(value, Mapping) else value)  # type: ignore[arg-type]

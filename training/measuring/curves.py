@@ -1,0 +1,103 @@
+"""Precision over recall, and its area with a confidence interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+
+from training.boxes.detections import Detections
+from training.graphs.systems import Floats
+from training.measuring.average_precision import COUNTED, average_precision
+from training.measuring.intervals import LEVEL, rounded
+from training.measuring.matching import counts, hits
+from training.records.record import Record
+
+_RESAMPLES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FacesFound:
+    """Average precision of a detector, and its curve.
+
+    Attributes:
+        average_precision: At IoU 0.5, 101 recall points (COCO's).
+        interval: Its 95 % interval, by resampling pictures; None of a single picture.
+        faces: How many there were to find.
+        scores: Of the detections that count, falling.
+        precision: Of the detections up to each score.
+        recall: The same.
+    """
+
+    average_precision: float
+    interval: tuple[float, float] | None
+    faces: int
+    scores: Floats
+    precision: Floats
+    recall: Floats
+
+    def at(self, threshold: float) -> tuple[int, int]:
+        """Faces found and detections that count, from a score on."""
+        last = int(np.searchsorted(-self.scores, -threshold, side="right")) - 1
+        if last < 0:
+            return 0, 0
+        return round(float(self.recall[last]) * self.faces), last + 1
+
+    def as_json(self) -> dict[str, object]:
+        """value, low, high, faces."""
+        low, high = self.interval or (None, None)
+        return {
+            "value": rounded(self.average_precision),
+            "low": rounded(low),
+            "high": rounded(high),
+            "faces": self.faces,
+        }
+
+
+def faces_found(
+    records: Sequence[Record], found: Sequence[Detections], least: float = COUNTED
+) -> FacesFound:
+    """Judge detections, of all scores, picture by picture. The interval is a percentile bootstrap
+    over pictures (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993), seeded.
+    """
+    scores, right, places, faces = hits(records, found, least)
+    order = np.argsort(-scores, kind="stable")
+    risen = np.cumsum(right[order])
+    interval = None
+    if len(records) > 1 and faces:
+        counted = np.array([sum(counts(f, least) for f in r.faces) for r in records])
+        by_picture = [np.flatnonzero(places == i) for i in range(len(records))]
+
+        def resampled(chosen: NDArray[np.int64]) -> float:
+            taken = np.concatenate([by_picture[i] for i in chosen])
+            return _interpolated(scores[taken], right[taken], int(counted[chosen].sum()))
+
+        ends = bootstrap(
+            (np.arange(len(records)),),
+            resampled,
+            n_resamples=_RESAMPLES,
+            confidence_level=LEVEL,
+            method="percentile",
+            vectorized=False,
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+        interval = (float(ends.low), float(ends.high))
+    return FacesFound(
+        average_precision(records, found, least),
+        interval,
+        faces,
+        scores[order],
+        (risen / np.arange(1, len(risen) + 1)).astype(np.float32),
+        (risen / max(1, faces)).astype(np.float32),
+    )
+
+
+def _interpolated(scores: Floats, right: NDArray[np.bool_], faces: int) -> float:
+    """COCO's 101-point average precision of scored hits and misses."""
+    if not faces or not len(scores):
+        return 0.0
+    risen = np.cumsum(right[np.argsort(-scores, kind="stable")])
+    precision = np.maximum.accumulate((risen / np.arange(1, len(risen) + 1))[::-1])[::-1]
+    places = np.searchsorted(risen / faces, np.linspace(0, 1, 101), side="left")
+    return float(np.append(precision, 0.0)[np.minimum(places, len(precision))].mean())

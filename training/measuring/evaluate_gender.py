@@ -1,0 +1,83 @@
+"""`evaluate gender`: how often the gender head reads a face as the set's authors did, by group."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+
+from training.errors import MissingDataError
+from training.figures.plots import draw_confusion
+from training.measuring.evaluate import Trained, opened
+from training.measuring.verdicts import calibrated, temperature_of
+from training.networks.architectures import built
+from training.networks.classifier import CropClassifier
+from training.networks.logits import logits_of
+from training.records.layouts import pictures_in, read_picture
+from training.records.record import Record
+from training.samples.adults import GENDER_SET, GENDERS, RACES, adults_of, held_adults
+from training.samples.album import Album, open_album
+from training.storage import write_json
+
+
+def open_gender(run: Path) -> Trained[CropClassifier]:
+    """The best gender head of a run. Raises MissingCheckpointError, also where it is none."""
+    configuration, state = opened(run, "gender")
+    model = built(configuration, len(GENDERS))
+    model.load_state_dict(state["average"])
+    return Trained(model.eval(), configuration, int(state["samples"]))
+
+
+def read_faces(data: Path) -> Album:
+    """Every picture of a folder, each one face. Raises DataError."""
+    if not data.is_dir():
+        raise MissingDataError(f"{data} is not there; name a folder of faces with --data")
+    records, pictures = [], []
+    for path in pictures_in(data):
+        picture = read_picture(path)
+        if picture is not None:
+            height, width = picture.shape[:2]
+            name = str(path)
+            records.append(Record(data.name, name, name, "validation", width, height, False))
+            pictures.append(picture)
+    return Album(records, pictures, [], None)
+
+
+def evaluate_gender(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
+    """Accuracy, balanced accuracy and confusion; the same by gender, race group and age band; the
+    temperature that calibrates the probabilities. Raises DataError, CheckpointError.
+    """
+    trained = open_gender(run)
+    album = read_faces(data) if data else open_album(prepared, "validation", None, GENDER_SET)
+    adults = adults_of(album)
+    configuration = trained.configuration
+    crops, genders = held_adults(album, adults, configuration.size, configuration.margin)
+    logits = logits_of(trained.model, crops)
+    temperature = temperature_of(logits, genders)
+    probabilities = calibrated(logits, temperature)
+    guesses = probabilities.argmax(1)
+    right = guesses == genders
+
+    def part(mask: NDArray[np.bool_]) -> dict[str, object]:
+        return {"faces": int(mask.sum()), "accuracy": round(float(right[mask].mean()), 4)}
+
+    def by(names: list[str]) -> dict[str, object]:
+        column = np.array(names)
+        return {n: part(column == n) for n in sorted(set(names))}
+
+    matrix = confusion_matrix(genders, guesses, labels=range(len(GENDERS))).tolist()
+    figures: dict[str, object] = {
+        "accuracy": round(float(right.mean()), 4),
+        "balanced_accuracy": round(float(balanced_accuracy_score(genders, guesses)), 4),
+        "faces": len(adults),
+        "temperature": round(temperature, 4),
+        "by_gender": by([GENDERS[a.gender] for a in adults]),
+        "by_race": by([RACES[a.race] for a in adults]),
+        "by_age": by([a.band for a in adults]),
+        "confusion": matrix,
+        "samples_trained": trained.samples,
+    }
+    draw_confusion(matrix, GENDERS, run / "confusion.png")
+    if data is None:
+        write_json(figures, run / "figures.json")
+    return figures

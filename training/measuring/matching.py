@@ -1,0 +1,158 @@
+"""Which face of a picture is which detection: the one matching for our models and the peers'."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.boxes.blending import overlaps
+from training.boxes.detections import Boxes, Detections
+from training.graphs.systems import UNSAID, Floats, Sight
+from training.measuring.average_precision import COUNTED
+from training.records.layouts import Pixels
+from training.records.light import brightness, sharpness
+from training.records.record import LABELS, FaceRecord, Record
+
+MISSED = -1
+"""In place of a label where no detection is on a face."""
+
+MATCHED = 0.5
+"""IoU from which a detection is on a face."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One labelled face and what became of it.
+
+    Attributes:
+        truth: Its label's place in LABELS.
+        said: The label given to it, MISSED, or UNSAID where it was found and not judged.
+        masked: How likely it was with_mask, 0…1; NaN where nobody said.
+        side: Its shorter side in pixels.
+        sharpness: Variance of the Laplacian of its box.
+        brightness: Mean luma of its box, 0…255.
+        source: The set that it is from.
+    """
+
+    truth: int
+    said: int
+    masked: float
+    side: float
+    sharpness: float
+    brightness: float
+    source: str
+
+    @property
+    def right(self) -> bool:
+        """Masked and said to be, or not masked and found and said not to be."""
+        return self.said >= 0 and (self.said == 0) == (self.truth == 0)
+
+
+def shorter(face: FaceRecord) -> float:
+    """Shorter side of a face's box in pixels."""
+    x0, y0, x1, y1 = face.box
+    return min(x1 - x0, y1 - y0)
+
+
+def counts(face: FaceRecord, least: float) -> bool:
+    """Whether a face is one that must be found."""
+    return not face.ignore and shorter(face) >= least
+
+
+def pairs(faces: Boxes, found: Boxes) -> dict[int, int]:
+    """Place of a face → place of its detection: each at most once, the greatest IoU first."""
+    if not len(faces) or not len(found):
+        return {}
+    shared = overlaps(faces, found)
+    matched: dict[int, int] = {}
+    taken: set[int] = set()
+    for flat in np.argsort(-shared, axis=None, kind="stable"):
+        face, detection = divmod(int(flat), shared.shape[1])
+        if shared[face, detection] < MATCHED:
+            break
+        if face not in matched and detection not in taken:
+            matched[face] = detection
+            taken.add(detection)
+    return matched
+
+
+def outcomes(
+    record: Record, picture: Pixels, sight: Sight, threshold: float, least: float = COUNTED
+) -> list[Outcome]:
+    """What became of each labelled face of a picture that is `least` pixels or more."""
+    faces = [f for f in record.faces if f.label is not None and counts(f, least)]
+    if not faces:
+        return []
+    sure = sight.faces.scores >= threshold
+    matched = pairs(np.array([f.box for f in faces], np.float32), sight.faces.boxes[sure])
+    labels = sight.labels[sure] if sight.labels is not None else None
+    masked = sight.masked[sure] if sight.masked is not None else None
+    done = []
+    for index, face in enumerate(faces):
+        place = matched.get(index)
+        said, likely = MISSED, float("nan")
+        if place is not None:
+            said = UNSAID if labels is None else int(labels[place])
+            likely = float("nan") if masked is None or said == UNSAID else float(masked[place])
+        x0, y0, x1, y1 = (round(v) for v in face.box)
+        crop = picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+        done.append(
+            Outcome(
+                LABELS.index(str(face.label)),
+                said,
+                likely,
+                shorter(face),
+                sharpness(crop),
+                brightness(crop),
+                record.set,
+            )
+        )
+    return done
+
+
+def hits(
+    records: Sequence[Record], found: Sequence[Detections], least: float = COUNTED
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64], int]:
+    """For each detection that counts its score, whether it is a face (each face met once, the
+    surest detection first) and the place of its picture; and the number of faces.
+
+    Detections on ignored regions or small faces, and small ones that meet no face, do not count.
+    """
+    scores: list[float] = []
+    right: list[bool] = []
+    places: list[int] = []
+    faces = 0
+    for place, (record, detections) in enumerate(zip(records, found, strict=True)):
+        sure = [f.box for f in record.faces if counts(f, least)]
+        aside = [f.box for f in record.faces if not counts(f, least)]
+        faces += len(sure)
+        met: set[int] = set()
+        goals, others = (np.array(b, np.float32).reshape(-1, 4) for b in (sure, aside))
+        for box, score in zip(detections.boxes, detections.scores, strict=True):
+            shared = overlaps(box[None], goals)[0] if len(goals) else np.zeros(0, np.float32)
+            shared[list(met)] = 0
+            best = int(shared.argmax()) if len(shared) else -1
+            hit = best >= 0 and shared[best] >= MATCHED
+            if hit:
+                met.add(best)
+            elif min(box[2] - box[0], box[3] - box[1]) < least or (
+                len(others) and covered(box, others) >= MATCHED
+            ):
+                continue
+            scores.append(float(score))
+            right.append(bool(hit))
+            places.append(place)
+    return (
+        np.array(scores, np.float32),
+        np.array(right, bool),
+        np.array(places, np.int64),
+        faces,
+    )
+
+
+def covered(box: Floats, others: Boxes) -> float:
+    """The largest share of a box that lies within one of the others."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    inside = np.clip(high - low, 0, None).prod(-1)
+    return float((inside / max(1e-6, float((box[2:] - box[:2]).prod()))).max())

@@ -1,0 +1,75 @@
+"""`suspects`: labels of the training split that a trained classifier firmly contradicts.
+
+What a model that learnt from a set still denies of it is more often a slip of whoever labelled than
+one of the model (Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertainty in Dataset
+Labels, JAIR 70, 2021). The validation split is never asked: who takes away what a model gets wrong
+there measures nothing any more.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from training.boxes.cropping import cut, fitted
+from training.errors import EmptyClassError
+from training.measuring.evaluate import chosen, open_classifier
+from training.measuring.verdicts import calibrated
+from training.networks.logits import logits_of
+from training.records.layouts import Pixels
+from training.records.record import LABELS
+from training.samples.album import Album, open_album
+from training.samples.crops import samples_of
+from training.samples.suspect_list import Suspect
+
+FIRMLY = 0.1
+"""Probability of its own label under which a face is suspected."""
+
+_AT_ONCE = 256
+
+
+def find_suspects(
+    run: Path, prepared: Path, firmly: float = FIRMLY
+) -> tuple[list[Suspect], list[Pixels]]:
+    """The suspected faces of the training split, the least probable label first, and their crops.
+
+    Raises:
+        CheckpointError: The run is no classifier, or was not evaluated: its temperature is needed.
+        DataError: The prepared pictures cannot be read, or none has a label.
+    """
+    trained, temperature = open_classifier(run), float(chosen(run)["temperature"])
+    size, margin = trained.configuration.size, trained.configuration.margin
+    album = open_album(prepared, "train", None)
+    samples = [s for name, mine in samples_of(album).items() if name != "drawn" for s in mine]
+    if not samples:
+        raise EmptyClassError(
+            f"{prepared}: no labelled face in the training split; prepare pictures with labels"
+        )
+    found: list[tuple[Suspect, Pixels]] = []
+    places = _places(album)
+    for start in track(range(0, len(samples), _AT_ONCE), "faces", transient=True):
+        part = samples[start : start + _AT_ONCE]
+        crops = np.stack([fitted(cut(album.pictures[s.index], s.box, margin), size) for s in part])
+        rows = calibrated(logits_of(trained.model, crops), temperature)
+        for sample, row, crop in zip(part, rows, crops, strict=True):
+            own = float(row[sample.label])
+            if own < firmly:
+                suspect = Suspect(
+                    album.records[sample.index].path,
+                    places[sample.index, sample.box],
+                    LABELS[sample.label],
+                    LABELS[int(row.argmax())],
+                    round(own, 4),
+                )
+                found.append((suspect, crop))
+    found.sort(key=lambda pair: (pair[0].probability, pair[0].path, pair[0].face))
+    return [suspect for suspect, _ in found], [crop for _, crop in found]
+
+
+def _places(album: Album) -> dict[tuple[int, tuple[float, float, float, float]], int]:
+    places = {}
+    for index, record in enumerate(album.records):
+        places[index, (0.0, 0.0, float(record.width), float(record.height))] = 0
+        for place, face in enumerate(record.faces):
+            places[index, face.box] = place
+    return places

@@ -1,0 +1,70 @@
+"""What became of many faces, counted: right verdicts, false admits, false refusals."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from training.graphs.systems import UNSAID
+from training.measuring.intervals import Rate
+from training.measuring.matching import MISSED, Outcome
+from training.records.record import LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts over faces whose label is known.
+
+    Attributes:
+        right: Masked and with_mask, or not masked and anything but; of all faces, so that a missed
+            one is wrong.
+        false_admit_without_mask: Bare faces taken for masked, of those that were judged.
+        false_admit_incorrect_mask: Wrongly masked faces taken for masked, of those judged.
+        false_refusal: Masked faces taken for anything else, of those judged.
+        missed: Not found, of all.
+        unjudged: Found and too small to be judged, of all.
+        right_by_label: `right` of each label's faces.
+    """
+
+    right: Rate
+    false_admit_without_mask: Rate
+    false_admit_incorrect_mask: Rate
+    false_refusal: Rate
+    missed: Rate
+    unjudged: Rate
+    right_by_label: dict[str, Rate]
+
+    def as_json(self) -> dict[str, object]:
+        """Each rate with its interval and counts."""
+        return {
+            "right_verdict": self.right.as_json(),
+            "false_admit_without_mask": self.false_admit_without_mask.as_json(),
+            "false_admit_incorrect_mask": self.false_admit_incorrect_mask.as_json(),
+            "false_refusal": self.false_refusal.as_json(),
+            "missed": self.missed.as_json(),
+            "unjudged": self.unjudged.as_json(),
+            "right_verdict_by_label": {k: r.as_json() for k, r in self.right_by_label.items()},
+        }
+
+
+def tally(outcomes: Iterable[Outcome]) -> Tally:
+    """Count them."""
+    rows = list(outcomes)
+
+    def share(chosen: Iterable[bool]) -> Rate:
+        kept = list(chosen)
+        return Rate(sum(kept), len(kept))
+
+    def judged(truth: int) -> list[Outcome]:
+        return [o for o in rows if o.truth == truth and o.said >= 0]
+
+    return Tally(
+        share(o.right for o in rows),
+        share(o.said == 0 for o in judged(1)),
+        share(o.said == 0 for o in judged(2)),
+        share(o.said != 0 for o in judged(0)),
+        share(o.said == MISSED for o in rows),
+        share(o.said == UNSAID for o in rows),
+        {
+            label: share(o.right for o in rows if o.truth == place)
+            for place, label in enumerate(LABELS)
+        },
+    )

@@ -1,0 +1,56 @@
+"""Run a face detector on pictures, as the edge shows them to the exported model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from training.boxes.blending import BLEND, Blend
+from training.boxes.detections import Detections, suppress
+from training.boxes.resizing import canvas, letterboxed
+from training.networks.detector import MULTIPLE, FaceDetector, anchor_points, decode
+from training.networks.normalisation import normalised
+from training.records.layouts import Pixels
+
+_TOGETHER = 16
+"""Pictures of one shape that are judged at once."""
+
+
+@torch.no_grad()
+def detect(
+    model: FaceDetector,
+    pictures: Sequence[Pixels],
+    size: int,
+    least: float = 0.02,
+    overlap: float = 0.45,
+    *,
+    blend: Blend | None = BLEND,
+) -> list[Detections]:
+    """Faces of each picture, seen as the edge shows it to the exported model: longer side `size`,
+    the shorter one filled up to a multiple of 32. Pictures of one shape go together.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    of_shape: dict[tuple[int, int], list[int]] = {}
+    for place, picture in enumerate(pictures):
+        shape = canvas(picture.shape[0], picture.shape[1], size, MULTIPLE)
+        of_shape.setdefault(shape, []).append(place)
+    found: dict[int, Detections] = {}
+    for shape, places in of_shape.items():
+        anchors = anchor_points(*shape)
+        for start in range(0, len(places), _TOGETHER):
+            batch = places[start : start + _TOGETHER]
+            boxed = [letterboxed(pictures[place], size, MULTIPLE) for place in batch]
+            seen = torch.from_numpy(np.stack([filled for filled, _ in boxed]))
+            logits, raw = model(normalised(seen.to(device)))
+            scores, boxes = logits.cpu().sigmoid().numpy(), decode(raw.cpu(), anchors).numpy()
+            for place, (_, factors), s, b in zip(batch, boxed, scores, boxes, strict=True):
+                height, width = pictures[place].shape[:2]
+                # Cut off at the border, as the exported graph does.
+                pixels = np.clip(b * np.tile(factors, 2), 0, (width, height) * 2)
+                # Of the thousands of anchor points, those that anything is made of.
+                floor = min(least, blend.score) if blend else least
+                real = (s >= floor) & (pixels[:, 2:] > pixels[:, :2]).all(1)
+                sure = pixels[real].astype(np.float32)
+                found[place] = suppress(sure, s[real], least, overlap, blend)
+    return [found[place] for place in range(len(pictures))]

@@ -1,0 +1,1 @@
+"""From a camera or a folder to a prepared set."""

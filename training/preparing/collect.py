@@ -1,0 +1,318 @@
+"""`collect`: a source's faces → labelled crops, without the blurred and the doubled ones."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from training.figures.contact_sheets import spread, write_sheet
+from training.graphs.face_finder import Face, FaceFinder
+from training.preparing.crop_store import Collection
+from training.preparing.frames import Frame
+from training.records.crop_index import Crop
+from training.records.fingerprints import (
+    bits_apart,
+    brightness,
+    grey_of,
+    perceptual_hash,
+    sharpness,
+)
+from training.records.layouts import Pixels, read_picture
+
+MARGIN = 0.6
+"""What a crop shows around the face, as a share of its longer side: room for training to shift,
+turn and scale it.
+"""
+BLOCK = 30
+"""Crops in a row that count as one group: what a camera saw within seconds is much alike."""
+AWAY_S = 2.0
+"""Seconds without a face after which the next one may be somebody else."""
+QUIET_S = 10.0
+"""Seconds between two hints of the same kind, and without a face until there is one."""
+DARK, GLARING = 60.0, 225.0
+"""Mean grey of a face beyond which not much can be seen of it."""
+NIGHT = 40.0
+"""Mean grey of a whole picture under which faces in it are not even found."""
+
+
+class Choice(StrEnum):
+    """What is to become of a face that could be saved."""
+
+    WITH_MASK = "with_mask"
+    WITHOUT_MASK = "without_mask"
+    INCORRECT_MASK = "incorrect_mask"
+    SKIP = "skip"
+    QUIT = "quit"
+
+
+class Refusal(StrEnum):
+    """Why a face was not saved."""
+
+    TOO_SMALL = "too small"
+    BLURRED = "blurred"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+
+
+class Feed(Protocol):
+    """Frames in their order; see `training.frames.Source`."""
+
+    name: str
+    live: bool
+    flowing: bool
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+class Chooser(Protocol):
+    """Says what a face's label is: one given beforehand, or the key that somebody presses."""
+
+    def choose(self, frame: Frame, face: Face, *, live: bool) -> Choice:
+        """The label of a face that could be saved. `live`: the next frame will not wait."""
+
+    def show(self, frame: Frame, face: Face | None, words: str) -> bool:
+        """Show what the camera sees; False where somebody wants to stop."""
+
+
+class Listener(Protocol):
+    """Is told how it goes."""
+
+    def saved(self, crop: Crop) -> None:
+        """A crop lies on the disk."""
+
+    def refused(self, why: Refusal) -> None:
+        """A face was not saved."""
+
+    def hint(self, words: str) -> None:
+        """What the person before the camera, or behind it, could do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """One label for all faces, and no window."""
+
+    label: Choice
+
+    def choose(self, frame: Frame, face: Face, *, live: bool) -> Choice:  # noqa: ARG002
+        """The label that was given."""
+        return self.label
+
+    def show(self, frame: Frame, face: Face | None, words: str) -> bool:  # noqa: ARG002
+        """There is nothing to show it on."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which faces are worth keeping.
+
+    Attributes:
+        min_side: Least shorter side in pixels.
+        min_sharpness: Least variance of the Laplacian at 96 px; 0 takes all.
+        near: Bits of the 64-bit perceptual hash within which two crops are one and the same.
+        nearest: Only the largest face of a frame.
+    """
+
+    min_side: float = 48.0
+    min_sharpness: float = 25.0
+    near: int = 4
+    nearest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted of a source: `count` crops of `label`; of all labels, where that is None."""
+
+    chooser: Chooser
+    count: int
+    label: str | None = None
+
+    def filled(self, collection: Collection) -> bool:
+        """Whether there are enough."""
+        return collection.count(self.label) >= self.count
+
+
+@dataclass(slots=True)
+class _Hints:
+    """Says each thing once in a while, and only when it has been so for a while."""
+
+    listener: Listener
+    last_face: float = 0.0
+    _last: dict[str, float] = field(default_factory=dict)
+    _streak: Counter[str] = field(default_factory=Counter)
+
+    def give(self, words: str, now: float) -> None:
+        if now - self._last.get(words, -QUIET_S) >= QUIET_S:
+            self._last[words] = now
+            self.listener.hint(words)
+
+    def again(self, what: str, words: str, now: float, times: int = 8) -> None:
+        self._streak[what] += 1
+        if self._streak[what] >= times:
+            self._streak[what] = 0
+            self.give(words, now)
+
+    def fine(self) -> None:
+        self._streak.clear()
+
+
+_MENDS = {
+    Refusal.TOO_SMALL: "the face is too small: come closer",
+    Refusal.BLURRED: "blurred: hold still, more light, or wipe the lens",
+    Refusal.DUPLICATE: "much the same as before: turn your head, step back and forth",
+}
+
+
+def crop_of(picture: Pixels, face: Face, margin: float = MARGIN) -> tuple[Pixels, int, int]:
+    """The square around a face with its margin, cut off at the picture's border, and its left and
+    top edge in pixels.
+    """
+    x0, y0, x1, y1 = face.box
+    half = max(x1 - x0, y1 - y0) * (1 + margin) / 2
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    left, top = max(0, round(cx - half)), max(0, round(cy - half))
+    right, bottom = round(cx + half), round(cy + half)
+    return picture[top:bottom, left:right], left, top
+
+
+class Collector:
+    """Puts a source's faces into a collection until there are enough.
+
+    Args:
+        finder: Of faces.
+        collection: Where crops go.
+        rules: Which are worth it.
+        listener: Is told how it goes.
+        person: Word for whoever is before the camera; all crops under it are one group.
+        session: Told apart from every other run by its crops' groups; by default the time.
+    """
+
+    def __init__(
+        self,
+        finder: FaceFinder,
+        collection: Collection,
+        rules: Rules,
+        listener: Listener,
+        *,
+        person: str | None = None,
+        session: str | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._finder, self._collection = finder, collection
+        self._rules, self._listener = rules, listener
+        self._person, self._now = person, now
+        self._session = session or f"{now():%Y%m%dT%H%M%S}"
+        self._visit = self._in_visit = 0
+
+    def run(self, source: Feed, order: Order) -> int:
+        """Until the order is filled, the source ends, or somebody quits. How many frames were
+        looked at.
+
+        Raises SourceError, UnfitModelError, StorageError; what was saved before stays saved.
+        """
+        hints = _Hints(self._listener)
+        self._visit += 1
+        self._in_visit = looked = 0
+        for frame in source:
+            if order.filled(self._collection):
+                break
+            looked += 1
+            faces = self._finder.find(frame.picture)[: 1 if self._rules.nearest else None]
+            if not faces:
+                if brightness(grey_of(frame.picture)) < NIGHT:
+                    hints.give("the picture is too dark: more light", frame.seconds)
+                elif frame.seconds - hints.last_face >= QUIET_S:
+                    words = f"no face for {QUIET_S:.0f} seconds: step before the camera"
+                    hints.give(words, frame.seconds)
+                if not order.chooser.show(frame, None, "no face"):
+                    break
+                continue
+            if frame.seconds - hints.last_face > AWAY_S or not source.flowing:
+                self._visit += 1
+                self._in_visit = 0
+            hints.last_face = frame.seconds
+            if not self._look(frame, faces, source, order, hints):
+                break
+        return looked
+
+    def _look(
+        self, frame: Frame, faces: list[Face], source: Feed, order: Order, hints: _Hints
+    ) -> bool:
+        """Every face of a frame; False where somebody quits."""
+        for face in faces:
+            if order.filled(self._collection):
+                return True
+            crop, left, top = crop_of(frame.picture, face)
+            x0, y0, x1, y1 = (round(v) for v in face.box)
+            grey = grey_of(frame.picture[y0:y1, x0:x1])
+            seen = perceptual_hash(Image.fromarray(np.ascontiguousarray(grey_of(crop))))
+            sharp, light = sharpness(grey), brightness(grey)
+            why = self._refusal(face, sharp, seen)
+            if why is not None:
+                self._listener.refused(why)
+                hints.again(why, _MENDS[why], frame.seconds)
+                if not order.chooser.show(frame, face, why):
+                    return False
+                continue
+            choice = order.chooser.choose(frame, face, live=source.live)
+            if choice is Choice.QUIT:
+                return False
+            if choice is Choice.SKIP:
+                if not source.live:
+                    self._listener.refused(Refusal.SKIPPED)
+                continue
+            hints.fine()
+            if not DARK <= light <= GLARING:
+                dark = "the face is too dark: more light from the front"
+                bright = "the face is glaring: less light, or turn away from it"
+                hints.give(dark if light < DARK else bright, frame.seconds)
+            row = Crop(
+                file=self._collection.free_name(choice),
+                time=self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                source=source.name,
+                position=frame.position,
+                x0=round(face.box[0], 1),
+                y0=round(face.box[1], 1),
+                x1=round(face.box[2], 1),
+                y1=round(face.box[3], 1),
+                left=left,
+                top=top,
+                score=round(face.score, 4),
+                sharpness=round(sharp, 1),
+                brightness=round(light, 1),
+                label=choice,
+                hash=f"{seen:016x}",
+                group=self._person or f"{self._session}-{self._visit}-{self._in_visit // BLOCK}",
+            )
+            self._collection.add(crop, row)
+            self._in_visit += 1
+            self._listener.saved(row)
+        return True
+
+    def _refusal(self, face: Face, sharp: float, seen: int) -> Refusal | None:
+        if face.side < self._rules.min_side:
+            return Refusal.TOO_SMALL
+        if sharp < self._rules.min_sharpness:
+            return Refusal.BLURRED
+        if (bits_apart(self._collection.hashes, seen) <= self._rules.near).any():
+            return Refusal.DUPLICATE
+        return None
+
+
+def draw_sheet(collection: Collection, path: Path) -> None:
+    """A contact sheet of what was collected, class by class, each tile with its sharpness."""
+    ordered = sorted(collection.crops, key=lambda c: (c.label, c.file))
+    tiles = []
+    for index in spread(len(ordered)):
+        crop = ordered[index]
+        picture = read_picture(collection.folder / crop.label / Path(crop.file).name)
+        if picture is not None:
+            tiles.append((picture, f"{crop.label[:9]} {crop.sharpness:.0f}"))
+    if tiles:
+        write_sheet(tiles, path)

@@ -1,0 +1,100 @@
+"""Collected crops on the disk: class folders, and an index that says when, where and how sharp.
+
+The folder is a data set in the class-folder layout; `prepare` reads the index for what folders
+cannot say: each face's box in its crop, and which crops belong together.
+"""
+
+import os
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.records.crop_index import COLUMNS, INDEX, Crop, line_of, read_index
+from training.records.layouts import Pixels
+from training.storage import replacing, unwritable
+
+
+class Collection:
+    """A folder of collected crops that grows by one whole crop at a time.
+
+    A crop that people moved counts in the class folder where it is now; one that they threw out is
+    gone for good.
+
+    Only its owner may look into a folder that is made here: it holds faces.
+
+    Args:
+        folder: Made where it is missing; gone on with where it is not.
+
+    Raises DamagedIndexError, StorageError.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._index = folder / INDEX
+        rows: list[Crop] = []
+        if self._index.exists():
+            rows = read_index(self._index)
+            if not self._index.read_bytes().endswith(b"\n"):
+                self._write(rows)
+        else:
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise unwritable(folder, error) from error
+            self._write(rows)
+        # What somebody threw out is not collected again.
+        self._hashes = [int(row.hash, 16) for row in rows]
+        self._names = {Path(row.file).name for row in rows}
+        where = {row: self._find(row) for row in rows}
+        self.crops = [replace(row, label=p.parent.name) for row, p in where.items() if p]
+
+    def _write(self, rows: list[Crop]) -> None:
+        with replacing(self._index) as out:
+            out.write("".join(line_of(r) for r in (COLUMNS, *map(astuple, rows))).encode())
+
+    def _find(self, crop: Crop) -> Path | None:
+        path = self.folder / crop.file
+        return path if path.is_file() else next(self.folder.glob(f"*/{path.name}"), None)
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """Of every crop that was ever collected here, [N]."""
+        return np.array(self._hashes, np.uint64)
+
+    def count(self, label: str | None = None) -> int:
+        """Crops of a label, or all."""
+        return sum(label is None or c.label == label for c in self.crops)
+
+    def free_name(self, label: str) -> str:
+        """`label/label-00001.png`, with a number that no crop here has or had."""
+        number = self.count(label) + 1
+        while (name := f"{label}-{number:05}.png") in self._names or any(
+            self.folder.glob(f"*/{name}")
+        ):
+            number += 1
+        return f"{label}/{name}"
+
+    def add(self, picture: Pixels, crop: Crop) -> None:
+        """Save the crop's picture, then its row. Raises StorageError: then neither counts."""
+        path = self.folder / crop.file
+        with replacing(path) as out:
+            out.write(cv2.imencode(".png", picture)[1].tobytes())
+        try:
+            with self._index.open("a", encoding="utf-8") as rows:
+                before = rows.tell()
+                try:
+                    rows.write(line_of(astuple(crop)))
+                    rows.flush()
+                    os.fsync(rows.fileno())
+                except OSError:
+                    os.truncate(self._index, before)
+                    raise
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise unwritable(self._index, error) from error
+        self.crops.append(crop)
+        self._names.add(path.name)
+        self._hashes.append(int(crop.hash, 16))

@@ -1,0 +1,147 @@
+"""`prepare`: read the sets, split them by source, find near-duplicates across splits, count, and
+write the records.
+"""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from training.errors import EmptyClassError
+from training.preparing.survey import draw_sheets, draw_survey, survey
+from training.preparing.teacher import Teacher
+from training.records.duplicates import contradictions, find_pairs, join, write_pairs
+from training.records.inspection import inspect
+from training.records.public_sets import LICENCES, read_sets
+from training.records.record import LABELS, Record, write_records
+from training.storage import replacing, write_json
+
+TEACHABLE = {"portraits_cc_by", "masked_people", "gender", "crops"}
+
+
+def labels_in(record: Record) -> set[str]:
+    """The classes that a picture can teach."""
+    named = {f.label for f in record.faces if f.label and not f.ignore}
+    return {record.crop} if record.crop else named
+
+
+def on_both_sides(records: list[Record], problems: list[str]) -> list[Record]:
+    """Records in which each class of a user's own sets is in both splits, whole groups moved for it
+    where the hash of their names left one empty.
+
+    A class that is one single group cannot be: it gets a line in `problems`.
+    """
+    splits = {r.group: r.split for r in records}
+    counts = Counter(r.group for r in records)
+    own = [r for r in records if r.set not in LICENCES]
+    for label in LABELS:
+        groups = sorted(
+            {r.group for r in own if label in labels_in(r)}, key=lambda g: (counts[g], g)
+        )
+        if len(groups) == 1:
+            problems.append(
+                f"{label}: all {counts[groups[0]]} pictures are one group (one person at one time, "
+                "or near-duplicates), so nothing is left to judge a model on; add pictures of "
+                "another person or another day"
+            )
+        if len(groups) > 1 and len({splits[g] for g in groups}) == 1:
+            # The smallest to judge on, the largest to learn from.
+            empty = "train" if splits[groups[0]] == "validation" else "validation"
+            splits[groups[0] if empty == "validation" else groups[-1]] = empty
+    return [r.moved(splits[r.group], r.group) for r in records]
+
+
+def prepare(
+    data: Path, prepared: Path, teacher: Path | None, console: Console
+) -> dict[str, object]:
+    """Write `prepared`/records.jsonl, problems.txt and summary.json; return the summary. Raises
+    DataError.
+    """
+    problems: list[str] = []
+    records: list[Record] = []
+    master = Teacher(teacher) if teacher else None
+    for name, found in read_sets(data, problems):
+        if not found:
+            raise EmptyClassError(
+                f"{data / name}: not one readable picture; see the layouts in docs/models.md"
+            )
+        console.print(f"{name}: {len(found)} pictures")
+        if master and name in TEACHABLE:
+            taught = track(found, description=f"teacher: {name}", transient=True)
+            records += [master.label(r) if r.crop != "with_mask" else r for r in taught]
+        else:
+            records += found
+    records, inspected = inspect(records, problems)
+    pairs = find_pairs(records, inspected)
+    write_pairs(records, pairs, prepared / "duplicates.csv")
+    joined, moved = join(records, pairs)
+    doubtful = contradictions(records, pairs, problems)
+    kept = [i for i in range(len(joined)) if i not in doubtful]
+    inspected = inspected.only(kept)
+    records = on_both_sides([joined[i] for i in kept], problems)
+    if not records:
+        raise EmptyClassError(f"{data}: not one picture is left; {problems[-1]}")
+
+    sets = sorted({r.set for r in records})
+    faces: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        if record.crop:
+            faces[f"{record.set}/{record.split}"][record.crop] += 1
+            continue
+        for face in record.faces:
+            faces[f"{record.set}/{record.split}"][
+                "ignore" if face.ignore else face.label or "unlabelled"
+            ] += 1
+    summary: dict[str, object] = {
+        "pictures": {s: dict(Counter(r.split for r in records if r.set == s)) for s in sets},
+        "faces": {k: dict(v) for k, v in sorted(faces.items())},
+        "largest_group": Counter(r.group for r in records).most_common(1)[0][1],
+        "moved_to_their_near_duplicates": moved,
+        "problems": len(problems),
+        "teacher": teacher is not None,
+        "templates": len(list((data / "mask_templates").glob("*.png"))),
+        "licences": {s: LICENCES.get(s, "a set of your own") for s in sets},
+    }
+    seen = survey(inspected)
+    exact = sum(p.exact for p in pairs)
+    duplicates = {
+        "exact": exact,
+        "near": len(pairs) - exact,
+        "across_splits": sum(p.across for p in pairs),
+        "left_out_as_contradicting": len(doubtful),
+        "moved": moved,
+    }
+    write_records(records, prepared / "records.jsonl")
+    with replacing(prepared / "problems.txt") as out:
+        out.write("".join(f"{p}\n" for p in problems).encode())
+    write_json(summary, prepared / "summary.json")
+    write_json({**summary, **seen, "duplicates": duplicates}, prepared / "report.json")
+    draw_survey(records, inspected, prepared / "report.png")
+    sheets = draw_sheets(records, prepared)
+
+    table = Table(
+        "set", "split", "with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore"
+    )
+    for key, counts in sorted(faces.items()):
+        table.add_row(*key.rsplit("/", 1), *(str(counts[c]) for c in table_columns()))
+    console.print(table)
+    for problem in problems[:10]:
+        console.print(f"[yellow]{problem}")
+    if problems:
+        console.print(f"{len(problems)} problems, all in {prepared / 'problems.txt'}")
+    console.print(
+        f"{exact} pairs of the same file, {len(pairs) - exact} near-duplicates; {moved} pictures "
+        "changed split because a near-duplicate is in the other one"
+    )
+    for warning in seen["warnings"]:
+        console.print(f"[yellow]{warning}", highlight=False)
+    looked = ", ".join(str(p) for p in (prepared / "report.png", *sheets))
+    console.print(f"Look at {looked}", highlight=False, soft_wrap=True)
+    return summary
+
+
+def table_columns() -> tuple[str, ...]:
+    """The kinds of faces that are counted."""
+    return ("with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")

@@ -1,0 +1,65 @@
+"""A released detector labels the faces of pictures that came without boxes (YuNet, through OpenCV's
+FaceDetectorYN).
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from training.errors import MissingDataError
+from training.records.layouts import read_picture
+from training.records.record import FaceRecord, Record
+
+CERTAIN = 0.75
+"""Score from which a teacher's box is a positive; below, and down to DOUBTFUL, it is a region to
+ignore.
+"""
+DOUBTFUL = 0.35
+
+
+class Teacher:
+    """YuNet (ShiqiYu/libfacedetection.train, Apache-2.0). `path` is its ONNX file with dynamic
+    input.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise MissingDataError(
+                f"{path}: the teacher's ONNX file is not there; name YuNet's with --teacher, "
+                f"or leave --teacher out"
+            )
+        self._detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), DOUBTFUL, 0.4, 500)
+
+    def label(self, record: Record) -> Record:
+        """The record with the faces that the teacher saw. Pictures of one face keep only the surest
+        one.
+        """
+        picture = read_picture(Path(record.path))
+        if picture is None:
+            return record
+        # A face that fills its picture is found only with room around it.
+        margin = max(picture.shape[:2]) // 4
+        padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+        self._detector.setInputSize((padded.shape[1], padded.shape[0]))
+        _, found = self._detector.detect(padded)
+        faces = []
+        for row in sorted(
+            np.asarray(found if found is not None else np.zeros((0, 15))).tolist(),
+            key=lambda r: -r[14],
+        ):
+            x, y, w, h = (float(v) for v in row[:4])
+            box = (
+                max(0.0, x - margin),
+                max(0.0, y - margin),
+                min(float(record.width), x + w - margin),
+                min(float(record.height), y + h - margin),
+            )
+            if box[2] - box[0] < 4 or box[3] - box[1] < 4:
+                continue
+            points = tuple((row[4 + 2 * i] - margin, row[5 + 2 * i] - margin) for i in range(5))
+            faces.append(FaceRecord(box, record.crop, row[14] < CERTAIN, points))
+        if record.crop is not None:
+            return replace(record, faces=tuple(f for f in faces[:1] if not f.ignore))
+        return replace(record, faces=tuple(faces), boxed=bool(faces))

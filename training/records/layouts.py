@@ -1,0 +1,229 @@
+"""The public layouts of face-mask data: COCO json, VOC xml, class folders and file names that say
+the label → records. YOLO has a file of its own (training.yolo).
+
+Each reader takes a folder and gives records, and tells `problems` (a list that grows) of what it
+left out and why.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import EmptyClassError, UnknownLabelError
+from training.records.crop_index import INDEX, is_index, read_index
+from training.records.record import LABELS, FaceRecord, Record, label_in, label_of, split_of
+
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+Pixels = NDArray[np.uint8]
+
+
+def read_picture(path: Path) -> Pixels | None:
+    """BGR, u8, [H, W, 3]; None where the file is no picture."""
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    if data.size == 0:
+        return None
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Every picture under a folder, in a stable order."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES)
+
+
+def within(
+    box: Sequence[float], width: int, height: int, where: str, problems: list[str]
+) -> tuple[float, float, float, float] | None:
+    """A box cut off at the picture's border; None, with a line in `problems`, where nothing is left
+    of it.
+    """
+    x0, y0, x1, y1 = (float(v) for v in box)
+    cut = (max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1))
+    if cut[2] - cut[0] < 1 or cut[3] - cut[1] < 1:
+        problems.append(
+            f"{where}: box {[round(v, 1) for v in box]} lies outside the picture of "
+            f"{width}x{height}; left out"
+        )
+        return None
+    if max(abs(a - b) for a, b in zip(cut, (x0, y0, x1, y1), strict=True)) > 2:
+        problems.append(
+            f"{where}: box {[round(v, 1) for v in box]} reaches over the border of "
+            f"{width}x{height}; cut off"
+        )
+    return cut
+
+
+def known_label(name: str, where: Path, problems: list[str], lenient: bool) -> str | None:
+    """`label_of`; where `lenient`, an unknown one is a line in `problems` and ignored."""
+    try:
+        return label_of(name, where)
+    except UnknownLabelError as error:
+        if not lenient:
+            raise
+        problems.append(f"{error}; until then such faces are regions to ignore")
+        return None
+
+
+def read_coco(
+    annotations: Path, name: str, problems: list[str], lenient: bool = False
+) -> list[Record]:
+    """COCO detection json; pictures lie beside it or in images/ beside it. `iscrowd: 1` becomes an
+    ignore region.
+    """
+    content = json.loads(annotations.read_text(encoding="utf-8"))
+    names = {c["id"]: c["name"] for c in content["categories"]}
+    labels = {i: known_label(n, annotations, problems, lenient) for i, n in names.items()}
+    by_picture = defaultdict(list)
+    for annotation in content["annotations"]:
+        by_picture[annotation["image_id"]].append(annotation)
+    records = []
+    for entry in content["images"]:
+        path = next(
+            (
+                p
+                for p in (
+                    annotations.parent / "images" / entry["file_name"],
+                    annotations.parent / entry["file_name"],
+                )
+                if p.is_file()
+            ),
+            None,
+        )
+        picture = read_picture(path) if path else None
+        if path is None or picture is None:
+            problems.append(
+                f"{entry['file_name']}: named in {annotations} but "
+                f"{'is no readable picture' if path else 'not there'}; left out"
+            )
+            continue
+        height, width = picture.shape[:2]
+        faces = []
+        for annotation in by_picture[entry["id"]]:
+            x, y, w, h = annotation["bbox"]
+            box = within((x, y, x + w, y + h), width, height, entry["file_name"], problems)
+            if box is not None:
+                label = labels[annotation["category_id"]]
+                faces.append(
+                    FaceRecord(box, label, label is None or bool(annotation.get("iscrowd")))
+                )
+        group = f"{name}/{Path(entry['file_name']).stem}"
+        records.append(
+            Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
+        )
+    return records
+
+
+def read_voc(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
+    """Pascal VOC: one xml for each picture, anywhere under the folder."""
+    pictures = {p.stem: p for p in pictures_in(folder)}
+    records = []
+    for file in sorted(folder.rglob("*.xml")):
+        try:
+            # Expat bounds the expansion of entities since 2.4.1, and resolves no external ones.
+            root = ElementTree.parse(file).getroot()  # noqa: S314
+        except ElementTree.ParseError as error:
+            problems.append(f"{file}: is no XML ({error}); left out")
+            continue
+        path = pictures.get(file.stem)
+        picture = read_picture(path) if path else None
+        if path is None or picture is None:
+            problems.append(
+                f"{file}: its picture is {'unreadable' if path else 'not there'}; left out"
+            )
+            continue
+        height, width = picture.shape[:2]
+        faces = []
+        for item in root.iter("object"):
+            label = known_label(item.findtext("name", ""), file, problems, lenient)
+            edges = [
+                float(item.findtext(f"bndbox/{key}", "nan"))
+                for key in ("xmin", "ymin", "xmax", "ymax")
+            ]
+            box = within(edges, width, height, str(file), problems)
+            if box is not None:
+                faces.append(FaceRecord(box, label, label is None))
+        group = f"{name}/{file.stem}"
+        records.append(
+            Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
+        )
+    return records
+
+
+def read_class_folders(
+    folder: Path,
+    name: str,
+    problems: list[str],
+    groups: dict[str, str] | None = None,
+    lenient: bool = False,
+) -> list[Record]:
+    """One folder for each class, each picture one face. `groups` maps `class/file` to its source,
+    where known; `collect`'s index says that, and each face's box, by itself.
+    """
+    records = []
+    collected = (
+        {Path(c.file).name: c for c in read_index(folder / INDEX)}
+        if is_index(folder / INDEX)
+        else {}
+    )
+    for child in sorted(p for p in folder.iterdir() if p.is_dir()):
+        label = known_label(child.name, folder, problems, lenient)
+        if label is None and lenient:
+            continue
+        pictures = pictures_in(child)
+        if not pictures:
+            empty = f"{child}: a class without a picture; fill the folder or remove it"
+            if not lenient:
+                raise EmptyClassError(empty)
+            problems.append(empty)
+        for path in pictures:
+            picture = read_picture(path)
+            if picture is None:
+                problems.append(f"{path}: is no readable picture; left out")
+                continue
+            height, width = picture.shape[:2]
+            key = f"{child.name}/{path.name}"
+            crop = collected.get(path.name)
+            source = crop.group if crop else (groups or {}).get(key, key)
+            box = within(crop.box, width, height, key, problems) if crop else None
+            faces = (FaceRecord(box, label),) if box else ()
+            group = f"{name}/{source}"
+            records.append(
+                Record(name, str(path), group, split_of(group), width, height, False, label, faces)
+            )
+    return records
+
+
+def read_named(folder: Path, name: str, problems: list[str]) -> list[Record]:
+    """Pictures of one face each whose file names carry the label (training.records.label_in).
+
+    A name without one gets a line in `problems`. Raises UnknownLabelError where none has.
+    """
+    records = []
+    for path in pictures_in(folder):
+        label = label_in(path.stem)
+        picture = read_picture(path) if label else None
+        if picture is None:
+            why = (
+                "is no readable picture" if label else f"its name says none of {', '.join(LABELS)}"
+            )
+            problems.append(f"{path}: {why}; left out")
+            continue
+        height, width = picture.shape[:2]
+        group = f"{name}/{path.stem}"
+        records.append(Record(name, str(path), group, split_of(group), width, height, False, label))
+    if not records:
+        raise UnknownLabelError(
+            f"{folder}: not one picture's name says its label; rename them (with_mask_001.jpg) or "
+            "sort them into folders with_mask/ without_mask/ incorrect_mask/"
+        )
+    return records

@@ -1,0 +1,238 @@
+"""Face crops for the classifier: cut as the edge cuts them, dressed rightly and wrongly, degraded
+alike in all classes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import IterableDataset, get_worker_info
+
+from training.boxes.cropping import cut, fitted
+from training.errors import EmptyClassError, SingleClassError
+from training.records.layouts import Pixels
+from training.records.record import LABELS
+from training.samples.album import Album
+from training.samples.augment import degrade
+from training.samples.wearing import complete, occlude, wear
+
+SMALLEST = 24.0
+"""Shorter side in pixels under which nobody can tell what a face wears."""
+
+# Shares of the three classes in a batch; incorrect_mask has the fewest real pictures, so more of it
+# would be the same again.
+_SHARES = (0.41, 0.38, 0.21)
+# How often each source is drawn from within its class. "drawn" are bare faces on which a mask, or
+# something else, is drawn.
+_WEIGHTS = {
+    "detection": 0.42,
+    "crops": 0.3,
+    "masked_people": 0.2,
+    "gender": 0.15,
+    "keypoints": 0.08,
+    "portraits_cc_by": 0.04,
+    "drawn": 0.3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One face: a picture of the album, its box, its label, its points, and whether something is to
+    be drawn on it.
+    """
+
+    index: int
+    box: tuple[float, float, float, float]
+    label: int
+    points: tuple[tuple[float, float], ...] = ()
+    drawn: bool = False
+
+
+def samples_of(album: Album) -> dict[str, list[Sample]]:
+    """Every face that can be judged, by set; bare faces with points also under "drawn"."""
+    found: dict[str, list[Sample]] = {}
+    for index, record in enumerate(album.records):
+        whole = (0.0, 0.0, float(record.width), float(record.height))
+        if record.crop is not None:
+            box = record.faces[0].box if record.faces else whole
+            points = record.faces[0].points if record.faces else ()
+            faces = [(box, record.crop, points)]
+        else:
+            # In masked_people everybody wears a mask properly; a portrait in the studio shows a
+            # bare face.
+            unsaid = {"masked_people": "with_mask", "portraits_cc_by": "without_mask"}.get(
+                record.set
+            )
+            faces = [(f.box, f.label or unsaid, f.points) for f in record.faces if not f.ignore]  # type: ignore[misc]
+        for box, label, points in faces:
+            if label is None or min(box[2] - box[0], box[3] - box[1]) < SMALLEST:
+                continue
+            sample = Sample(index, box, LABELS.index(label), points)
+            found.setdefault(record.set, []).append(sample)
+            if label == "without_mask" and len(points) >= 5 and album.mean is not None:
+                found.setdefault("drawn", []).append(Sample(index, box, -1, points, drawn=True))
+    return found
+
+
+class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+    """An endless stream of batches: crops u8 [B, S, S, 3] BGR and labels int64 [B]. Raises
+    SingleClassError, EmptyClassError.
+    """
+
+    def __init__(self, album: Album, size: int, margin: float, batch: int, seed: int) -> None:
+        super().__init__()
+        self.album, self.size, self.margin, self.batch, self.seed = album, size, margin, batch, seed
+        found = samples_of(album)
+        self._pools: list[list[tuple[float, list[Sample]]]] = []
+        for label in range(len(LABELS)):
+            pools = []
+            for name, samples in found.items():
+                mine = samples if name == "drawn" else [s for s in samples if s.label == label]
+                if mine:
+                    pools.append((_WEIGHTS.get(name, 0.5), mine))
+            self._pools.append(pools)
+        present = [label for label, pools in zip(LABELS, self._pools, strict=True) if pools]
+        if len(present) == 0:
+            raise EmptyClassError(
+                f"no face of {SMALLEST:.0f} px or more in the training split; add larger faces"
+            )
+        if len(present) == 1:
+            raise SingleClassError(
+                f"every face in the training split is {present[0]}; add faces of another class"
+            )
+        shares = [s if p else 0.0 for s, p in zip(_SHARES, self._pools, strict=True)]
+        self._shares = [s / sum(shares) for s in shares]
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        worker = get_worker_info()
+        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        while True:
+            crops = np.empty((self.batch, self.size, self.size, 3), np.uint8)
+            labels = rng.choice(len(LABELS), self.batch, p=self._shares)
+            for i, label in enumerate(labels):
+                crops[i] = self.crop(int(label), rng)
+            yield torch.from_numpy(crops), torch.from_numpy(labels.astype(np.int64))
+
+    def crop(self, label: int, rng: np.random.Generator) -> Pixels:
+        """One augmented crop of a class, u8 [S, S, 3]."""
+        pools = self._pools[label]
+        weights = np.array([w for w, _ in pools])
+        samples = pools[int(rng.choice(len(pools), p=weights / weights.sum()))][1]
+        sample = samples[int(rng.integers(len(samples)))]
+        picture = self.album.pictures[sample.index]
+        box = np.array(sample.box, np.float32)
+        whole = self.album.records[sample.index].crop is not None and rng.random() < 0.4
+        if sample.drawn:
+            picture, box = drawn(self.album, sample, label, rng)
+        elif whole:
+            box = np.array([0, 0, picture.shape[1], picture.shape[0]], np.float32)
+        side = float(max(box[2] - box[0], box[3] - box[1]))
+        box = box + np.tile(rng.normal(0, 0.05 * side, 2), 2).astype(np.float32)
+        crop = cut(picture, box, self.margin + float(rng.uniform(-0.25, 0.3)))  # type: ignore[arg-type]
+        out = fitted(crop, self.size)
+        if rng.random() < 0.4:
+            matrix = cv2.getRotationMatrix2D(
+                (self.size / 2, self.size / 2),
+                float(rng.uniform(-18, 18)),
+                float(rng.uniform(0.95, 1.15)),
+            )
+            out = np.asarray(
+                cv2.warpAffine(out, matrix, (self.size, self.size), borderMode=cv2.BORDER_REFLECT),
+                np.uint8,
+            )
+        if rng.random() < 0.5:
+            out = np.ascontiguousarray(out[:, ::-1])
+        if rng.random() < 0.3:  # as small as a face may be at the door
+            low = int(np.exp(rng.uniform(np.log(20), np.log(self.size))))
+            out = fitted(
+                np.asarray(cv2.resize(out, (low, low), interpolation=cv2.INTER_AREA), np.uint8),
+                self.size,
+            )
+        return degrade(out, rng)
+
+
+def drawn(
+    album: Album, sample: Sample, label: int, rng: np.random.Generator
+) -> tuple[Pixels, NDArray[np.float32]]:
+    """The part of the picture around a bare face, with what makes it a face of class `label` drawn
+    on, and the face's box in it.
+    """
+    if album.mean is None:
+        raise EmptyClassError("no face with points to draw on; add a set with landmarks")
+    box = np.array(sample.box, np.float32)
+    source = album.pictures[sample.index]
+    room = 0.6 * max(box[2] - box[0], box[3] - box[1])
+    x0, y0 = np.maximum(box[:2] - room, 0).astype(int)
+    x1, y1 = np.minimum(box[2:] + room, (source.shape[1], source.shape[0])).astype(int)
+    part = source[y0:y1, x0:x1].copy()
+    offset = np.array([x0, y0], np.float32)
+    scale = min(1.0, 200 / max(part.shape[:2]))
+    if scale < 1:
+        part = np.asarray(
+            cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    shape = (complete(np.array(sample.points, np.float32), album.mean) - offset) * np.float32(scale)
+    if LABELS[label] == "with_mask":
+        wear(part, shape, "right", album.templates, rng)
+        if rng.random() < 0.1:  # who wears a mask may hold something before it, too
+            occlude(part, shape, None, rng)
+    elif LABELS[label] == "incorrect_mask":
+        wear(part, shape, "below_nose" if rng.random() < 0.6 else "on_chin", album.templates, rng)
+    else:
+        texture = album.pictures[int(rng.integers(len(album.pictures)))]
+        occlude(part, shape, texture, rng)
+    return part, (box - np.tile(offset, 2)) * np.float32(scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Crops that a model is judged on: u8 [N, S, S, 3], labels [N], the set that each is from, and
+    its face's shorter side.
+    """
+
+    crops: Pixels
+    labels: NDArray[np.int64]
+    sets: list[str]
+    sides: NDArray[np.float32]
+
+
+def held_crops(album: Album, size: int, margin: float, least: float = 32.0) -> Held:
+    """Every face of a split whose shorter side is `least` pixels or more, cut as at the edge; drawn
+    ones under "drawn".
+    """
+    crops, labels, sets, sides = [], [], [], []
+    rng = np.random.default_rng(7)
+    for name, samples in samples_of(album).items():
+        for sample in samples:
+            side = min(sample.box[2] - sample.box[0], sample.box[3] - sample.box[1])
+            if side < least or (name == "drawn" and rng.random() > 0.3):
+                continue
+            picture, box, label = (
+                album.pictures[sample.index],
+                np.array(sample.box, np.float32),
+                sample.label,
+            )
+            if sample.drawn:
+                label = int(rng.integers(len(LABELS)))
+                picture, box = drawn(album, sample, label, rng)
+            crops.append(fitted(cut(picture, box, margin), size))  # type: ignore[arg-type]
+            labels.append(label)
+            sets.append(name)
+            sides.append(side)
+    if not crops:
+        raise EmptyClassError(
+            "no labelled face in the validation split; add pictures from more sources and run "
+            "prepare again"
+        )
+    return Held(np.stack(crops), np.array(labels, np.int64), sets, np.array(sides, np.float32))
+
+
+def real(held: Held) -> NDArray[np.bool_]:
+    """Which crops show what a camera saw, and nothing that we drew; and, where others are there, no
+    set of one class.
+    """
+    known = np.array([s in ("detection", "crops") for s in held.sets])
+    return known if known.any() else np.array([s != "drawn" for s in held.sets])

@@ -1,0 +1,330 @@
+"""Scenes for the detector: mosaics, views at every scale, faces pasted in, masks put on; with boxes
+and ignore regions.
+"""
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from training.boxes.detections import Boxes
+from training.networks.detector import STRIDES
+from training.records.layouts import Pixels
+from training.records.record import FaceRecord
+from training.samples.album import Album
+from training.samples.augment import degrade
+from training.samples.wearing import PLACEMENTS, complete, occlude, wear
+
+Batch = tuple[torch.Tensor, ...]
+"""Pictures u8 [B, S, S, 3] BGR, faces f32 [B, 48, 4], ignored f32 [B, 24, 4], both padded with
+zeros, and, with a teacher, what it says at each anchor, f32 [B, A, 5]."""
+
+MOST_FACES = 48
+MOST_IGNORED = 24
+SMALLEST = 6.0
+"""Longer side in pixels under which a face in a scene is a region to ignore."""
+
+# How often each set is drawn from, and which sets hold single faces to paste.
+_WEIGHTS = {
+    "detection": 0.52,
+    "keypoints": 0.14,
+    "masked_people": 0.10,
+    "portraits_cc_by": 0.08,
+    "negatives": 0.16,
+}
+_PASTED = ("crops", "gender")
+
+
+Scene = tuple[Pixels, Boxes, Boxes, Boxes | None]
+"""Picture, faces, regions to ignore, and the teacher's word on it."""
+
+
+Teaching = Callable[[], Callable[[Pixels], Boxes]]
+"""Makes, in the process that makes the scenes, what tells of a picture at each anchor point: score
+and box, f32 [A, 5].
+"""
+
+
+class Scenes(IterableDataset[Batch]):
+    """An endless stream of batches. Each scene comes twice, the second time as its mirror image
+    with a camera's faults of its own: making it costs as much as learning from it.
+    """
+
+    def __init__(
+        self, album: Album, size: int, batch: int, seed: int, teaching: Teaching | None = None
+    ) -> None:
+        super().__init__()
+        self.teaching = teaching
+        self.album, self.size, self.batch, self.seed = album, size, batch, seed
+        self._sources: list[tuple[float, list[int]]] = []
+        for name, weight in _WEIGHTS.items():
+            indices = [i for i in album.of(name) if album.records[i].boxed]
+            if indices:
+                self._sources.append((weight, indices))
+        own = [i for i, r in enumerate(album.records) if r.boxed and r.set not in _WEIGHTS]
+        if own:
+            self._sources.append((0.6, own))
+        self._single = [i for i in album.of(*_PASTED) if album.records[i].faces]
+        self._empty = album.of("negatives")
+        total = sum(w for w, _ in self._sources)
+        self._chances = [w / total for w, _ in self._sources]
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        teacher = self.teaching() if self.teaching else None
+        waiting: list[Scene] = []
+        while True:
+            fresh: list[Scene] = []
+            for _ in range(self.batch - min(len(waiting), self.batch // 2)):
+                picture, faces, ignored = self.composed(rng)
+                fresh.append((picture, faces, ignored, teacher(picture) if teacher else None))
+            chosen = fresh + waiting[: self.batch // 2]
+            waiting = [mirrored_scene(scene, self.size) for scene in fresh]
+            yield self._batched(chosen, rng)
+
+    def _batched(self, scenes: list[Scene], rng: np.random.Generator) -> Batch:
+        pictures = np.stack([degrade(np.ascontiguousarray(scene[0]), rng) for scene in scenes])
+        faces = np.zeros((len(scenes), MOST_FACES, 4), np.float32)
+        ignored = np.zeros((len(scenes), MOST_IGNORED, 4), np.float32)
+        for i, (_, found, doubtful, _) in enumerate(scenes):
+            order = np.argsort(-(found[:, 2] - found[:, 0]))[:MOST_FACES]
+            faces[i, : len(order)] = found[order]
+            ignored[i, : min(len(doubtful), MOST_IGNORED)] = doubtful[:MOST_IGNORED]
+        lessons = [scene[3] for scene in scenes if scene[3] is not None]
+        arrays = [pictures, faces, ignored, *([np.stack(lessons)] if lessons else [])]
+        return tuple(torch.from_numpy(a) for a in arrays)
+
+    def _draw(self, rng: np.random.Generator) -> int:
+        indices = self._sources[int(rng.choice(len(self._sources), p=self._chances))][1]
+        return indices[int(rng.integers(len(indices)))]
+
+    def dressed(self, index: int, rng: np.random.Generator, chance: float) -> Pixels:
+        """The record's picture, its bare faces wearing something by chance."""
+        record, picture = self.album.records[index], self.album.pictures[index]
+        mean = self.album.mean
+        if mean is None:
+            return picture
+        copied = False
+        for face in record.faces:
+            if len(face.points) < 5 or record.set == "masked_people" or rng.random() > chance:
+                continue
+            if not copied:
+                picture, copied = picture.copy(), True
+            shape = complete(np.array(face.points, np.float32), mean)
+            if rng.random() < 0.2:
+                occlude(picture, shape, None, rng)
+            else:
+                wear(
+                    picture,
+                    shape,
+                    PLACEMENTS[int(rng.choice(3, p=(0.7, 0.15, 0.15)))],
+                    self.album.templates,
+                    rng,
+                )
+        return picture
+
+    def view(
+        self, index: int, width: int, height: int, rng: np.random.Generator
+    ) -> tuple[Pixels, Boxes, Boxes]:
+        """A window of `width` x `height` on one picture, at a scale of its own: picture, faces,
+        regions to ignore.
+        """
+        record = self.album.records[index]
+        source = self.dressed(index, rng, 0.5)
+        h, w = source.shape[:2]
+        sure = [f for f in record.faces if not f.ignore]
+        room = min(width, height)
+        if (
+            sure and rng.random() < 0.65
+        ):  # zoom until one face has a size drawn evenly over the octaves
+            face = sure[int(rng.integers(len(sure)))].box
+            longest = max(face[2] - face[0], face[3] - face[1])
+            scale = float(np.exp(rng.uniform(np.log(10), np.log(0.9 * room)))) / longest
+            scale = min(max(scale, 0.7 * room / max(w, h)), 3.0)
+            cx, cy = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
+        else:
+            scale = room / max(w, h) * float(np.exp(rng.uniform(np.log(0.9), np.log(2.4))))
+            cx, cy = rng.uniform(0, w), rng.uniform(0, h)
+        sx, sy = scale * float(np.exp(rng.uniform(-0.1, 0.1))), scale
+        # The window's corner in the picture, so that (cx, cy) lands somewhere in the middle part of
+        # the view.
+        left, top = (
+            cx - rng.uniform(0.15, 0.85) * width / sx,
+            cy - rng.uniform(0.15, 0.85) * height / sy,
+        )
+        if width / sx <= w:
+            left = min(max(left, 0), w - width / sx)
+        if height / sy <= h:
+            top = min(max(top, 0), h - height / sy)
+        out = np.empty((height, width, 3), np.uint8)
+        out[:] = rng.integers(0, 256, 3, dtype=np.uint8) if rng.random() < 0.5 else 114
+        x0, y0 = max(0, int(left)), max(0, int(top))
+        x1, y1 = min(w, int(np.ceil(left + width / sx))), min(h, int(np.ceil(top + height / sy)))
+        tx, ty = round((x0 - left) * sx), round((y0 - top) * sy)
+        tx, ty = max(0, tx), max(0, ty)
+        tw, th = min(width - tx, round((x1 - x0) * sx)), min(height - ty, round((y1 - y0) * sy))
+        if tw < 2 or th < 2 or x1 - x0 < 2 or y1 - y0 < 2:
+            return out, np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32)
+        fx, fy = tw / (x1 - x0), th / (y1 - y0)
+        shrink = cv2.INTER_AREA if max(fx, fy) < 0.8 else cv2.INTER_LINEAR
+        out[ty : ty + th, tx : tx + tw] = cv2.resize(
+            source[y0:y1, x0:x1], (tw, th), interpolation=shrink
+        )
+        faces, ignored = self._moved(
+            record.faces,
+            np.array([fx, fy, fx, fy], np.float32),
+            np.array([tx - x0 * fx, ty - y0 * fy] * 2, np.float32),
+            np.array([tx, ty, tx + tw, ty + th], np.float32),
+        )
+        if rng.random() < 0.5:
+            out = out[:, ::-1]
+            faces, ignored = _mirrored(faces, width), _mirrored(ignored, width)
+        return out, faces, ignored
+
+    @staticmethod
+    def _moved(
+        faces: tuple[FaceRecord, ...],
+        factor: Boxes,
+        shift: Boxes,
+        bounds: Boxes,
+    ) -> tuple[Boxes, Boxes]:
+        kept, ignored = [], []
+        for face in faces:
+            x0, y0, x1, y1 = (np.array(face.box, np.float32) * factor + shift).tolist()
+            left, top, right, bottom = bounds.tolist()
+            c0, d0, c1, d1 = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
+            if c1 - c0 < 1 or d1 - d0 < 1:
+                continue
+            seen = (c1 - c0) * (d1 - d0) / max(1e-6, (x1 - x0) * (y1 - y0))
+            if face.ignore or seen < 0.55 or max(x1 - x0, y1 - y0) < SMALLEST:
+                ignored.append((c0, d0, c1, d1))
+            else:
+                kept.append((c0, d0, c1, d1))
+        return np.array(kept, np.float32).reshape(-1, 4), np.array(ignored, np.float32).reshape(
+            -1, 4
+        )
+
+    def composed(self, rng: np.random.Generator) -> tuple[Pixels, Boxes, Boxes]:
+        """One scene, as a perfect camera would see it: picture u8 [S, S, 3], faces [n, 4], regions
+        to ignore [m, 4].
+        """
+        size = self.size
+        if rng.random() < 0.45:
+            picture = np.empty((size, size, 3), np.uint8)
+            x, y = (int(v) for v in rng.uniform(0.3, 0.7, 2) * size)
+            faces, ignored = [], []
+            for x0, y0, x1, y1 in (
+                (0, 0, x, y),
+                (x, 0, size, y),
+                (0, y, x, size),
+                (x, y, size, size),
+            ):
+                tile, found, doubtful = self.view(self._draw(rng), x1 - x0, y1 - y0, rng)
+                picture[y0:y1, x0:x1] = tile
+                faces.append(found + np.array([x0, y0, x0, y0], np.float32))
+                ignored.append(doubtful + np.array([x0, y0, x0, y0], np.float32))
+            out, boxes, doubtful = picture, np.concatenate(faces), np.concatenate(ignored)
+        else:
+            view, boxes, doubtful = self.view(self._draw(rng), size, size, rng)
+            out = np.ascontiguousarray(view)
+        if self._single and rng.random() < 0.5:
+            boxes = self._pasted(out, boxes, doubtful, rng)
+        return out, boxes, doubtful
+
+    def _pasted(self, out: Pixels, boxes: Boxes, ignored: Boxes, rng: np.random.Generator) -> Boxes:
+        """Single faces, and patches without any, laid into free places of a scene (in place)."""
+        size = self.size
+        for _ in range(int(rng.integers(1, 4))):
+            bare = self._empty and rng.random() < 0.2
+            index = (
+                self._empty[int(rng.integers(len(self._empty)))]
+                if bare
+                else self._single[int(rng.integers(len(self._single)))]
+            )
+            patch = self.album.pictures[index] if bare else self.dressed(index, rng, 0.4)
+            if bare:
+                side = min(patch.shape[:2], key=int)
+                patch = patch[:side, :side]
+            target = int(np.exp(rng.uniform(np.log(14), np.log(0.75 * size))))
+            scale = target / max(patch.shape[:2])
+            tw, th = max(8, round(patch.shape[1] * scale)), max(8, round(patch.shape[0] * scale))
+            if tw >= size or th >= size:
+                continue
+            x, y = int(rng.integers(size - tw)), int(rng.integers(size - th))
+            around = np.array([x, y, x + tw, y + th], np.float32)
+            taken = np.concatenate([boxes, ignored])
+            if (
+                len(taken)
+                and (
+                    (
+                        np.minimum(taken[:, 2:], around[2:]) - np.maximum(taken[:, :2], around[:2])
+                    ).min(1)
+                    > 0
+                ).any()
+            ):
+                continue
+            small = cv2.resize(
+                patch, (tw, th), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            )
+            mirrored = rng.random() < 0.5
+            small = small[:, ::-1] if mirrored else small
+            alpha = np.ones((th, tw), np.float32)
+            if rng.random() < 0.7:
+                alpha[:] = 0
+                cv2.ellipse(
+                    alpha,
+                    (tw // 2, th // 2),
+                    (int(tw * 0.49), int(th * 0.52)),
+                    0,
+                    0,
+                    360,
+                    1.0,
+                    -1,
+                    cv2.LINE_AA,
+                )
+                alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.6, tw * 0.025))
+            region = out[y : y + th, x : x + tw]
+            region[:] = (region * (1 - alpha[..., None]) + small * alpha[..., None]).astype(
+                np.uint8
+            )
+            if not bare:
+                box = np.array(self.album.records[index].faces[0].box, np.float32) * scale
+                if mirrored:
+                    box = np.array([tw - box[2], box[1], tw - box[0], box[3]], np.float32)
+                boxes = np.concatenate([boxes, (box + np.array([x, y, x, y], np.float32))[None]])
+        return boxes
+
+
+def _mirrored(boxes: Boxes, width: int) -> Boxes:
+    return (
+        np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], -1)
+        if len(boxes)
+        else boxes
+    )
+
+
+def mirrored_scene(scene: Scene, size: int) -> Scene:
+    """Left and right exchanged in all that a scene says."""
+    picture, faces, ignored, lesson = scene
+    return (
+        picture[:, ::-1],
+        _mirrored(faces, size),
+        _mirrored(ignored, size),
+        _mirrored_lesson(lesson, size) if lesson is not None else None,
+    )
+
+
+def _mirrored_lesson(lesson: Boxes, size: int) -> Boxes:
+    parts, start = [], 0
+    for stride in STRIDES:
+        cells = size // stride
+        level = lesson[start : start + cells * cells].reshape(cells, cells, 5)[:, ::-1]
+        start += cells * cells
+        left, right = size - level[..., 3], size - level[..., 1]
+        parts.append(
+            np.stack([level[..., 0], left, level[..., 2], right, level[..., 4]], -1).reshape(-1, 5)
+        )
+    return np.concatenate(parts)

@@ -1,0 +1,106 @@
+"""Faces whose label is probably wrong: written for people to look at, read again, and kept out of
+training.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from training.errors import DamagedIndexError, MissingDataError
+from training.figures.contact_sheets import MOST, spread, write_sheet
+from training.records.layouts import Pixels
+from training.records.record import LABELS
+from training.samples.album import Album
+from training.storage import replacing
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A face whose label is probably wrong.
+
+    Attributes:
+        path: The picture, as `prepare` recorded it.
+        face: Place of the face among those of the picture; 0 where the picture is one face.
+        label: What the set says.
+        said: What the classifier says.
+        probability: What the classifier gives to `label`, 0…1.
+    """
+
+    path: str
+    face: int
+    label: str
+    said: str
+    probability: float
+
+
+def write_suspects(
+    suspects: Sequence[Suspect], crops: Sequence[Pixels], folder: Path
+) -> tuple[Path, Path]:
+    """Write suspects.jsonl, a line each, and suspects.png: at most `sheets.MOST` of them, evenly
+    spread, with the number of the line, the label and what was said. The two files. Raises
+    StorageError.
+    """
+    lines, sheet = folder / "suspects.jsonl", folder / "suspects.png"
+    with replacing(lines) as out:
+        for suspect in suspects:
+            out.write((json.dumps(asdict(suspect)) + "\n").encode())
+    # A caption holds 15 letters.
+    short = dict(zip(LABELS, ("mask", "bare", "wrong"), strict=True))
+    chosen = spread(len(suspects), MOST) if suspects else []
+    write_sheet(
+        [
+            (crops[i], f"{i + 1} {short[suspects[i].label]}>{short[suspects[i].said]}")
+            for i in chosen
+        ],
+        sheet,
+    )
+    return lines, sheet
+
+
+def read_suspects(path: Path) -> Iterator[Suspect]:
+    """Each line of a suspects.jsonl. Raises MissingDataError, DamagedIndexError naming the line."""
+    if not path.is_file():
+        raise MissingDataError(
+            f"{path} is not there; write it with `python -m training suspects`, or leave --without "
+            "away"
+        )
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                yield Suspect(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise DamagedIndexError(
+                    f"{path}, line {number} names no suspect ({error}); write the file anew with "
+                    "`python -m training suspects`"
+                ) from error
+
+
+def without(album: Album, suspects: Sequence[Suspect]) -> Album:
+    """The album in which no suspected face has a say: boxed ones are to be ignored, pictures that
+    are one face are gone.
+
+    Raises:
+        MissingDataError: A suspect is not of this album: it was prepared anew from other pictures.
+    """
+    wanted = {(suspect.path, suspect.face) for suspect in suspects}
+    records, pictures = [], []
+    for record, picture in zip(album.records, album.pictures, strict=True):
+        if record.crop is not None and (record.path, 0) in wanted:
+            wanted.discard((record.path, 0))
+            continue
+        aside = [(record.path, place) in wanted for place in range(len(record.faces))]
+        wanted -= {(record.path, place) for place, out in enumerate(aside) if out}
+        faces = tuple(
+            replace(face, ignore=True) if out else face
+            for face, out in zip(record.faces, aside, strict=True)
+        )
+        records.append(replace(record, faces=faces))
+        pictures.append(picture)
+    if wanted:
+        path, place = min(wanted)
+        raise MissingDataError(
+            f"{len(wanted)} of {len(suspects)} suspects are not in the training split, such as "
+            f"face {place} of {path}; look for suspects anew after `prepare`"
+        )
+    return replace(album, records=records, pictures=pictures)

@@ -1,0 +1,1 @@
+"""From a run to the edge, the model card and the report."""

@@ -1,0 +1,272 @@
+"""What a trained model does to pictures of the validation split, one by one: where it is right, and
+where it fails worst. They are of the sets, and go nowhere but into a report.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from training.boxes.blending import overlaps
+from training.boxes.cropping import cut, fitted
+from training.boxes.detections import Detections
+from training.errors import UnknownArchitectureError
+from training.figures.plots import draw_precision_recall, draw_roc
+from training.measuring.average_precision import COUNTED
+from training.measuring.evaluate import (
+    OVERLAP,
+    boxed_pictures,
+    chosen,
+    open_classifier,
+    open_detector,
+)
+from training.measuring.evaluate_gender import open_gender
+from training.measuring.verdicts import calibrated, verdicts
+from training.networks.checkpoint import load
+from training.networks.detection import detect
+from training.networks.detector import RUNNING_SIZE
+from training.networks.logits import logits_of
+from training.records.layouts import Pixels
+from training.records.record import LABELS, FaceRecord
+from training.samples.adults import GENDER_SET, GENDERS, adults_of, held_adults
+from training.samples.album import Album, open_album
+from training.samples.crops import held_crops, real
+
+WORST = 20
+"""Failures that a report shows of each model."""
+
+SHOWN_RIGHT = 12
+TILE = 144
+"""Side of a tile in pixels."""
+
+ALIKE = 14
+"""Bits of a 64-bit perceptual hash in which two tiles may differ and still look the same."""
+
+_TRUE, _SAID = (80, 170, 40), (40, 60, 220)  # BGR: green is what people drew, red what was said
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One tile: u8 BGR [S, S, 3], what the model said, what is true, and where it is from."""
+
+    picture: Pixels
+    said: str
+    truth: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Of one run: right ones drawn by lot, failures worst first, and how many there are of each."""
+
+    right: list[Example]
+    wrong: list[Example]
+    rights: int
+    wrongs: int
+
+
+def kind_of(run: Path) -> str:
+    """What a run trained. Raises MissingCheckpointError."""
+    return str(load(run / "best.pt")["configuration"]["kind"])
+
+
+def examples_of(run: Path, prepared: Path) -> Examples:
+    """Judge the validation split with a run's best model, at the thresholds that `evaluate` chose;
+    draws roc.png and pr.png on the way. Raises CheckpointError, DataError.
+    """
+    kinds: dict[str, Callable[[Path, Path], Examples]] = {
+        "detector": detector_examples,
+        "classifier": classifier_examples,
+        "gender": gender_examples,
+    }
+    kind = kind_of(run)
+    if kind not in kinds:
+        raise UnknownArchitectureError(f"{run}: {kind!r} is not a kind of model that is known")
+    return kinds[kind](run, prepared)
+
+
+def _chosen(
+    labels: NDArray[np.int64],
+    guesses: NDArray[np.int64],
+    certainty: NDArray[np.float32],
+    example: Callable[[int], Example],
+) -> Examples:
+    right, wrong = np.flatnonzero(labels == guesses), np.flatnonzero(labels != guesses)
+    # The worst is the one that it was surest of.
+    worst = wrong[np.argsort(-certainty[wrong], kind="stable")]
+    lot = np.random.default_rng(1).permutation(right)
+    return Examples(
+        _different((example(int(i)) for i in lot), SHOWN_RIGHT),
+        _different((example(int(i)) for i in worst), WORST),
+        len(right),
+        len(wrong),
+    )
+
+
+def _different(examples: Iterable[Example], most: int) -> list[Example]:
+    """The first of them that look like none before: a set may hold one picture many times, turned
+    and sharpened.
+    """
+    kept: list[Example] = []
+    hashes: list[imagehash.ImageHash] = []
+    for example in examples:
+        looks = imagehash.phash(Image.fromarray(example.picture[:, :, ::-1]).convert("L"))
+        if all(looks - other > ALIKE for other in hashes):
+            hashes.append(looks)
+            kept.append(example)
+        if len(kept) == most:
+            break
+    return kept
+
+
+def classifier_examples(run: Path, prepared: Path) -> Examples:
+    """Of the mask classifier, on faces that a camera saw."""
+    trained, settings = open_classifier(run), chosen(run)
+    album = open_album(prepared, "validation", None)
+    size = trained.configuration.size
+    held = held_crops(album, size, trained.configuration.margin)
+    kept = np.flatnonzero(real(held))
+    labels, crops = held.labels[kept], held.crops[kept]
+    probabilities = calibrated(logits_of(trained.model, crops), float(settings["temperature"]))
+    threshold = float(settings["threshold"])
+    guesses = verdicts(probabilities, threshold)
+    masked = labels == 0
+    if masked.any() and not masked.all():
+        precision, recall, _ = precision_recall_curve(masked, probabilities[:, 0])
+        draw_precision_recall(recall.tolist(), precision.tolist(), run / "pr.png", "with_mask")
+        false, true, _ = roc_curve(masked, probabilities[:, 0])
+        at = (
+            float((probabilities[~masked, 0] >= threshold).mean()),
+            float((probabilities[masked, 0] >= threshold).mean()),
+        )
+        draw_roc(false.tolist(), true.tolist(), at, run / "roc.png", "with_mask against the rest")
+
+    def example(i: int) -> Example:
+        share = probabilities[i, guesses[i]]
+        return Example(
+            fitted(crops[i], TILE),
+            f"{LABELS[guesses[i]]} {share:.0%}",
+            LABELS[labels[i]],
+            f"{held.sets[kept[i]]}, {held.sides[kept[i]]:.0f} px",
+        )
+
+    return _chosen(labels, guesses, _certainty(probabilities, guesses), example)
+
+
+def gender_examples(run: Path, prepared: Path) -> Examples:
+    """Of the gender head."""
+    trained, settings = open_gender(run), chosen(run)
+    album = open_album(prepared, "validation", None, GENDER_SET)
+    adults, configuration = adults_of(album), trained.configuration
+    crops, genders = held_adults(album, adults, configuration.size, configuration.margin)
+    probabilities = calibrated(logits_of(trained.model, crops), float(settings["temperature"]))
+    guesses = probabilities.argmax(1).astype(np.int64)
+    false, true, _ = roc_curve(genders == 1, probabilities[:, 1])
+    women = genders == 1
+    at = (float((guesses[~women] == 1).mean()), float((guesses[women] == 1).mean()))
+    draw_roc(false.tolist(), true.tolist(), at, run / "roc.png", "female against male")
+
+    def example(i: int) -> Example:
+        return Example(
+            fitted(crops[i], TILE),
+            f"{GENDERS[guesses[i]]} {probabilities[i, guesses[i]]:.0%}",
+            GENDERS[genders[i]],
+            f"gender, {adults[i].band} years",
+        )
+
+    return _chosen(genders, guesses, _certainty(probabilities, guesses), example)
+
+
+def _certainty(
+    probabilities: NDArray[np.float32], guesses: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    return probabilities[np.arange(len(guesses)), guesses]
+
+
+_NO_FACE = "no face"
+Corners = Sequence[float] | NDArray[np.float32]
+
+
+def _view(
+    picture: Pixels, box: NDArray[np.float32], others: Sequence[tuple[Corners, bool]]
+) -> Pixels:
+    """The surroundings of a box, with boxes drawn on (True: said, False: true)."""
+    shown = picture.copy()
+    thick = max(1, round(max(box[2] - box[0], box[3] - box[1]) / 40))
+    for corners, said in others:
+        x0, y0, x1, y1 = (round(float(v)) for v in corners)
+        cv2.rectangle(shown, (x0, y0), (x1, y1), _SAID if said else _TRUE, thick)
+    return fitted(cut(shown, box.tolist(), 1.0), TILE)
+
+
+def _found_examples(
+    faces: tuple[FaceRecord, ...], picture: Pixels, found: Detections, source: str
+) -> tuple[list[Example], list[tuple[float, Example]]]:
+    """What is right in a picture, and what is wrong with how bad it is (0…1)."""
+    right: list[Example] = []
+    wrong: list[tuple[float, Example]] = []
+    truths = np.array([f.box for f in faces], np.float32).reshape(-1, 4)
+    shared = overlaps(found.boxes.reshape(-1, 4), truths) if len(faces) else None
+    drawn: list[tuple[Corners, bool]] = [(f.box, False) for f in faces if not f.ignore]
+    drawn += [(box, True) for box in found.boxes]
+    for i, face in enumerate(faces):
+        side = min(face.box[2] - face.box[0], face.box[3] - face.box[1])
+        if face.ignore or side < COUNTED:
+            continue
+        box = np.array(face.box, np.float32)
+        hits = shared[:, i] if shared is not None and len(found.scores) else np.zeros(1)
+        view = _view(picture, box, drawn)
+        if hits.max() >= 0.5:
+            said = f"face {found.scores[int(hits.argmax())]:.0%}"
+            right.append(Example(view, said, "face", f"{source}, {side:.0f} px"))
+        else:
+            # A large face that is missed stands nearest to the door.
+            badness = min(1.0, float(side) / 200)
+            truth = f"face ({face.label})" if face.label else "face"
+            near = float(hits.max())
+            said = f"a box that overlaps by {near:.0%}" if near > 0.1 else "nothing"
+            wrong.append((badness, Example(view, said, truth, f"{source}, {side:.0f} px")))
+    for j, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True)):
+        side = min(box[2] - box[0], box[3] - box[1])
+        # Also where it meets an ignore region it is neither right nor wrong.
+        if side < COUNTED or (shared is not None and shared[j].max() >= 0.3):
+            continue
+        view = _view(picture, box, drawn)
+        said = f"face {score:.0%}"
+        wrong.append((float(score), Example(view, said, _NO_FACE, f"{source}, {side:.0f} px")))
+    return right, wrong
+
+
+def detector_examples(run: Path, prepared: Path) -> Examples:
+    """Of the face detector: faces missed, largest first, and things taken for faces, surest first,
+    in turn.
+    """
+    trained, least = open_detector(run), float(chosen(run)["threshold"])
+    album: Album = open_album(prepared, "validation", None)
+    indices = boxed_pictures(album)
+    found = detect(
+        trained.model,
+        [album.pictures[i] for i in indices],
+        RUNNING_SIZE,
+        least=least,
+        overlap=OVERLAP,
+    )
+    right: list[Example] = []
+    wrong: list[tuple[float, Example]] = []
+    for index, detections in zip(indices, found, strict=True):
+        record = album.records[index]
+        some, others = _found_examples(record.faces, album.pictures[index], detections, record.set)
+        right += some
+        wrong += others
+    by_badness = sorted(wrong, key=lambda pair: -pair[0])
+    missed = [e for _, e in by_badness if e.truth != _NO_FACE]
+    false = [e for _, e in by_badness if e.truth == _NO_FACE]
+    worst = (missed[: max(WORST // 2, WORST - len(false))] + false)[:WORST]
+    lot = np.random.default_rng(1).permutation(len(right))[:SHOWN_RIGHT]
+    return Examples([right[int(i)] for i in lot], worst, len(right), len(wrong))

@@ -1,0 +1,186 @@
+"""`export --int8`: the shipped models once more in 8 bits, beside FP16, with what that costs in
+accuracy and saves in time.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from training.boxes.resizing import letterboxed
+from training.errors import AccuracyError
+from training.graphs.camera_graph import (
+    classifier_graph,
+    classifier_network,
+    detector_graph,
+    detector_network,
+)
+from training.graphs.export import Exported, describe, install
+from training.graphs.inference import Graph
+from training.graphs.installed import InstalledClassifier, InstalledDetector, ModelPair
+from training.graphs.quantise import MOST_DROP, Floats, planes, quantised
+from training.measuring.speed import Pace
+from training.networks.classifier import CropClassifier
+from training.networks.detector import MULTIPLE, FaceDetector
+from training.samples.album import open_album
+from training.samples.crops import Held, held_crops
+from training.shipping.worth import Ground, Worth, paces, timed_as
+from training.storage import write_json
+
+CALIBRATED_ON = 200
+"""Pictures, and crops, by which the ranges of activations are found; NNCF asks for 100 to 300."""
+
+THREADS = (1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """The two models that were exported, as trained and as described."""
+
+    detector: FaceDetector
+    detector_row: Exported
+    classifier: CropClassifier
+    classifier_row: Exported
+    margin: float
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """FP16 and INT8 side by side, on the same pictures in the same process."""
+
+    fp16: Worth
+    int8: Worth
+    ways: dict[str, str]
+    paces: dict[str, Pace]
+
+    def as_figures(self) -> dict[str, object]:
+        """For manifest, card and JSON."""
+        return {
+            **asdict(self.int8),
+            "drop_from_fp16": self.fp16.drops(self.int8),
+            "ways": self.ways,
+            "milliseconds": {name: pace.as_json() for name, pace in self.paces.items()},
+        }
+
+
+def seen_by_detector(ground: Ground, size: int) -> list[Floats]:
+    """Pictures with and without faces, letterboxed as in use."""
+    pictures = ground.album.pictures
+    rng = np.random.default_rng(0)
+    boxed = [int(i) for i in rng.permutation(ground.boxed)[: CALIBRATED_ON * 3 // 4]]
+    others = [int(i) for i in rng.permutation(len(pictures))]
+    chosen = [*boxed, *others[: CALIBRATED_ON - len(boxed)]]
+    return [planes([letterboxed(pictures[i], size, MULTIPLE)[0]]) for i in chosen]
+
+
+def seen_by_classifier(held: Held) -> list[Floats]:
+    """Crops, each with its mirror image, as in use."""
+    chosen = np.random.default_rng(0).permutation(len(held.crops))[:CALIBRATED_ON]
+    crops = [held.crops[int(i)] for i in chosen]
+    return [planes([c, np.ascontiguousarray(c[:, ::-1])]) for c in crops]
+
+
+def add_int8(
+    shipped: Shipped,
+    prepared: Path,
+    templates: Path | None,
+    folder: Path,
+    *,
+    report: Path,
+    force: bool,
+    console: Console,
+) -> Comparison:
+    """Quantise both models, measure them beside FP16 and add them to `folder`'s manifest.
+
+    Args:
+        shipped: What lies in `folder` in FP16.
+        prepared: Where the validation split is read from.
+        templates: Mask pictures, for the drawn validation faces; may be None.
+        folder: Of the FP16 models and their manifest.
+        report: Where the comparison is written as JSON.
+        force: Add them even where a figure drops by more than 0.3 points.
+        console: Shows the table.
+
+    Raises:
+        AccuracyError: A figure drops by more, and `force` is not set; `folder` is as before.
+        ExportError: NNCF could not quantise.
+    """
+    found, judged = shipped.detector_row, shipped.classifier_row
+    album = open_album(prepared, "validation", templates)
+    ground = Ground(album, held_crops(album, judged.size, shipped.margin))
+    fp16 = ModelPair(*_graphs(shipped), "FP16")
+    before = ground.worth(fp16)
+
+    def value_of_detector(network: Graph) -> float:
+        eight, _ = _graphs(shipped, finder=network.clone())
+        return ground.of_detector(InstalledDetector(eight))
+
+    def value_of_classifier(network: Graph) -> float:
+        _, eight = _graphs(shipped, judge=network.clone())
+        return ground.of_classifier(InstalledClassifier(eight))
+
+    finder = quantised(
+        lambda: detector_network(shipped.detector),
+        seen_by_detector(ground, found.size),
+        value_of_detector,
+        before.face_ap_50 - MOST_DROP,
+    )
+    judge = quantised(
+        lambda: classifier_network(shipped.classifier, judged.size),
+        seen_by_classifier(ground.held),
+        value_of_classifier,
+        before.macro_f1 - MOST_DROP,
+    )
+    graphs = _graphs(shipped, finder.network.clone(), judge.network.clone())
+    int8 = ModelPair(*graphs, "INT8")
+    comparison = Comparison(
+        before,
+        ground.worth(int8),
+        {"detector": str(finder.way), "classifier": str(judge.way)},
+        paces(ground, (fp16, int8), THREADS),
+    )
+    write_json(
+        {"fp16": asdict(before), "int8": comparison.as_figures(), "most_drop": MOST_DROP}, report
+    )
+    _show(comparison, console)
+    lost = {k: v for k, v in before.drops(comparison.int8).items() if v > MOST_DROP}
+    if lost and not force:
+        said = ", ".join(f"{name} by {drop * 100:.2f} points" for name, drop in lost.items())
+        raise AccuracyError(
+            f"INT8 costs {said}, more than {MOST_DROP * 100:.1f}; FP16 alone was installed. Train"
+            " longer, or ship it all the same with --force-int8"
+        )
+    for row, graph in zip((found, judged), graphs, strict=True):
+        install(graph, replace(row, figures=comparison.as_figures(), precision="INT8"), folder)
+    return comparison
+
+
+def _graphs(
+    shipped: Shipped, finder: Graph | None = None, judge: Graph | None = None
+) -> tuple[Graph, Graph]:
+    """Both graphs, described, around the networks that are given."""
+    found, judged = shipped.detector_row, shipped.classifier_row
+    first = detector_graph(shipped.detector, found.size, finder)
+    second = classifier_graph(shipped.classifier, judged.size, shipped.temperature, judge)
+    describe(first, found, 0.0)
+    describe(second, judged, shipped.margin)
+    return first, second
+
+
+def _show(comparison: Comparison, console: Console) -> None:
+    table = Table("", "FP16", "INT8", "drop, points")
+    for name, drop in comparison.fp16.drops(comparison.int8).items():
+        figures = (asdict(w)[name] for w in (comparison.fp16, comparison.int8))
+        table.add_row(name.replace("_", " "), *(f"{f:.4f}" for f in figures), f"{drop * 100:+.2f}")
+    for threads in THREADS:
+        times = [comparison.paces[timed_as(p, threads)] for p in ("FP16", "INT8")]
+        ratio = times[1].least / times[0].least
+        table.add_row(
+            timed_as("640×480 to labels", threads) + ": median (least) ms",
+            *(f"{t.median:.2f} ({t.least:.2f})" for t in times),
+            f"{ratio:.2f} of the time",
+        )
+    console.print(table)

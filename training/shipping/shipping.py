@@ -1,0 +1,255 @@
+"""From a run to the edge: export the best checkpoint with what `evaluate` chose, compare, install,
+describe.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from training.boxes.blending import BLEND
+from training.errors import MissingDataError, MissingModelError
+from training.graphs.camera_graph import classifier_graph, detector_graph
+from training.graphs.export import (
+    Exported,
+    describe,
+    install,
+    milliseconds,
+    replace_models,
+    rows_of,
+    sample_pictures,
+    verify_classifier,
+    verify_detector,
+    write_rows,
+)
+from training.graphs.face_finder import SHIPPED
+from training.measuring.average_precision import COUNTED
+from training.measuring.evaluate import OVERLAP, chosen, open_classifier, open_detector
+from training.measuring.evaluate_gender import open_gender
+from training.networks.classifier import CropClassifier
+from training.networks.detector import RUNNING_SIZE, FaceDetector
+from training.records.layouts import Pixels
+from training.records.public_sets import LICENCES
+from training.records.record import LABELS
+from training.samples.adults import GENDER_SET, GENDERS
+from training.shipping.card import write_card
+from training.shipping.precision import Shipped
+
+SMALLEST_JUDGED = 24
+"""Shorter side in pixels under which the edge does not judge a face."""
+
+TEACHER = "labels by YuNet (ShiqiYu/libfacedetection.train): Apache-2.0"
+
+
+def trained_on(prepared: Path, sets: Iterable[str] | None = None) -> list[dict[str, object]]:
+    """Each set in the training split with its licence and its number of pictures. Raises
+    MissingDataError.
+    """
+    path = prepared / "summary.json"
+    if not path.is_file():
+        raise MissingDataError(f"{path} is not there; run `python -m training prepare` first")
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    rows: list[dict[str, object]] = [
+        {"set": name, "licence": summary["licences"][name], "images": counts.get("train", 0)}
+        for name, counts in summary["pictures"].items()
+        if sets is None or name in sets
+    ]
+    if summary.get("templates"):
+        rows.append(
+            {
+                "set": "mask_templates",
+                "licence": LICENCES["mask_templates"],
+                "images": summary["templates"],
+            }
+        )
+    if summary.get("teacher"):
+        rows.append({"set": "teacher", "licence": TEACHER, "images": 0})
+    return rows
+
+
+def keep(role: str, installed: Path, folder: Path) -> None:
+    """Copy the model of a role, with its row of the manifest, from where models are installed.
+
+    Raises MissingModelError where none is.
+    """
+    manifest = installed / "manifest.json"
+    kept = [row for row in rows_of(installed) if row["role"] == role]
+    if not kept:
+        raise MissingModelError(
+            f"{manifest} names no {role} to keep; train one, or name its run with --{role}"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (name for row in kept for name in row["files"]):
+        shutil.copyfile(installed / name, folder / name)
+    write_rows([*[row for row in rows_of(folder) if row["role"] != role], *kept], folder)
+
+
+def ship(
+    runs: tuple[Path | None, Path | None],
+    prepared: Path,
+    folder: Path,
+    *,
+    card: Path,
+    version: str,
+    pictures: list[Pixels],
+    console: Console,
+) -> Shipped | None:
+    """Export the best models of `runs`, a detector's and a classifier's, into `folder` and write
+    the card. None keeps the model that comes with the edge. Raises CheckpointError, ExportError,
+    MissingDataError, MissingModelError.
+
+    `pictures` are compared between torch and IR besides made-up ones: faces make the comparison
+    mean something. Returns what was shipped, if both models are of one's own.
+    """
+    detector, classifier = runs
+    own_detector: tuple[FaceDetector, Exported] | None = None
+    own_classifier: tuple[CropClassifier, Exported, float, float] | None = None
+    trial = folder / "trial"
+    origin = trained_on(prepared)
+    samples = [*sample_pictures(), *pictures]
+    if detector is not None:
+        own_detector = _ship_detector(
+            detector, origin, trial, version=version, samples=samples, console=console
+        )
+    if classifier is not None:
+        pipeline = detector / "pipeline.json" if detector is not None else None
+        extra = (
+            {"pipeline": json.loads(pipeline.read_text(encoding="utf-8"))}
+            if pipeline is not None and pipeline.is_file()
+            else {}
+        )
+        own_classifier = _ship_classifier(
+            classifier,
+            origin,
+            trial,
+            version=version,
+            extra=extra,
+            samples=samples,
+            console=console,
+        )
+    for role, run in (("detector", detector), ("classifier", classifier)):
+        if run is None:
+            keep(role, SHIPPED.parent, trial)
+            console.print(f"{role}: no run of your own; the one that comes with the edge is kept")
+
+    # Only what has passed replaces what the edge has.
+    replace_models(trial, folder)
+    write_card(folder / "manifest.json", card)
+    size = sum(p.stat().st_size for p in folder.iterdir() if p.suffix in (".xml", ".bin"))
+    console.print(f"{folder}: {size / 2**20:.2f} MiB; {card} written")
+    if own_detector is None or own_classifier is None:
+        return None
+    judge, judged, margin, temperature = own_classifier
+    return Shipped(*own_detector, judge, judged, margin, temperature)
+
+
+def _ship_detector(
+    run: Path,
+    origin: list[dict[str, object]],
+    trial: Path,
+    *,
+    version: str,
+    samples: list[Pixels],
+    console: Console,
+) -> tuple[FaceDetector, Exported]:
+    finder, found = open_detector(run), chosen(run)
+    figures: dict[str, object] = dict(found)
+    row = Exported(
+        "face-detector",
+        "detector",
+        version,
+        RUNNING_SIZE,
+        ("face",),
+        {
+            "confidence": found["threshold"],
+            "certain": found.get("certain", found["threshold"]),
+            "iou": OVERLAP,
+            "blend_iou": BLEND.iou,
+            "blend_score": BLEND.score,
+        },
+        origin,
+        figures,
+    )
+    graph = detector_graph(finder.model, RUNNING_SIZE)
+    describe(graph, row, 0.0)
+    install(graph, row, trial)
+    worst = max(verify_detector(finder.model, RUNNING_SIZE, trial, row.name, p) for p in samples)
+    pace = milliseconds(trial, row.name, (1, 480, 640, 3))
+    console.print(
+        f"face-detector: IR and torch differ by {worst:.4f} at most; {pace:.1f} ms for a frame "
+        f"of 640x480 on this machine's CPU"
+    )
+    return finder.model, row
+
+
+def _ship_classifier(
+    run: Path,
+    origin: list[dict[str, object]],
+    trial: Path,
+    *,
+    version: str,
+    extra: dict[str, object],
+    samples: list[Pixels],
+    console: Console,
+) -> tuple[CropClassifier, Exported, float, float]:
+    judge, judged = open_classifier(run), chosen(run)
+    side, temperature = judge.configuration.size, float(judged["temperature"])
+    other = Exported(
+        "mask-classifier",
+        "classifier",
+        version,
+        side,
+        LABELS,
+        {"confidence": judged["threshold"], "min_face_size": float(SMALLEST_JUDGED)},
+        origin,
+        dict(judged) | extra,
+    )
+    second = classifier_graph(judge.model, side, temperature)
+    describe(second, other, judge.configuration.margin)
+    install(second, other, trial)
+    worst = verify_classifier(judge.model, side, temperature, trial / f"{other.name}.xml", samples)
+    pace = milliseconds(trial, other.name, (1, 128, 128, 3))
+    console.print(
+        f"mask-classifier: IR and torch differ by {worst:.4f} at most; {pace:.1f} ms for a "
+        f"crop on this machine's CPU"
+    )
+    return judge.model, other, judge.configuration.margin, temperature
+
+
+def ship_gender(
+    run: Path,
+    prepared: Path,
+    folder: Path,
+    *,
+    card: Path,
+    version: str,
+    pictures: list[Pixels],
+    console: Console,
+) -> None:
+    """Export the best gender head of a run into `folder`, beside what is there, and write the card.
+    Raises CheckpointError, ExportError, MissingDataError.
+    """
+    head, judged = open_gender(run), chosen(run)
+    side, temperature = head.configuration.size, float(judged["temperature"])
+    row = Exported(
+        "gender-head",
+        "gender",
+        version,
+        side,
+        GENDERS,
+        {"confidence": 0.5, "min_face_size": COUNTED},
+        trained_on(prepared, GENDER_SET),
+        dict(judged),
+    )
+    graph = classifier_graph(head.model, side, temperature)
+    describe(graph, row, head.configuration.margin)
+    trial = folder / "trial"
+    install(graph, row, trial)
+    worst = verify_classifier(
+        head.model, side, temperature, trial / f"{row.stem}.xml", [*sample_pictures(), *pictures]
+    )
+    replace_models(trial, folder)
+    write_card(folder / "manifest.json", card)
+    console.print(f"gender-head: IR and torch differ by {worst:.4f} at most; {card} written")
