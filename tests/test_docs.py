@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+DECISIONS = ROOT / "docs" / "decisions"
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("[!.v]*/*.md"), *ROOT.glob("docs/**/*.md")})
 
 
@@ -26,6 +27,24 @@ def test_every_page_can_be_reached_from_the_index() -> None:
         if page.parts[0] != "decisions" and page.name != "README.md" and str(page) not in index
     }
     assert not unreachable
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    records = sorted(DECISIONS.glob("0*.md"))
+    numbers = [int(record.name[:4]) for record in records]
+    assert numbers == list(range(1, len(records) + 1))
+    titles = {record.name: record.read_text().partition("\n")[0] for record in records}
+    wrong = {name: title for name, title in titles.items() if f"# {int(name[:4])}. " not in title}
+    assert not wrong, "a decision's heading begins with its number"
+
+
+def test_every_decision_is_in_their_index() -> None:
+    index = (DECISIONS / "README.md").read_text()
+    rows = re.findall(r"^\| \[(\d+)\]\(([\w.-]+)\) \| (.+) \|$", index, re.MULTILINE)
+    titles = {
+        record.name: record.read_text().partition("\n")[0] for record in DECISIONS.glob("0*.md")
+    }
+    assert titles == {name: f"# {number}. {title}" for number, name, title in rows}
 
 
 def _targets_named(page: Path) -> set[str]:

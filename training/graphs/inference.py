@@ -1,7 +1,7 @@
 """Models, run through OpenVINO: ours as they are installed at the edge or about to be, and the
 peers'.
 
-With `training.export` the workshop's door to openvino (docs/decisions/0007-workshop-inference.md).
+With `training.export` the workshop's door to openvino (docs/decisions/0003-workshop-inference.md).
 It reads IR, ONNX, TensorFlow's frozen graphs and TensorFlow Lite alike, so that every model of a
 comparison has the same runtime, the same precision hint and the same number of threads.
 """
