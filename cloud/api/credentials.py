@@ -19,7 +19,7 @@ from cloud.api.callers import bearer
 from cloud.api.deps import Principal, authorise, settings_of, signed_in, store_of
 from cloud.errors import KeyMissing, RequestRefused
 from cloud.store import AsyncStore, StoredKey, Surroundings
-from cloud.store.keys import proved, taken_apart
+from cloud.store.access.keys import proved, taken_apart
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R")

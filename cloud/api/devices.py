@@ -23,7 +23,7 @@ from cloud.contract import (
 from cloud.contract.base import GateId
 from cloud.errors import DeviceUnknown, MalformedRequest, RoleForbidden
 from cloud.store import Store, differences
-from cloud.store.limits import ENROLMENTS_OF_AN_ADDRESS
+from cloud.store.access.limits import ENROLMENTS_OF_AN_ADDRESS
 
 log = structlog.get_logger("cloud.api")
 

@@ -21,8 +21,8 @@ from cloud.contract import Credentials, NewPassword, ProblemCode, Session
 from cloud.errors import CredentialsInvalid, MalformedRequest, SessionInvalid, SessionUnknown
 from cloud.settings import Settings
 from cloud.store import OpenSession, Store, StoredAccount, csrf_token
-from cloud.store.accounts import folded
-from cloud.store.limits import SIGN_INS_OF_AN_ACCOUNT, SIGN_INS_OF_AN_ADDRESS
+from cloud.store.access.accounts import folded
+from cloud.store.access.limits import SIGN_INS_OF_AN_ACCOUNT, SIGN_INS_OF_AN_ADDRESS
 
 log = structlog.get_logger("cloud.api")
 

@@ -30,7 +30,7 @@ from cloud.notify.hosts import is_mail_domain
 from cloud.notify.webhook import new_secret, url_of
 from cloud.settings import Settings
 from cloud.store import Store, subscriber_id
-from cloud.store.limits import TESTS_OF_A_SUBSCRIBER
+from cloud.store.access.limits import TESTS_OF_A_SUBSCRIBER
 
 router = APIRouter(prefix="/v1/gates/{gate_id}/subscribers", tags=["gates"])
 

@@ -93,7 +93,7 @@ class _Lane:
 
 @dataclass(slots=True)
 class _Pace:
-    """A sender's theoretical arrival time (GCRA, see cloud/store/limiter.py), in seconds."""
+    """A sender's theoretical arrival time (GCRA, see messages/limiter.py of the store), in s."""
 
     free_at: float = 0.0
     told_at: float = float("-inf")

@@ -11,9 +11,8 @@ from typing import Self
 import redis
 
 from cloud.settings import Settings
-from cloud.store.absences import Absences
 from cloud.store.acceptance import Acceptance, Clerk, Receipt
-from cloud.store.accounts import (
+from cloud.store.access.accounts import (
     Accounts,
     OpenSession,
     Sessions,
@@ -21,34 +20,19 @@ from cloud.store.accounts import (
     csrf_token,
     new_account_id,
 )
+from cloud.store.access.keys import Keys, MintedKey, StoredKey, amended, declared, expiry_of, mint
+from cloud.store.access.limits import Limits
+from cloud.store.admission.events import Events
+from cloud.store.admission.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
+from cloud.store.admission.manual_passes import ManualPasses
+from cloud.store.admission.pass_index import PassIndex
+from cloud.store.admission.passes import Attempt, Passes, Settlement, Undoing
+from cloud.store.admission.redemptions import Redemptions
 from cloud.store.asynchronous import AsyncStore
-from cloud.store.audit import COMMAND, Audit, differences, fields_of
-from cloud.store.backup import Backup, dated, leftovers, newest, thin_out
-from cloud.store.chats import Chats
-from cloud.store.commands import Bell, Commands
 from cloud.store.connection import at_the_door, connect
-from cloud.store.deletion import Author, Deletion
-from cloud.store.deliveries import Alert, Deliveries, InOtherHands, Wanted
-from cloud.store.devices import Devices
-from cloud.store.digests import Digests
-from cloud.store.erasure import Erasure
-from cloud.store.events import Events
-from cloud.store.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
-from cloud.store.gates import Gates, subscriber_id
-from cloud.store.keys import Keys, MintedKey, StoredKey, amended, declared, expiry_of, mint
-from cloud.store.limiter import FLEET_PER_SECOND, Limiter
-from cloud.store.limits import Limits
-from cloud.store.lost_jobs import LostJobs
-from cloud.store.manual_passes import ManualPasses
-from cloud.store.migration import Migration
-from cloud.store.moments import now
-from cloud.store.notices import Notices
-from cloud.store.outages import Outages
-from cloud.store.outbox import Outbox
-from cloud.store.pass_index import PassIndex
-from cloud.store.passes import Attempt, Passes, Settlement, Undoing
-from cloud.store.previews import Previews, Screen
-from cloud.store.queue import (
+from cloud.store.jobs.lost_jobs import LostJobs
+from cloud.store.jobs.outbox import Outbox
+from cloud.store.jobs.queue import (
     CRASH_RETRIES,
     DELIVER,
     DRAW_QR,
@@ -62,18 +46,34 @@ from cloud.store.queue import (
     job_queue,
     waited_s,
 )
-from cloud.store.readings import Reading, Readings, RedisState
+from cloud.store.maintenance.backup import Backup, dated, leftovers, newest, thin_out
+from cloud.store.maintenance.deletion import Author, Deletion
+from cloud.store.maintenance.erasure import Erasure
+from cloud.store.maintenance.migration import Migration
+from cloud.store.maintenance.readings import Reading, Readings, RedisState
+from cloud.store.maintenance.retention import Removed, Retention
+from cloud.store.messages.deliveries import Alert, Deliveries, InOtherHands, Wanted
+from cloud.store.messages.digests import Digests
+from cloud.store.messages.limiter import FLEET_PER_SECOND, Limiter
+from cloud.store.messages.notices import Notices
+from cloud.store.messages.outages import Outages
+from cloud.store.messages.suspensions import Suspensions
+from cloud.store.messages.webhook_secrets import WebhookSecrets
+from cloud.store.moments import now
+from cloud.store.people.chats import Chats
+from cloud.store.people.staff import Staff
+from cloud.store.people.updates import Sender, Updates
+from cloud.store.people.visitors import Visitor, Visitors, came_by, first_of
 from cloud.store.records import StoredPass
-from cloud.store.redemptions import Redemptions
-from cloud.store.retention import Removed, Retention
-from cloud.store.staff import Staff
-from cloud.store.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
+from cloud.store.reports.audit import COMMAND, Audit, differences, fields_of
+from cloud.store.reports.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
+from cloud.store.sites.absences import Absences
+from cloud.store.sites.commands import Bell, Commands
+from cloud.store.sites.devices import Devices
+from cloud.store.sites.gates import Gates, subscriber_id
+from cloud.store.sites.previews import Previews, Screen
 from cloud.store.surroundings import Surroundings
-from cloud.store.suspensions import Suspensions
 from cloud.store.transaction import Fate
-from cloud.store.updates import Sender, Updates
-from cloud.store.visitors import Visitor, Visitors, came_by, first_of
-from cloud.store.webhook_secrets import WebhookSecrets
 
 __all__ = [
     "COMMAND",

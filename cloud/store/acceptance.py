@@ -16,13 +16,14 @@ from cloud.contract import (
     PassStatus,
     RefusalReason,
 )
-from cloud.store import keyspace, statistics
+from cloud.store import keyspace
+from cloud.store.jobs.queue import JobWriter
 from cloud.store.moments import from_ms, to_ms
-from cloud.store.queue import JobWriter
+from cloud.store.people.visitors import Visitor
 from cloud.store.records import Fields, parsed, refusal
+from cloud.store.reports import statistics
 from cloud.store.tokens import sha256_of
 from cloud.store.transaction import UNGUARDED, Batch, Guards
-from cloud.store.visitors import Visitor
 
 _READ_BY_ALL: Final = frozenset({RefusalReason.NO_MASK, RefusalReason.MASK_WORN_WRONGLY})
 """Reasons that every version reads. An earlier one calls a record with another reason damaged."""

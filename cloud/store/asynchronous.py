@@ -16,9 +16,9 @@ from redis.exceptions import NoScriptError
 from cloud.settings import Settings
 from cloud.store import keyspace, surroundings
 from cloud.store.acceptance import Acceptance, Clerk, Receipt, receipt, token_key
+from cloud.store.admission.passes import Attempt, Settlement
 from cloud.store.connection import connect_async, translating_async
 from cloud.store.convoy import Convoy
-from cloud.store.passes import Attempt, Settlement
 from cloud.store.records import StoredPass
 from cloud.store.scripts import REDEEM
 from cloud.store.surroundings import Remembered, Surroundings

@@ -6,10 +6,10 @@ from typing import Any
 
 from cloud.contract import Gate, Subscriber
 from cloud.store import keyspace
-from cloud.store.keys import StoredKey
+from cloud.store.access.keys import StoredKey
+from cloud.store.people.visitors import READ_AT_MOST, Visitor
 from cloud.store.records import parsed
 from cloud.store.transaction import Command, Guards
-from cloud.store.visitors import READ_AT_MOST, Visitor
 
 
 @dataclass(frozen=True, slots=True)

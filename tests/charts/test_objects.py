@@ -9,8 +9,8 @@ import pytest
 import cloud.settings
 import dashboard.settings
 import edge.settings
-from cloud.store.keys import SECRET_BYTES, taken_apart
-from cloud.store.queue import JOB_TIMEOUT_S, LETTERS_NAME, QUEUE_NAME
+from cloud.store.access.keys import SECRET_BYTES, taken_apart
+from cloud.store.jobs.queue import JOB_TIMEOUT_S, LETTERS_NAME, QUEUE_NAME
 from tests.charts.rendering import (
     CLOUD,
     Scenario,

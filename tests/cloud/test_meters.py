@@ -18,7 +18,7 @@ from cloud.contract import Channel, Event, Label, Subscriber
 from cloud.posting import Desk
 from cloud.settings import Settings
 from cloud.store import Store, now
-from cloud.store.queue import waited_s
+from cloud.store.jobs.queue import waited_s
 from tests.cloud.conftest import GATE
 from tests.cloud.desks import Recorder, accept
 from tests.cloud.processes import environment, process, wait_until_it_answers

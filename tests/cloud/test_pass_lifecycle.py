@@ -27,7 +27,7 @@ from cloud.contract import Event, Gate, Outcome, PassStatus
 from cloud.errors import GateClosed
 from cloud.gatekeeping import Maker
 from cloud.store import Store, Undoing, now
-from cloud.store.passes import UNDO_WINDOW
+from cloud.store.admission.passes import UNDO_WINDOW
 
 Make = Callable[..., Event]
 Try = tuple[str, str, str]

@@ -21,7 +21,7 @@ from cloud.errors import DeliveryImpossible, DeliveryPostponed, SubscriberGone
 from cloud.notify.telegram import TelegramNotifier
 from cloud.posting import Desk
 from cloud.store import Store, now, subscriber_id
-from cloud.store.suspensions import REFUSALS
+from cloud.store.messages.suspensions import REFUSALS
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, Login
 from tests.cloud.desks import Clock, Recorder, accept

@@ -14,7 +14,7 @@ from cloud.contract import Command, CommandKind, Role
 from cloud.errors import DeviceUnknown
 from cloud.settings import Settings
 from cloud.store import Store, now
-from cloud.store.commands import Bell
+from cloud.store.sites.commands import Bell
 from tests.cloud.api.test_devices import HEARTBEAT, devices
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, serving

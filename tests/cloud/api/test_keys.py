@@ -9,7 +9,7 @@ import pytest
 from cloud.contract import CallerKind, IssuedKey, Key, KeyChange, KeyStatus, OwnKey, Role
 from cloud.errors import KeyExpired, KeyInvalid
 from cloud.store import Store, StoredKey, amended, mint, now
-from cloud.store.keys import proved
+from cloud.store.access.keys import proved
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, SignIn
 

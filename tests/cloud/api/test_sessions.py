@@ -10,7 +10,7 @@ from cloud.contract import Event, Role, Session
 from cloud.errors import SessionInvalid
 from cloud.settings import Settings
 from cloud.store import Store, StoredAccount, now
-from cloud.store.accounts import Sessions
+from cloud.store.access.accounts import Sessions
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, PASSWORD, Login, SignIn, posted, serving
 

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from cloud.contract import Access, Event, Label, Role, StatisticsPage
-from cloud.store import Store, now, statistics
+from cloud.store import Store, now
+from cloud.store.reports import statistics
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
 from tests.doubles.redis_server import RedisServer

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from cloud.contract import Event, EventRecord, Gate, Role
 from cloud.settings import Settings
 from cloud.store import Closing, Feed, Heard, Listener, Store, mint, now
-from cloud.store.feed import WAITING_AT_MOST
+from cloud.store.admission.feed import WAITING_AT_MOST
 from tests.cloud.api.test_events import code_of, post
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, serving
 from tests.cloud.processes import environment, process, wait_until_it_answers

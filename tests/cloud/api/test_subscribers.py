@@ -10,7 +10,7 @@ from cloud.contract import Channel, DeliveryKind, DeliveryStatus, Role
 from cloud.notify.webhook import new_secret
 from cloud.posting import Desk
 from cloud.store import Store, now, subscriber_id
-from cloud.store.webhook_secrets import OVERLAP
+from cloud.store.messages.webhook_secrets import OVERLAP
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
 from tests.cloud.desks import Clock, Recorder

@@ -12,7 +12,7 @@ from cloud import gatekeeping
 from cloud.bot.conversation import Conversation, Said
 from cloud.contract import Delivery, Gate, PassStatus, StaffRole
 from cloud.store import Store, keyspace, now
-from cloud.store.gates import Gates
+from cloud.store.sites.gates import Gates
 from cloud.store.tokens import sha256_of
 from tests.cloud.bot.pictures import below, beside, encoded
 from tests.cloud.conftest import GATE, OTHER_GATE

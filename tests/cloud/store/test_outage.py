@@ -52,9 +52,9 @@ from cloud.store import (
     mint,
     now,
 )
-from cloud.store.accounts import StoredSession
+from cloud.store.access.accounts import StoredSession
+from cloud.store.access.limits import SIGN_INS_OF_AN_ACCOUNT
 from cloud.store.connection import translating
-from cloud.store.limits import SIGN_INS_OF_AN_ACCOUNT
 from cloud.store.transaction import UNGUARDED
 from tests.doubles.redis_server import free_port
 

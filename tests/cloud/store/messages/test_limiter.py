@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud.store import Store, now
-from cloud.store.limiter import Limiter
+from cloud.store.messages.limiter import Limiter
 from tests.doubles.redis_server import RedisServer
 
 START_MS = 1_700_000_000_000.0

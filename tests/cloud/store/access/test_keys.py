@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cloud.contract import Role
 from cloud.errors import KeyInvalid
 from cloud.store import Store, mint
-from cloud.store.keys import SECRET_BYTES
+from cloud.store.access.keys import SECRET_BYTES
 from tests.doubles.redis_server import RedisServer
 
 

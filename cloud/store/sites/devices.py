@@ -12,10 +12,11 @@ from cloud.contract import Device, Enrolment, EnrolmentCode, EnrolmentRequest, H
 from cloud.contract.base import UtcTime, Wire
 from cloud.contract.passes import TOKEN_ALPHABET
 from cloud.errors import DeviceUnknown, EnrolmentCodeInvalid, GateUnknown
-from cloud.store import absences, keyspace
+from cloud.store import keyspace
+from cloud.store.access.keys import MintedKey, StoredKey, mint, rolled
 from cloud.store.connection import at_the_door
-from cloud.store.keys import MintedKey, StoredKey, mint, rolled
 from cloud.store.records import parsed
+from cloud.store.sites import absences
 from cloud.store.watched import standing, watched
 
 CODE_LENGTH = 12

@@ -10,8 +10,8 @@ import redis
 from cloud.contract import Device
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
-from cloud.store.devices import devices_from
 from cloud.store.moments import from_ms
+from cloud.store.sites.devices import devices_from
 
 DATA: Final = "data"
 QUEUE: Final = "queue"

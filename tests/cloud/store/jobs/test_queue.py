@@ -11,7 +11,7 @@ from rq.serializers import JSONSerializer
 
 from cloud.contract import Channel
 from cloud.store import DELIVER, DRAW_QR, Store, now
-from cloud.store.queue import CLEANING_LOCK_S, ON_THE_WAY_S, JobWriter, enqueue
+from cloud.store.jobs.queue import CLEANING_LOCK_S, ON_THE_WAY_S, JobWriter, enqueue
 from tests.doubles.redis_server import RedisServer
 
 CALLS = [("a", Channel.TELEGRAM), ("b", Channel.TELEGRAM)]

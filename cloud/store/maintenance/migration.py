@@ -12,13 +12,13 @@ import redis
 
 from cloud.contract import Channel, Delivery, DeliveryStatus, StaffMember, Subscriber
 from cloud.store import keyspace
-from cloud.store.audit import entry, fields_of
 from cloud.store.connection import at_the_door
-from cloud.store.gates import subscriber_id
 from cloud.store.moments import to_ms
+from cloud.store.people.visitors import Visitor
 from cloud.store.records import parsed
+from cloud.store.reports.audit import entry, fields_of
+from cloud.store.sites.gates import subscriber_id
 from cloud.store.streams import Span
-from cloud.store.visitors import Visitor
 
 ACTOR = "telegram"
 """The actor in the audit trail: Telegram itself tells of a migration."""

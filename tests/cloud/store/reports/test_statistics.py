@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cloud import gatekeeping
 from cloud.contract import Access, Decision, Event, Label
-from cloud.store import QUARTER, Attempt, Store, Tally, kept_in_quarters, keyspace, now, statistics
+from cloud.store import QUARTER, Attempt, Store, Tally, kept_in_quarters, keyspace, now
+from cloud.store.reports import statistics
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 

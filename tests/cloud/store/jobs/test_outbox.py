@@ -14,8 +14,8 @@ from cloud.errors import StoreUnavailable
 from cloud.relay import Relay
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, now
-from cloud.store.outbox import Outbox
-from cloud.store.queue import waited_s
+from cloud.store.jobs.outbox import Outbox
+from cloud.store.jobs.queue import waited_s
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process
 from tests.doubles.redis_server import RedisServer

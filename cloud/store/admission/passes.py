@@ -12,11 +12,12 @@ import redis
 
 from cloud.contract import Delivery, Outcome, PassStatus
 from cloud.errors import GateUnknown
-from cloud.store import keyspace, statistics
+from cloud.store import keyspace
 from cloud.store.acceptance import Clerk
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, StoredPass
+from cloud.store.reports import statistics
 from cloud.store.scripts import AMEND, REDEEM, UNDO
 from cloud.store.tokens import sha256_of
 from cloud.store.transaction import UNGUARDED, Batch, Guards

@@ -8,9 +8,9 @@ import redis
 from cloud.contract import Delivery, IssuedPass
 from cloud.store import keyspace
 from cloud.store.acceptance import Clerk
-from cloud.store.audit import entry
 from cloud.store.connection import at_the_door
 from cloud.store.moments import to_ms
+from cloud.store.reports.audit import entry
 from cloud.store.transaction import WRITE, Batch, Fate, Guards, written
 
 
@@ -38,7 +38,7 @@ class ManualPasses:
     ) -> Fate:
         """Write the pass, its entry in the audit trail and its deliveries, all or nothing.
 
-        `why` is the entry, as `cloud.store.audit.fields_of` returns it; who made the pass and the
+        `why` is the entry, as `audit.fields_of` returns it; who made the pass and the
         reason are kept with the pass too. Returns TAKEN where a pass of this id is there already,
         and CHANGED where the guards do not hold.
         """

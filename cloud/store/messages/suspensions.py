@@ -12,9 +12,9 @@ import redis
 
 from cloud.contract import Subscriber
 from cloud.store import keyspace
-from cloud.store.audit import entry, fields_of
 from cloud.store.connection import at_the_door
 from cloud.store.records import parsed
+from cloud.store.reports.audit import entry, fields_of
 from cloud.store.transaction import Command
 
 REFUSALS: Final = 3

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from cloud.contract import Channel, Delivery, DeliveryStatus, Event, Label
 from cloud.settings import Settings
 from cloud.store import Store, now
-from cloud.store.lost_jobs import LOST_AFTER
+from cloud.store.jobs.lost_jobs import LOST_AFTER
 from cloud.upkeep import Upkeep
 from tests.cloud.desks import accept, subscribe
 
@@ -62,7 +62,7 @@ def test_what_has_its_job_is_settled_or_is_young_is_left_alone(
 def test_pages_of_deliveries_are_all_looked_at(
     store: Store, told: list[Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloud.store.lost_jobs.BATCH", 2)
+    monkeypatch.setattr("cloud.store.jobs.lost_jobs.BATCH", 2)
     lose_the_queue(store)
     assert store.lost_jobs.put_back(now() + LATER) == len(told)
 

@@ -19,16 +19,16 @@ from cloud.contract import Gate, KeyStatus, PassStatus, StaffMember, Subscriber
 from cloud.contract.base import UtcTime
 from cloud.errors import GateInUse, GateUnknown
 from cloud.store import keyspace
-from cloud.store.accounts import StoredAccount, folded
-from cloud.store.audit import entry, fields_of
+from cloud.store.access.accounts import StoredAccount, folded
+from cloud.store.access.keys import StoredKey
+from cloud.store.admission.passes import Passes
 from cloud.store.connection import at_the_door
-from cloud.store.devices import StoredDevice
-from cloud.store.gates import forget
-from cloud.store.keys import StoredKey
 from cloud.store.moments import to_ms
-from cloud.store.passes import Passes
+from cloud.store.people.visitors import Visitor
 from cloud.store.records import parsed
-from cloud.store.visitors import Visitor
+from cloud.store.reports.audit import entry, fields_of
+from cloud.store.sites.devices import StoredDevice
+from cloud.store.sites.gates import forget
 from cloud.store.watched import watched
 
 BATCH: Final = 500

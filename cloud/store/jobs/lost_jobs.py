@@ -15,7 +15,7 @@ from rq.job import Job
 from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.store import keyspace
 from cloud.store.connection import at_the_door
-from cloud.store.queue import JobWriter
+from cloud.store.jobs.queue import JobWriter
 from cloud.store.records import Fields, parsed
 from cloud.store.streams import Span
 

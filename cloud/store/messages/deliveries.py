@@ -19,8 +19,8 @@ from cloud.errors import DeliveryNotFailed, DeliveryUnknown
 from cloud.store import keyspace, records
 from cloud.store.acceptance import Clerk
 from cloud.store.connection import at_the_door
+from cloud.store.jobs.queue import JobWriter
 from cloud.store.moments import from_ms, now, to_ms
-from cloud.store.queue import JobWriter
 from cloud.store.records import Fields
 from cloud.store.scripts import AMEND, BEGIN, KEEP_IN_HAND
 from cloud.store.streams import BATCH, SCANNED_AT_MOST, Span, backwards

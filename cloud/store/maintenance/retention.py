@@ -18,7 +18,7 @@ from cloud.store import keyspace
 from cloud.store.connection import at_the_door
 from cloud.store.moments import to_ms
 from cloud.store.records import parsed
-from cloud.store.statistics import Statistics, kept_in_quarters
+from cloud.store.reports.statistics import Statistics, kept_in_quarters
 
 BATCH: Final = 500
 

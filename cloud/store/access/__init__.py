@@ -1,0 +1,1 @@
+"""Access: who may call the API: accounts, sessions and keys, and how often each may try."""

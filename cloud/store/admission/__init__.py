@@ -1,0 +1,1 @@
+"""Admission: accepted events, their passes, and the redemptions of those."""

@@ -1,0 +1,1 @@
+"""Maintenance: backup, migration, retention, deletion, erasure, and readings for the metrics."""

@@ -1,0 +1,1 @@
+"""Messages: deliveries to subscribers, and what delays or suspends them."""

@@ -1,0 +1,1 @@
+"""Reports: the audit trail and the statistics."""

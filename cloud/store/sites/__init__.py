@@ -1,0 +1,1 @@
+"""Sites: gates, their devices, and what passes between the two."""
