@@ -18,6 +18,28 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not missing, f"{page.name} points to nothing at {missing}"
 
 
+def _anchors_in(page: Path) -> set[str]:
+    """Return the fragments that a forge makes of a page's headings."""
+    anchors: set[str] = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", page.read_text(), re.MULTILINE):
+        words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        anchor = re.sub(r"[^\w -]", "", words).replace(" ", "-")
+        anchors.add(anchor if anchor not in anchors else f"{anchor}-1")
+    return anchors
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_a_heading_find_it(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text())
+    inside = [
+        (page.parent / file if file else page, anchor)
+        for file, anchor in links
+        if "://" not in file
+    ]
+    missing = [anchor for file, anchor in inside if anchor not in _anchors_in(file)]
+    assert not missing, f"{page.name} points to headings that are not there: {missing}"
+
+
 def test_every_page_can_be_reached_from_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     pages = {page.relative_to(ROOT / "docs") for page in ROOT.glob("docs/**/*.md")}
