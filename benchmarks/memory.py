@@ -1,8 +1,8 @@
 """What an event costs in Redis's memory, and whether it costs more with many before it.
 
-Events are written by the cloud's own clerk and script, in pipelines; what a worker changes and
-removes is done in the same pipelines, and what expires with the pass is removed, so that what is
-left is what lies there until the retention ends. A test holds it against what a worker leaves.
+Events are written by the cloud's own batch builder and script, in pipelines; what a worker changes
+and removes is done in the same pipelines, and what expires with the pass is removed, so that what
+is left is what lies there until the retention ends. A test holds it against what a worker leaves.
 """
 
 import hashlib
@@ -65,11 +65,11 @@ class Filler:
 
     def write(self, count: int) -> None:
         """Write so many events."""
-        around = self._store.events.surroundings(GATE)
+        context = self._store.events.policy_context(GATE)
         pipe = self._store.client.pipeline(transaction=False)
         for _ in range(count):
-            offered = gatekeeping.offer(_event(), around, "bench", LIFETIME, now(), gate=GATE)
-            batch = self._store.clerk.batch(offered)
+            offered = gatekeeping.offer(_event(), context, "bench", LIFETIME, now(), gate=GATE)
+            batch = self._store.batches.for_event(offered)
             record = keyspace.event(offered.event.id)
             pipe.evalsha(self._sha1, 1, record, *cast(Sequence[Any], batch.arguments))
             self._done(pipe, offered)

@@ -1,7 +1,7 @@
 """What is told beside decisions on events: redemptions, closed gates, silent devices, tests.
 
-Each function returns deliveries and writes nothing. `Clerk.deliver` adds them with their jobs to a
-`Batch`, so that they are written in one step with what they tell of.
+Each function returns deliveries and writes nothing. `BatchBuilder.add_deliveries` adds
+them with their jobs to a `Batch`, so that they are written in one step with what they tell of.
 """
 
 from collections.abc import Iterable

@@ -28,7 +28,7 @@ from cloud.notify.texts import (
 )
 from cloud.notify.times import zone_at
 from cloud.occurrence import Occurrence
-from cloud.store import Surroundings, Visitor, came_by, first_of, subscriber_id
+from cloud.store import PolicyContext, Visitor, came_by, first_of, subscriber_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ HISTORY: Final = frozenset({RefusalReason.TOO_LATE, RefusalReason.CLOCK_AHEAD})
 
 
 def of(
-    around: Surroundings,
+    context: PolicyContext,
     gate: Gate,
     event: Event,
     decision: Decision,
@@ -64,9 +64,9 @@ def of(
     """
     granted = decision.access is Access.GRANTED
     zone = zone_at(gate, zone)
-    visitor = _visitor(around, decision, occurrence, visitor_wait)
+    visitor = _visitor(context, decision, occurrence, visitor_wait)
     told = []
-    for subscriber in around.subscribers:
+    for subscriber in context.subscribers:
         if visitor is not None and _stands_back(subscriber, visitor, granted=granted):
             continue
         delivery = _to_subscriber(
@@ -140,12 +140,12 @@ def delivery_id(event_id: UUID, subscriber: str) -> str:
 
 
 def _visitor(
-    around: Surroundings, decision: Decision, occurrence: Occurrence, wait: timedelta
+    context: PolicyContext, decision: Decision, occurrence: Occurrence, wait: timedelta
 ) -> Visitor | None:
     """Return the visitor whom a decision is about, if any."""
     if occurrence.at is None or (decision.refusal and decision.refusal.reason in HISTORY):
         return None
-    visitors = around.visitors
+    visitors = context.visitors
     if occurrence.delayed:
         visitors = came_by(visitors, occurrence.at, wait)
     return first_of(visitors, decision.decided_at)

@@ -22,10 +22,10 @@ from cloud.errors import EventConflict, GateClosed, GateUnknown
 from cloud.occurrence import Occurrence
 from cloud.store import (
     Acceptance,
-    Fate,
+    PolicyContext,
     Receipt,
     Store,
-    Surroundings,
+    WriteOutcome,
     fields_of,
 )
 
@@ -70,7 +70,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class PassIssuer:
     """Who makes a pass by hand.
 
     Args:
@@ -108,10 +108,10 @@ def accept(
     """
     occurrence = Occurrence.of(event.occurred_at, sent_at, now)
     while True:
-        around = store.events.surroundings(gate)
+        context = store.events.policy_context(gate)
         offered = offer(
             event,
-            around,
+            context,
             device_id,
             pass_lifetime,
             now,
@@ -127,7 +127,7 @@ def accept(
 
 def offer(
     event: Event,
-    around: Surroundings,
+    context: PolicyContext,
     device_id: str,
     pass_lifetime: timedelta,
     now: datetime,
@@ -142,14 +142,14 @@ def offer(
     Without an `occurrence` the event's own time is taken at its word. People are told times in
     `zone` where the gate has no zone of its own.
     """
-    if around.gate is None:
+    if context.gate is None:
         raise GateUnknown(f"there is no gate {gate}")
     occurred = occurrence or Occurrence.of(event.occurred_at, None, now)
-    lifetime = lifetime_at(around.gate, pass_lifetime)
-    decision = decide(event, gate, lifetime, now, occurrence=occurred, closed=around.gate.closed)
+    lifetime = lifetime_at(context.gate, pass_lifetime)
+    decision = decide(event, gate, lifetime, now, occurrence=occurred, closed=context.gate.closed)
     told = audience.of(
-        around,
-        around.gate,
+        context,
+        context.gate,
         event,
         decision,
         occurrence=occurred,
@@ -161,20 +161,20 @@ def offer(
         device_id,
         decision,
         told.deliveries,
-        around.guards,
+        context.preconditions,
         told.visitor,
         happened_at=occurred.at,
     )
 
 
-def settled(offered: Acceptance, fate: Receipt | Fate) -> Answer | None:
-    """Return the answer to an event; None where its surroundings changed: look again, then decide.
+def settled(offered: Acceptance, outcome: Receipt | WriteOutcome) -> Answer | None:
+    """Return the answer to an event; None where its context changed: look again, then decide.
 
     Raises EventConflict where the id is taken by a different event, or came from another device.
     """
-    if isinstance(fate, Receipt):
-        return Answer(_repeated(fate, offered.event, offered.device_id), repeated=True)
-    return Answer(offered.decision, repeated=False) if fate is Fate.WRITTEN else None
+    if isinstance(outcome, Receipt):
+        return Answer(_repeated(outcome, offered.event, offered.device_id), repeated=True)
+    return Answer(offered.decision, repeated=False) if outcome is WriteOutcome.WRITTEN else None
 
 
 def decide(
@@ -241,10 +241,10 @@ def lifetime_at(gate: Gate, default: timedelta) -> timedelta:
     return default if own is None else timedelta(seconds=own)
 
 
-def issue_by_hand(
+def issue_manual_pass(
     store: Store,
     gate: Gate,
-    maker: Maker,
+    maker: PassIssuer,
     *,
     reason: str,
     lifetime: timedelta,
@@ -274,15 +274,15 @@ def issue_by_hand(
         request_id=maker.request_id,
     )
     while True:
-        held, guards = store.gates.guarded(gate.id)
+        held, preconditions = store.gates.with_preconditions(gate.id)
         if held is None:
             raise GateUnknown(f"there is no gate {gate.id}")
         if held.closed:
             raise GateClosed(f"gate {gate.id} is closed: open it to make passes there")
-        match store.manual_passes.add(issued, gate.id, why, told, now, guards=guards):
-            case Fate.WRITTEN:
+        match store.manual_passes.add(issued, gate.id, why, told, now, preconditions=preconditions):
+            case WriteOutcome.WRITTEN:
                 return issued
-            case Fate.TAKEN:
+            case WriteOutcome.EXISTS:
                 return None
 
 

@@ -9,7 +9,7 @@ from rq import Queue
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
-from cloud import absence
+from cloud import availability
 from cloud.store import Store
 
 LATE_LOCK_S: Final = 10
@@ -76,10 +76,10 @@ class LateJobs:
             try:
                 scheduler.turn()
             except redis.RedisError as error:
-                absence.of_the_store.noticed("late jobs", error)
+                availability.of_the_store.lost("late jobs", error)
             else:
-                absence.of_the_store.over("late jobs")
+                availability.of_the_store.restored("late jobs")
         try:
             scheduler.stop()  # type: ignore[no-untyped-call]
         except redis.RedisError as error:  # the lock on late jobs runs out by itself
-            absence.of_the_store.noticed("late jobs", error)
+            availability.of_the_store.lost("late jobs", error)

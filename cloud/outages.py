@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from cloud import absence, announcements
+from cloud import announcements, availability
 from cloud.contract import Delivery, Device
 from cloud.errors import StoreError
 from cloud.settings import Settings
@@ -43,9 +43,9 @@ class Outlook:
             try:
                 look(self._store, self._after, now(), self._zone)
             except StoreError as error:
-                absence.of_the_store.noticed("outages", error)
+                availability.of_the_store.lost("outages", error)
             else:
-                absence.of_the_store.over("outages")
+                availability.of_the_store.restored("outages")
 
 
 def look(store: Store, after: timedelta, at: datetime, zone: tzinfo = UTC) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from cloud import announcements
 from cloud.contract import Delivery, Outcome, Redemption, Topic
 from cloud.gatekeeping import CLOSED
-from cloud.store import Attempt, Settlement, Store, StoredPass, Surroundings, Undoing
+from cloud.store import Attempt, PolicyContext, RedemptionResult, Store, StoredPass, UndoOutcome
 from cloud.tokens import token_or_text
 
 MESSAGES: Final = {
@@ -49,18 +49,18 @@ def redeem(
     """
     token = token_or_text(scanned)
     while True:
-        around = store.events.surroundings(gate)
-        held = store.passes.of_token(token) if has_listeners(around) else None
+        context = store.events.policy_context(gate)
+        held = store.passes.of_token(token) if has_listeners(context) else None
         attempt = Attempt(
             token,
             gate,
             nonce,
             key_id,
             now,
-            around.guards,
+            context.preconditions,
             name=name,
             role=role,
-            deliveries=told_of_redemption(around, held, now),
+            deliveries=told_of_redemption(context, held, now),
         )
         settlement = store.passes.redeem(attempt)
         if settlement is not None:
@@ -69,7 +69,7 @@ def redeem(
 
 def undo(
     store: Store, held: StoredPass, *, key_id: str | None, nonce: str | None, now: datetime
-) -> Undoing:
+) -> UndoOutcome:
     """Make a redeemed pass good again, once for each attempt that redeemed it, and tell of it.
 
     Args:
@@ -81,28 +81,28 @@ def undo(
     """
     found: StoredPass | None = held
     while found is not None:
-        around = store.events.surroundings(found.gate)
+        context = store.events.policy_context(found.gate)
         undoing = store.passes.undo(
             found,
             key_id,
             now,
             nonce,
-            guards=around.guards,
-            deliveries=told_of_redemption(around, found, found.redeemed_at, undone_at=now),
+            preconditions=context.preconditions,
+            deliveries=told_of_redemption(context, found, found.redeemed_at, undone_at=now),
         )
-        if undoing is not Undoing.CHANGED:
+        if undoing is not UndoOutcome.STALE:
             return undoing
         found = store.passes.get(held.id)
-    return Undoing.NOT_REDEEMED
+    return UndoOutcome.NOT_REDEEMED
 
 
-def has_listeners(around: Surroundings) -> bool:
+def has_listeners(context: PolicyContext) -> bool:
     """Whether anybody is told of redemptions at a gate: then the pass is looked up beforehand."""
-    return any(Topic.REDEMPTION in subscriber.topics for subscriber in around.subscribers)
+    return any(Topic.REDEMPTION in subscriber.topics for subscriber in context.subscribers)
 
 
 def told_of_redemption(
-    around: Surroundings,
+    context: PolicyContext,
     held: StoredPass | None,
     redeemed_at: datetime | None,
     undone_at: datetime | None = None,
@@ -111,12 +111,12 @@ def told_of_redemption(
 
     They are written by the script that does so, if it does.
     """
-    gate = around.gate
+    gate = context.gate
     if gate is None or held is None or held.gate != gate.id or redeemed_at is None:
         return []
     return announcements.of_redemption(
         gate,
-        around.subscribers,
+        context.subscribers,
         pass_id=held.id,
         event_id=held.event_id,
         redeemed_at=redeemed_at,
@@ -124,7 +124,7 @@ def told_of_redemption(
     )
 
 
-def redemption(settled: Settlement) -> Redemption:
+def redemption(settled: RedemptionResult) -> Redemption:
     """Return what the person at the door is told."""
     return Redemption(
         outcome=settled.outcome,

@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 from typing import Final
 
-from cloud import absence
+from cloud import availability
 from cloud.errors import StoreError
 from cloud.store import Store
 
@@ -41,7 +41,7 @@ class Relay:
             try:
                 self._outbox.relay(WAIT)
             except StoreError as error:
-                absence.of_the_store.noticed("relay", error)
+                availability.of_the_store.lost("relay", error)
                 self._stop.wait(1.0)
             else:
-                absence.of_the_store.over("relay")
+                availability.of_the_store.restored("relay")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from cloud import absence
+from cloud import availability
 from cloud.contract import KeyStatus
 from cloud.errors import StoreError
 from cloud.settings import Settings
@@ -105,7 +105,7 @@ class Upkeep:
                 if found:
                     log.warning("jobs_put_back", deliveries=found)
         except StoreError as error:
-            absence.of_the_store.mention(error)
+            availability.of_the_store.mention(error)
 
     def turn(self) -> bool:
         """Purge if it is time, and return whether that was done."""
@@ -113,7 +113,7 @@ class Upkeep:
             if not self._store.retention.claim(INTERVAL):
                 return False
         except StoreError as error:
-            absence.of_the_store.mention(error)
+            availability.of_the_store.mention(error)
             return False
         try:
             purge(self._store, self._settings, actor=UPKEEP)

@@ -29,9 +29,8 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 from rq.utils import now
 
-from cloud import absence, jobs, meters
+from cloud import availability, jobs, meters
 from cloud.contract import Channel
-from cloud.enquiry import Enquiry
 from cloud.errors import StoreError, StoreUnavailable
 from cloud.late_jobs import LateJobs
 from cloud.notify.base import Notifier
@@ -42,6 +41,7 @@ from cloud.outages import Outlook
 from cloud.posting import Desk
 from cloud.relay import Relay
 from cloud.settings import Settings
+from cloud.single_flight import SingleFlight
 from cloud.store import JOB_TIMEOUT_S, JobQueue, Store
 from cloud.store import now as moment
 from cloud.upkeep import Upkeep
@@ -81,7 +81,7 @@ class _Reconnections(logging.Filter):
         # RQ listens for commands on a thread of its own, which does not say when it could again.
         part = threading.current_thread().name
         if part in {threading.main_thread().name, LETTERS}:
-            absence.of_the_store.noticed(part, error)
+            availability.of_the_store.lost(part, error)
         return False
 
 
@@ -124,7 +124,7 @@ class DeliveryWorker(SimpleWorker):
         with self.connection.pipeline() as own:
             super().heartbeat(timeout, pipeline if pipeline is not None else own)
             own.execute()
-        absence.of_the_store.over(threading.current_thread().name)
+        availability.of_the_store.restored(threading.current_thread().name)
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
         """Remember whether a job is in hand; Redis learns of it where it is written to anyway."""
@@ -236,7 +236,7 @@ class Pulse:
             try:
                 self._worker.pulse()
             except (redis.RedisError, StoreError) as error:
-                absence.of_the_store.mention(error)
+                availability.of_the_store.mention(error)
 
 
 def measures(store: Store) -> meters.StoreMeasures:
@@ -251,9 +251,9 @@ def measures(store: Store) -> meters.StoreMeasures:
     )
 
 
-def _or_none(enquiry: Enquiry[meters.StoreMeasures]) -> meters.StoreMeasures | None:
+def _or_none(measured: SingleFlight[meters.StoreMeasures]) -> meters.StoreMeasures | None:
     try:
-        return enquiry.answer()
+        return measured.result()
     except (StoreError, TimeoutError):
         return None
 
@@ -299,7 +299,7 @@ def work(settings: Settings, *, burst: bool = False) -> None:
             zone=ZoneInfo(settings.time_zone),
         )
     )
-    measured = Enquiry(partial(measures, store), meters.MEASURED_WITHIN_S)
+    measured = SingleFlight(partial(measures, store), meters.MEASURED_WITHIN_S)
     meters.watch_store(partial(_or_none, measured))
     end_metrics = meters.serve(settings)
     relay = Relay(store)
@@ -361,7 +361,7 @@ def _do(worker: DeliveryWorker, *, burst: bool) -> None:
     except StopRequested:  # by a signal, at a moment at which RQ does not expect one
         worker.told_to_stop = True
     except redis.RedisError as error:
-        absence.of_the_store.noticed(threading.current_thread().name, error)
+        availability.of_the_store.lost(threading.current_thread().name, error)
     finally:
         pulse.stop()
 
@@ -385,10 +385,10 @@ def _store_answers(store: Store, stop: threading.Event) -> bool:
             store.ping()
             store.ping_queue()
         except StoreUnavailable as error:
-            absence.of_the_store.noticed(part, error)
+            availability.of_the_store.lost(part, error)
             stop.wait(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         else:
-            absence.of_the_store.over(part)
+            availability.of_the_store.restored(part)
             return True
     return False

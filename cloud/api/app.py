@@ -40,15 +40,15 @@ from cloud.api import (
 )
 from cloud.api.bodies import JsonBodies
 from cloud.api.deps import CSRF_HEADER, ROLES, session_cookie
-from cloud.api.door import Door
+from cloud.api.direct_routes import DirectRoutes
 from cloud.api.methods import Methods, Resources
 from cloud.api.metrics import Metrics
 from cloud.api.middleware import BodyLimit, Observation, RateLimit
 from cloud.api.problems import documented, handle
 from cloud.api.store_metrics import StoreMetrics, ask
 from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
-from cloud.enquiry import Enquiry
 from cloud.settings import Settings
+from cloud.single_flight import SingleFlight
 from cloud.store import AsyncStore, Bell, Feed, Screen, Store
 
 VERSION = "1"
@@ -75,13 +75,13 @@ TAGS = {
     "platform": "For probes, Prometheus and phones",
 }
 
-AT_THE_DOOR = {
+DIRECT_ROUTES = {
     "/v1/events": events.post_event,
     "/v1/passes/redeem": passes.redeem_pass,
 }
 
 PREVIEW = "/v1/devices/me/preview"
-OTHER_BODIES = frozenset({PREVIEW, *AT_THE_DOOR})
+OTHER_BODIES = frozenset({PREVIEW, *DIRECT_ROUTES})
 """Addresses whose bodies are no JSON, or are read by their routes."""
 
 GARBAGE = 20_000
@@ -111,7 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = Store.open(settings)
-        app.state.async_store = AsyncStore.open(settings, app.state.store.clerk)
+        app.state.async_store = AsyncStore.open(settings, app.state.store.batches)
         app.state.feed = Feed(settings.redis_url.get_secret_value(), settings.stream_listeners)
         app.state.bell = Bell.open(settings)
         app.state.screen = Screen.open(settings)
@@ -120,7 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
             offline_after=timedelta(seconds=settings.offline_after_s),
             named=settings.metrics_devices,
         )
-        app.state.store_part = Enquiry(
+        app.state.store_part = SingleFlight(
             partial(ask, app.state.store, store_metrics), meters.MEASURED_WITHIN_S
         )
         # What was loaded to start with stays: the collector need not go through it again and again,
@@ -183,7 +183,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(JsonBodies, resources=app.state.resources, others=OTHER_BODIES)
     app.add_middleware(Methods, resources=app.state.resources)
     if not tracing.is_on():
-        app.add_middleware(Door, endpoints=AT_THE_DOOR, handlers=app.exception_handlers)
+        app.add_middleware(DirectRoutes, endpoints=DIRECT_ROUTES, handlers=app.exception_handlers)
     app.add_middleware(
         BodyLimit,
         limit=settings.max_body_bytes,

@@ -18,7 +18,7 @@ from cloud.api.bodies import content_type_of, unmarked
 from cloud.api.callers import bearer
 from cloud.api.deps import Principal, authorise, settings_of, signed_in, store_of
 from cloud.errors import KeyMissing, RequestRefused
-from cloud.store import AsyncStore, StoredKey, Surroundings
+from cloud.store import AsyncStore, PolicyContext, StoredKey
 from cloud.store.access.keys import proved, taken_apart
 
 M = TypeVar("M", bound=BaseModel)
@@ -64,9 +64,9 @@ class Credentials:
         self.key_id, self._secret = taken_apart(text)
         self._operation = operation
 
-    def caller(self, around: Surroundings) -> StoredKey:
+    def caller(self, context: PolicyContext) -> StoredKey:
         """Return the key, once it is known to be good for the operation."""
-        key = proved(around.key, self._secret)
+        key = proved(context.key, self._secret)
         authorise(key.role, self._operation)
         return key
 
@@ -74,18 +74,18 @@ class Credentials:
         self,
         store: AsyncStore,
         gate: str | None,
-        decision: Callable[[StoredKey, Surroundings], Awaitable[R | None]],
+        decision: Callable[[StoredKey, PolicyContext], Awaitable[R | None]],
     ) -> R:
         """Return what `decision` comes to; it answers None where what it rests on has changed.
 
         Nobody is refused on what the process remembers: a refusal is looked into afresh.
         """
-        held = store.remembered(self.key_id, gate)
+        held = store.cached_context(self.key_id, gate)
         while True:
-            around = held or await store.surroundings(self.key_id, gate)
+            context = held or await store.read_context(self.key_id, gate)
             try:
-                caller = self.caller(around)
-                settled = await decision(caller, around)
+                caller = self.caller(context)
+                settled = await decision(caller, context)
             except (RequestRefused, RequestValidationError):
                 if held is None:
                     raise
@@ -106,12 +106,12 @@ class SessionCredentials:
         self,
         store: AsyncStore,
         gate: str | None,
-        decision: Callable[[Principal, Surroundings], Awaitable[R | None]],
+        decision: Callable[[Principal, PolicyContext], Awaitable[R | None]],
     ) -> R:
         """Return what `decision` comes to, as `Credentials.decide` does."""
         while True:
-            around = await store.surroundings(self._caller.id, gate)
-            if (settled := await decision(self._caller, around)) is not None:
+            context = await store.read_context(self._caller.id, gate)
+            if (settled := await decision(self._caller, context)) is not None:
                 return settled
 
 

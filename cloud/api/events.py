@@ -35,7 +35,7 @@ from cloud.contract import (
 from cloud.contract.base import GateId, UtcTime
 from cloud.errors import EventUnknown, RoleForbidden
 from cloud.occurrence import Occurrence
-from cloud.store import StoredKey, Surroundings
+from cloud.store import PolicyContext, StoredKey
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -97,14 +97,14 @@ async def post_event(request: Request) -> Response:
     sent_at = occurrence.sent_at(request.headers.getlist("Date"))
 
     async def decision(
-        caller: StoredKey, around: Surroundings
+        caller: StoredKey, context: PolicyContext
     ) -> tuple[Event, gatekeeping.Answer] | None:
         if caller.gate is None or caller.device_id is None:
             raise RoleForbidden("this key belongs to no enrolled device")
         event = body_as(Event, request, body)
         offered = gatekeeping.offer(
             event,
-            around,
+            context,
             caller.device_id,
             lifetime,
             now,

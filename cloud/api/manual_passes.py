@@ -47,10 +47,10 @@ def create_pass(
     if gate is None:
         raise GateUnknown(f"there is no gate {gate_id}")
     own = gatekeeping.lifetime_at(gate, timedelta(seconds=settings.pass_lifetime_s))
-    issued = gatekeeping.issue_by_hand(
+    issued = gatekeeping.issue_manual_pass(
         store,
         gate,
-        gatekeeping.Maker(actor_of(caller), request_id()),
+        gatekeeping.PassIssuer(actor_of(caller), request_id()),
         reason=wanted.reason,
         lifetime=own if wanted.lifetime_s is None else timedelta(seconds=wanted.lifetime_s),
         now=now,

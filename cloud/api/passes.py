@@ -39,7 +39,7 @@ from cloud.contract import (
 from cloud.contract.base import GateId, UtcTime
 from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown, UndoRefused
 from cloud.settings import Settings
-from cloud.store import Attempt, Store, StoredPass, Surroundings, Undoing
+from cloud.store import Attempt, PolicyContext, Store, StoredPass, UndoOutcome
 from cloud.tokens import token_or_text
 
 log = structlog.get_logger("cloud.api")
@@ -50,15 +50,15 @@ EXAMPLE_REQUEST = {"token": "7Kq2mXw9RtB4z", "nonce": "b1946ac92492d234", "gate"
 EXAMPLE_UNDO = {"reason": "the turnstile did not turn", "nonce": "b1946ac92492d234"}
 
 UNDO_REFUSALS: Final = {
-    Undoing.NOT_REDEEMED: "this pass is not redeemed, so there is nothing to undo",
-    Undoing.OTHER_NONCE: "no attempt of this nonce has redeemed the pass, so there is nothing of "
-    "it to undo",
-    Undoing.OTHER_SCANNER: "another scanner redeemed this pass; that scanner or an operator may "
+    UndoOutcome.NOT_REDEEMED: "this pass is not redeemed, so there is nothing to undo",
+    UndoOutcome.OTHER_NONCE: "no attempt of this nonce has redeemed the pass, so there is nothing "
+    "of it to undo",
+    UndoOutcome.OTHER_SCANNER: "another scanner redeemed this pass; that scanner or an operator "
+    "may undo it",
+    UndoOutcome.TOO_LATE: "this pass was redeemed more than a minute ago, which is too long ago to "
     "undo it",
-    Undoing.TOO_LATE: "this pass was redeemed more than a minute ago, which is too long ago to "
-    "undo it",
-    Undoing.NONCE_NEEDED: "a redemption of this pass was undone before; send the `nonce` of the "
-    "redemption that is to be undone now",
+    UndoOutcome.NONCE_NEEDED: "a redemption of this pass was undone before; send the `nonce` of "
+    "the redemption that is to be undone now",
 }
 
 
@@ -81,7 +81,7 @@ async def redeem_pass(request: Request) -> Response:
     now = cloud_store.now()
     store = async_store_of(request)
 
-    async def decision(caller: Principal, around: Surroundings) -> Redemption | None:
+    async def decision(caller: Principal, context: PolicyContext) -> Redemption | None:
         wanted = body_as(RedemptionRequest, request, body)
         gate = wanted.gate or caller.gate
         if gate is None:
@@ -89,23 +89,23 @@ async def redeem_pass(request: Request) -> Response:
                 "this key is bound to no gate: say in `gate` where the scanner stands"
             )
         at_gate(caller, gate)
-        if around.gate is None or around.gate.id != gate:
-            around = await store.surroundings(caller.id, gate)
-        if around.gate is None:
+        if context.gate is None or context.gate.id != gate:
+            context = await store.read_context(caller.id, gate)
+        if context.gate is None:
             raise GateUnknown(f"there is no gate {gate}")
         token = token_or_text(wanted.token)
         # One look more, where somebody is told of redemptions.
-        held = await store.of_token(token) if redeeming.has_listeners(around) else None
+        held = await store.of_token(token) if redeeming.has_listeners(context) else None
         attempt = Attempt(
             token,
             gate,
             wanted.nonce,
             caller.id,
             now,
-            around.guards,
+            context.preconditions,
             name=caller.name,
             role=caller.role.value,
-            deliveries=redeeming.told_of_redemption(around, held, now),
+            deliveries=redeeming.told_of_redemption(context, held, now),
         )
         settled = await store.redeem(attempt)
         return redeeming.redemption(settled) if settled is not None else None
@@ -210,7 +210,7 @@ def undo_redemption(
     undoing = redeeming.undo(store, held, key_id=own, nonce=wanted.nonce, now=now)
     if undoing in UNDO_REFUSALS:
         raise UndoRefused(UNDO_REFUSALS[undoing])
-    if undoing is Undoing.UNDONE:
+    if undoing is UndoOutcome.UNDONE:
         trail.record(
             "pass.redemption_undone", f"pass:{pass_id}", gate=held.gate, reason=wanted.reason
         )

@@ -8,7 +8,7 @@ from cloud.api.deps import MetricsDep, StoreDep
 from cloud.api.problems import documented
 from cloud.api.store_metrics import StorePart
 from cloud.contract import ProblemCode
-from cloud.enquiry import Enquiry
+from cloud.single_flight import SingleFlight
 
 router = APIRouter(tags=["platform"])
 
@@ -52,9 +52,9 @@ def readyz(store: StoreDep) -> str:
 @router.get("/metrics", response_class=PlainTextResponse)
 def read_metrics(request: Request, metrics: MetricsDep) -> Response:
     """Give Prometheus what it scrapes; with the store away `maskgate_store_up` is 0."""
-    enquiry: Enquiry[StorePart] = request.app.state.store_part
+    asking: SingleFlight[StorePart] = request.app.state.store_part
     try:
-        part = enquiry.answer()
+        part = asking.result()
     except TimeoutError:
         part = StorePart(queue=None, text=b"")
     return Response(metrics.page(part.queue) + part.text, media_type=CONTENT_TYPE_LATEST)

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from cloud import absence
+from cloud import availability
 from cloud.contract import Problem, ProblemCode
 from cloud.contract.problems import PROBLEM_MEDIA_TYPE
 from cloud.errors import MalformedRequest, RequestRefused, StoreError, StoreUnavailable
@@ -189,7 +189,7 @@ async def _refused(_request: Request, error: RequestRefused) -> JSONResponse:
 
 async def _store(_request: Request, error: StoreError) -> JSONResponse:
     if isinstance(error, StoreUnavailable):
-        absence.of_the_store.mention(error)
+        availability.of_the_store.mention(error)
         return problem(
             ProblemCode.STORE_UNAVAILABLE, "nothing was lost on our side; send it again shortly"
         )

@@ -301,10 +301,10 @@ class Conversation:
         if gate is None or (len(gates) > 1 and not named):
             return bot_text("pass_how", language, gates=gates)
         try:
-            issued = gatekeeping.issue_by_hand(
+            issued = gatekeeping.issue_manual_pass(
                 self._store,
                 gate,
-                gatekeeping.Maker(
+                gatekeeping.PassIssuer(
                     f"chat:{said.chat}",
                     # An update that Telegram sends twice is one pass.
                     pass_id=uuid5(_PASSES, f"{said.chat}/{said.message_id}"),

@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 from telegram.error import InvalidToken, TelegramError
 
-from cloud import absence, meters
+from cloud import availability, meters
 from cloud.bot.polling import Deaf
 from cloud.bot.shift import LOOK_S, work
 from cloud.errors import CannotStart, StoreError
@@ -142,9 +142,9 @@ async def _leads(store: Store, name: str) -> bool:
     except StoreError as error:
         # Telegram itself lets one bot poll: with the store away, the one that does goes on and
         # says so to who asks; a second is told of the conflict.
-        absence.of_the_store.noticed("leader", error)
+        availability.of_the_store.lost("leader", error)
         return True
-    absence.of_the_store.over("leader")
+    availability.of_the_store.restored("leader")
     return leads
 
 
@@ -153,7 +153,7 @@ async def _resign(store: Store, name: str) -> None:
         await asyncio.to_thread(store.chats.resign, name)
     except StoreError as error:
         # The lease runs out by itself.
-        absence.of_the_store.noticed("leader", error)
+        availability.of_the_store.lost("leader", error)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 import redis
 
 from cloud.settings import Settings
-from cloud.store.acceptance import Acceptance, Clerk, Receipt
+from cloud.store.acceptance import Acceptance, BatchBuilder, Receipt
 from cloud.store.access.accounts import (
     Accounts,
     OpenSession,
@@ -26,7 +26,7 @@ from cloud.store.admission.events import Events
 from cloud.store.admission.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
 from cloud.store.admission.manual_passes import ManualPasses
 from cloud.store.admission.pass_index import PassIndex
-from cloud.store.admission.passes import Attempt, Passes, Settlement, Undoing
+from cloud.store.admission.passes import Attempt, Passes, RedemptionResult, UndoOutcome
 from cloud.store.admission.redemptions import Redemptions
 from cloud.store.asynchronous import AsyncStore
 from cloud.store.connection import at_the_door, connect
@@ -64,6 +64,7 @@ from cloud.store.people.chats import Chats
 from cloud.store.people.staff import Staff
 from cloud.store.people.updates import Sender, Updates
 from cloud.store.people.visitors import Visitor, Visitors, came_by, first_of
+from cloud.store.policy_context import PolicyContext
 from cloud.store.records import StoredPass
 from cloud.store.reports.audit import COMMAND, Audit, differences, fields_of
 from cloud.store.reports.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
@@ -72,8 +73,7 @@ from cloud.store.sites.commands import Bell, Commands
 from cloud.store.sites.devices import Devices
 from cloud.store.sites.gates import Gates, subscriber_id
 from cloud.store.sites.previews import Previews, Screen
-from cloud.store.surroundings import Surroundings
-from cloud.store.transaction import Fate
+from cloud.store.transaction import WriteOutcome
 
 __all__ = [
     "COMMAND",
@@ -94,7 +94,6 @@ __all__ = [
     "Author",
     "Bell",
     "Closing",
-    "Fate",
     "Feed",
     "Heard",
     "InOtherHands",
@@ -102,22 +101,23 @@ __all__ = [
     "Listener",
     "MintedKey",
     "OpenSession",
+    "PolicyContext",
     "Reading",
     "Receipt",
+    "RedemptionResult",
     "RedisState",
     "Removed",
     "Screen",
     "Sender",
-    "Settlement",
     "Store",
     "StoredAccount",
     "StoredKey",
     "StoredPass",
-    "Surroundings",
     "Tally",
-    "Undoing",
+    "UndoOutcome",
     "Visitor",
     "Wanted",
+    "WriteOutcome",
     "amended",
     "came_by",
     "csrf_token",
@@ -159,14 +159,14 @@ class Store:
         self.letters = job_queue(queue_client or client, LETTERS_NAME)
         jobs = JobWriter(self.queue, self.letters, elsewhere=queue_client is not None)
         self.outbox = Outbox(client, queue_client) if queue_client is not None else None
-        self.clerk = Clerk(jobs, retention)
-        self.events = Events(client, self.clerk)
-        self.passes = Passes(client, self.clerk, retention)
+        self.batches = BatchBuilder(jobs, retention)
+        self.events = Events(client, self.batches)
+        self.passes = Passes(client, self.batches, retention)
         self.pass_index = PassIndex(client)
         self.redemptions = Redemptions(client)
-        self.manual_passes = ManualPasses(client, self.clerk, retention, audit_retention)
-        self.deliveries = Deliveries(client, jobs, self.clerk)
-        self.gates = Gates(client, self.clerk)
+        self.manual_passes = ManualPasses(client, self.batches, retention, audit_retention)
+        self.deliveries = Deliveries(client, jobs, self.batches)
+        self.gates = Gates(client, self.batches)
         self.keys = Keys(client)
         self.audit = Audit(client, audit_retention)
         self.devices = Devices(client)
@@ -189,11 +189,11 @@ class Store:
         self.commands = Commands(client)
         self.previews = Previews(client)
         self.absences = Absences(client)
-        self.outages = Outages(client, self.clerk)
+        self.outages = Outages(client, self.batches)
         self.suspensions = Suspensions(client, audit_retention)
         self.webhook_secrets = WebhookSecrets(client)
         self.lost_jobs = LostJobs(client, self.queue.connection, jobs)
-        self.notices = Notices(client, self.clerk)
+        self.notices = Notices(client, self.batches)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

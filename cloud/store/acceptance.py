@@ -23,7 +23,7 @@ from cloud.store.people.visitors import Visitor
 from cloud.store.records import Fields, parsed, refusal
 from cloud.store.reports import statistics
 from cloud.store.tokens import sha256_of
-from cloud.store.transaction import UNGUARDED, Batch, Guards
+from cloud.store.transaction import NO_PRECONDITIONS, Batch, Preconditions
 
 _READ_BY_ALL: Final = frozenset({RefusalReason.NO_MASK, RefusalReason.MASK_WORN_WRONGLY})
 """Reasons that every version reads. An earlier one calls a record with another reason damaged."""
@@ -37,7 +37,7 @@ class Acceptance:
     device_id: str
     decision: Decision
     deliveries: Sequence[Delivery]
-    guards: Guards = UNGUARDED
+    preconditions: Preconditions = NO_PRECONDITIONS
     visitor: Visitor | None = None
     """Whose pass it is, and who so waits no more."""
 
@@ -83,7 +83,7 @@ def receipt(record: Fields, token: bytes | None) -> Receipt:
     return Receipt(event, gate, record[b"device"].decode(), decision)
 
 
-class Clerk:
+class BatchBuilder:
     """Writes acceptances down as commands."""
 
     def __init__(self, jobs: JobWriter, retention: timedelta) -> None:
@@ -91,7 +91,7 @@ class Clerk:
         self._retention = retention
         self._retention_s = str(int(retention.total_seconds()))
 
-    def batch(self, acceptance: Acceptance) -> Batch:
+    def for_event(self, acceptance: Acceptance) -> Batch:
         """Return all that accepting an event writes."""
         event, decision = acceptance.event, acceptance.decision
         gate, issued, at = decision.gate, decision.issued_pass, decision.decided_at
@@ -101,7 +101,7 @@ class Clerk:
         refused = decision.refusal
         kept_as = "refusal" if refused and refused.reason in _READ_BY_ALL else "later_refusal"
         happened_at = acceptance.happened_at
-        batch = Batch(acceptance.guards)
+        batch = Batch(acceptance.preconditions)
         batch.record(
             keyspace.event(event_id),
             {
@@ -152,11 +152,11 @@ class Clerk:
         )
         return batch
 
-    def issue(self, batch: Batch, issued: IssuedPass, gate: str, at: datetime) -> None:
+    def add_pass(self, batch: Batch, issued: IssuedPass, gate: str, at: datetime) -> None:
         """Add a pass that follows from no event."""
         self._pass(batch, issued, str(issued.id), gate, {"event": "", "issued_at": str(to_ms(at))})
 
-    def deliver(self, batch: Batch, deliveries: Sequence[Delivery], at: datetime) -> None:
+    def add_deliveries(self, batch: Batch, deliveries: Sequence[Delivery], at: datetime) -> None:
         """Add deliveries that follow from no event, with their jobs."""
         for delivery in deliveries:
             self._delivery(batch, delivery, self._oldest(at))

@@ -1,6 +1,6 @@
 """The store for routes that a door waits on: asyncio, and one round trip a request.
 
-It writes what the other store writes, by the same scripts and the same `Clerk`.
+It writes what the other store writes, by the same scripts and the same `BatchBuilder`.
 """
 
 import asyncio
@@ -14,80 +14,80 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from cloud.settings import Settings
-from cloud.store import keyspace, surroundings
-from cloud.store.acceptance import Acceptance, Clerk, Receipt, receipt, token_key
-from cloud.store.admission.passes import Attempt, Settlement
+from cloud.store import keyspace, policy_context
+from cloud.store.acceptance import Acceptance, BatchBuilder, Receipt, receipt, token_key
+from cloud.store.admission.passes import Attempt, RedemptionResult
+from cloud.store.command_pipeline import CommandPipeline
 from cloud.store.connection import connect_async, translating_async
-from cloud.store.convoy import Convoy
+from cloud.store.policy_context import ContextCache, PolicyContext
 from cloud.store.records import StoredPass
 from cloud.store.scripts import REDEEM
-from cloud.store.surroundings import Remembered, Surroundings
 from cloud.store.tokens import sha256_of
-from cloud.store.transaction import WRITE, Fate, written
+from cloud.store.transaction import WRITE, WriteOutcome, written
 
 
 class AsyncStore:
     """Events accepted and passes redeemed. Making it connects to nothing."""
 
-    def __init__(self, client: Redis, clerk: Clerk, retention: timedelta) -> None:
+    def __init__(self, client: Redis, batches: BatchBuilder, retention: timedelta) -> None:
         self._client = client
         self._retention = retention
-        self._convoy = Convoy(client)
-        self._clerk = clerk
-        self._remembered = Remembered()
+        self._pipeline = CommandPipeline(client)
+        self._batches = batches
+        self._cache = ContextCache()
 
     @classmethod
-    def open(cls, settings: Settings, clerk: Clerk) -> Self:
+    def open(cls, settings: Settings, batches: BatchBuilder) -> Self:
         """Return a store on the Redis that the settings name."""
         retention = timedelta(days=settings.retention_days)
-        return cls(connect_async(settings.redis_url.get_secret_value()), clerk, retention)
+        return cls(connect_async(settings.redis_url.get_secret_value()), batches, retention)
 
-    def remembered(self, key_id: str, gate: str | None = None) -> Surroundings | None:
+    def cached_context(self, key_id: str, gate: str | None = None) -> PolicyContext | None:
         """Return what this process read before of a key and a gate, if anything.
 
         It is good to decide on, since what is written on it is guarded, but not to refuse somebody
         on.
         """
-        return self._remembered.get(key_id, gate)
+        return self._cache.get(key_id, gate)
 
     @translating_async
-    async def surroundings(self, key_id: str, gate: str | None = None) -> Surroundings:
+    async def read_context(self, key_id: str, gate: str | None = None) -> PolicyContext:
         """Return what is known of a key and of a gate, which is the key's own unless given."""
-        self._remembered.forget(key_id, gate)
-        document = await self._convoy.run("HGET", keyspace.KEYS, key_id)
-        at = gate or surroundings.gate_of(document)
-        commands = surroundings.reading(key_id, at)
-        replies = await asyncio.gather(*(self._convoy.run(*command) for command in commands))
-        around = surroundings.read(commands, replies)
-        self._remembered.keep(key_id, gate, around)
-        return around
+        self._cache.discard(key_id, gate)
+        document = await self._pipeline.run("HGET", keyspace.KEYS, key_id)
+        at = gate or policy_context.gate_of(document)
+        commands = policy_context.reading(key_id, at)
+        replies = await asyncio.gather(*(self._pipeline.run(*command) for command in commands))
+        context = policy_context.read(commands, replies)
+        self._cache.put(key_id, gate, context)
+        return context
 
     @translating_async
-    async def add(self, acceptance: Acceptance) -> Receipt | Fate:
+    async def add(self, acceptance: Acceptance) -> Receipt | WriteOutcome:
         """Write an event with all that follows from it; see `Events.add`."""
-        batch = self._clerk.batch(acceptance)
+        batch = self._batches.for_event(acceptance)
         record = keyspace.event(acceptance.event.id)
         done = written(await self._script(_WRITE, [record], batch.arguments))
-        if done.fate is not Fate.TAKEN:
-            return done.fate
+        if done.outcome is not WriteOutcome.EXISTS:
+            return done.outcome
         kept_at = token_key(done.record)
-        return receipt(done.record, await self._convoy.run("GET", kept_at) if kept_at else None)
+        return receipt(done.record, await self._pipeline.run("GET", kept_at) if kept_at else None)
 
     @translating_async
-    async def redeem(self, attempt: Attempt) -> Settlement | None:
+    async def redeem(self, attempt: Attempt) -> RedemptionResult | None:
         """Settle one attempt to enter; see `Passes.redeem`."""
-        arguments = attempt.arguments(self._clerk, self._retention)
+        arguments = attempt.arguments(self._batches, self._retention)
         reply = await self._script(_REDEEM, attempt.keys(), arguments)
-        return Settlement.read(reply, attempt.gate)
+        return RedemptionResult.read(reply, attempt.gate)
 
     @translating_async
     async def of_token(self, token: str) -> StoredPass | None:
         """Return the pass that a token belongs to, or None."""
-        held = await self._convoy.run("GET", keyspace.token(sha256_of(token)))
+        held = await self._pipeline.run("GET", keyspace.token(sha256_of(token)))
         if held is None:
             return None
         pass_id = UUID(held.decode())
-        flat = await self._convoy.run("HGETALL", keyspace.pass_(pass_id))
+        flat = await self._pipeline.run("HGETALL", keyspace.pass_(pass_id))
         return StoredPass.read(pass_id, flat) if flat else None
 
     async def close(self) -> None:
@@ -98,10 +98,10 @@ class AsyncStore:
         self, script: "_Script", keys: Sequence[str], arguments: Sequence[Any]
     ) -> Any:
         try:
-            return await self._convoy.run("EVALSHA", script.sha1, len(keys), *keys, *arguments)
+            return await self._pipeline.run("EVALSHA", script.sha1, len(keys), *keys, *arguments)
         except NoScriptError:
             # A Redis that was started anew, or another one since a failover.
-            return await self._convoy.run("EVAL", script.text, len(keys), *keys, *arguments)
+            return await self._pipeline.run("EVAL", script.text, len(keys), *keys, *arguments)
 
 
 class _Script:

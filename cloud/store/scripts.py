@@ -42,13 +42,13 @@ REDEEM = (
 -- Whether the gate is closed is read here, so that nobody is admitted on an earlier look at it.
 -- KEYS: answer to this attempt, pass id by token, counters, gates, attempts, attempts at this gate
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
--- counter of redemptions, guards, who redeems, nonce, their name, their role, oldest attempt that
--- is kept (ms since 1970), commands that tell of an admission (JSON, empty for none).
--- Answers nil where the guards do not hold, and 0 where there is no such gate: then nothing is
--- settled, and nothing is kept.
-local prefix, at_gate, now, lifetime, counter, guards = unpack(ARGV)
+-- counter of redemptions, preconditions, who redeems, nonce, their name, their role, oldest attempt
+-- that is kept (ms since 1970), commands that tell of an admission (JSON, empty for none).
+-- Answers nil where the preconditions do not hold, and 0 where there is no such gate: then nothing
+-- is written.
+local prefix, at_gate, now, lifetime, counter, preconditions = unpack(ARGV)
 local who, nonce, name, role, oldest, told = unpack(ARGV, 7)
-if not unchanged(guards) then return false end
+if not unchanged(preconditions) then return false end
 local gate = redis.call('HGET', KEYS[4], at_gate)
 if not gate then return 0 end
 local answered = redis.call('GET', KEYS[1])
@@ -132,10 +132,10 @@ UNDO = (
 -- ARGV: when it was redeemed, as the caller read it (ms; empty where it was not), oldest redemption
 -- that may be undone (ms), whose attempts may be undone (empty for everybody's), counter of
 -- redemptions, nonce of the attempt (empty where it was not told), now (ms), prefix of the keys
--- that mark attempts as undone, how long they are kept (ms), guards, commands that tell of it
--- (JSON, empty for none)
-local at, oldest, whose, counter, nonce, now, prefix, lifetime, guards, told = unpack(ARGV)
-if not unchanged(guards) then return 'changed' end
+-- that mark attempts as undone, how long they are kept (ms), preconditions, commands that tell of
+-- it (JSON, empty for none)
+local at, oldest, whose, counter, nonce, now, prefix, lifetime, preconditions, told = unpack(ARGV)
+if not unchanged(preconditions) then return 'changed' end
 local pass = redis.call('HMGET', KEYS[1], 'status', 'redeemed_at', 'redeemed_by', 'redeemed_answer',
   'undone_at')
 if nonce == '' then

@@ -23,10 +23,10 @@ Command = tuple[str | int, ...]
 
 UNCHANGED = """
 -- Whether what some commands answer is what was read before.
--- guards: JSON, the digest that is expected and then the commands; empty where there are none.
-local function unchanged(guards)
-  if guards == '' then return true end
-  local read, commands = {}, cjson.decode(guards)
+-- preconditions: JSON, the digest that is expected and then the commands; empty for none.
+local function unchanged(preconditions)
+  if preconditions == '' then return true end
+  local read, commands = {}, cjson.decode(preconditions)
   for i = 2, #commands do
     local reply = redis.call(unpack(commands[i]))
     if type(reply) ~= 'table' then reply = {reply or ''} end
@@ -75,8 +75,8 @@ WRITE = (
     UNCHANGED
     + RUN
     + """
--- Write a record with all that follows from it, if it is not there and the guards hold.
--- KEYS: record; ARGV: guards, commands (JSON).
+-- Write a record with all that follows from it, if it is not there and the preconditions hold.
+-- KEYS: record; ARGV: preconditions, commands (JSON).
 if not unchanged(ARGV[1]) then return {0} end
 if redis.call('EXISTS', KEYS[1]) == 1 then return {1, redis.call('HGETALL', KEYS[1])} end
 run(ARGV[2])
@@ -95,7 +95,7 @@ def _parts(replies: Iterable[Any]) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Guards:
+class Preconditions:
     """What a decision rests on: commands, and a digest of what they answered.
 
     `packed` is the JSON that `unchanged` takes, made once for all decisions on one reading.
@@ -105,12 +105,12 @@ class Guards:
 
     @classmethod
     def on(cls, commands: Sequence[Command], replies: Iterable[Any]) -> Self:
-        """Return guards that hold while the commands answer what they answered."""
+        """Return preconditions that hold while the commands answer what they answered."""
         digest = hashlib.sha1(b":".join(_parts(replies)), usedforsecurity=False).hexdigest()
         return cls(orjson.dumps([digest, *commands]))
 
 
-UNGUARDED = Guards(b"")
+NO_PRECONDITIONS = Preconditions(b"")
 
 
 class Batch:
@@ -122,10 +122,10 @@ class Batch:
     what an event costs Redis.
     """
 
-    __slots__ = ("_commands", "_guards")
+    __slots__ = ("_commands", "_preconditions")
 
-    def __init__(self, guards: Guards = UNGUARDED) -> None:
-        self._guards = guards
+    def __init__(self, preconditions: Preconditions = NO_PRECONDITIONS) -> None:
+        self._preconditions = preconditions
         self._commands: list[Sequence[Any]] = []
 
     def add(self, *command: str | int) -> None:
@@ -172,7 +172,7 @@ class Batch:
     @property
     def arguments(self) -> list[bytes]:
         """The ARGV of WRITE."""
-        return [self._guards.packed, self.commands]
+        return [self._preconditions.packed, self.commands]
 
     @property
     def commands(self) -> bytes:
@@ -180,28 +180,28 @@ class Batch:
         return orjson.dumps(self._commands)
 
 
-class Fate(IntEnum):
+class WriteOutcome(IntEnum):
     """What became of a Batch."""
 
-    CHANGED = 0
-    """Nothing was written: what the guards compare is not as it was read."""
+    STALE = 0
+    """Nothing was written: what the preconditions compare is not as it was read."""
 
-    TAKEN = 1
+    EXISTS = 1
     """Nothing was written: the record is there already."""
 
     WRITTEN = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """The answer of WRITE; `record` is what is there where the fate is TAKEN."""
+class WriteResult:
+    """The answer of WRITE; `record` is what is there where the outcome is EXISTS."""
 
-    fate: Fate
+    outcome: WriteOutcome
     record: Fields
 
 
-def written(reply: Any) -> Written:
+def written(reply: Any) -> WriteResult:
     """Return what WRITE answered."""
-    fate = Fate(reply[0])
-    flat = reply[1] if fate is Fate.TAKEN else []
-    return Written(fate, dict(zip(flat[::2], flat[1::2], strict=True)))
+    outcome = WriteOutcome(reply[0])
+    flat = reply[1] if outcome is WriteOutcome.EXISTS else []
+    return WriteResult(outcome, dict(zip(flat[::2], flat[1::2], strict=True)))

@@ -26,9 +26,9 @@ from cloud.contract import (
     WebhookEvent,
 )
 from cloud.errors import GateClosed, GateUnknown
-from cloud.gatekeeping import Maker
+from cloud.gatekeeping import PassIssuer
 from cloud.posting import Desk
-from cloud.store import Fate, Store, now
+from cloud.store import Store, WriteOutcome, now
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, posted
 from tests.cloud.desks import Clock, Recorder, subscribe
@@ -131,11 +131,11 @@ def test_an_event_that_was_looked_at_before_the_gate_closed_is_not_written_after
 ) -> None:
     store.visitors.join(GATE, "1", now(), WAIT)
     event = make_event()
-    around = store.events.surroundings(GATE)
-    offered = gatekeeping.offer(event, around, "camera", LIFETIME, now(), gate=GATE)
+    context = store.events.policy_context(GATE)
+    offered = gatekeeping.offer(event, context, "camera", LIFETIME, now(), gate=GATE)
     assert offered.decision.access is Access.GRANTED
     close(store)
-    assert store.events.add(offered) is Fate.CHANGED
+    assert store.events.add(offered) is WriteOutcome.STALE
     assert told(store) == {}
     assert store.visitors.place("1", now()) == (GATE, 0)
 
@@ -249,14 +249,14 @@ def test_a_gate_that_was_open_when_the_maker_looked_is_looked_at_again(store: St
     assert gate is not None
     close(store)
     with pytest.raises(GateClosed, match=GATE):
-        gatekeeping.issue_by_hand(
-            store, gate, Maker("key:desk"), reason="x", lifetime=LIFETIME, now=now()
+        gatekeeping.issue_manual_pass(
+            store, gate, PassIssuer("key:desk"), reason="x", lifetime=LIFETIME, now=now()
         )
     assert store.audit.page()[0] == []
     gone = gate.model_copy(update={"id": "gone"})
     with pytest.raises(GateUnknown):
-        gatekeeping.issue_by_hand(
-            store, gone, Maker("key:desk"), reason="x", lifetime=LIFETIME, now=now()
+        gatekeeping.issue_manual_pass(
+            store, gone, PassIssuer("key:desk"), reason="x", lifetime=LIFETIME, now=now()
         )
 
 

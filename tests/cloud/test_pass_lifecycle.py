@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 from cloud import gatekeeping, redeeming
 from cloud.contract import Event, Gate, Outcome, PassStatus
 from cloud.errors import GateClosed
-from cloud.gatekeeping import Maker
-from cloud.store import Store, Undoing, now
+from cloud.gatekeeping import PassIssuer
+from cloud.store import Store, UndoOutcome, now
 from cloud.store.admission.passes import UNDO_WINDOW
 
 Make = Callable[..., Event]
@@ -77,23 +77,23 @@ class Model:
         self.admitted += 1
         return Outcome.ADMITTED
 
-    def undo(self, scanner: str | None, nonce: str | None, at: datetime) -> Undoing:
+    def undo(self, scanner: str | None, nonce: str | None, at: datetime) -> UndoOutcome:
         if nonce is None and self.undone:
-            return Undoing.NONCE_NEEDED
+            return UndoOutcome.NONCE_NEEDED
         if any(nonce == undone and scanner in {None, by} for by, undone, _ in self.undone if nonce):
-            return Undoing.REPEATED
+            return UndoOutcome.REPEATED
         if self.redeemed_at is None or self.redeemed_by is None:
-            return Undoing.NOT_REDEEMED
+            return UndoOutcome.NOT_REDEEMED
         if nonce not in {None, self.redeemed_by[1]}:
-            return Undoing.OTHER_NONCE
+            return UndoOutcome.OTHER_NONCE
         if scanner not in {None, self.redeemed_by[0]}:
-            return Undoing.OTHER_SCANNER
+            return UndoOutcome.OTHER_SCANNER
         if at - self.redeemed_at > UNDO_WINDOW:
-            return Undoing.TOO_LATE
+            return UndoOutcome.TOO_LATE
         del self.answers[self.redeemed_by]
         self.undone.append(self.redeemed_by)
         self.status, self.redeemed_at, self.redeemed_by = PassStatus.ISSUED, None, None
-        return Undoing.UNDONE
+        return UndoOutcome.UNDONE
 
     def shown(self, at: datetime) -> PassStatus:
         over = self.status is PassStatus.ISSUED and at >= self.expires_at
@@ -127,10 +127,10 @@ class Passes(RuleBasedStateMachine):
         gate, lifetime = self.gate(number), timedelta(seconds=lifetime_s)
         assume(not gate.closed)
         if by_hand:
-            issued = gatekeeping.issue_by_hand(
+            issued = gatekeeping.issue_manual_pass(
                 self.store,
                 gate,
-                Maker("key:desk"),
+                PassIssuer("key:desk"),
                 reason="the camera is dark",
                 lifetime=lifetime,
                 now=self.clock,
@@ -156,10 +156,10 @@ class Passes(RuleBasedStateMachine):
         gate = self.gate(list(self.closed.values()).index(True))
         if by_hand:
             with pytest.raises(GateClosed):
-                gatekeeping.issue_by_hand(
+                gatekeeping.issue_manual_pass(
                     self.store,
                     gate,
-                    Maker("key:desk"),
+                    PassIssuer("key:desk"),
                     reason="the camera is dark",
                     lifetime=timedelta(minutes=1),
                     now=self.clock,

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from cloud.settings import Settings
-from cloud.store import Store, Undoing
+from cloud.store import Store, UndoOutcome
 from tests.cloud.conftest import serving
 from tests.cloud.processes import ROOT, environment
 from tests.doubles.redis_server import RedisServer
@@ -187,8 +187,8 @@ def test_a_redemption_of_then_can_be_undone(
         assert held is not None
         assert held.redeemed_at is not None
         soon = held.redeemed_at + timedelta(seconds=1)
-        assert store.passes.undo(held, None, soon, "another-nonce") is Undoing.OTHER_NONCE
-        assert store.passes.undo(held, None, soon, nonce) is Undoing.UNDONE
+        assert store.passes.undo(held, None, soon, "another-nonce") is UndoOutcome.OTHER_NONCE
+        assert store.passes.undo(held, None, soon, nonce) is UndoOutcome.UNDONE
     finally:
         store.close()
 

@@ -8,44 +8,44 @@ from uuid import UUID
 import redis
 
 from cloud.contract import Access, EventRecord, Label
-from cloud.store import keyspace, surroundings
-from cloud.store.acceptance import Acceptance, Clerk, Receipt, receipt, token_key
+from cloud.store import keyspace, policy_context
+from cloud.store.acceptance import Acceptance, BatchBuilder, Receipt, receipt, token_key
 from cloud.store.connection import at_the_door
+from cloud.store.policy_context import PolicyContext
 from cloud.store.records import Fields, StoredPass, event_record
 from cloud.store.streams import Span, backwards
-from cloud.store.surroundings import Surroundings
-from cloud.store.transaction import WRITE, Fate, written
+from cloud.store.transaction import WRITE, WriteOutcome, written
 
 
 @at_the_door
 class Events:
     """Events by id, as a stream of all, and as a stream for each gate."""
 
-    def __init__(self, client: redis.Redis, clerk: Clerk) -> None:
+    def __init__(self, client: redis.Redis, batches: BatchBuilder) -> None:
         self._client = client
-        self._clerk = clerk
+        self._batches = batches
         self._write = client.register_script(WRITE)
 
-    def surroundings(self, gate: str) -> Surroundings:
+    def policy_context(self, gate: str) -> PolicyContext:
         """Return, in one round trip, what a decision on an event at this gate needs to know."""
-        commands = surroundings.reading("", gate)
+        commands = policy_context.reading("", gate)
         pipe = self._client.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)  # type: ignore[no-untyped-call]
-        return surroundings.read(commands, pipe.execute())
+        return policy_context.read(commands, pipe.execute())
 
-    def add(self, acceptance: Acceptance) -> Receipt | Fate:
+    def add(self, acceptance: Acceptance) -> Receipt | WriteOutcome:
         """Write event, pass, deliveries and jobs, all or nothing.
 
-        Returns WRITTEN, or CHANGED where the surroundings are not as the acceptance took them to
+        Returns WRITTEN, or STALE where the policy context is not as the acceptance took it to
         be, or the receipt of the event that has this id already.
         """
-        batch = self._clerk.batch(acceptance)
+        batch = self._batches.for_event(acceptance)
         done = written(
             self._write(keys=[keyspace.event(acceptance.event.id)], args=batch.arguments)
         )
-        if done.fate is not Fate.TAKEN:
-            return done.fate
+        if done.outcome is not WriteOutcome.EXISTS:
+            return done.outcome
         kept_at = token_key(done.record)
         token = cast(bytes | None, self._client.get(kept_at)) if kept_at else None
         return receipt(done.record, token)

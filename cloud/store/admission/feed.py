@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, cast
 from uuid import UUID
 
-from cloud import absence
+from cloud import availability
 from cloud.contract import EventRecord
 from cloud.errors import StoreError, TooManyListeners
 from cloud.store import keyspace
@@ -218,10 +218,10 @@ class Feed:
                 entries = await self._wait(cursor)
                 told = await self._heard(entries) if entries else []
             except StoreError as error:
-                absence.of_the_store.noticed("feed", error)
+                availability.of_the_store.lost("feed", error)
                 await asyncio.sleep(RETRY_S)
                 continue
-            absence.of_the_store.over("feed")
+            availability.of_the_store.restored("feed")
             if self._reader is not mine:
                 return
             if entries:

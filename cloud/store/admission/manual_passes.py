@@ -7,11 +7,11 @@ import redis
 
 from cloud.contract import Delivery, IssuedPass
 from cloud.store import keyspace
-from cloud.store.acceptance import Clerk
+from cloud.store.acceptance import BatchBuilder
 from cloud.store.connection import at_the_door
 from cloud.store.moments import to_ms
 from cloud.store.reports.audit import entry
-from cloud.store.transaction import WRITE, Batch, Fate, Guards, written
+from cloud.store.transaction import WRITE, Batch, Preconditions, WriteOutcome, written
 
 
 @at_the_door
@@ -19,9 +19,13 @@ class ManualPasses:
     """Writes passes that follow from no event; they are then like all others."""
 
     def __init__(
-        self, client: redis.Redis, clerk: Clerk, retention: timedelta, audit_retention: timedelta
+        self,
+        client: redis.Redis,
+        batches: BatchBuilder,
+        retention: timedelta,
+        audit_retention: timedelta,
     ) -> None:
-        self._clerk = clerk
+        self._batches = batches
         self._retention = retention
         self._audit_retention = audit_retention
         self._write = client.register_script(WRITE)
@@ -34,16 +38,16 @@ class ManualPasses:
         deliveries: Sequence[Delivery],
         now: datetime,
         *,
-        guards: Guards,
-    ) -> Fate:
+        preconditions: Preconditions,
+    ) -> WriteOutcome:
         """Write the pass, its entry in the audit trail and its deliveries, all or nothing.
 
         `why` is the entry, as `audit.fields_of` returns it; who made the pass and the
-        reason are kept with the pass too. Returns TAKEN where a pass of this id is there already,
-        and CHANGED where the guards do not hold.
+        reason are kept with the pass too. Returns EXISTS where a pass of this id is there already,
+        and STALE where the preconditions do not hold.
         """
-        batch = Batch(guards)
-        self._clerk.issue(batch, issued, gate, now)
+        batch = Batch(preconditions)
+        self._batches.add_pass(batch, issued, gate, now)
         record = keyspace.pass_(issued.id)
         batch.add("HSET", record, "made_by", why["actor"], "reason", why.get("reason", ""))
         batch.append(
@@ -53,6 +57,6 @@ class ManualPasses:
             {"id": str(issued.id)},
         )
         batch.add(*entry(why, now - self._audit_retention))
-        self._clerk.deliver(batch, deliveries, now)
+        self._batches.add_deliveries(batch, deliveries, now)
         reply = self._write(keys=[record], args=batch.arguments)
-        return written(reply).fate
+        return written(reply).outcome

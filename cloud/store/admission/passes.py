@@ -13,14 +13,14 @@ import redis
 from cloud.contract import Delivery, Outcome, PassStatus
 from cloud.errors import GateUnknown
 from cloud.store import keyspace
-from cloud.store.acceptance import Clerk
+from cloud.store.acceptance import BatchBuilder
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, StoredPass
 from cloud.store.reports import statistics
 from cloud.store.scripts import AMEND, REDEEM, UNDO
 from cloud.store.tokens import sha256_of
-from cloud.store.transaction import UNGUARDED, Batch, Guards
+from cloud.store.transaction import NO_PRECONDITIONS, Batch, Preconditions
 
 ANSWER_LIFETIME = timedelta(hours=1)
 """How long an attempt can be repeated for the same answer; scanners retry within seconds."""
@@ -30,12 +30,12 @@ UNDO_WINDOW = timedelta(minutes=1)
 """A turnstile that did not turn is noticed at once; later it is a second person."""
 
 
-class Undoing(StrEnum):
+class UndoOutcome(StrEnum):
     """What the wish to undo a redemption came to; only the first changes anything."""
 
     UNDONE = "undone"
-    CHANGED = "changed"
-    """The pass is not as it was read, or the guards do not hold: look again, then try again."""
+    STALE = "changed"
+    """The pass is not as it was read, or the preconditions do not hold. Read it again and retry."""
     REPEATED = "repeated"
     """This very redemption was undone before."""
     NOT_REDEEMED = "not_redeemed"
@@ -48,7 +48,7 @@ class Undoing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class RedemptionResult:
     """What one attempt to use a token came to."""
 
     outcome: Outcome
@@ -58,8 +58,8 @@ class Settlement:
     redeemed_gate: str | None
 
     @classmethod
-    def read(cls, reply: bytes | int | None, gate: str) -> "Settlement | None":
-        """Return what REDEEM answered at a gate; None where its guards did not hold.
+    def read(cls, reply: bytes | int | None, gate: str) -> "RedemptionResult | None":
+        """Return what REDEEM answered at a gate; None where its preconditions did not hold.
 
         Raises:
             GateUnknown: there is no such gate, so nobody is admitted there.
@@ -88,7 +88,7 @@ class Attempt:
         nonce: the scanner's own, for this attempt.
         key_id: whose attempt it is: a key's id, an account's, or a chat's.
         now: the present.
-        guards: what must still hold for the attempt to be settled.
+        preconditions: what must still hold for the attempt to be settled.
         name: what people call the one with that id.
         role: what they may do.
         deliveries: what is told if the attempt is admitted; written in the same step.
@@ -99,7 +99,7 @@ class Attempt:
     nonce: str
     key_id: str
     now: datetime
-    guards: Guards = UNGUARDED
+    preconditions: Preconditions = NO_PRECONDITIONS
     name: str = ""
     role: str = ""
     deliveries: Sequence[Delivery] = ()
@@ -116,7 +116,7 @@ class Attempt:
             keyspace.redemptions(self.gate),
         ]
 
-    def arguments(self, clerk: Clerk, retention: timedelta) -> list[Any]:
+    def arguments(self, batches: BatchBuilder, retention: timedelta) -> list[Any]:
         """Return the ARGV of REDEEM; attempts older than `retention` are dropped."""
         return [
             keyspace.PASS_PREFIX,
@@ -124,22 +124,22 @@ class Attempt:
             to_ms(self.now),
             int(ANSWER_LIFETIME.total_seconds() * 1000),
             statistics.counter(self.now, statistics.REDEEMED),
-            self.guards.packed,
+            self.preconditions.packed,
             self.key_id,
             self.nonce,
             self.name,
             self.role,
             max(to_ms(self.now - retention), 0),
-            _commands(clerk, self.deliveries, self.now),
+            _commands(batches, self.deliveries, self.now),
         ]
 
 
-def _commands(clerk: Clerk, deliveries: Sequence[Delivery], now: datetime) -> bytes:
+def _commands(batches: BatchBuilder, deliveries: Sequence[Delivery], now: datetime) -> bytes:
     """Return the commands that write deliveries, for a script that has RUN; nothing for none."""
     if not deliveries:
         return b""
     batch = Batch()
-    clerk.deliver(batch, deliveries, now)
+    batches.add_deliveries(batch, deliveries, now)
     return batch.commands
 
 
@@ -147,9 +147,9 @@ def _commands(clerk: Clerk, deliveries: Sequence[Delivery], now: datetime) -> by
 class Passes:
     """Passes, and the script that redeems them."""
 
-    def __init__(self, client: redis.Redis, clerk: Clerk, retention: timedelta) -> None:
+    def __init__(self, client: redis.Redis, batches: BatchBuilder, retention: timedelta) -> None:
         self._client = client
-        self._clerk = clerk
+        self._batches = batches
         self._retention = retention
         self._redeem = client.register_script(REDEEM)
         self._undo = client.register_script(UNDO)
@@ -170,19 +170,19 @@ class Passes:
         held = cast(bytes | None, self._client.get(keyspace.token(sha256_of(token))))
         return self.get(UUID(held.decode())) if held is not None else None
 
-    def redeem(self, attempt: Attempt) -> Settlement | None:
+    def redeem(self, attempt: Attempt) -> RedemptionResult | None:
         """Settle one attempt, atomically; the same attempt again gets the same answer.
 
-        Whether the gate is closed is read in the same step. Returns None where the guards did not
-        hold: look again, then try again.
+        Whether the gate is closed is read in the same step. Returns None where the preconditions
+        did not hold: look again, then try again.
 
         Raises:
             GateUnknown: there is no such gate, so nobody is admitted there.
         """
         reply = self._redeem(
-            keys=attempt.keys(), args=attempt.arguments(self._clerk, self._retention)
+            keys=attempt.keys(), args=attempt.arguments(self._batches, self._retention)
         )
-        return Settlement.read(reply, attempt.gate)
+        return RedemptionResult.read(reply, attempt.gate)
 
     def undo(
         self,
@@ -192,9 +192,9 @@ class Passes:
         nonce: str | None = None,
         window: timedelta = UNDO_WINDOW,
         *,
-        guards: Guards = UNGUARDED,
+        preconditions: Preconditions = NO_PRECONDITIONS,
         deliveries: Sequence[Delivery] = (),
-    ) -> Undoing:
+    ) -> UndoOutcome:
         """Make a redeemed pass good again, once for each attempt that redeemed it.
 
         Args:
@@ -204,7 +204,7 @@ class Passes:
             nonce: of the attempt that is to be undone. Without it the latest redemption is meant,
                 which is certain only while none of this pass was undone before.
             window: how long ago the redemption may be.
-            guards: what must still hold for it to be undone.
+            preconditions: what must still hold for it to be undone.
             deliveries: what is told if it is undone; written in the same step.
 
         Returns:
@@ -223,11 +223,11 @@ class Passes:
                 to_ms(now),
                 keyspace.UNDONE_PREFIX,
                 int(self._retention.total_seconds() * 1000),
-                guards.packed,
-                _commands(self._clerk, deliveries, now),
+                preconditions.packed,
+                _commands(self._batches, deliveries, now),
             ],
         )
-        return Undoing(reply.decode())
+        return UndoOutcome(reply.decode())
 
     def revoke(self, pass_id: UUID, now: datetime) -> bool:
         """Revoke the pass if it was not used; return whether that was done now."""

@@ -17,14 +17,14 @@ import redis
 from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import DeliveryNotFailed, DeliveryUnknown
 from cloud.store import keyspace, records
-from cloud.store.acceptance import Clerk
+from cloud.store.acceptance import BatchBuilder
 from cloud.store.connection import at_the_door
 from cloud.store.jobs.queue import JobWriter
 from cloud.store.moments import from_ms, now, to_ms
 from cloud.store.records import Fields
 from cloud.store.scripts import AMEND, BEGIN, KEEP_IN_HAND
 from cloud.store.streams import BATCH, SCANNED_AT_MOST, Span, backwards
-from cloud.store.transaction import RUN, WRITE, Batch, Fate, written
+from cloud.store.transaction import RUN, WRITE, Batch, WriteOutcome, written
 
 Entries = list[tuple[bytes, Fields]]
 
@@ -96,10 +96,10 @@ class Wanted:
 class Deliveries:
     """Deliveries by id, as a stream of all, and as a stream for each gate."""
 
-    def __init__(self, client: redis.Redis, jobs: JobWriter, clerk: Clerk) -> None:
+    def __init__(self, client: redis.Redis, jobs: JobWriter, batches: BatchBuilder) -> None:
         self._client = client
         self._jobs = jobs
-        self._clerk = clerk
+        self._batches = batches
         self._write = client.register_script(WRITE)
         self._acknowledge = client.register_script(ACKNOWLEDGE)
         self._amend = client.register_script(AMEND)
@@ -109,9 +109,9 @@ class Deliveries:
     def add(self, delivery: Delivery, now: datetime) -> bool:
         """Write a delivery with its job; return False if there is one of its id already."""
         batch = Batch()
-        self._clerk.deliver(batch, [delivery], now)
+        self._batches.add_deliveries(batch, [delivery], now)
         reply = self._write(keys=[keyspace.delivery(delivery.id)], args=batch.arguments)
-        return written(reply).fate is Fate.WRITTEN
+        return written(reply).outcome is WriteOutcome.WRITTEN
 
     def get(self, delivery_id: str) -> Delivery | None:
         """Return the delivery, or None."""

@@ -4,22 +4,22 @@ import redis
 
 from cloud.contract import Delivery
 from cloud.store import keyspace
-from cloud.store.acceptance import Clerk
+from cloud.store.acceptance import BatchBuilder
 from cloud.store.connection import at_the_door
-from cloud.store.transaction import WRITE, Batch, Fate, written
+from cloud.store.transaction import WRITE, Batch, WriteOutcome, written
 
 
 @at_the_door
 class Notices:
     """Writes deliveries whose id says what they are about."""
 
-    def __init__(self, client: redis.Redis, clerk: Clerk) -> None:
-        self._clerk = clerk
+    def __init__(self, client: redis.Redis, batches: BatchBuilder) -> None:
+        self._batches = batches
         self._write = client.register_script(WRITE)
 
     def add(self, notice: Delivery) -> bool:
         """Write a delivery with its job; return False if one of its id was written before."""
         batch = Batch()
-        self._clerk.deliver(batch, [notice], notice.created_at)
+        self._batches.add_deliveries(batch, [notice], notice.created_at)
         reply = self._write(keys=[keyspace.delivery(notice.id)], args=batch.arguments)
-        return written(reply).fate is Fate.WRITTEN
+        return written(reply).outcome is WriteOutcome.WRITTEN

@@ -8,10 +8,10 @@ import redis
 
 from cloud.contract import Delivery
 from cloud.store import keyspace
-from cloud.store.acceptance import Clerk
+from cloud.store.acceptance import BatchBuilder
 from cloud.store.connection import at_the_door
 from cloud.store.moments import from_ms, to_ms
-from cloud.store.transaction import RUN, WRITE, Batch, Fate, written
+from cloud.store.transaction import RUN, WRITE, Batch, WriteOutcome, written
 
 END = (
     RUN
@@ -30,9 +30,9 @@ return 1
 class Outages:
     """Outages that go on, by device: since when it was not heard of."""
 
-    def __init__(self, client: redis.Redis, clerk: Clerk) -> None:
+    def __init__(self, client: redis.Redis, batches: BatchBuilder) -> None:
         self._client = client
-        self._clerk = clerk
+        self._batches = batches
         self._write = client.register_script(WRITE)
         self._end = client.register_script(END)
 
@@ -53,13 +53,13 @@ class Outages:
         batch = Batch()
         batch.add("SET", keyspace.outage(device_id), to_ms(since))
         batch.add("SADD", keyspace.OUTAGES, device_id)
-        self._clerk.deliver(batch, deliveries, now)
+        self._batches.add_deliveries(batch, deliveries, now)
         reply = self._write(keys=[keyspace.outage(device_id)], args=batch.arguments)
-        return written(reply).fate is Fate.WRITTEN
+        return written(reply).outcome is WriteOutcome.WRITTEN
 
     def end(self, device_id: str, deliveries: Sequence[Delivery], now: datetime) -> bool:
         """Forget an outage and write what tells of its end; return False if it was ended before."""
         batch = Batch()
-        self._clerk.deliver(batch, deliveries, now)
+        self._batches.add_deliveries(batch, deliveries, now)
         keys = [keyspace.outage(device_id), keyspace.OUTAGES]
         return bool(self._end(keys=keys, args=[device_id, batch.commands]))

@@ -1,7 +1,7 @@
 """Visitors: chats that wait at a gate for the next pass there, and the code that brings them.
 
 They are a list, the first to come first. Who is first is read with the rest of an event's
-surroundings, and taken from the list by the write that accepts the event, if it still holds: one
+policy context, and taken from the list by the write that accepts the event, if it still holds: one
 pass has one visitor, and one visitor one pass.
 """
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, cast
 import redis
 import redis.asyncio
 
-from cloud import absence
+from cloud import availability
 from cloud.contract import Command, CommandKind, DeviceSettings, GateSettings
 from cloud.settings import Settings
 from cloud.store import keyspace
@@ -160,10 +160,10 @@ class Bell:
                 read = self._client.xread({keyspace.COMMAND_BELL: place}, block=BLOCK_MS)
                 found: list[tuple[bytes, list[tuple[bytes, Fields]]]] = cast(Any, await read) or []
             except redis.RedisError as error:
-                absence.of_the_store.noticed("commands", error)
+                availability.of_the_store.lost("commands", error)
                 await asyncio.sleep(RETRY_S)
                 continue
-            absence.of_the_store.over("commands")
+            availability.of_the_store.restored("commands")
             for entry_id, fields in (entry for _, entries in found for entry in entries):
                 place = entry_id
                 waits = self._waiting.get(fields[b"device"].decode())

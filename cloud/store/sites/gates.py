@@ -9,11 +9,11 @@ import redis
 
 from cloud.contract import Channel, Delivery, Gate, Subscriber
 from cloud.store import keyspace
-from cloud.store.acceptance import Clerk
+from cloud.store.acceptance import BatchBuilder
 from cloud.store.connection import at_the_door
 from cloud.store.moments import now
 from cloud.store.records import parsed
-from cloud.store.transaction import RUN_ALL, Batch, Guards
+from cloud.store.transaction import RUN_ALL, Batch, Preconditions
 from cloud.store.watched import standing, watched
 
 M = TypeVar("M", Gate, Subscriber)
@@ -51,9 +51,9 @@ def _closing(gate: Gate, closed: bool, reason: str, at: datetime | None) -> dict
 class Gates:
     """Gates by id; subscribers by gate, and gates by subscriber's address."""
 
-    def __init__(self, client: redis.Redis, clerk: Clerk) -> None:
+    def __init__(self, client: redis.Redis, batches: BatchBuilder) -> None:
         self._client = client
-        self._clerk = clerk
+        self._batches = batches
 
     def add(self, gate: Gate) -> bool:
         """Keep a new gate; return False if its id is taken, or was a deleted gate's."""
@@ -74,11 +74,13 @@ class Gates:
         document = cast(bytes | None, self._client.hget(keyspace.GATES, gate_id))
         return parsed(Gate, document) if document else None
 
-    def guarded(self, gate_id: str) -> tuple[Gate | None, Guards]:
-        """Return the gate, or None; and guards that hold while it stays as it is."""
+    def with_preconditions(self, gate_id: str) -> tuple[Gate | None, Preconditions]:
+        """Return the gate, or None; and preconditions that hold while it stays as it is."""
         command = ("HGET", keyspace.GATES, gate_id)
         document = cast(bytes | None, self._client.hget(keyspace.GATES, gate_id))
-        return (parsed(Gate, document) if document else None), Guards.on([command], [document])
+        return (parsed(Gate, document) if document else None), Preconditions.on(
+            [command], [document]
+        )
 
     def change(
         self,
@@ -104,7 +106,7 @@ class Gates:
             if not deliveries:
                 return None
             batch = Batch()
-            self._clerk.deliver(batch, deliveries, at or now())
+            self._batches.add_deliveries(batch, deliveries, at or now())
             return batch.commands
 
         return self._changed(

@@ -114,10 +114,10 @@ def staff(store: Store) -> None:
 def by_hand(store: Store, gate: str = GATE) -> Any:
     held = store.gates.get(gate)
     assert held is not None
-    return gatekeeping.issue_by_hand(
+    return gatekeeping.issue_manual_pass(
         store,
         held,
-        gatekeeping.Maker("key:a"),
+        gatekeeping.PassIssuer("key:a"),
         reason="a note",
         lifetime=timedelta(minutes=5),
         now=now(),

@@ -24,8 +24,8 @@ MINUTES = timedelta(minutes=5)
 def by_hand(store: Store, gate_id: str = GATE, lifetime: timedelta = MINUTES) -> UUID:
     gate = store.gates.get(gate_id)
     assert gate is not None
-    maker = gatekeeping.Maker("account:Ana")
-    issued = gatekeeping.issue_by_hand(
+    maker = gatekeeping.PassIssuer("account:Ana")
+    issued = gatekeeping.issue_manual_pass(
         store, gate, maker, reason="a courier", lifetime=lifetime, now=now()
     )
     assert issued is not None

@@ -19,7 +19,7 @@ from cloud.contract import (
     Redemption,
     Role,
 )
-from cloud.store import Store, Undoing, now
+from cloud.store import Store, UndoOutcome, now
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
 
@@ -273,7 +273,7 @@ def test_an_undo_is_repeated_in_peace_when_its_minute_is_over(
     held = store.passes.get(issued.id)
     assert held is not None
     late = now() + timedelta(days=1)
-    assert store.passes.undo(held, None, late, "nonce-0001") is Undoing.REPEATED
+    assert store.passes.undo(held, None, late, "nonce-0001") is UndoOutcome.REPEATED
 
 
 def test_many_undoings_of_one_redemption_at_once_are_one(

@@ -141,8 +141,8 @@ def test_a_pass_made_by_hand_and_redeemed_in_a_chat_is_told_too(store: Store) ->
     store.staff.pair(code, "604", "Ada", now())
     gate = store.gates.get(GATE)
     assert gate is not None
-    issued = gatekeeping.issue_by_hand(
-        store, gate, gatekeeping.Maker("key:a"), reason="a test", lifetime=MINUTES, now=now()
+    issued = gatekeeping.issue_manual_pass(
+        store, gate, gatekeeping.PassIssuer("key:a"), reason="a test", lifetime=MINUTES, now=now()
     )
     assert issued is not None
     bot = Conversation(store, MINUTES, MINUTES)

@@ -59,10 +59,10 @@ def test_refused_attempts_are_listed_newest_first_and_repeated_ones_once(
     scanner = login(Role.SCANNER, GATE)
     gate = store.gates.get(GATE)
     assert gate is not None
-    over = gatekeeping.issue_by_hand(
+    over = gatekeeping.issue_manual_pass(
         store,
         gate,
-        gatekeeping.Maker("key:desk"),
+        gatekeeping.PassIssuer("key:desk"),
         reason="a test",
         lifetime=-timedelta(seconds=1),
         now=now(),

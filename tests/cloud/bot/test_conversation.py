@@ -85,7 +85,7 @@ class GatesAsTheyWere(Gates):
     """Gates that answer what they were when the test began, as a look of some moments ago does."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store.client, store.clerk)
+        super().__init__(store.client, store.batches)
         self._before = {gate.id: gate for gate in store.gates.all()}
 
     def get(self, gate_id: str) -> Gate | None:
@@ -140,8 +140,8 @@ MINUTES = timedelta(minutes=5)
 def token_at(store: Store, gate: str = GATE, lifetime: timedelta = MINUTES) -> str:
     at = store.gates.get(gate)
     assert at is not None
-    maker = gatekeeping.Maker("key:desk")
-    issued = gatekeeping.issue_by_hand(
+    maker = gatekeeping.PassIssuer("key:desk")
+    issued = gatekeeping.issue_manual_pass(
         store, at, maker, reason="a test", lifetime=lifetime, now=now()
     )
     assert issued is not None

@@ -10,8 +10,8 @@ from cloud import gatekeeping
 from cloud.contract import Channel, Event, Outcome, Role, Subscriber
 from cloud.errors import GateUnknown, StoreUnavailable
 from cloud.settings import Settings
-from cloud.store import AsyncStore, Attempt, Fate, Receipt, Store, StoredKey, mint, now
-from cloud.store.convoy import Convoy
+from cloud.store import AsyncStore, Attempt, Receipt, Store, StoredKey, WriteOutcome, mint, now
+from cloud.store.command_pipeline import CommandPipeline
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer, free_port
 
@@ -31,61 +31,63 @@ def subscribe(store: Store, chat: str) -> None:
     )
 
 
-async def accept(held: AsyncStore, key: StoredKey, event: Event) -> Receipt | Fate:
-    around = held.remembered(key.id) or await held.surroundings(key.id)
-    offered = gatekeeping.offer(event, around, "camera", LIFETIME, now(), gate=GATE)
+async def accept(held: AsyncStore, key: StoredKey, event: Event) -> Receipt | WriteOutcome:
+    context = held.cached_context(key.id) or await held.read_context(key.id)
+    offered = gatekeeping.offer(event, context, "camera", LIFETIME, now(), gate=GATE)
     return await held.add(offered)
 
 
 async def test_what_changed_since_it_was_read_is_noticed_and_nothing_is_written(
     store: Store, settings: Settings, make_event: Make
 ) -> None:
-    held = AsyncStore.open(settings, store.clerk)
+    held = AsyncStore.open(settings, store.batches)
     key = key_at(store)
-    assert await accept(held, key, make_event()) is Fate.WRITTEN
+    assert await accept(held, key, make_event()) is WriteOutcome.WRITTEN
     for change in (lambda: subscribe(store, "42"), lambda: store.keys.revoke(key.id)):
         change()
         event = make_event()
-        assert await accept(held, key, event) is Fate.CHANGED
+        assert await accept(held, key, event) is WriteOutcome.STALE
         assert store.events.get(event.id, now()) is None
-        await held.surroundings(key.id)
-        assert await accept(held, key, event) is Fate.WRITTEN
+        await held.read_context(key.id)
+        assert await accept(held, key, event) is WriteOutcome.WRITTEN
     await held.close()
 
 
 async def test_many_at_once_are_answered_each_with_its_own(
     store: Store, settings: Settings, make_event: Make
 ) -> None:
-    held = AsyncStore.open(settings, store.clerk)
+    held = AsyncStore.open(settings, store.batches)
     key = key_at(store)
     events = [make_event() for _ in range(30)]
-    fates = await asyncio.gather(*(accept(held, key, event) for event in events * 2))
-    assert fates[:30].count(Fate.WRITTEN) + fates[30:].count(Fate.WRITTEN) == 30
-    for event, fate in zip(events * 2, fates, strict=True):
-        if isinstance(fate, Receipt):
-            assert fate.event == event
+    outcomes = await asyncio.gather(*(accept(held, key, event) for event in events * 2))
+    assert (
+        outcomes[:30].count(WriteOutcome.WRITTEN) + outcomes[30:].count(WriteOutcome.WRITTEN) == 30
+    )
+    for event, outcome in zip(events * 2, outcomes, strict=True):
+        if isinstance(outcome, Receipt):
+            assert outcome.event == event
     await held.close()
 
 
 async def test_scripts_are_sent_again_to_a_redis_that_lost_them(
     store: Store, settings: Settings, make_event: Make, redis_server: RedisServer
 ) -> None:
-    held = AsyncStore.open(settings, store.clerk)
+    held = AsyncStore.open(settings, store.batches)
     key = key_at(store)
     with redis_server.client() as client:
         client.script_flush()
-    assert await accept(held, key, make_event()) is Fate.WRITTEN
+    assert await accept(held, key, make_event()) is WriteOutcome.WRITTEN
     await held.close()
 
 
 async def test_an_error_of_one_command_is_that_commands_alone(
     store: Store, settings: Settings
 ) -> None:
-    held = AsyncStore.open(settings, store.clerk)
-    convoy: Convoy = held._convoy
+    held = AsyncStore.open(settings, store.batches)
+    pipeline: CommandPipeline = held._pipeline
     answers: list[object] = await asyncio.gather(
-        convoy.run("HGET", "mg:gates", GATE),
-        convoy.run("LPUSH", "mg:gates", "x"),
+        pipeline.run("HGET", "mg:gates", GATE),
+        pipeline.run("LPUSH", "mg:gates", "x"),
         return_exceptions=True,
     )
     good, bad = answers
@@ -97,28 +99,28 @@ async def test_an_error_of_one_command_is_that_commands_alone(
 async def test_nobody_waits_for_ever_where_a_command_cannot_be_sent(
     store: Store, settings: Settings
 ) -> None:
-    held = AsyncStore.open(settings, store.clerk)
-    convoy: Convoy = held._convoy
+    held = AsyncStore.open(settings, store.batches)
+    pipeline: CommandPipeline = held._pipeline
     async with asyncio.timeout(30):
         answers = await asyncio.gather(
-            convoy.run("PING"), convoy.run("ECHO", object()), return_exceptions=True
+            pipeline.run("PING"), pipeline.run("ECHO", object()), return_exceptions=True
         )
     assert all(isinstance(answer, Exception) for answer in answers)
-    assert await convoy.run("PING") == b"PONG"
+    assert await pipeline.run("PING") == b"PONG"
     await held.close()
 
 
 async def test_a_gate_that_closed_since_it_was_looked_at_admits_nobody(
     store: Store, settings: Settings, make_event: Make
 ) -> None:
-    held = AsyncStore.open(settings, store.clerk)
+    held = AsyncStore.open(settings, store.batches)
     key = key_at(store)
-    around = await held.surroundings(key.id)
-    offered = gatekeeping.offer(make_event(), around, "camera", LIFETIME, now(), gate=GATE)
+    context = await held.read_context(key.id)
+    offered = gatekeeping.offer(make_event(), context, "camera", LIFETIME, now(), gate=GATE)
     await held.add(offered)
     issued = offered.decision.issued_pass
     assert issued is not None
-    assert around.gate is not None
+    assert context.gate is not None
 
     async def redeemed(nonce: str) -> Outcome:
         """Redeem with no guard at all: the script alone knows of the gate."""
@@ -131,15 +133,15 @@ async def test_a_gate_that_closed_since_it_was_looked_at_admits_nobody(
     store.client.hdel("mg:gates", GATE)
     with pytest.raises(GateUnknown, match=GATE):
         await redeemed("nonce-0002")
-    store.gates.add(around.gate)
+    store.gates.add(context.gate)
     assert await redeemed("nonce-0002") is Outcome.ADMITTED
     await held.close()
 
 
 async def test_an_outage_has_its_name_here_too(store: Store) -> None:
     away = AsyncStore.open(
-        Settings.model_validate({"redis_url": f"redis://127.0.0.1:{free_port()}/0"}), store.clerk
+        Settings.model_validate({"redis_url": f"redis://127.0.0.1:{free_port()}/0"}), store.batches
     )
     with pytest.raises(StoreUnavailable):
-        await away.surroundings("a")
+        await away.read_context("a")
     await away.close()

@@ -55,7 +55,7 @@ from cloud.store import (
 from cloud.store.access.accounts import StoredSession
 from cloud.store.access.limits import SIGN_INS_OF_AN_ACCOUNT
 from cloud.store.connection import translating
-from cloud.store.transaction import UNGUARDED
+from cloud.store.transaction import NO_PRECONDITIONS
 from tests.doubles.redis_server import free_port
 
 NOW = now()
@@ -117,11 +117,11 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
             [],
             NOW,
         ),
-        {"guards": UNGUARDED},
+        {"preconditions": NO_PRECONDITIONS},
     ),
     "waiting_jobs": ((), {}),
     "oldest_wait_s": ((), {}),
-    "events.surroundings": (("main",), {}),
+    "events.policy_context": (("main",), {}),
     "events.add": ((Acceptance(EVENT, "camera", DECISION, []),), {}),
     "events.trace": ((EVENT.id,), {}),
     "events.get": ((EVENT.id, NOW), {}),
@@ -215,7 +215,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "chats.bot_name": ((), {}),
     "deliveries.page": ((), {"gate": None, "status": None, "before": None, "limit": 5}),
     "gates.add": ((Gate(id="main", name="Main", created_at=NOW),), {}),
-    "gates.guarded": (("main",), {}),
+    "gates.with_preconditions": (("main",), {}),
     "notices.add": ((DELIVERY,), {}),
     "gates.get": (("main",), {}),
     "gates.change": (("main", {"closed": True}), {}),
@@ -291,9 +291,9 @@ TOUCHES_NO_REDIS = {
     "close",
     "client",
     "queue_client",
-    "clerk.batch",
-    "clerk.deliver",
-    "clerk.issue",
+    "batches.for_event",
+    "batches.add_deliveries",
+    "batches.add_pass",
 }
 
 

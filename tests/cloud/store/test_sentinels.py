@@ -54,7 +54,7 @@ async def test_what_was_written_is_there_and_goes_on_after_the_master_ended(
 ) -> None:
     settings = Settings(redis_url=SecretStr(watched.url))
     store = Store.open(settings)
-    at_the_door = AsyncStore.open(settings, store.clerk)
+    at_the_door = AsyncStore.open(settings, store.batches)
     store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
     key = mint("scanner", Role.SCANNER, GATE).stored
     store.keys.add(key)
@@ -65,13 +65,13 @@ async def test_what_was_written_is_there_and_goes_on_after_the_master_ended(
         with process("worker", env=env, log=tmp_path / "worker.log"):
             before = _granted(store, make_event(), "1")
             telegram.wait_for_photos(1, timeout_s=PATIENCE_S)
-            around = await at_the_door.surroundings(key.id)
-            assert around.gate is not None
+            context = await at_the_door.read_context(key.id)
+            assert context.gate is not None
 
             watched.fail_over()
             _ready(store)
 
-            attempt = Attempt(before, GATE, "nonce-of-1", key.id, now(), around.guards)
+            attempt = Attempt(before, GATE, "nonce-of-1", key.id, now(), context.preconditions)
             settled = await at_the_door.redeem(attempt)
             assert settled is not None
             assert settled.outcome == "admitted"

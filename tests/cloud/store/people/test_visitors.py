@@ -13,7 +13,7 @@ def test_visitors_wait_in_the_order_in_which_they_came(store: Store) -> None:
     assert store.visitors.join(GATE, "1", now(), WAIT) == 0
     assert store.visitors.place("2", now()) == (GATE, 1)
     assert store.visitors.waiting(GATE, now()) == 2
-    first, second = store.events.surroundings(GATE).visitors
+    first, second = store.events.policy_context(GATE).visitors
     assert (first.chat, second.chat, second.language) == ("1", "2", Language.ES)
 
 

@@ -13,7 +13,7 @@ REMIND_S: Final = 60.0
 """Least seconds between two lines about what failed while the store was away."""
 
 
-class Absence:
+class Availability:
     """What a process knows of a store that is away.
 
     Many parts of a process use the store, and each tries again, some twice a second. The first that
@@ -30,7 +30,7 @@ class Absence:
         self._since = 0.0
         self._said_at: float | None = None
 
-    def noticed(self, part: str, error: Exception) -> None:
+    def lost(self, part: str, error: Exception) -> None:
         """A part could not use the store, and will try again.
 
         Args:
@@ -47,7 +47,7 @@ class Absence:
         else:
             log.debug("store_still_away", part=part, error=str(error))
 
-    def over(self, part: str) -> None:
+    def restored(self, part: str) -> None:
         """A part could use the store."""
         if part not in self._parts:
             return
@@ -70,5 +70,5 @@ class Absence:
         write("store_unavailable", error=str(error), **fields)
 
 
-of_the_store: Final = Absence()
+of_the_store: Final = Availability()
 """The one of this process."""

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from cloud.absence import REMIND_S, Absence
+from cloud.availability import REMIND_S, Availability
 from cloud.errors import StoreUnavailable
 
 AWAY = StoreUnavailable("connection refused")
@@ -17,16 +17,16 @@ class Clock:
 
 def test_many_parts_that_try_again_and_again_make_two_lines() -> None:
     clock = Clock()
-    absence = Absence(clock)
+    availability = Availability(clock)
     with capture_logs() as lines:
         for _ in range(100):
-            absence.noticed("feed", AWAY)
-            absence.noticed("commands", AWAY)
+            availability.lost("feed", AWAY)
+            availability.lost("commands", AWAY)
         clock.now = 7.04
-        absence.over("feed")
-        absence.over("outages")
-        absence.over("commands")
-        absence.over("commands")
+        availability.restored("feed")
+        availability.restored("outages")
+        availability.restored("commands")
+        availability.restored("commands")
     told = [line for line in lines if line["log_level"] != "debug"]
     assert told == [
         {
@@ -40,20 +40,20 @@ def test_many_parts_that_try_again_and_again_make_two_lines() -> None:
 
 
 def test_the_next_time_is_told_of_again() -> None:
-    absence = Absence(Clock())
+    availability = Availability(Clock())
     with capture_logs() as lines:
         for _ in range(2):
-            absence.noticed("feed", AWAY)
-            absence.over("feed")
+            availability.lost("feed", AWAY)
+            availability.restored("feed")
     assert [line["event"] for line in lines] == ["store_away", "store_back"] * 2
 
 
 def test_what_fails_meanwhile_is_mentioned_once_a_minute() -> None:
     clock = Clock()
-    absence = Absence(clock)
+    availability = Availability(clock)
     with capture_logs() as lines:
         for second in range(int(REMIND_S) * 2):
             clock.now = float(second)
-            absence.mention(AWAY)
+            availability.mention(AWAY)
     warned = [line for line in lines if line["log_level"] == "warning"]
     assert [line["event"] for line in warned] == ["store_unavailable"] * 2

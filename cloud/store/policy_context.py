@@ -9,21 +9,21 @@ from cloud.store import keyspace
 from cloud.store.access.keys import StoredKey
 from cloud.store.people.visitors import READ_AT_MOST, Visitor
 from cloud.store.records import parsed
-from cloud.store.transaction import Command, Guards
+from cloud.store.transaction import Command, Preconditions
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PolicyContext:
     """Who asks, where, and who is to be told.
 
-    `guards` lets a script find out whether any of it has changed since.
+    `preconditions` lets a script find out whether any of it has changed since.
     """
 
     key: StoredKey | None
     gate: Gate | None
     subscribers: list[Subscriber]
     visitors: list[Visitor]
-    guards: Guards
+    preconditions: Preconditions
 
 
 def gate_of(key: bytes | None) -> str:
@@ -41,43 +41,43 @@ def reading(key_id: str, gate: str) -> list[Command]:
     ]
 
 
-def read(commands: Sequence[Command], replies: Sequence[Any]) -> Surroundings:
+def read(commands: Sequence[Command], replies: Sequence[Any]) -> PolicyContext:
     """Return what the commands of `reading` answered."""
     key, gate, subscribers, visitors = replies
-    return Surroundings(
+    return PolicyContext(
         key=parsed(StoredKey, key) if key else None,
         gate=parsed(Gate, gate) if gate else None,
         subscribers=[parsed(Subscriber, document) for document in subscribers],
         visitors=[Visitor.read(member) for member in visitors],
-        guards=Guards.on(commands, replies),
+        preconditions=Preconditions.on(commands, replies),
     )
 
 
-class Remembered:
-    """The surroundings that a process has read, by key and gate.
+class ContextCache:
+    """The policy contexts that a process has read, by key and gate.
 
-    Nothing here is trusted: what is decided on it is written only if the guards hold, and nobody
-    is refused on it. Keys that were not found are never kept, so a guesser cannot fill it.
+    Nothing here is trusted: what is decided on it is written only if the preconditions hold, and
+    nobody is refused on it. Keys that were not found are never kept, so a guesser cannot fill it.
     """
 
     LIMIT = 4096
     """Then it begins anew: as many keys are used within seconds in no building."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, str | None], Surroundings] = {}
+        self._held: dict[tuple[str, str | None], PolicyContext] = {}
 
-    def get(self, key_id: str, gate: str | None) -> Surroundings | None:
+    def get(self, key_id: str, gate: str | None) -> PolicyContext | None:
         """Return what was read last, if anything."""
         return self._held.get((key_id, gate))
 
-    def keep(self, key_id: str, gate: str | None, around: Surroundings) -> None:
+    def put(self, key_id: str, gate: str | None, context: PolicyContext) -> None:
         """Remember what was read."""
-        if around.key is None:
+        if context.key is None:
             return
         if len(self._held) >= self.LIMIT:
             self._held.clear()
-        self._held[key_id, gate] = around
+        self._held[key_id, gate] = context
 
-    def forget(self, key_id: str, gate: str | None) -> None:
+    def discard(self, key_id: str, gate: str | None) -> None:
         """Read it anew the next time."""
         self._held.pop((key_id, gate), None)

@@ -1,4 +1,4 @@
-"""An enquiry: a question whose answer is waited for only so long."""
+"""One call at a time, whose result every caller waits for, each for a limited time."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Enquiry(Generic[T]):
+class SingleFlight(Generic[T]):
     """Asks on a thread of its own; whoever asks meanwhile waits for the same answer.
 
     Redis' client waits several seconds for each of its tries, and a page of metrics must be there
@@ -25,8 +25,8 @@ class Enquiry(Generic[T]):
         self._turn = threading.Lock()
         self._asked: Future[T] | None = None
 
-    def answer(self) -> T:
-        """Return the answer.
+    def result(self) -> T:
+        """Return the result of the call.
 
         Raises:
             TimeoutError: there is none yet; the question stays asked.
@@ -37,7 +37,7 @@ class Enquiry(Generic[T]):
                 asked = self._asked = Future()
                 # A daemon, so that a process ends though the answer is not there.
                 threading.Thread(
-                    target=self._run, args=(asked,), name="enquiry", daemon=True
+                    target=self._run, args=(asked,), name="single_flight", daemon=True
                 ).start()
         return asked.result(self._patience_s)
 

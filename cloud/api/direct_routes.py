@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Door:
+class DirectRoutes:
     """The innermost middleware: serves POST at some addresses, and hands all else on.
 
     Args:

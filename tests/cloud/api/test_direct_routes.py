@@ -5,7 +5,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from cloud.api import app, events, passes
-from cloud.api.app import AT_THE_DOOR
+from cloud.api.app import DIRECT_ROUTES
 from cloud.contract import Role
 from cloud.settings import Settings
 from tests.cloud.api.test_events import code_of
@@ -19,7 +19,7 @@ def test_each_is_a_route_of_fastapi_too_with_the_same_function() -> None:
         for route in router.routes
         if isinstance(route, APIRoute) and route.methods == {"POST"}
     }
-    assert AT_THE_DOOR.items() <= routes.items()
+    assert DIRECT_ROUTES.items() <= routes.items()
 
 
 def test_errors_are_answered_as_by_fastapi(
@@ -27,7 +27,7 @@ def test_errors_are_answered_as_by_fastapi(
 ) -> None:
     device = login(Role.DEVICE)
     at_the_door = device.post("/v1/events", content=b"{")
-    monkeypatch.setattr(app, "AT_THE_DOOR", {})
+    monkeypatch.setattr(app, "DIRECT_ROUTES", {})
     with serving(settings) as url:
         by_fastapi = httpx.post(f"{url}/v1/events", content=b"{", headers=device.headers)
     assert at_the_door.status_code == by_fastapi.status_code == 422

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.enquiry import Enquiry
+from cloud.single_flight import SingleFlight
 
 PATIENCE_S = 60.0
 
 
 def test_whoever_asks_gets_an_answer_of_now() -> None:
     answers = iter([1, 2])
-    enquiry = Enquiry(lambda: next(answers), PATIENCE_S)
-    assert [enquiry.answer(), enquiry.answer()] == [1, 2]
+    asking = SingleFlight(lambda: next(answers), PATIENCE_S)
+    assert [asking.result(), asking.result()] == [1, 2]
 
 
 def test_an_answer_that_does_not_come_is_waited_for_only_so_long_and_asked_for_once() -> None:
@@ -25,14 +25,14 @@ def test_an_answer_that_does_not_come_is_waited_for_only_so_long_and_asked_for_o
         assert come.wait(PATIENCE_S)
         return "here"
 
-    enquiry = Enquiry(ask, 0.01)
+    asking = SingleFlight(ask, 0.01)
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            enquiry.answer()
+            asking.result()
     assert len(asked) == 1
     come.set()
-    patient = Enquiry(ask, PATIENCE_S)
-    assert patient.answer() == "here"
+    patient = SingleFlight(ask, PATIENCE_S)
+    assert patient.result() == "here"
 
 
 def test_what_asking_raises_is_raised_to_the_caller_and_the_next_asks_anew() -> None:
@@ -44,7 +44,7 @@ def test_what_asking_raises_is_raised_to_the_caller_and_the_next_asks_anew() -> 
             raise answer
         return answer
 
-    enquiry = Enquiry(ask, PATIENCE_S)
+    asking = SingleFlight(ask, PATIENCE_S)
     with pytest.raises(ValueError, match="no"):
-        enquiry.answer()
-    assert enquiry.answer() == "yes"
+        asking.result()
+    assert asking.result() == "yes"

@@ -19,7 +19,7 @@ AT_ONCE = 2
 wait for us between two; with more of them each carries less, and costs as much."""
 
 
-class Convoy:
+class CommandPipeline:
     """Runs commands for the coroutines of one event loop."""
 
     def __init__(self, client: Redis) -> None:
