@@ -28,7 +28,7 @@ from cloud.notify.texts import (
 )
 from cloud.notify.times import zone_at
 from cloud.occurrence import Occurrence
-from cloud.store import PolicyContext, Visitor, came_by, first_of, subscriber_id
+from cloud.store import PolicyContext, Visitor, arrived_by, first_waiting, subscriber_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,8 @@ def _visitor(
         return None
     visitors = context.visitors
     if occurrence.delayed:
-        visitors = came_by(visitors, occurrence.at, wait)
-    return first_of(visitors, decision.decided_at)
+        visitors = arrived_by(visitors, occurrence.at, wait)
+    return first_waiting(visitors, decision.decided_at)
 
 
 def _stands_back(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> bool:

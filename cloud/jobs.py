@@ -41,7 +41,7 @@ from cloud.posting import (
     written_down,
     zone_of,
 )
-from cloud.store import DELIVER, JOB_TIMEOUT_S, InOtherHands
+from cloud.store import DELIVER, JOB_TIMEOUT_S, LeasedByAnother
 
 log = structlog.get_logger("cloud.jobs")
 
@@ -72,7 +72,7 @@ def deliver(delivery_id: str) -> Retry | None:
     delivery = desk.store.deliveries.begin(delivery_id, LEASE)
     if delivery is None:
         return None
-    if isinstance(delivery, InOtherHands):
+    if isinstance(delivery, LeasedByAnother):
         return _later(int(delivery.wait.total_seconds()) + 1)
     with (
         structlog.contextvars.bound_contextvars(
@@ -83,10 +83,10 @@ def deliver(delivery_id: str) -> Retry | None:
         return _deliver(desk, delivery)
 
 
-def keep_in_hand(job: Job) -> None:
+def renew_lease(job: Job) -> None:
     """Renew the lease on the delivery of a job that is being done."""
     if job.func_name == DELIVER:
-        _desks[0].store.deliveries.keep_in_hand(str(job.args[0]), LEASE)
+        _desks[0].store.deliveries.renew_lease(str(job.args[0]), LEASE)
 
 
 @meters.counted

@@ -70,7 +70,7 @@ class LateJobs:
 
     def _work(self) -> None:
         scheduler = PromptScheduler(
-            (self._store.queue, self._store.letters), self._store.queue_client
+            (self._store.queue, self._store.slow_queue), self._store.queue_client
         )
         while not self._stop.wait(0.5):
             try:

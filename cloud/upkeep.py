@@ -11,7 +11,7 @@ from cloud import availability
 from cloud.contract import KeyStatus
 from cloud.errors import StoreError
 from cloud.settings import Settings
-from cloud.store import COMMAND, Removed, Store, now
+from cloud.store import COMMAND, PurgeCounts, Store, now
 
 log = structlog.get_logger("cloud.upkeep")
 
@@ -27,7 +27,7 @@ UPKEEP: Final = "upkeep"
 
 def purge(
     store: Store, settings: Settings, days: int | None = None, actor: str = COMMAND
-) -> Removed:
+) -> PurgeCounts:
     """Remove what is older than `days`, else than CLOUD_RETENTION_DAYS, and write that down."""
     kept = settings.retention_days if days is None else days
     moment = now()
@@ -101,7 +101,7 @@ class Upkeep:
         """Queue a job for every delivery that has lost its own, if it is time to look."""
         try:
             if self._store.lost_jobs.claim(LOST_JOBS_INTERVAL):
-                found = self._store.lost_jobs.put_back(now())
+                found = self._store.lost_jobs.requeue(now())
                 if found:
                     log.warning("jobs_put_back", deliveries=found)
         except StoreError as error:

@@ -157,7 +157,7 @@ class DeliveryWorker(SimpleWorker):
         """Say that the job in hand, if there is one, is being done."""
         for execution in tuple(self.executions.values()):
             self.maintain_heartbeats(execution.job, execution)
-            jobs.keep_in_hand(execution.job)
+            jobs.renew_lease(execution.job)
 
 
 class LettersWorker(DeliveryWorker):
@@ -208,7 +208,7 @@ class Letters:
 
     def _work(self) -> None:
         while _store_answers(self._store, self._stop):
-            self._worker = _worker(LettersWorker, self._store, self._store.letters)
+            self._worker = _worker(LettersWorker, self._store, self._store.slow_queue)
             _do(self._worker, burst=self._burst)
             if self._burst:
                 return
@@ -333,7 +333,7 @@ def _worked(store: Store, stop: threading.Event, *, burst: bool) -> bool:
     if not _store_answers(store, stop):
         return True
     worker = _worker(DeliveryWorker, store, store.queue)
-    worker.cleans = (store.queue, store.letters)
+    worker.cleans = (store.queue, store.slow_queue)
     _do(worker, burst=burst)
     return worker.told_to_stop
 

@@ -49,7 +49,7 @@ from cloud.api.store_metrics import StoreMetrics, ask
 from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
 from cloud.settings import Settings
 from cloud.single_flight import SingleFlight
-from cloud.store import AsyncStore, Bell, Feed, Screen, Store
+from cloud.store import AsyncStore, Feed, LongPolls, PreviewStreams, Store
 
 VERSION = "1"
 
@@ -113,8 +113,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.store = Store.open(settings)
         app.state.async_store = AsyncStore.open(settings, app.state.store.batches)
         app.state.feed = Feed(settings.redis_url.get_secret_value(), settings.stream_listeners)
-        app.state.bell = Bell.open(settings)
-        app.state.screen = Screen.open(settings)
+        app.state.long_polls = LongPolls.open(settings)
+        app.state.preview_streams = PreviewStreams.open(settings)
         store_metrics = StoreMetrics(
             app.state.store.readings.take,
             offline_after=timedelta(seconds=settings.offline_after_s),
@@ -131,8 +131,8 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await app.state.feed.aclose()
-            await app.state.bell.close()
-            await app.state.screen.close()
+            await app.state.long_polls.close()
+            await app.state.preview_streams.close()
             await app.state.async_store.close()
             app.state.store.close()
 

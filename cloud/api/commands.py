@@ -23,7 +23,7 @@ from cloud.contract import (
 from cloud.contract.base import GateId
 from cloud.contract.commands import CommandCursor
 from cloud.errors import DeviceUnknown, GateUnknown, RoleForbidden
-from cloud.store import Bell, Store, StoredKey
+from cloud.store import LongPolls, Store, StoredKey
 from cloud.store import now as present
 
 log = structlog.get_logger("cloud.api")
@@ -35,9 +35,9 @@ _AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
 _ON_A_DEVICE = documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
 
 
-def bell_of(request: Request) -> Bell:
-    """Return the bell that the app's lifespan opened."""
-    held: Bell = request.app.state.bell
+def long_polls_of(request: Request) -> LongPolls:
+    """Return the long polls that the app's lifespan opened."""
+    held: LongPolls = request.app.state.long_polls
     return held
 
 
@@ -55,7 +55,7 @@ OwnDevice = Annotated[StoredKey, Depends(device_of)]
 async def list_commands(
     own: OwnDevice,
     store: StoreDep,
-    bell: Annotated[Bell, Depends(bell_of)],
+    long_polls: Annotated[LongPolls, Depends(long_polls_of)],
     after: Annotated[
         CommandCursor | None, Query(description="The last command that was done, and all before it")
     ] = None,
@@ -65,17 +65,21 @@ async def list_commands(
 ) -> CommandPage:
     """Read what is to be done, and wait for it. Each comes again until `after` acknowledges it."""
     device_id = str(own.device_id)
-    with bell.listening(device_id) as rung:
+    with long_polls.waiting(device_id) as woken:
         loop = asyncio.get_running_loop()
         if own.expires_at is not None:
             wait = min(wait, (own.expires_at - present()).total_seconds())
         until = loop.time() + wait
         items = await run_in_threadpool(store.commands.waiting, device_id, after)
-        # A ring may be for what was read just now, so one is not always something new.
-        while not items and (left := until - loop.time()) > 0 and bell.awaits(device_id, rung):
-            rung.clear()
+        # A wake-up may be for what was read just now: there is not always a new command.
+        while (
+            not items
+            and (left := until - loop.time()) > 0
+            and long_polls.is_current(device_id, woken)
+        ):
+            woken.clear()
             try:
-                await asyncio.wait_for(rung.wait(), left)
+                await asyncio.wait_for(woken.wait(), left)
             except TimeoutError:
                 break
             items = await run_in_threadpool(store.commands.waiting, device_id, None)

@@ -19,7 +19,7 @@ from cloud.api.callers import bearer
 from cloud.api.deps import Principal, authorise, settings_of, signed_in, store_of
 from cloud.errors import KeyMissing, RequestRefused
 from cloud.store import AsyncStore, PolicyContext, StoredKey
-from cloud.store.access.keys import proved, taken_apart
+from cloud.store.access.keys import split_key, verified
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R")
@@ -61,12 +61,12 @@ class Credentials:
         text = bearer(request.scope["headers"])
         if text is None:
             raise KeyMissing("send `Authorization: Bearer mg_…`")
-        self.key_id, self._secret = taken_apart(text)
+        self.key_id, self._secret = split_key(text)
         self._operation = operation
 
     def caller(self, context: PolicyContext) -> StoredKey:
         """Return the key, once it is known to be good for the operation."""
-        key = proved(context.key, self._secret)
+        key = verified(context.key, self._secret)
         authorise(key.role, self._operation)
         return key
 

@@ -12,7 +12,7 @@ from cloud.api.trail import TrailDep
 from cloud.contract import Channel, Delivery, DeliveryPage, DeliveryStatus, ProblemCode
 from cloud.contract.base import GateId, UtcTime
 from cloud.errors import DeliveryUnknown
-from cloud.store import Wanted
+from cloud.store import DeliveryFilter
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
@@ -38,7 +38,7 @@ def list_deliveries(
     limit: Limit = 50,
 ) -> DeliveryPage:
     """Read deliveries, newest first. A page may be short of `limit` and still have a `next`."""
-    wanted = Wanted(status, channel, subscriber, since, until)
+    wanted = DeliveryFilter(status, channel, subscriber, since, until)
     at = readable_gate(caller, gate)
     if event is not None:
         items, read_on = store.deliveries.page_of_event(

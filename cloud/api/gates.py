@@ -16,7 +16,7 @@ from cloud.contract import Delivery, EnrolmentCode, Gate, GateChange, NewGate, P
 from cloud.contract.base import GateId
 from cloud.contract.text import Reason
 from cloud.errors import GateExists, GateForbidden, GateUnknown
-from cloud.store import Author, Store, differences
+from cloud.store import DeletionRequest, Store, differences
 
 log = structlog.get_logger("cloud.api")
 
@@ -139,8 +139,8 @@ def delete_gate(
     """
     if caller.gate is not None:
         raise GateForbidden(f"this key is for gate {caller.gate} alone, and cannot delete it")
-    author = Author(actor_of(caller), reason, request_id())
-    store.deletion.gate(gate_id, author, now, force=force)
+    deletion = DeletionRequest(actor_of(caller), reason, request_id())
+    store.deletion.gate(gate_id, deletion, now, force=force)
     log.info("gate_deleted", gate=gate_id, force=force)
 
 

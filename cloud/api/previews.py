@@ -30,7 +30,7 @@ from cloud.errors import (
     StoreError,
 )
 from cloud.settings import Settings
-from cloud.store import Screen, Store
+from cloud.store import PreviewStreams, Store
 from cloud.store import now as present
 
 log = structlog.get_logger("cloud.api")
@@ -59,13 +59,13 @@ class MotionResponse(StreamingResponse):
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
 
-def screen_of(request: Request) -> Screen:
-    """Return the screen that the app's lifespan opened."""
-    held: Screen = request.app.state.screen
+def preview_streams_of(request: Request) -> PreviewStreams:
+    """Return the preview streams that the app's lifespan opened."""
+    held: PreviewStreams = request.app.state.preview_streams
     return held
 
 
-ScreenDep = Annotated[Screen, Depends(screen_of)]
+PreviewStreamsDep = Annotated[PreviewStreams, Depends(preview_streams_of)]
 
 
 @router.put(
@@ -95,9 +95,9 @@ async def put_preview(
     def pass_on() -> None:
         if not store.commands.settings(gate).settings.preview_allowed:
             raise PreviewForbidden("the gate's settings allow no preview")
-        if store.previews.early(str(own.device_id)):
+        if store.previews.is_early(str(own.device_id)):
             raise RateLimited("a device may send five pictures a second", 1)
-        if not store.previews.pass_on(gate, picture, now):
+        if not store.previews.publish(gate, picture, now):
             raise PreviewUnwanted("nobody watches this gate: stop sending")
 
     await run_in_threadpool(pass_on)
@@ -114,11 +114,15 @@ _TO_WATCH = documented(
 
 @router.get("/gates/{gate_id}/preview.jpg", response_class=JpegResponse, responses=_TO_WATCH)
 async def get_preview(
-    gate_id: GatePath, caller: Caller, store: StoreDep, settings: SettingsDep, screen: ScreenDep
+    gate_id: GatePath,
+    caller: Caller,
+    store: StoreDep,
+    settings: SettingsDep,
+    streams: PreviewStreamsDep,
 ) -> JpegResponse:
     """See what the gate's camera sees now. Asking counts as watching for ten seconds."""
     viewer = f"still:{caller.id}"
-    async with screen.of(at_gate(caller, gate_id)) as pictures:
+    async with streams.subscribe(at_gate(caller, gate_id)) as pictures:
         await run_in_threadpool(_watch, store, settings, gate_id, viewer)
         picture = await pictures.next(FIRST_PICTURE_S)
     if picture is None:
@@ -134,7 +138,7 @@ async def stream_preview(
     caller: Caller,
     store: StoreDep,
     settings: SettingsDep,
-    screen: ScreenDep,
+    streams: PreviewStreamsDep,
 ) -> MotionResponse:
     """Watch the gate's camera: JPEGs one after the other, for ten minutes at most."""
     viewer = f"motion:{secrets.token_hex(8)}"
@@ -153,7 +157,7 @@ async def stream_preview(
         loop = asyncio.get_running_loop()
         began = renewed = shown = loop.time()
         try:
-            async with screen.of(gate_id) as pictures:
+            async with streams.subscribe(gate_id) as pictures:
                 while (at := loop.time()) - began < LONGEST_S and at - shown < FIRST_PICTURE_S * 2:
                     if caller.expires_at is not None and present() >= caller.expires_at:
                         break

@@ -88,9 +88,9 @@ class Server(uvicorn.Server):
         feed = getattr(self._app.state, "feed", None)
         if feed is not None:
             feed.close()
-        bell = getattr(self._app.state, "bell", None)
-        if bell is not None:
-            bell.hush()
+        long_polls = getattr(self._app.state, "long_polls", None)
+        if long_polls is not None:
+            long_polls.end_all()
         await super().shutdown(sockets)
         if self._sweeping is not None:
             self._sweeping.cancel()

@@ -21,7 +21,7 @@ from cloud.contract import Credentials, NewPassword, ProblemCode, Session
 from cloud.errors import CredentialsInvalid, MalformedRequest, SessionInvalid, SessionUnknown
 from cloud.settings import Settings
 from cloud.store import OpenSession, Store, StoredAccount, csrf_token
-from cloud.store.access.accounts import folded
+from cloud.store.access.accounts import normalised_name
 from cloud.store.access.limits import SIGN_INS_OF_AN_ACCOUNT, SIGN_INS_OF_AN_ADDRESS
 
 log = structlog.get_logger("cloud.api")
@@ -167,7 +167,7 @@ def change_own_password(
 
 def _bucket(named: StoredAccount | None, name: str) -> str:
     """Names that lead to one account count together, however they are written."""
-    return named.id if named is not None else f"nobody:{folded(name)[:80]}"
+    return named.id if named is not None else f"nobody:{normalised_name(name)[:80]}"
 
 
 def _end_former(request: Request, store: Store, settings: Settings, now: datetime) -> None:

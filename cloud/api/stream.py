@@ -14,7 +14,7 @@ from cloud.api.events import Cursor
 from cloud.api.problems import documented
 from cloud.contract import ProblemCode
 from cloud.contract.base import GateId
-from cloud.store import MISSED_AT_MOST, Closing, Feed, Heard, Listener
+from cloud.store import MISSED_AT_MOST, CloseReason, Feed, FeedEvent, Listener
 from cloud.store import now as present
 
 log = structlog.get_logger("cloud.api")
@@ -111,7 +111,7 @@ async def stream_events(
         async with asyncio.timeout(lifetime_s):
             while True:
                 heard_next = await listener.next()
-                if isinstance(heard_next, Closing):
+                if isinstance(heard_next, CloseReason):
                     why = heard_next.value
                     break
                 # What was missed may wait in the queue too: it came while it was read.
@@ -124,7 +124,7 @@ async def stream_events(
     yield ServerSentEvent(event="closing", data=Farewell(reason=why))
 
 
-def _told(heard: Heard) -> ServerSentEvent:
+def _told(heard: FeedEvent) -> ServerSentEvent:
     return ServerSentEvent(event="event", id=heard.cursor, raw_data=heard.document)
 
 

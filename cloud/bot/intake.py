@@ -166,7 +166,7 @@ class Intake:
     async def _is_dealt_with(self, update: Update) -> bool:
         try:
             return await asyncio.to_thread(
-                self._store.updates.is_dealt_with, self._bot.id, update.update_id
+                self._store.updates.is_handled, self._bot.id, update.update_id
             )
         except StoreError as error:
             # Who asks is told that the store is away.
@@ -175,7 +175,9 @@ class Intake:
 
     async def _note(self, update: Update) -> None:
         try:
-            await asyncio.to_thread(self._store.updates.deal_with, self._bot.id, update.update_id)
+            await asyncio.to_thread(
+                self._store.updates.mark_handled, self._bot.id, update.update_id
+            )
         except StoreError as error:
             log.warning("update_not_noted", reason=str(error))
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from cloud.commands import console
 from cloud.commands.console import AsJson
 from cloud.contract import Gate, GateChange, NewGate
-from cloud.store import COMMAND, Author, differences, now
+from cloud.store import COMMAND, DeletionRequest, differences, now
 
 app = typer.Typer(no_args_is_help=True, help="Gates: entrances with a camera.")
 
@@ -94,5 +94,5 @@ def delete_gate(
     with console.store() as store:
         if store.gates.get(gate_id) is None:
             console.no_gate(gate_id)
-        store.deletion.gate(gate_id, Author(COMMAND, reason), now(), force=force)
+        store.deletion.gate(gate_id, DeletionRequest(COMMAND, reason), now(), force=force)
     console.output.print(f"deleted gate {gate_id}", highlight=False)

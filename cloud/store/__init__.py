@@ -23,13 +23,13 @@ from cloud.store.access.accounts import (
 from cloud.store.access.keys import Keys, MintedKey, StoredKey, amended, declared, expiry_of, mint
 from cloud.store.access.limits import Limits
 from cloud.store.admission.events import Events
-from cloud.store.admission.feed import MISSED_AT_MOST, Closing, Feed, Heard, Listener
+from cloud.store.admission.feed import MISSED_AT_MOST, CloseReason, Feed, FeedEvent, Listener
 from cloud.store.admission.manual_passes import ManualPasses
 from cloud.store.admission.pass_index import PassIndex
 from cloud.store.admission.passes import Attempt, Passes, RedemptionResult, UndoOutcome
 from cloud.store.admission.redemptions import Redemptions
 from cloud.store.asynchronous import AsyncStore
-from cloud.store.connection import at_the_door, connect
+from cloud.store.connection import connect, translates_redis_errors
 from cloud.store.jobs.lost_jobs import LostJobs
 from cloud.store.jobs.outbox import Outbox
 from cloud.store.jobs.queue import (
@@ -37,9 +37,9 @@ from cloud.store.jobs.queue import (
     DELIVER,
     DRAW_QR,
     JOB_TIMEOUT_S,
-    LETTERS_NAME,
     QUEUE_NAME,
     SHOW_ACKNOWLEDGEMENT,
+    SLOW_QUEUE_NAME,
     WHEN_FAILED,
     JobQueue,
     JobWriter,
@@ -47,12 +47,12 @@ from cloud.store.jobs.queue import (
     waited_s,
 )
 from cloud.store.maintenance.backup import Backup, dated, leftovers, newest, thin_out
-from cloud.store.maintenance.deletion import Author, Deletion
+from cloud.store.maintenance.deletion import Deletion, DeletionRequest
 from cloud.store.maintenance.erasure import Erasure
 from cloud.store.maintenance.migration import Migration
 from cloud.store.maintenance.readings import Reading, Readings, RedisState
-from cloud.store.maintenance.retention import Removed, Retention
-from cloud.store.messages.deliveries import Alert, Deliveries, InOtherHands, Wanted
+from cloud.store.maintenance.retention import PurgeCounts, Retention
+from cloud.store.messages.deliveries import Alert, Deliveries, DeliveryFilter, LeasedByAnother
 from cloud.store.messages.digests import Digests
 from cloud.store.messages.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.messages.notices import Notices
@@ -63,16 +63,18 @@ from cloud.store.moments import now
 from cloud.store.people.chats import Chats
 from cloud.store.people.staff import Staff
 from cloud.store.people.updates import Sender, Updates
-from cloud.store.people.visitors import Visitor, Visitors, came_by, first_of
+from cloud.store.people.visitors import Visitor, Visitors, arrived_by, first_waiting
 from cloud.store.policy_context import PolicyContext
 from cloud.store.records import StoredPass
 from cloud.store.reports.audit import COMMAND, Audit, differences, fields_of
 from cloud.store.reports.statistics import QUARTER, Statistics, Tally, kept_in_quarters, midnight
 from cloud.store.sites.absences import Absences
-from cloud.store.sites.commands import Bell, Commands
+from cloud.store.sites.commands import Commands
 from cloud.store.sites.devices import Devices
 from cloud.store.sites.gates import Gates, subscriber_id
-from cloud.store.sites.previews import Previews, Screen
+from cloud.store.sites.long_polls import LongPolls
+from cloud.store.sites.preview_streams import PreviewStreams
+from cloud.store.sites.previews import Previews
 from cloud.store.transaction import WriteOutcome
 
 __all__ = [
@@ -81,33 +83,34 @@ __all__ = [
     "DELIVER",
     "DRAW_QR",
     "JOB_TIMEOUT_S",
-    "LETTERS_NAME",
     "MISSED_AT_MOST",
     "QUARTER",
     "QUEUE_NAME",
     "SHOW_ACKNOWLEDGEMENT",
+    "SLOW_QUEUE_NAME",
     "WHEN_FAILED",
     "Acceptance",
     "Alert",
     "AsyncStore",
     "Attempt",
-    "Author",
-    "Bell",
-    "Closing",
+    "CloseReason",
+    "DeletionRequest",
+    "DeliveryFilter",
     "Feed",
-    "Heard",
-    "InOtherHands",
+    "FeedEvent",
     "JobQueue",
+    "LeasedByAnother",
     "Listener",
+    "LongPolls",
     "MintedKey",
     "OpenSession",
     "PolicyContext",
+    "PreviewStreams",
+    "PurgeCounts",
     "Reading",
     "Receipt",
     "RedemptionResult",
     "RedisState",
-    "Removed",
-    "Screen",
     "Sender",
     "Store",
     "StoredAccount",
@@ -116,17 +119,16 @@ __all__ = [
     "Tally",
     "UndoOutcome",
     "Visitor",
-    "Wanted",
     "WriteOutcome",
     "amended",
-    "came_by",
+    "arrived_by",
     "csrf_token",
     "dated",
     "declared",
     "differences",
     "expiry_of",
     "fields_of",
-    "first_of",
+    "first_waiting",
     "kept_in_quarters",
     "leftovers",
     "midnight",
@@ -139,7 +141,7 @@ __all__ = [
 ]
 
 
-@at_the_door
+@translates_redis_errors
 class Store:
     """All shelves over one connection pool. Making it connects to nothing."""
 
@@ -156,8 +158,8 @@ class Store:
     ) -> None:
         self._client = client
         self.queue = job_queue(queue_client or client)
-        self.letters = job_queue(queue_client or client, LETTERS_NAME)
-        jobs = JobWriter(self.queue, self.letters, elsewhere=queue_client is not None)
+        self.slow_queue = job_queue(queue_client or client, SLOW_QUEUE_NAME)
+        jobs = JobWriter(self.queue, self.slow_queue, elsewhere=queue_client is not None)
         self.outbox = Outbox(client, queue_client) if queue_client is not None else None
         self.batches = BatchBuilder(jobs, retention)
         self.events = Events(client, self.batches)
@@ -231,7 +233,7 @@ class Store:
     def waiting_jobs(self) -> int:
         """Return how many jobs wait for a worker, those on their way to the queue included."""
         on_their_way = len(self.outbox) if self.outbox is not None else 0
-        return self.queue.count + self.letters.count + on_their_way
+        return self.queue.count + self.slow_queue.count + on_their_way
 
     def oldest_wait_s(self) -> float:
         """Return how long the job that waits longest has waited, in seconds; 0 with none.
@@ -239,7 +241,7 @@ class Store:
         Those on their way to the queue are looked at too.
         """
         at = now()
-        waits = [waited_s(self.queue, at), waited_s(self.letters, at)]
+        waits = [waited_s(self.queue, at), waited_s(self.slow_queue, at)]
         if self.outbox is not None:
             waits.append(self.outbox.waited_s(at))
         return max(waits)

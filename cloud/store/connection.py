@@ -156,7 +156,7 @@ def _ours(error: redis.RedisError) -> StoreUnavailable | StoreFault:
     return StoreFault(f"the store refused: {error}")
 
 
-def at_the_door(shelf: C) -> C:
+def translates_redis_errors(shelf: C) -> C:
     """Class decorator: every public method of `shelf` raises errors of the store alone."""
     for name, member in list(vars(shelf).items()):
         if inspect.isfunction(member) and not name.startswith("_"):

@@ -112,7 +112,7 @@ redis.call('HSET', KEYS[1], 'held_until', now + tonumber(ARGV[1]))
 return redis.call('HGETALL', KEYS[1])
 """
 
-KEEP_IN_HAND = """
+RENEW_LEASE = """
 -- Renew the time for which a delivery is in hand, if it is. KEYS: delivery; ARGV: how long (ms).
 local held = redis.call('HMGET', KEYS[1], 'status', 'held_until')
 if held[1] ~= 'pending' or not held[2] or held[2] == '0' then return 0 end

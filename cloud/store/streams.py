@@ -1,4 +1,4 @@
-"""Reading a stream backwards, page by page."""
+"""Streams: reading them from the newest entry to the oldest, page by page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ cursor to go on from, rather than a request that reads all of a month."""
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Page:
     """Entries of one read, newest first, and where to read on (None at the stream's end)."""
 
     entries: list[tuple[str, Fields]]
@@ -42,7 +42,7 @@ class Span:
         )
 
 
-def backwards(
+def read_backwards(
     client: redis.Redis,
     stream: str,
     before: str | None,
@@ -50,7 +50,7 @@ def backwards(
     limit: int,
     *,
     span: Span = Span(),
-) -> Window:
+) -> Page:
     """Return up to `limit` entries older than the cursor `before` whose fields are as `wanted`.
 
     `before` comes from an earlier read of the same span, so it lies in it.
@@ -66,11 +66,11 @@ def backwards(
         )
         for entry_id, fields in entries:
             if len(matching) == limit:
-                return Window(matching, matching[-1][0])
+                return Page(matching, matching[-1][0])
             cursor = entry_id.decode()
             scanned += 1
             if all(fields.get(name) == value.encode() for name, value in wanted.items()):
                 matching.append((cursor, fields))
         if len(entries) < count:
-            return Window(matching, None)
-    return Window(matching, cursor)
+            return Page(matching, None)
+    return Page(matching, cursor)

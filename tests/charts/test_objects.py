@@ -9,8 +9,8 @@ import pytest
 import cloud.settings
 import dashboard.settings
 import edge.settings
-from cloud.store.access.keys import SECRET_BYTES, taken_apart
-from cloud.store.jobs.queue import JOB_TIMEOUT_S, LETTERS_NAME, QUEUE_NAME
+from cloud.store.access.keys import SECRET_BYTES, split_key
+from cloud.store.jobs.queue import JOB_TIMEOUT_S, QUEUE_NAME, SLOW_QUEUE_NAME
 from tests.charts.rendering import (
     CLOUD,
     Scenario,
@@ -123,7 +123,7 @@ def test_made_secrets_are_long_fit_together_and_are_kept() -> None:
     assert re.fullmatch("[A-Za-z0-9]{43}", password)
     assert url == f"redis://:{password}@mg-maskgate-redis:6379/0"
     key_secret = named(manifests, "Secret", "dashboard")
-    key_id, secret = taken_apart(base64.b64decode(key_secret["data"]["dashboard-api-key"]).decode())
+    key_id, secret = split_key(base64.b64decode(key_secret["data"]["dashboard-api-key"]).decode())
     assert re.fullmatch("[0-9a-f]{12}", key_id)
     assert len(secret) * 6 >= SECRET_BYTES * 8
     for made in (redis, key_secret):
@@ -178,7 +178,7 @@ def test_keda_looks_at_the_lists_that_workers_take_from() -> None:
     manifests = objects_of("maskgate", "keda")
     scaled = named(manifests, "ScaledObject", "worker")["spec"]
     lists = [trigger["metadata"]["listName"] for trigger in scaled["triggers"]]
-    assert lists == [f"rq:queue:{QUEUE_NAME}", f"rq:queue:{LETTERS_NAME}"]
+    assert lists == [f"rq:queue:{QUEUE_NAME}", f"rq:queue:{SLOW_QUEUE_NAME}"]
     for trigger in scaled["triggers"]:
         assert trigger["type"] == "redis"
         assert trigger["metadata"]["address"] == "mg-maskgate-redis.doors.svc:6379"

@@ -14,7 +14,7 @@ from cloud.contract import (
     WebhookType,
 )
 from cloud.outages import is_replaced, look
-from cloud.store import Author, Store, now, subscriber_id
+from cloud.store import DeletionRequest, Store, now, subscriber_id
 from tests.cloud.conftest import GATE
 
 AFTER = timedelta(seconds=60)
@@ -205,7 +205,7 @@ def test_a_device_of_a_deleted_gate_is_not_missed(store: Store) -> None:
     subscribe(store, Channel.TELEGRAM, "42")
     device, at = enrolled(store), now()
     beat(store, device, at)
-    store.deletion.gate(GATE, Author("operator"), at, force=True)
+    store.deletion.gate(GATE, DeletionRequest("operator"), at, force=True)
     look(store, AFTER, at + timedelta(hours=1))
     assert told(store) == []
 

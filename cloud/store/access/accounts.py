@@ -13,9 +13,9 @@ from cloud.contract import Account, Role
 from cloud.contract.base import UtcTime, Wire
 from cloud.errors import SessionInvalid
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
+from cloud.store.locking import check_and_set, require_gate
 from cloud.store.records import parsed
-from cloud.store.watched import standing, watched
 
 SECRET_BYTES: Final = 32
 
@@ -85,7 +85,7 @@ class OpenSession:
         return None
 
 
-@at_the_door
+@translates_redis_errors
 class Accounts:
     """Accounts by id, and their ids by name."""
 
@@ -98,11 +98,11 @@ class Accounts:
         Raises:
             GateUnknown: it is bound to a gate that is not there.
         """
-        name = folded(account.name)
+        name = normalised_name(account.name)
 
         def write(pipe: Any) -> bool:
             if account.gate is not None:
-                standing(pipe, account.gate)
+                require_gate(pipe, account.gate)
             if pipe.hexists(keyspace.ACCOUNT_NAMES, name):
                 return False
             pipe.multi()
@@ -110,7 +110,7 @@ class Accounts:
             pipe.hset(keyspace.ACCOUNT_NAMES, name, account.id)
             return True
 
-        return watched(self._client, write, keyspace.ACCOUNT_NAMES, keyspace.GATES)
+        return check_and_set(self._client, write, keyspace.ACCOUNT_NAMES, keyspace.GATES)
 
     def get(self, account_id: str) -> StoredAccount | None:
         """Return the account, or None."""
@@ -119,7 +119,7 @@ class Accounts:
 
     def named(self, name: str) -> StoredAccount | None:
         """Return the account of this name in upper or lower case, or None."""
-        held = cast(bytes | None, self._client.hget(keyspace.ACCOUNT_NAMES, folded(name)))
+        held = cast(bytes | None, self._client.hget(keyspace.ACCOUNT_NAMES, normalised_name(name)))
         return self.get(held.decode()) if held else None
 
     def all(self) -> list[StoredAccount]:
@@ -141,7 +141,7 @@ class Accounts:
             pipe.hset(keyspace.ACCOUNTS, account_id, changed.model_dump_json())
             return True
 
-        return watched(self._client, write, keyspace.ACCOUNTS)
+        return check_and_set(self._client, write, keyspace.ACCOUNTS)
 
     def remove(self, account_id: str) -> bool:
         """Forget an account; return False if there was none of that id."""
@@ -150,12 +150,12 @@ class Accounts:
             return False
         with self._client.pipeline() as pipe:
             pipe.hdel(keyspace.ACCOUNTS, account_id)
-            pipe.hdel(keyspace.ACCOUNT_NAMES, folded(account.name))
+            pipe.hdel(keyspace.ACCOUNT_NAMES, normalised_name(account.name))
             pipe.execute()
         return True
 
 
-@at_the_door
+@translates_redis_errors
 class Sessions:
     """Sessions by the hash of their secret: who reads the store can still not use one."""
 
@@ -232,7 +232,7 @@ def csrf_token(secret: str) -> str:
     return hashlib.sha256(f"csrf:{secret}".encode()).hexdigest()
 
 
-def folded(name: str) -> str:
+def normalised_name(name: str) -> str:
     """Return the form in which two names are one (Unicode section 3.13, NFKC caseless)."""
     composed = unicodedata.normalize("NFKC", name.strip())
     return unicodedata.normalize("NFKC", composed.casefold())

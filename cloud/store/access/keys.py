@@ -14,10 +14,10 @@ import redis
 from cloud.contract import IssuedKey, Key, KeyChange, KeyStatus, NewKey, Role
 from cloud.errors import KeyExpired, KeyInvalid, KeyOver, KeyRevoked, MalformedRequest
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
+from cloud.store.locking import check_and_set, require_gate
 from cloud.store.moments import now
 from cloud.store.records import parsed
-from cloud.store.watched import standing, watched
 
 SECRET_BYTES = 32
 PREFIX = "mg"
@@ -110,7 +110,7 @@ def declared(
             "this is not a key: give mg_, 12 hexadecimal digits, _ and at least 43 random letters, "
             "digits, - or _"
         )
-    key_id, secret = taken_apart(text)
+    key_id, secret = split_key(text)
     return StoredKey(
         id=key_id,
         name=name,
@@ -151,7 +151,7 @@ def amended(key: StoredKey, change: KeyChange, moment: datetime) -> StoredKey:
     return _with(key, **fields)
 
 
-def taken_apart(text: str) -> tuple[str, str]:
+def split_key(text: str) -> tuple[str, str]:
     """Return a key's id and its secret; raise KeyInvalid where `text` is not made like a key."""
     prefix, _, rest = text.partition("_")
     key_id, _, secret = rest.partition("_")
@@ -160,7 +160,7 @@ def taken_apart(text: str) -> tuple[str, str]:
     return key_id, secret
 
 
-def proved(stored: StoredKey | None, secret: str) -> StoredKey:
+def verified(stored: StoredKey | None, secret: str) -> StoredKey:
     """Return the key that is kept, once `secret` proves it.
 
     Raises KeyInvalid, KeyRevoked or KeyExpired. The time is compared at each call, so a key that a
@@ -182,7 +182,7 @@ def proved(stored: StoredKey | None, secret: str) -> StoredKey:
     return stored
 
 
-@at_the_door
+@translates_redis_errors
 class Keys:
     """Keys by id."""
 
@@ -194,11 +194,11 @@ class Keys:
 
         def write(pipe: Any) -> None:
             if key.gate is not None:
-                standing(pipe, key.gate)
+                require_gate(pipe, key.gate)
             pipe.multi()
             pipe.hset(keyspace.KEYS, key.id, key.document)
 
-        watched(self._client, write, keyspace.GATES)
+        check_and_set(self._client, write, keyspace.GATES)
 
     def keep(self, key: StoredKey) -> StoredKey:
         """Keep a key unless it is there; return the one that is kept.
@@ -210,26 +210,26 @@ class Keys:
         def write(pipe: Any) -> StoredKey:
             held = kept_key(pipe, key.id)
             if held is None and key.gate is not None:
-                standing(pipe, key.gate)
+                require_gate(pipe, key.gate)
             pipe.multi()
             if held is None:
                 pipe.hset(keyspace.KEYS, key.id, key.document)
             return held or key
 
-        held = watched(self._client, write, keyspace.KEYS, keyspace.GATES)
+        held = check_and_set(self._client, write, keyspace.KEYS, keyspace.GATES)
         if not hmac.compare_digest(held.secret_sha256, key.secret_sha256):
             raise KeyInvalid(f"another key has the id {key.id}; make a new one")
         return held
 
     def authenticate(self, text: str) -> StoredKey:
         """Return whose key `text` is; raise KeyInvalid, KeyRevoked or KeyExpired."""
-        key_id, secret = taken_apart(text)
-        stored = proved(self.get(key_id), secret)
+        key_id, secret = split_key(text)
+        stored = verified(self.get(key_id), secret)
         if stored.replaces is not None:
             # The device has its new key, and shows it: the old one is done.
             self.revoke(stored.replaces)
             first_used = self.change(key_id, lambda key: _with(key, replaces=None))
-            stored = proved(first_used, secret)
+            stored = verified(first_used, secret)
         return stored
 
     def all(self) -> list[StoredKey]:
@@ -258,7 +258,7 @@ class Keys:
             pipe.hset(keyspace.KEYS, key_id, new.document)
             return new
 
-        return watched(self._client, write, keyspace.KEYS)
+        return check_and_set(self._client, write, keyspace.KEYS)
 
     def roll(self, key: StoredKey, overlap: timedelta) -> tuple[MintedKey, datetime]:
         """Make a device's next key; return it, and until when `key` is good at most.
@@ -273,7 +273,7 @@ class Keys:
             pipe.hset(keyspace.KEYS, mapping={each.id: each.document for each in keys})
             return made, until
 
-        return watched(self._client, write, keyspace.KEYS)
+        return check_and_set(self._client, write, keyspace.KEYS)
 
     def revoke(self, key_id: str) -> bool:
         """Take a key back; return False if there is none of that id."""

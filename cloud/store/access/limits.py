@@ -8,7 +8,7 @@ import redis
 
 from cloud.errors import RateLimited
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 
 SIGN_INS_OF_AN_ACCOUNT: Final = "10 per 15 minutes"
 """Tries at one name, right or wrong ones: a thousand a day, against passwords of 10^8 guesses."""
@@ -23,7 +23,7 @@ TESTS_OF_A_SUBSCRIBER: Final = "5 per minute"
 """Test messages to one subscriber, whoever asks for them."""
 
 
-@at_the_door
+@translates_redis_errors
 class Limits:
     """How often somebody has tried something lately."""
 

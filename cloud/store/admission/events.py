@@ -10,14 +10,14 @@ import redis
 from cloud.contract import Access, EventRecord, Label
 from cloud.store import keyspace, policy_context
 from cloud.store.acceptance import Acceptance, BatchBuilder, Receipt, receipt, token_key
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.policy_context import PolicyContext
 from cloud.store.records import Fields, StoredPass, event_record
-from cloud.store.streams import Span, backwards
+from cloud.store.streams import Span, read_backwards
 from cloud.store.transaction import WRITE, WriteOutcome, written
 
 
-@at_the_door
+@translates_redis_errors
 class Events:
     """Events by id, as a stream of all, and as a stream for each gate."""
 
@@ -78,7 +78,7 @@ class Events:
         `since` and `until` bound when the events were accepted: from then, up to before then.
         """
         wanted = {b"access": access, b"label": label, b"device": device}
-        window = backwards(
+        window = read_backwards(
             self._client,
             keyspace.events(gate),
             before,

@@ -32,7 +32,7 @@ RETRY_S: Final = 1.0
 Entry = tuple[bytes, Fields]
 
 
-class Closing(StrEnum):
+class CloseReason(StrEnum):
     """Why a listener is told no more. Each may come back with the place that it had reached."""
 
     TOO_SLOW = "too_slow"
@@ -40,7 +40,7 @@ class Closing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class FeedEvent:
     """One event of the feed."""
 
     cursor: str
@@ -54,25 +54,25 @@ class Listener:
 
     def __init__(self, gate: str | None) -> None:
         self.gate = gate
-        self._queue: asyncio.Queue[Heard | Closing] = asyncio.Queue(WAITING_AT_MOST)
-        self.closed: Closing | None = None
+        self._queue: asyncio.Queue[FeedEvent | CloseReason] = asyncio.Queue(WAITING_AT_MOST)
+        self.closed: CloseReason | None = None
 
-    async def next(self) -> Heard | Closing:
+    async def next(self) -> FeedEvent | CloseReason:
         """Return what comes next, or why nothing will."""
         return await self._queue.get()
 
-    def tell(self, heard: Heard) -> bool:
+    def tell(self, heard: FeedEvent) -> bool:
         """Take one event; return False, and close, if too many wait already."""
         if self.gate is not None and heard.gate != self.gate:
             return True
         try:
             self._queue.put_nowait(heard)
         except asyncio.QueueFull:
-            self.close(Closing.TOO_SLOW)
+            self.close(CloseReason.TOO_SLOW)
             return False
         return True
 
-    def close(self, why: Closing) -> None:
+    def close(self, why: CloseReason) -> None:
         """Tell no more; what waits is let go, since it can be asked for again."""
         self.closed = why
         while not self._queue.empty():
@@ -120,7 +120,7 @@ class Feed:
             self._listeners.discard(listener)
             raise
         if self._closed:
-            listener.close(Closing.SHUTTING_DOWN)
+            listener.close(CloseReason.SHUTTING_DOWN)
         return listener
 
     def leave(self, listener: Listener) -> None:
@@ -129,7 +129,7 @@ class Feed:
         if not self._listeners:
             self._stop_reading()
 
-    async def missed(self, gate: str | None, after: str) -> AsyncIterator[Heard]:
+    async def missed(self, gate: str | None, after: str) -> AsyncIterator[FeedEvent]:
         """Yield what was accepted after the cursor `after`, the oldest first.
 
         Ends at the stream's end, or past `MISSED_AT_MOST` events.
@@ -148,7 +148,7 @@ class Feed:
         """Close every listener: the process is about to leave."""
         self._closed = True
         for listener in self._listeners:
-            listener.close(Closing.SHUTTING_DOWN)
+            listener.close(CloseReason.SHUTTING_DOWN)
         self._listeners.clear()
         self._stop_reading()
 
@@ -185,7 +185,7 @@ class Feed:
         return cast(list[Entry], answer[0][1]) if answer else []
 
     @translating_async
-    async def _heard(self, entries: Iterable[Entry]) -> list[Heard]:
+    async def _heard(self, entries: Iterable[Entry]) -> list[FeedEvent]:
         places = [(cursor.decode(), entry) for cursor, entry in entries]
         pipe = self._client.pipeline(transaction=False)
         for _, entry in places:
@@ -206,7 +206,7 @@ class Feed:
                 continue
             stored = StoredPass.read(UUID(pass_id), held) if held else None
             record: EventRecord = event_record(fields, stored, moment)
-            heard.append(Heard(cursor, entry[b"gate"].decode(), record.model_dump_json()))
+            heard.append(FeedEvent(cursor, entry[b"gate"].decode(), record.model_dump_json()))
         return heard
 
     async def _read(self, cursor: str) -> None:

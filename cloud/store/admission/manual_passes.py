@@ -8,13 +8,13 @@ import redis
 from cloud.contract import Delivery, IssuedPass
 from cloud.store import keyspace
 from cloud.store.acceptance import BatchBuilder
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import to_ms
 from cloud.store.reports.audit import entry
 from cloud.store.transaction import WRITE, Batch, Preconditions, WriteOutcome, written
 
 
-@at_the_door
+@translates_redis_errors
 class ManualPasses:
     """Writes passes that follow from no event; they are then like all others."""
 

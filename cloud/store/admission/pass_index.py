@@ -15,9 +15,9 @@ import redis
 
 from cloud.contract import Access, PassRecord, PassSource, PassStatus
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.records import Fields, StoredPass
-from cloud.store.streams import BATCH, SCANNED_AT_MOST, Span, backwards
+from cloud.store.streams import BATCH, SCANNED_AT_MOST, Span, read_backwards
 
 _BY_HAND: Final = 10**15
 """Added to the sequence number of a pass made by hand: entries of two streams may have the same id,
@@ -59,7 +59,7 @@ class _Entry:
     """Of the event, or of the pass that was made by hand."""
 
 
-@at_the_door
+@translates_redis_errors
 class PassIndex:
     """All passes, the newest first.
 
@@ -128,7 +128,7 @@ class PassIndex:
         known_to: list[_Place] = []
         for source in sources:
             of_events = source is PassSource.EVENT
-            window = backwards(
+            window = read_backwards(
                 self._client,
                 keyspace.events(gate) if of_events else keyspace.passes_by_hand(gate),
                 None if before is None else _Place.read(before).in_stream(source),

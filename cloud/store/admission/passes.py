@@ -14,7 +14,7 @@ from cloud.contract import Delivery, Outcome, PassStatus
 from cloud.errors import GateUnknown
 from cloud.store import keyspace
 from cloud.store.acceptance import BatchBuilder
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, StoredPass
 from cloud.store.reports import statistics
@@ -143,7 +143,7 @@ def _commands(batches: BatchBuilder, deliveries: Sequence[Delivery], now: dateti
     return batch.commands
 
 
-@at_the_door
+@translates_redis_errors
 class Passes:
     """Passes, and the script that redeems them."""
 

@@ -9,13 +9,13 @@ import redis
 
 from cloud.contract import Outcome, RedemptionAttempt
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms
 from cloud.store.records import Fields
-from cloud.store.streams import Span, backwards
+from cloud.store.streams import Span, read_backwards
 
 
-@at_the_door
+@translates_redis_errors
 class Redemptions:
     """Attempts as a stream of all, and as a stream for each gate, trimmed by age.
 
@@ -54,7 +54,7 @@ class Redemptions:
             b"key": scanner,
             b"pass": pass_id,
         }
-        window = backwards(
+        window = read_backwards(
             self._client,
             keyspace.redemptions(gate),
             before,

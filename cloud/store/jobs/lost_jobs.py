@@ -14,7 +14,7 @@ from rq.job import Job
 
 from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.jobs.queue import JobWriter
 from cloud.store.records import Fields, parsed
 from cloud.store.streams import Span
@@ -28,7 +28,7 @@ LOOKED_BACK: Final = timedelta(days=2)
 BATCH: Final = 500
 
 
-@at_the_door
+@translates_redis_errors
 class LostJobs:
     """Finds deliveries without a job and queues one anew."""
 
@@ -41,7 +41,7 @@ class LostJobs:
         """Return True to one caller in each interval, of all processes: it is to look."""
         return bool(self._client.set(keyspace.LOST_JOBS, "1", nx=True, ex=interval))
 
-    def put_back(self, now: datetime) -> int:
+    def requeue(self, now: datetime) -> int:
         """Queue a job for each pending delivery that has none; return for how many.
 
         A job too many does nothing: it finds its delivery settled, or in other hands.

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import redis
 
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import to_ms
 
 AT_A_TIME: Final = 100
@@ -32,7 +32,7 @@ return 1
 """
 
 
-@at_the_door
+@translates_redis_errors
 class Outbox:
     """Jobs that were written on the data's Redis, for the queue's."""
 

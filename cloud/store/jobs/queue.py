@@ -21,11 +21,12 @@ from cloud.store import keyspace
 from cloud.store.transaction import Batch, Command
 
 QUEUE_NAME = "deliveries"
-LETTERS_NAME = "letters"
-"""What goes to servers of other people's, mail and webhooks, has a queue of its own: one of those
-that hangs, 15 s at a time, keeps no pass waiting."""
+SLOW_QUEUE_NAME = "letters"
+"""The queue of mail and webhooks, which go to servers of other people. A server that hangs holds a
+job for 15 s, so those jobs have a queue of their own and delay no pass. The name in Redis is that
+of the first release."""
 
-LETTERS: Final = frozenset({Channel.EMAIL, Channel.WEBHOOK})
+SLOW_CHANNELS: Final = frozenset({Channel.EMAIL, Channel.WEBHOOK})
 
 # Functions are named, not imported: jobs stand above the store.
 DELIVER = "cloud.jobs.deliver"
@@ -46,7 +47,7 @@ CLEANING_LOCK_S = 15
 """RQ's own lock on cleaning up is for 15 minutes. Where its holder was killed, or Redis was away
 when it was to be given back, nobody would take up what dead workers left behind."""
 
-ON_THE_WAY_S = 10
+INTERMEDIATE_TIMEOUT_S = 10
 """A worker that took a job from the queue and has not begun it so long after is dead: this takes
 it milliseconds. RQ gives it a minute."""
 
@@ -64,7 +65,7 @@ _OF_ONE_JOB: Final = ("data", "created_at", "enqueued_at")
 _JOB_PREFIX: Final = Job.key_for("")
 
 
-class JobsOnTheirWay(IntermediateQueue):
+class RequeuingIntermediateQueue(IntermediateQueue):
     """Jobs that a worker has taken from the queue, and not begun yet.
 
     One that stays there is put back as it was: it was not tried, so it has not failed either.
@@ -73,12 +74,12 @@ class JobsOnTheirWay(IntermediateQueue):
     def set_first_seen(self, job_id: str) -> bool:
         """Note that a job is here; return False where that was noted before."""
         key = self.get_first_seen_key(job_id)
-        return bool(self.connection.set(key, time.time(), nx=True, ex=10 * ON_THE_WAY_S))
+        return bool(self.connection.set(key, time.time(), nx=True, ex=10 * INTERMEDIATE_TIMEOUT_S))
 
     def should_be_cleaned_up(self, job_id: str) -> bool:
         """Return whether a job has been here for so long that who took it is dead."""
         seen = self.get_first_seen(job_id)
-        return seen is not None and time.time() - seen.timestamp() > ON_THE_WAY_S
+        return seen is not None and time.time() - seen.timestamp() > INTERMEDIATE_TIMEOUT_S
 
     def cleanup(self, worker: object, queue: Queue) -> None:  # noqa: ARG002 (RQ's signature)
         """Put back what dead workers took."""
@@ -91,7 +92,7 @@ class JobsOnTheirWay(IntermediateQueue):
                 self.connection.eval(PUT_BACK, len(keys), *keys, job_id)
 
 
-class WholeJob(Job):
+class TransactionalJob(Job):
     """A job that is put off by one transaction, where RQ writes its status beside it first.
 
     With that status and without the rest, RQ takes what a dead worker left behind for settled, and
@@ -109,12 +110,12 @@ class WholeJob(Job):
 class JobQueue(Queue):
     """RQ's queue, of which nothing is left lying for longer than some seconds."""
 
-    job_class = WholeJob
+    job_class = TransactionalJob
 
     @property
-    def intermediate_queue(self) -> JobsOnTheirWay:
+    def intermediate_queue(self) -> RequeuingIntermediateQueue:
         """Jobs that are on their way to a worker."""
-        return JobsOnTheirWay(self.key, connection=self.connection)
+        return RequeuingIntermediateQueue(self.key, connection=self.connection)
 
     def acquire_maintenance_lock(self) -> bool:
         """Return whether this worker is the one to clean up now."""
@@ -164,13 +165,13 @@ class JobWriter:
     With the queues `elsewhere`, on another Redis, they are entries of the outbox.
     """
 
-    def __init__(self, queue: Queue, letters: Queue, *, elsewhere: bool = False) -> None:
+    def __init__(self, queue: Queue, slow_queue: Queue, *, elsewhere: bool = False) -> None:
         self._elsewhere = elsewhere
-        self._queue_keys: dict[bool, str] = {False: queue.key, True: letters.key}
+        self._queue_keys: dict[bool, str] = {False: queue.key, True: slow_queue.key}
         self._queues_key: str = queue.redis_queues_keys
         self._forms = {
-            (function, is_letter): _form(to, function)
-            for is_letter, to in ((False, queue), (True, letters))
+            (function, is_slow): _form(to, function)
+            for is_slow, to in ((False, queue), (True, slow_queue))
             for function in (DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT)
         }
 
@@ -187,7 +188,7 @@ class JobWriter:
     ) -> list[Command]:
         """Return the commands that queue one job for each delivery, and one for a QR code."""
         calls = [
-            (DELIVER, delivery_id, self.job_of(delivery_id), channel in LETTERS)
+            (DELIVER, delivery_id, self.job_of(delivery_id), channel in SLOW_CHANNELS)
             for delivery_id, channel in deliveries
         ]
         if drawn_pass is not None:
@@ -202,19 +203,19 @@ class JobWriter:
     def _commands(
         self, calls: Sequence[tuple[str, str, str, bool]], now: datetime
     ) -> list[Command]:
-        """Return the commands for calls: function, argument, name of the job, whether a letter."""
+        """Return the commands for calls: (function, argument, id of the job, to the slow queue)."""
         if not calls:
             return []
         # As rq.utils.utcformat writes it.
         moment = f"{now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
         commands: list[Command] = []
-        for function, argument, job_id, is_letter in calls:
+        for function, argument, job_id, is_slow in calls:
             call = orjson.dumps((function, None, (argument,), {})).decode()
             times = ("created_at", moment, "enqueued_at", moment)
-            form = self._forms[function, is_letter]
+            form = self._forms[function, is_slow]
             commands.append(("HSET", f"{_JOB_PREFIX}{job_id}", "data", call, *times, *form))
-        for is_letter, queue_key in self._queue_keys.items():
-            ids = [job_id for *_, job_id, letter in calls if letter is is_letter]
+        for is_slow, queue_key in self._queue_keys.items():
+            ids = [job_id for *_, job_id, slow in calls if slow is is_slow]
             if ids:
                 commands.append(("SADD", self._queues_key, queue_key))
                 commands.append(("RPUSH", queue_key, *ids))

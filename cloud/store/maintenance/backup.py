@@ -28,7 +28,7 @@ import redis
 
 from cloud.errors import BackupUnusable, StoreFault, StoreNotEmpty
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import to_ms
 
 FORMAT: Final = "maskgate-backup"
@@ -88,7 +88,7 @@ def thin_out(folder: Path, keep: int) -> list[Path]:
     return held[keep:]
 
 
-@at_the_door
+@translates_redis_errors
 class Backup:
     """Writes the store into a file, and reads it back."""
 

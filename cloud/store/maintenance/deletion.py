@@ -19,17 +19,17 @@ from cloud.contract import Gate, KeyStatus, PassStatus, StaffMember, Subscriber
 from cloud.contract.base import UtcTime
 from cloud.errors import GateInUse, GateUnknown
 from cloud.store import keyspace
-from cloud.store.access.accounts import StoredAccount, folded
+from cloud.store.access.accounts import StoredAccount, normalised_name
 from cloud.store.access.keys import StoredKey
 from cloud.store.admission.passes import Passes
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
+from cloud.store.locking import check_and_set
 from cloud.store.moments import to_ms
 from cloud.store.people.visitors import Visitor
 from cloud.store.records import parsed
 from cloud.store.reports.audit import entry, fields_of
 from cloud.store.sites.devices import StoredDevice
 from cloud.store.sites.gates import forget
-from cloud.store.watched import watched
 
 BATCH: Final = 500
 
@@ -43,8 +43,8 @@ class DeletedGate(Gate):
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """Who deletes, as the audit trail has it.
+class DeletionRequest:
+    """Who deletes a gate, and why, as the audit trail keeps it.
 
     Args:
         actor: as `fields_of` takes it.
@@ -58,7 +58,7 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
-class Belongings:
+class GateContents:
     """What is at a gate and would go with it."""
 
     devices: list[StoredDevice] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Belongings:
         )
 
 
-@at_the_door
+@translates_redis_errors
 class Deletion:
     """Deletes gates."""
 
@@ -96,7 +96,9 @@ class Deletion:
         self._passes = passes
         self._audit_retention = audit_retention
 
-    def gate(self, gate_id: str, author: Author, now: datetime, *, force: bool = False) -> Gate:
+    def gate(
+        self, gate_id: str, request: DeletionRequest, now: datetime, *, force: bool = False
+    ) -> Gate:
         """Delete a gate, and return it as it was.
 
         Raises:
@@ -110,7 +112,7 @@ class Deletion:
             if document is None:
                 raise GateUnknown(f"there is no gate {gate_id}")
             gate = parsed(Gate, document)
-            found = _belongings(pipe, gate_id, good, now)
+            found = _contents(pipe, gate_id, good, now)
             told = found.told()
             if told and not force:
                 raise GateInUse(
@@ -126,19 +128,19 @@ class Deletion:
             _take_away(pipe, gate_id, found, keys, now)
             for act, subject, detail in _acts(gate, found, told):
                 words = fields_of(
-                    actor=author.actor,
+                    actor=request.actor,
                     act=act,
                     subject=subject,
                     now=now,
                     gate=gate_id,
-                    reason=author.reason,
-                    request_id=author.request_id,
+                    reason=request.reason,
+                    request_id=request.request_id,
                     detail=detail,
                 )
                 pipe.execute_command(*entry(words, now - self._audit_retention))
             return gate
 
-        gate = watched(
+        gate = check_and_set(
             self._client,
             write,
             *(keyspace.GATES, keyspace.GATE_CODES),
@@ -199,11 +201,11 @@ def _of(pipe: Any, name: str, kind: type[M], gate_id: str) -> list[M]:
     return [each for each in held if each.gate == gate_id]
 
 
-def _belongings(pipe: Any, gate_id: str, passes: list[UUID], now: datetime) -> Belongings:
+def _contents(pipe: Any, gate_id: str, passes: list[UUID], now: datetime) -> GateContents:
     devices = _of(pipe, keyspace.DEVICES, StoredDevice, gate_id)
     keys = _of(pipe, keyspace.KEYS, StoredKey, gate_id)
     waiting = (Visitor.read(each) for each in pipe.lrange(keyspace.visitors(gate_id), 0, -1))
-    return Belongings(
+    return GateContents(
         devices=[device for device in devices if not device.revoked],
         keys=[
             key for key in keys if key.device_id is None and key.status_at(now) is KeyStatus.ACTIVE
@@ -219,7 +221,7 @@ def _belongings(pipe: Any, gate_id: str, passes: list[UUID], now: datetime) -> B
 
 
 def _take_away(
-    pipe: Any, gate_id: str, found: Belongings, keys: list[StoredKey], now: datetime
+    pipe: Any, gate_id: str, found: GateContents, keys: list[StoredKey], now: datetime
 ) -> None:
     for key in keys:
         if key.status_at(now) is KeyStatus.ACTIVE:
@@ -232,7 +234,7 @@ def _take_away(
     for account in found.accounts:
         # Its sessions end with it: each is good only while its account is there.
         pipe.hdel(keyspace.ACCOUNTS, account.id)
-        pipe.hdel(keyspace.ACCOUNT_NAMES, folded(account.name))
+        pipe.hdel(keyspace.ACCOUNT_NAMES, normalised_name(account.name))
     for subscriber in found.subscribers:
         forget(pipe, gate_id, subscriber)
     for member in found.staff:
@@ -243,7 +245,7 @@ def _take_away(
     pipe.delete(keyspace.subscribers(gate_id), keyspace.staff(gate_id), keyspace.visitors(gate_id))
 
 
-def _acts(gate: Gate, found: Belongings, told: str) -> Iterator[tuple[str, str, str]]:
+def _acts(gate: Gate, found: GateContents, told: str) -> Iterator[tuple[str, str, str]]:
     """Yield act, subject and detail of what a deletion does, for the audit trail."""
     yield "gate.deleted", f"gate:{gate.id}", f'name: "{gate.name}"' + (f"; {told}" if told else "")
     for device in found.devices:

@@ -11,14 +11,14 @@ import redis
 
 from cloud.contract import Device, Key
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.records import parsed
 from cloud.store.tokens import sha256_of
 
 M = TypeVar("M", Device, Key)
 
 
-@at_the_door
+@translates_redis_errors
 class Erasure:
     """Removes gates. Entries of the audit trail stay."""
 

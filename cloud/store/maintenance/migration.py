@@ -12,7 +12,7 @@ import redis
 
 from cloud.contract import Channel, Delivery, DeliveryStatus, StaffMember, Subscriber
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import to_ms
 from cloud.store.people.visitors import Visitor
 from cloud.store.records import parsed
@@ -32,7 +32,7 @@ DELIVERIES_BACK = timedelta(days=2)
 BATCH = 500
 
 
-@at_the_door
+@translates_redis_errors
 class Migration:
     """Moves chats, and remembers which chat moved where."""
 

@@ -9,7 +9,7 @@ import redis
 
 from cloud.contract import Device
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms
 from cloud.store.sites.devices import devices_from
 
@@ -49,7 +49,7 @@ class Reading:
     redis: Mapping[str, RedisState]
 
 
-@at_the_door
+@translates_redis_errors
 class Readings:
     """Takes readings."""
 

@@ -15,7 +15,7 @@ import redis
 
 from cloud.contract import Delivery
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import to_ms
 from cloud.store.records import parsed
 from cloud.store.reports.statistics import Statistics, kept_in_quarters
@@ -26,7 +26,7 @@ Dead = Callable[[bytes | None], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class PurgeCounts:
     """How many of each a purge removed."""
 
     events: int
@@ -37,7 +37,7 @@ class Removed:
     """Quarters of an hour whose statistics were added up to days."""
 
 
-@at_the_door
+@translates_redis_errors
 class Retention:
     """Removes what is too old; done twice it removes nothing more."""
 
@@ -45,7 +45,7 @@ class Retention:
         self._client = client
         self._statistics = statistics
 
-    def purge(self, now: datetime, retention: timedelta, zone: ZoneInfo) -> Removed:
+    def purge(self, now: datetime, retention: timedelta, zone: ZoneInfo) -> PurgeCounts:
         """Remove what was made before `now - retention`; statistics become days of `zone`."""
         before = now - retention
         oldest = to_ms(before)
@@ -56,7 +56,7 @@ class Retention:
         def made_before(document: bytes | None) -> bool:
             return document is not None and parsed(Delivery, document).created_at < before
 
-        removed = Removed(
+        removed = PurgeCounts(
             events=self._remove(keyspace.EVENT_PREFIX, "accepted_at", older),
             passes=self._remove(keyspace.PASS_PREFIX, "issued_at", older),
             deliveries=self._remove(keyspace.DELIVERY_PREFIX, "delivery", made_before),

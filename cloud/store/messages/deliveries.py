@@ -18,12 +18,12 @@ from cloud.contract import Channel, Delivery, DeliveryStatus
 from cloud.errors import DeliveryNotFailed, DeliveryUnknown
 from cloud.store import keyspace, records
 from cloud.store.acceptance import BatchBuilder
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.jobs.queue import JobWriter
 from cloud.store.moments import from_ms, now, to_ms
 from cloud.store.records import Fields
-from cloud.store.scripts import AMEND, BEGIN, KEEP_IN_HAND
-from cloud.store.streams import BATCH, SCANNED_AT_MOST, Span, backwards
+from cloud.store.scripts import AMEND, BEGIN, RENEW_LEASE
+from cloud.store.streams import BATCH, SCANNED_AT_MOST, Span, read_backwards
 from cloud.store.transaction import RUN, WRITE, Batch, WriteOutcome, written
 
 Entries = list[tuple[bytes, Fields]]
@@ -32,7 +32,7 @@ _AGAIN = frozenset({DeliveryStatus.FAILED.value, DeliveryStatus.UNDELIVERED_BY_C
 
 
 @dataclass(frozen=True, slots=True)
-class InOtherHands:
+class LeasedByAnother:
     """Another worker sends this delivery, or died over it: it is free again after `wait`."""
 
     wait: timedelta
@@ -69,7 +69,7 @@ stop the clock for a script (before version 7), some milliseconds later at most.
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DeliveryFilter:
     """Which deliveries are asked for; None for any."""
 
     status: DeliveryStatus | None = None
@@ -92,7 +92,7 @@ class Wanted:
         )
 
 
-@at_the_door
+@translates_redis_errors
 class Deliveries:
     """Deliveries by id, as a stream of all, and as a stream for each gate."""
 
@@ -104,7 +104,7 @@ class Deliveries:
         self._acknowledge = client.register_script(ACKNOWLEDGE)
         self._amend = client.register_script(AMEND)
         self._begin = client.register_script(BEGIN)
-        self._keep_in_hand = client.register_script(KEEP_IN_HAND)
+        self._keep_in_hand = client.register_script(RENEW_LEASE)
 
     def add(self, delivery: Delivery, now: datetime) -> bool:
         """Write a delivery with its job; return False if there is one of its id already."""
@@ -118,7 +118,7 @@ class Deliveries:
         fields = cast(Fields, self._client.hgetall(keyspace.delivery(delivery_id)))
         return records.delivery(fields) if fields else None
 
-    def begin(self, delivery_id: str, lease: timedelta) -> Delivery | InOtherHands | None:
+    def begin(self, delivery_id: str, lease: timedelta) -> Delivery | LeasedByAnother | None:
         """Take a pending delivery in hand for as long as `lease`; None where none is pending."""
         answer = self._begin(
             keys=[keyspace.delivery(delivery_id)], args=[int(lease.total_seconds() * 1000)]
@@ -126,10 +126,10 @@ class Deliveries:
         if answer is None:
             return None
         if isinstance(answer, int):
-            return InOtherHands(timedelta(milliseconds=answer))
+            return LeasedByAnother(timedelta(milliseconds=answer))
         return records.delivery(dict(zip(answer[::2], answer[1::2], strict=True)))
 
-    def keep_in_hand(self, delivery_id: str, lease: timedelta) -> None:
+    def renew_lease(self, delivery_id: str, lease: timedelta) -> None:
         """Renew the lease on a delivery that is being sent."""
         self._keep_in_hand(
             keys=[keyspace.delivery(delivery_id)], args=[int(lease.total_seconds() * 1000)]
@@ -284,17 +284,19 @@ class Deliveries:
         status: DeliveryStatus | None,
         before: str | None,
         limit: int,
-        wanted: Wanted | None = None,
+        wanted: DeliveryFilter | None = None,
     ) -> tuple[list[Delivery], str | None]:
         """Return up to `limit` deliveries, newest first, and the cursor to read on from."""
-        asked = replace(wanted or Wanted(), status=status)
+        asked = replace(wanted or DeliveryFilter(), status=status)
         span = Span.of(asked.since, asked.until)
         found: list[Delivery] = []
         cursor = before
         scanned = 0
         while True:
             size = BATCH if asked.in_records else limit
-            window = backwards(self._client, keyspace.deliveries(gate), cursor, {}, size, span=span)
+            window = read_backwards(
+                self._client, keyspace.deliveries(gate), cursor, {}, size, span=span
+            )
             pipe = self._client.pipeline(transaction=False)
             for _, entry in window.entries:
                 pipe.hgetall(keyspace.delivery(entry[b"id"].decode()))
@@ -314,7 +316,13 @@ class Deliveries:
             cursor = window.read_on
 
     def page_of_event(
-        self, event_id: UUID, *, gate: str | None, wanted: Wanted, before: str | None, limit: int
+        self,
+        event_id: UUID,
+        *,
+        gate: str | None,
+        wanted: DeliveryFilter,
+        before: str | None,
+        limit: int,
     ) -> tuple[list[Delivery], str | None]:
         """Return a page of the deliveries that name an event, found without a scan of the stream.
 

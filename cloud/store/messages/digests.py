@@ -8,14 +8,14 @@ import redis
 
 from cloud.contract import Delivery, DeliveryStatus
 from cloud.store import keyspace, records
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 
 MEMORY = timedelta(days=2)
 """Longer than any cooldown, quiet hours, or tries at a delivery last."""
 
 
-@at_the_door
+@translates_redis_errors
 class Digests:
     """What waits for one subscriber at one gate, and when they were last written to."""
 

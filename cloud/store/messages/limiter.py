@@ -20,7 +20,7 @@ from typing import cast
 import redis
 
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms
 
 FLEET_PER_SECOND = 30
@@ -160,7 +160,7 @@ def chat_rate(chat: str) -> Rate:
     return Rate(CHAT_INTERVAL_MS, 1)
 
 
-@at_the_door
+@translates_redis_errors
 class Limiter:
     """One for all workers and the bot, on the clock of Redis, which they share."""
 

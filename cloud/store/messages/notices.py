@@ -5,11 +5,11 @@ import redis
 from cloud.contract import Delivery
 from cloud.store import keyspace
 from cloud.store.acceptance import BatchBuilder
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.transaction import WRITE, Batch, WriteOutcome, written
 
 
-@at_the_door
+@translates_redis_errors
 class Notices:
     """Writes deliveries whose id says what they are about."""
 

@@ -9,7 +9,7 @@ import redis
 from cloud.contract import Delivery
 from cloud.store import keyspace
 from cloud.store.acceptance import BatchBuilder
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.transaction import RUN, WRITE, Batch, WriteOutcome, written
 
@@ -26,7 +26,7 @@ return 1
 )
 
 
-@at_the_door
+@translates_redis_errors
 class Outages:
     """Outages that go on, by device: since when it was not heard of."""
 

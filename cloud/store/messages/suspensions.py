@@ -12,7 +12,7 @@ import redis
 
 from cloud.contract import Subscriber
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.records import parsed
 from cloud.store.reports.audit import entry, fields_of
 from cloud.store.transaction import Command
@@ -24,7 +24,7 @@ ACTOR: Final = "worker"
 """The actor of a suspension in the audit trail: no person did it."""
 
 
-@at_the_door
+@translates_redis_errors
 class Suspensions:
     """Counts refusals, suspends subscribers, and takes them up again."""
 

@@ -6,14 +6,14 @@ from typing import Final, cast
 import redis
 
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 
 OVERLAP: Final = timedelta(hours=24)
 """How long bodies are signed with the old secret too, while the receiver is told the new one."""
 
 
-@at_the_door
+@translates_redis_errors
 class WebhookSecrets:
     """Secrets by gate and subscriber."""
 

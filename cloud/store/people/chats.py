@@ -7,7 +7,7 @@ import redis
 
 from cloud.contract import Language
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 
 LEAD = """
@@ -25,7 +25,7 @@ return 0
 """
 
 
-@at_the_door
+@translates_redis_errors
 class Chats:
     """A chat's language and how long it is muted; and which bot speaks."""
 

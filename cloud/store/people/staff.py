@@ -10,15 +10,15 @@ import redis
 from cloud.contract import PairingCode, StaffMember, StaffRole
 from cloud.contract.passes import TOKEN_ALPHABET
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
+from cloud.store.locking import check_and_set
 from cloud.store.records import parsed
-from cloud.store.watched import watched
 
 CODE_LENGTH = 12
 """12 letters of 58 are 70 bits, for minutes: past guessing, and Telegram passes on up to 64."""
 
 
-@at_the_door
+@translates_redis_errors
 class Staff:
     """Members by gate and by chat, and codes by hash."""
 
@@ -60,7 +60,7 @@ class Staff:
                 pipe.sadd(keyspace.staffed(chat), made.gate)
             return member if good else None
 
-        return watched(self._client, write, code_key, keyspace.GATES)
+        return check_and_set(self._client, write, code_key, keyspace.GATES)
 
     def of_gate(self, gate: str) -> list[StaffMember]:
         """Return the gate's staff, the oldest first."""

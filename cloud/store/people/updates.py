@@ -10,7 +10,7 @@ import redis
 
 from cloud.contract import Channel
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 
 KEPT_FOR = timedelta(days=1)
 """Telegram keeps updates no longer (https://core.telegram.org/bots/api#getting-updates)."""
@@ -33,7 +33,7 @@ class Sender:
     pairing_code: str = ""
 
 
-@at_the_door
+@translates_redis_errors
 class Updates:
     """Updates by bot and number."""
 
@@ -76,11 +76,11 @@ class Updates:
         documents = {int(number): document.decode() for number, document in held.items()}
         return dict(sorted(documents.items()))
 
-    def is_dealt_with(self, bot_id: int, update_id: int) -> bool:
+    def is_handled(self, bot_id: int, update_id: int) -> bool:
         """Return whether a bot has dealt with an update."""
         return bool(self._client.exists(keyspace.update(bot_id, update_id)))
 
-    def deal_with(self, bot_id: int, update_id: int) -> None:
+    def mark_handled(self, bot_id: int, update_id: int) -> None:
         """Note that a bot has dealt with an update, and keep the update no longer."""
         with self._client.pipeline() as pipe:
             pipe.set(keyspace.update(bot_id, update_id), "", ex=KEPT_FOR)

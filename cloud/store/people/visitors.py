@@ -17,7 +17,7 @@ from cloud.contract import Language
 from cloud.contract.passes import TOKEN_ALPHABET
 from cloud.errors import GateUnknown
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 
 CODE_LENGTH = 10
@@ -71,17 +71,17 @@ class Visitor:
         return cls(chat, Language(language), from_ms(until))
 
 
-def first_of(visitors: Iterable[Visitor], now: datetime) -> Visitor | None:
+def first_waiting(visitors: Iterable[Visitor], now: datetime) -> Visitor | None:
     """Return the first who still waits."""
     return next((visitor for visitor in visitors if visitor.until > now), None)
 
 
-def came_by(visitors: Iterable[Visitor], moment: datetime, wait: timedelta) -> list[Visitor]:
+def arrived_by(visitors: Iterable[Visitor], moment: datetime, wait: timedelta) -> list[Visitor]:
     """Return those who had come by a moment; `wait` is how long each waits."""
     return [visitor for visitor in visitors if visitor.until - wait <= moment]
 
 
-@at_the_door
+@translates_redis_errors
 class Visitors:
     """Waiting chats by gate, first come first; and a code for each gate."""
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel
 
 from cloud.contract import AuditEntry
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields
-from cloud.store.streams import backwards
+from cloud.store.streams import read_backwards
 from cloud.store.transaction import Command
 
 COMMAND = "command"
@@ -76,7 +76,7 @@ def entry(fields: Mapping[str, str], oldest: datetime) -> Command:
     return ("XADD", keyspace.AUDIT, "MINID", "~", max(to_ms(oldest), 0), "*", *words)
 
 
-@at_the_door
+@translates_redis_errors
 class Audit:
     """Acts of people and of keys, in the order in which they were done."""
 
@@ -120,7 +120,7 @@ class Audit:
     ) -> tuple[list[AuditEntry], str | None]:
         """Return up to `limit` acts, newest first, and the cursor to read on from."""
         wanted = {b"gate": gate, b"actor": actor, b"act": act}
-        window = backwards(
+        window = read_backwards(
             self._client,
             keyspace.AUDIT,
             before,

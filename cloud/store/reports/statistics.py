@@ -26,7 +26,7 @@ from ddsketch.mapping import LogarithmicMapping
 
 from cloud.contract import Access, Label
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
 from cloud.store.scripts import MOVE_COUNTERS
 
 QUARTER: Final = timedelta(minutes=15)
@@ -116,7 +116,7 @@ class Tally:
         return cast(float, sketch.get_quantile_value(share))
 
 
-@at_the_door
+@translates_redis_errors
 class Statistics:
     """Counters by gate: quarters of an hour, and days where these are past the retention."""
 

@@ -8,9 +8,9 @@ import redis
 
 from cloud.contract.base import Boolean, UtcTime, Wire
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
+from cloud.store.locking import check_and_set
 from cloud.store.records import parsed
-from cloud.store.watched import watched
 
 
 class Absence(Wire):
@@ -24,7 +24,7 @@ class Absence(Wire):
     begun: Boolean = False
 
 
-@at_the_door
+@translates_redis_errors
 class Absences:
     """Announced absences, by device."""
 
@@ -41,7 +41,7 @@ class Absences:
             pipe.multi()
             pipe.hset(keyspace.ABSENCES, device_id, absence.model_dump_json())
 
-        watched(self._client, write, keyspace.ABSENCES)
+        check_and_set(self._client, write, keyspace.ABSENCES)
 
     def cancel(self, device_id: str) -> None:
         """Expect a device to be heard of again, from now on."""
@@ -60,7 +60,7 @@ class Absences:
             pipe.hset(keyspace.ABSENCES, device_id, begun.model_dump_json())
             return True
 
-        return watched(self._client, write, keyspace.ABSENCES)
+        return check_and_set(self._client, write, keyspace.ABSENCES)
 
     def end(self, device_id: str, at: datetime) -> bool:
         """Forget the absence of a device that is back, or whose time is over; say if there was one.
@@ -77,7 +77,7 @@ class Absences:
             pipe.hdel(keyspace.ABSENCES, device_id)
             return True
 
-        return watched(self._client, write, keyspace.ABSENCES)
+        return check_and_set(self._client, write, keyspace.ABSENCES)
 
 
 def until(absences: Mapping[bytes, bytes], device_id: str) -> datetime | None:

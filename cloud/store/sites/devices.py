@@ -14,10 +14,10 @@ from cloud.contract.passes import TOKEN_ALPHABET
 from cloud.errors import DeviceUnknown, EnrolmentCodeInvalid, GateUnknown
 from cloud.store import keyspace
 from cloud.store.access.keys import MintedKey, StoredKey, mint, rolled
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
+from cloud.store.locking import check_and_set, require_gate
 from cloud.store.records import parsed
 from cloud.store.sites import absences
-from cloud.store.watched import standing, watched
 
 CODE_LENGTH = 12
 """12 letters of 58 are 70 bits, for an hour: typed once by a person, and past guessing."""
@@ -29,21 +29,21 @@ class StoredDevice(Device):
     key_id: str
 
 
-class Sign(Wire):
+class LastHeartbeat(Wire):
     """The last heartbeat, and when it came by our clock."""
 
     heartbeat: Heartbeat
     seen_at: UtcTime
 
 
-class Admission(Wire):
+class CodeRecord(Wire):
     """What a code is good for."""
 
     gate: str
     expires_at: UtcTime
 
 
-@at_the_door
+@translates_redis_errors
 class Devices:
     """Devices by id, their last signs of life, and codes by hash."""
 
@@ -53,7 +53,7 @@ class Devices:
     def new_code(self, gate: str, lifetime: timedelta, now: datetime) -> EnrolmentCode:
         """Make a one-time code for a gate; it is kept as a hash, until it expires."""
         code = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(CODE_LENGTH))
-        admission = Admission(gate=gate, expires_at=now + lifetime)
+        admission = CodeRecord(gate=gate, expires_at=now + lifetime)
         self._client.set(_code_key(code), admission.model_dump_json(), ex=lifetime)
         return EnrolmentCode(code=code, gate=gate, expires_at=admission.expires_at)
 
@@ -68,11 +68,11 @@ class Devices:
 
         def write(pipe: Any) -> Enrolment:
             document = pipe.get(code_key)
-            admission = parsed(Admission, document) if document else None
+            admission = parsed(CodeRecord, document) if document else None
             if admission is None or now >= admission.expires_at:
                 raise EnrolmentCodeInvalid(_CODE_REFUSED)
             try:
-                standing(pipe, admission.gate)
+                require_gate(pipe, admission.gate)
             except GateUnknown as error:
                 raise EnrolmentCodeInvalid(_CODE_REFUSED) from error
             device_id = secrets.token_hex(6)
@@ -90,11 +90,11 @@ class Devices:
             pipe.hset(keyspace.KEYS, key.stored.id, key.stored.document)
             return Enrolment(device_id=device_id, device_key=key.text, gate=admission.gate)
 
-        return watched(self._client, write, code_key, keyspace.GATES)
+        return check_and_set(self._client, write, code_key, keyspace.GATES)
 
     def beat(self, device_id: str, heartbeat: Heartbeat, now: datetime) -> None:
         """Keep a device's last heartbeat."""
-        sign = Sign(heartbeat=heartbeat, seen_at=now)
+        sign = LastHeartbeat(heartbeat=heartbeat, seen_at=now)
         self._client.hset(keyspace.HEARTBEATS, device_id, sign.model_dump_json())
 
     def all(self) -> list[Device]:
@@ -136,7 +136,7 @@ class Devices:
                 pipe.hset(keyspace.KEYS, mapping={key.id: key.document for key in keys})
             return True
 
-        return watched(self._client, write, keyspace.KEYS, keyspace.DEVICES)
+        return check_and_set(self._client, write, keyspace.KEYS, keyspace.DEVICES)
 
     def roll(self, key: StoredKey, overlap: timedelta) -> tuple[MintedKey, datetime]:
         """Make the next key of the device whose key this is; see `Keys.roll`."""
@@ -152,7 +152,7 @@ class Devices:
             pipe.hset(keyspace.DEVICES, stored.id, changed.model_dump_json())
             return made, until
 
-        return watched(self._client, write, keyspace.KEYS, keyspace.DEVICES)
+        return check_and_set(self._client, write, keyspace.KEYS, keyspace.DEVICES)
 
     def revoke(self, device_id: str) -> bool:
         """Take every key of a device back; return False if there is no such device."""
@@ -169,7 +169,7 @@ class Devices:
                 pipe.hset(keyspace.KEYS, mapping={key.id: key.document for key in keys})
             return True
 
-        return watched(self._client, write, keyspace.KEYS, keyspace.DEVICES)
+        return check_and_set(self._client, write, keyspace.KEYS, keyspace.DEVICES)
 
 
 _CODE_REFUSED = (
@@ -198,7 +198,7 @@ def devices_from(
 
 
 def _seen(stored: StoredDevice, sign: bytes | None, absent_until: datetime | None) -> Device:
-    last = parsed(Sign, sign) if sign else None
+    last = parsed(LastHeartbeat, sign) if sign else None
     return Device.model_validate(
         {
             **stored.model_dump(exclude={"last_heartbeat", "last_seen_at"}),

@@ -10,11 +10,11 @@ import redis
 from cloud.contract import Channel, Delivery, Gate, Subscriber
 from cloud.store import keyspace
 from cloud.store.acceptance import BatchBuilder
-from cloud.store.connection import at_the_door
+from cloud.store.connection import translates_redis_errors
+from cloud.store.locking import check_and_set, require_gate
 from cloud.store.moments import now
 from cloud.store.records import parsed
 from cloud.store.transaction import RUN_ALL, Batch, Preconditions
-from cloud.store.watched import standing, watched
 
 M = TypeVar("M", Gate, Subscriber)
 
@@ -47,7 +47,7 @@ def _closing(gate: Gate, closed: bool, reason: str, at: datetime | None) -> dict
     }
 
 
-@at_the_door
+@translates_redis_errors
 class Gates:
     """Gates by id; subscribers by gate, and gates by subscriber's address."""
 
@@ -67,7 +67,7 @@ class Gates:
             pipe.hset(keyspace.GATES, gate.id, gate.model_dump_json())
             return True
 
-        return watched(self._client, write, keyspace.GATES, keyspace.DELETED_GATES)
+        return check_and_set(self._client, write, keyspace.GATES, keyspace.DELETED_GATES)
 
     def get(self, gate_id: str) -> Gate | None:
         """Return the gate, or None."""
@@ -131,7 +131,7 @@ class Gates:
         key = keyspace.subscribers(subscriber.gate)
 
         def write(pipe: Any) -> Subscriber:
-            standing(pipe, subscriber.gate)
+            require_gate(pipe, subscriber.gate)
             document = pipe.hget(key, subscriber.id)
             held = parsed(Subscriber, document) if document else subscriber
             pipe.multi()
@@ -141,7 +141,7 @@ class Gates:
             )
             return held
 
-        return watched(self._client, write, keyspace.GATES, key)
+        return check_and_set(self._client, write, keyspace.GATES, key)
 
     def subscriber(self, gate_id: str, subscriber_id: str) -> Subscriber | None:
         """Return the subscriber, or None."""

@@ -1,27 +1,25 @@
-"""Pictures on their way from a device to who watches. None is kept: they are published messages,
-which Redis holds in no key and writes into no file."""
+"""Previews: who watches a gate's camera, and the publishing of its pictures.
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+No picture is kept. Each is a published message, which Redis holds in no key and writes into no
+file.
+"""
+
 from datetime import datetime, timedelta
-from typing import Any, Final, Self, cast
+from typing import Final
 
 import redis
-import redis.asyncio
 
 from cloud.errors import PreviewCrowded
-from cloud.settings import Settings
 from cloud.store import keyspace
-from cloud.store.connection import at_the_door, connect_async, translating_async
+from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import to_ms
 
 PACE: Final = timedelta(milliseconds=180)
 """Least time between two pictures of a device: five a second, and a little for the network."""
 
 WATCHED_FOR: Final = timedelta(seconds=10)
-"""How long one look counts as watching, so that pictures asked for one by one come from one
-request to the device."""
+"""How long a request for one picture counts as watching. A viewer who asks for picture after
+picture causes one request to the device."""
 
 ASKED_AGAIN_AFTER: Final = timedelta(seconds=5)
 
@@ -37,18 +35,28 @@ return 1
 """
 
 
-@at_the_door
+@translates_redis_errors
 class Previews:
-    """Who watches which gate, and the pictures that pass through."""
+    """The viewers of each gate, and the pictures that are published to them."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._watch = client.register_script(WATCH)
 
     def watch(self, gate: str, viewer: str, most: int, now: datetime) -> bool:
-        """Count a viewer for the next seconds; return whether the devices should be asked anew.
+        """Count a viewer for the next seconds.
 
-        Raises PreviewCrowded where `most` others watch already.
+        Args:
+            gate: whose camera is watched.
+            viewer: who watches.
+            most: how many may watch at a time.
+            now: the present.
+
+        Returns:
+            Whether the gate's devices should be asked for pictures again.
+
+        Raises:
+            PreviewCrowded: `most` others watch already.
         """
         until = to_ms(now + WATCHED_FOR)
         if not self._watch(keys=[keyspace.viewers(gate)], args=[viewer, to_ms(now), until, most]):
@@ -57,18 +65,21 @@ class Previews:
         return bool(asked)
 
     def unwatch(self, gate: str, viewer: str) -> None:
-        """Count a viewer no more."""
+        """Stop counting a viewer."""
         self._client.zrem(keyspace.viewers(gate), viewer)
 
-    def early(self, device_id: str) -> bool:
-        """Return whether this device has sent a picture a moment ago; note that it sends one."""
+    def is_early(self, device_id: str) -> bool:
+        """Note that a device sends a picture; return whether its last one is less than PACE ago."""
         noted = self._client.set(keyspace.preview_pace(device_id), b"", px=PACE, nx=True)
         return not noted
 
-    def pass_on(self, gate: str, picture: bytes, now: datetime) -> bool:
-        """Hand a picture to all who watch; return False where nobody does.
+    def publish(self, gate: str, picture: bytes, now: datetime) -> bool:
+        """Publish a picture to all viewers.
 
-        While pictures come, the devices need not be asked again.
+        The gate's devices are not asked again while their pictures come.
+
+        Returns:
+            False where nobody watches.
         """
         if not self._client.zcount(keyspace.viewers(gate), to_ms(now), "+inf"):
             return False
@@ -77,58 +88,3 @@ class Previews:
         pipe.publish(keyspace.preview(gate), picture)
         pipe.execute()
         return True
-
-
-class Screen:
-    """The watching end: pictures as they pass."""
-
-    def __init__(self, client: redis.asyncio.Redis) -> None:
-        self._client = client
-
-    @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """Return a screen on the Redis that the settings name. Making it connects to nothing."""
-        return cls(connect_async(settings.redis_url.get_secret_value()))
-
-    @asynccontextmanager
-    async def of(self, gate: str) -> AsyncIterator["Pictures"]:
-        """Listen to a gate's pictures for the length of the block."""
-        channel = self._client.pubsub()
-        pictures = Pictures(channel)
-        try:
-            await pictures.begin(keyspace.preview(gate))
-            yield pictures
-        finally:
-            await channel.aclose()  # type: ignore[no-untyped-call]
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._client.aclose()
-
-
-class Pictures:
-    """The pictures of one gate from now on."""
-
-    def __init__(self, channel: Any) -> None:
-        self._channel = channel
-
-    @translating_async
-    async def begin(self, channel: str) -> None:
-        """Listen from now on."""
-        await self._channel.subscribe(channel)
-
-    @translating_async
-    async def next(self, seconds: float) -> bytes | None:
-        """Return the next picture, or None where none comes in time. The newest wins."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        newest: bytes | None = None
-        while (left := until - loop.time()) > 0:
-            # None before the time is over is a message about the channel, not of it.
-            found = await self._channel.get_message(ignore_subscribe_messages=True, timeout=left)
-            while found is not None:
-                newest = cast(bytes, found["data"])
-                found = await self._channel.get_message(ignore_subscribe_messages=True, timeout=0)
-            if newest is not None:
-                break
-        return newest

@@ -14,7 +14,7 @@ from cloud.contract import Command, CommandKind, Role
 from cloud.errors import DeviceUnknown
 from cloud.settings import Settings
 from cloud.store import Store, now
-from cloud.store.sites.commands import Bell
+from cloud.store.sites.long_polls import LongPolls
 from tests.cloud.api.test_devices import HEARTBEAT, devices
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, serving
@@ -47,7 +47,7 @@ def test_a_command_comes_until_it_is_acknowledged(
 
 def test_a_device_that_waits_is_woken(device: httpx.Client, operator: httpx.Client) -> None:
     device_id = the_id(operator)
-    # The first of all waits ends early, since the reader of the bell has just begun.
+    # The first of all waits ends early, since the reader of the wake-ups has just begun.
     waiting(device, wait=0.1)
     came: list[Command] = []
     waits = threading.Thread(target=lambda: came.extend(waiting(device, wait=60)))
@@ -56,7 +56,7 @@ def test_a_device_that_waits_is_woken(device: httpx.Client, operator: httpx.Clie
     operator.post(f"/v1/devices/{device_id}/reload")
     waits.join(timeout=60)
     assert [command.kind for command in came] == ["reload"]
-    assert time.monotonic() - began < 55, "it came at the end of the wait, and not by the bell"
+    assert time.monotonic() - began < 55, "it came at the end of the wait, and not by the wake-up"
 
 
 def test_a_wait_ends_when_nothing_comes(device: httpx.Client) -> None:
@@ -84,15 +84,15 @@ def test_a_process_that_leaves_ends_the_waits(
 ) -> None:
     key = login(Role.DEVICE).headers["Authorization"]
     begun = threading.Event()
-    listening = Bell.listening
+    waiting = LongPolls.waiting
 
     @contextmanager
-    def noted(bell: Bell, device_id: str) -> Iterator[asyncio.Event]:
-        with listening(bell, device_id) as rung:
+    def noted(long_polls: LongPolls, device_id: str) -> Iterator[asyncio.Event]:
+        with waiting(long_polls, device_id) as woken:
             begun.set()
-            yield rung
+            yield woken
 
-    monkeypatch.setattr(Bell, "listening", noted)
+    monkeypatch.setattr(LongPolls, "waiting", noted)
     with serving(settings) as url:
         device = httpx.Client(base_url=url, headers={"Authorization": key}, timeout=70)
         answers: list[int] = []

@@ -26,13 +26,13 @@ def test_errors_are_answered_as_by_fastapi(
     login: Login, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = login(Role.DEVICE)
-    at_the_door = device.post("/v1/events", content=b"{")
+    translates_redis_errors = device.post("/v1/events", content=b"{")
     monkeypatch.setattr(app, "DIRECT_ROUTES", {})
     with serving(settings) as url:
         by_fastapi = httpx.post(f"{url}/v1/events", content=b"{", headers=device.headers)
-    assert at_the_door.status_code == by_fastapi.status_code == 422
-    assert at_the_door.json() == by_fastapi.json()
-    ours, theirs = (set(answer.headers) for answer in (at_the_door, by_fastapi))
+    assert translates_redis_errors.status_code == by_fastapi.status_code == 422
+    assert translates_redis_errors.json() == by_fastapi.json()
+    ours, theirs = (set(answer.headers) for answer in (translates_redis_errors, by_fastapi))
     assert ours == theirs
 
 

@@ -9,7 +9,7 @@ import pytest
 from cloud.contract import CallerKind, IssuedKey, Key, KeyChange, KeyStatus, OwnKey, Role
 from cloud.errors import KeyExpired, KeyInvalid
 from cloud.store import Store, StoredKey, amended, mint, now
-from cloud.store.access.keys import proved
+from cloud.store.access.keys import verified
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, SignIn
 
@@ -159,12 +159,12 @@ def test_a_key_that_a_process_remembers_ends_with_its_time(store: Store) -> None
     at = now()
     minted = mint("reader", Role.SCANNER, GATE, expires_at=at + timedelta(seconds=30))
     secret = minted.text.split("_", 2)[2]
-    assert proved(minted.stored, secret) is minted.stored
+    assert verified(minted.stored, secret) is minted.stored
     ended = minted.stored.model_copy(update={"expires_at": at})
     with pytest.raises(KeyExpired):
-        proved(ended, secret)
+        verified(ended, secret)
     with pytest.raises(KeyInvalid):
-        proved(ended, "another")
+        verified(ended, "another")
 
 
 def test_a_lifetime_is_counted_from_the_making(admin: httpx.Client) -> None:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from cloud.contract import Event, EventRecord, Gate, Role
 from cloud.settings import Settings
-from cloud.store import Closing, Feed, Heard, Listener, Store, mint, now
+from cloud.store import CloseReason, Feed, FeedEvent, Listener, Store, mint, now
 from cloud.store.admission.feed import WAITING_AT_MOST
 from tests.cloud.api.test_events import code_of, post
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, serving
@@ -260,12 +260,12 @@ def test_with_the_store_away_who_listens_waits_and_misses_nothing(
 async def test_a_listener_that_is_too_slow_is_sent_away_and_the_others_are_not() -> None:
     slow, quick = Listener(None), Listener(None)
     for number in range(WAITING_AT_MOST + 1):
-        heard = Heard(f"{number + 1}-0", GATE, "{}")
+        heard = FeedEvent(f"{number + 1}-0", GATE, "{}")
         assert quick.tell(heard)
         assert await quick.next() == heard
         assert slow.tell(heard) is (number < WAITING_AT_MOST)
-    assert await asyncio.wait_for(slow.next(), PATIENCE_S) is Closing.TOO_SLOW
-    assert slow.closed is Closing.TOO_SLOW
+    assert await asyncio.wait_for(slow.next(), PATIENCE_S) is CloseReason.TOO_SLOW
+    assert slow.closed is CloseReason.TOO_SLOW
     assert quick.closed is None
 
 
@@ -273,5 +273,5 @@ async def test_a_feed_that_leaves_takes_no_more_listeners(settings: Settings) ->
     feed = Feed(settings.redis_url.get_secret_value(), 5)
     early = await feed.join(None)
     await feed.aclose()
-    assert await early.next() is Closing.SHUTTING_DOWN
+    assert await early.next() is CloseReason.SHUTTING_DOWN
     assert feed.listeners == 0

@@ -54,7 +54,7 @@ def test_what_the_killed_bot_answered_and_did_not_confirm_is_passed_over(
         )
         api.receive(1, "/help")
         api.receive(2, "/help")
-        store.updates.deal_with(BOT_ID, 1)
+        store.updates.mark_handled(BOT_ID, 1)
         with process("bot", env=env, log=tmp_path / "bot.log") as bot:
             api.wait_for_messages(1, timeout_s=60)
             api.receive(3, "/help")

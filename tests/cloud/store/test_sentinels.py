@@ -54,7 +54,7 @@ async def test_what_was_written_is_there_and_goes_on_after_the_master_ended(
 ) -> None:
     settings = Settings(redis_url=SecretStr(watched.url))
     store = Store.open(settings)
-    at_the_door = AsyncStore.open(settings, store.batches)
+    translates_redis_errors = AsyncStore.open(settings, store.batches)
     store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
     key = mint("scanner", Role.SCANNER, GATE).stored
     store.keys.add(key)
@@ -65,20 +65,20 @@ async def test_what_was_written_is_there_and_goes_on_after_the_master_ended(
         with process("worker", env=env, log=tmp_path / "worker.log"):
             before = _granted(store, make_event(), "1")
             telegram.wait_for_photos(1, timeout_s=PATIENCE_S)
-            context = await at_the_door.read_context(key.id)
+            context = await translates_redis_errors.read_context(key.id)
             assert context.gate is not None
 
             watched.fail_over()
             _ready(store)
 
             attempt = Attempt(before, GATE, "nonce-of-1", key.id, now(), context.preconditions)
-            settled = await at_the_door.redeem(attempt)
+            settled = await translates_redis_errors.redeem(attempt)
             assert settled is not None
             assert settled.outcome == "admitted"
             _granted(store, make_event(), "2")
             photos = telegram.wait_for_photos(2, timeout_s=2 * PATIENCE_S)
             assert [photo.chat_id for photo in photos] == ["1", "2"]
-    await at_the_door.close()
+    await translates_redis_errors.close()
     store.close()
 
 

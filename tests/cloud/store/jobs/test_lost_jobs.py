@@ -40,23 +40,23 @@ def test_a_delivery_that_lost_its_job_gets_another_in_its_queue(
     store: Store, told: list[Delivery]
 ) -> None:
     lose_the_queue(store)
-    assert store.lost_jobs.put_back(now() + LATER) == 3
+    assert store.lost_jobs.requeue(now() + LATER) == 3
     named = {each.channel: f"deliver-{each.id}" for each in told}
     assert store.queue.get_job_ids() == [named[Channel.TELEGRAM]]
-    assert set(store.letters.get_job_ids()) == {named[Channel.EMAIL], named[Channel.WEBHOOK]}
-    assert store.lost_jobs.put_back(now() + LATER) == 0
+    assert set(store.slow_queue.get_job_ids()) == {named[Channel.EMAIL], named[Channel.WEBHOOK]}
+    assert store.lost_jobs.requeue(now() + LATER) == 0
     assert store.waiting_jobs() == 3
 
 
 def test_what_has_its_job_is_settled_or_is_young_is_left_alone(
     store: Store, told: list[Delivery]
 ) -> None:
-    assert store.lost_jobs.put_back(now() + LATER) == 0
+    assert store.lost_jobs.requeue(now() + LATER) == 0
     lose_the_queue(store)
-    assert store.lost_jobs.put_back(now()) == 0
+    assert store.lost_jobs.requeue(now()) == 0
     for each in told:
         store.deliveries.settle(each.id, DeliveryStatus.SENT, now())
-    assert store.lost_jobs.put_back(now() + LATER) == 0
+    assert store.lost_jobs.requeue(now() + LATER) == 0
 
 
 def test_pages_of_deliveries_are_all_looked_at(
@@ -64,7 +64,7 @@ def test_pages_of_deliveries_are_all_looked_at(
 ) -> None:
     monkeypatch.setattr("cloud.store.jobs.lost_jobs.BATCH", 2)
     lose_the_queue(store)
-    assert store.lost_jobs.put_back(now() + LATER) == len(told)
+    assert store.lost_jobs.requeue(now() + LATER) == len(told)
 
 
 def test_one_worker_of_all_looks_and_says_what_it_put_back(

@@ -11,14 +11,14 @@ from rq.serializers import JSONSerializer
 
 from cloud.contract import Channel
 from cloud.store import DELIVER, DRAW_QR, Store, now
-from cloud.store.jobs.queue import CLEANING_LOCK_S, ON_THE_WAY_S, JobWriter, enqueue
+from cloud.store.jobs.queue import CLEANING_LOCK_S, INTERMEDIATE_TIMEOUT_S, JobWriter, enqueue
 from tests.doubles.redis_server import RedisServer
 
 CALLS = [("a", Channel.TELEGRAM), ("b", Channel.TELEGRAM)]
 
 
 def writer(store: Store) -> JobWriter:
-    return JobWriter(store.queue, store.letters)
+    return JobWriter(store.queue, store.slow_queue)
 
 
 TIMES = {b"created_at", b"enqueued_at", b"data"}
@@ -59,9 +59,11 @@ def test_a_job_is_written_as_rq_writes_it(store: Store, redis_server: RedisServe
 def test_mail_and_webhooks_keep_no_pass_waiting(store: Store, channel: Channel) -> None:
     for command in writer(store).commands([("a", channel)], uuid4(), now()):
         store.client.execute_command(*command)  # type: ignore[no-untyped-call]
-    chosen = store.queue if channel is Channel.TELEGRAM else store.letters
+    chosen = store.queue if channel is Channel.TELEGRAM else store.slow_queue
     assert "deliver-a" in chosen.get_job_ids()
-    assert (store.queue.count, store.letters.count) == ((2, 0) if chosen is store.queue else (1, 1))
+    assert (store.queue.count, store.slow_queue.count) == (
+        (2, 0) if chosen is store.queue else (1, 1)
+    )
     assert Job.fetch("deliver-a", store.client, JSONSerializer).origin == chosen.name
     assert store.waiting_jobs() == 2
     assert store.client.smembers("rq:queues") >= {chosen.key.encode()}
@@ -108,7 +110,7 @@ def _seen_long_ago(store: Store, job_id: bytes) -> None:
     key = store.queue.intermediate_queue.get_first_seen_key(job_id.decode())
     seen = store.client.get(key)
     assert isinstance(seen, bytes)
-    store.client.set(key, float(seen) - ON_THE_WAY_S - 1)
+    store.client.set(key, float(seen) - INTERMEDIATE_TIMEOUT_S - 1)
 
 
 def test_a_job_that_was_taken_and_never_begun_is_put_back_untried(store: Store) -> None:

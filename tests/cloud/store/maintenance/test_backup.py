@@ -194,8 +194,8 @@ def test_messages_that_the_bot_is_about_to_answer_are_in_no_backup(
     store: Store, other: Store, tmp_path: Path
 ) -> None:
     store.updates.keep(1, {7: '{"message":"of that time"}'})
-    store.updates.deal_with(1, 6)
+    store.updates.mark_handled(1, 6)
     store.backup.write(tmp_path / "one.backup", now(), uncounted)
     other.backup.restore(tmp_path / "one.backup", now(), uncounted)
     assert other.updates.waiting(1) == {}
-    assert other.updates.is_dealt_with(1, 6)
+    assert other.updates.is_handled(1, 6)

@@ -1,4 +1,4 @@
-"""Reading and then writing as one step: what was read is watched until it is written on."""
+"""Optimistic locking: a read and a write as one step, by Redis' WATCH and MULTI."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -11,7 +11,7 @@ from cloud.store import keyspace
 R = TypeVar("R")
 
 
-def standing(pipe: Any, gate_id: str) -> None:
+def require_gate(pipe: Any, gate_id: str) -> None:
     """Return if there is a gate of this id, by a pipeline that watches GATES.
 
     What is written at a gate that is deleted meanwhile would be left behind.
@@ -23,7 +23,7 @@ def standing(pipe: Any, gate_id: str) -> None:
         raise GateUnknown(f"there is no gate {gate_id}")
 
 
-def watched(client: redis.Redis, work: Callable[[Any], R], *keys: str) -> R:
+def check_and_set(client: redis.Redis, work: Callable[[Any], R], *keys: str) -> R:
     """Return what `work` returns, once what it wrote stands.
 
     `work` is given a pipeline that watches `keys`. It reads by it, calls its `multi()`, and adds
