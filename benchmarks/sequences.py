@@ -31,9 +31,9 @@ from edge.settings import MODELS_DIR
 from edge.sighting import Rules, Sightings
 from edge.values import Box, Image, Judgement, Verdict
 from training.errors import MissingDataError
-from training.measuring.gallery import Gallery, open_gallery
+from training.measuring.evaluation_set import EvaluationSet, open_evaluation_set
 from training.measuring.intervals import Rate
-from training.measuring.matching import counts
+from training.measuring.matching import is_counted
 from training.records.layouts import read_picture
 from training.records.record import FaceRecord
 from training.storage import write_json
@@ -235,7 +235,7 @@ class Report:
         return table
 
 
-def report(gallery: Gallery, models: Models, *, seed: int, most: int, least: float) -> Report:
+def report(dataset: EvaluationSet, models: Models, *, seed: int, most: int, least: float) -> Report:
     """Make and run a sequence for each labelled face, `most` of each label at the most.
 
     Raises:
@@ -244,13 +244,13 @@ def report(gallery: Gallery, models: Models, *, seed: int, most: int, least: flo
     """
     models.detector.expect(HEIGHT, WIDTH)
     rng = np.random.default_rng(seed)
-    records = [gallery.records[i] for i in rng.permutation(len(gallery.records))]
+    records = [dataset.records[i] for i in rng.permutation(len(dataset.records))]
     results: list[Result] = []
     taken: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     bar = track(records, "sequences", console=Console(stderr=True), transient=True)
     wanted = {
-        id(r): [f for f in r.faces if f.label is not None and counts(f, least)] for r in records
+        id(r): [f for f in r.faces if f.label is not None and is_counted(f, least)] for r in records
     }
     left_out[f"unlabelled, to be ignored, or smaller than {least:.0f} px"] = sum(
         len(r.faces) - len(wanted[id(r)]) for r in records
@@ -272,7 +272,7 @@ def report(gallery: Gallery, models: Models, *, seed: int, most: int, least: flo
             )
         for face in faces:
             results.append(run(models, Label(str(face.label)), shots(picture, face, rng)))
-    return Report(gallery.name, seed, results, +left_out)
+    return Report(dataset.name, seed, results, +left_out)
 
 
 def open_models(folder: Path, threads: int) -> Models:
@@ -306,8 +306,8 @@ def main(
     """Run sequences made of validation faces through the edge: false admits and refusals per
     sighting, beside those per frame.
     """
-    gallery = open_gallery(prepared, data).boxed()
-    done = report(gallery, open_models(models, threads), seed=seed, most=most, least=least_side)
+    dataset = open_evaluation_set(prepared, data).boxed()
+    done = report(dataset, open_models(models, threads), seed=seed, most=most, least=least_side)
     Console(stderr=True).print(done.as_table())
     if json_file is not None:
         write_json(done.as_json(), json_file)

@@ -18,7 +18,7 @@ from training.commands.report import report_command
 from training.commands.suspects import suspects_command
 from training.commands.watch import watch_command
 from training.errors import TrainingError
-from training.loop.memory import keep_freed_memory
+from training.loop.allocator import keep_freed_memory
 from training.preparing.prepare import prepare as prepare_sets
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")

@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.training.tiny import scene
 from training.boxes.detections import Detections
-from training.graphs.systems import Sight, System
+from training.graphs.system import Prediction, System
 from training.records.layouts import Pixels
 from training.records.record import LABELS, FaceRecord, Record
 
@@ -12,21 +12,21 @@ Seen = list[tuple[tuple[float, float, float, float], float, int | None]]
 """Boxes with scores, and a label's place or None."""
 
 
-def sight(seen: Seen) -> Sight:
+def sight(seen: Seen) -> Prediction:
     """Of boxes, scores and, if the first has one, labels."""
     seen = sorted(seen, key=lambda s: -s[1])
     boxes = np.array([s[0] for s in seen], np.float32).reshape(-1, 4)
     faces = Detections(boxes, np.array([s[1] for s in seen], np.float32))
     if seen and seen[0][2] is None:
-        return Sight(faces)
+        return Prediction(faces)
     labels = np.array([s[2] for s in seen], np.int64)
-    return Sight(faces, labels, (labels == 0).astype(np.float32))
+    return Prediction(faces, labels, (labels == 0).astype(np.float32))
 
 
 def oracle(seen: dict[bytes, Seen], threshold: float = 0.5) -> System:
     """Sees in each picture, known by its bytes, what it was told."""
 
-    def find(picture: Pixels, least: float) -> Sight:
+    def find(picture: Pixels, least: float) -> Prediction:
         return sight([s for s in seen.get(picture.tobytes(), []) if s[1] >= least])
 
     return System("oracle", find, threshold, size="any", origin="a test")

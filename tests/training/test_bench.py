@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tests.training.systems import oracle, records, truth
-from tests.training.test_export import classifier, detector, models  # noqa: F401  fixtures
+from tests.training.test_model_files import classifier, detector, models  # noqa: F401  fixtures
 from tests.training.tiny import write_coco
 from training.__main__ import app
 from training.errors import EmptyClassError, MissingModelError, UnfitModelError
 from training.graphs.inference import Network
 from training.graphs.installed import InstalledClassifier, InstalledDetector, pairs_in
-from training.measuring.gallery import Gallery, open_gallery
-from training.measuring.speed import framed, frames_of_one_face, time_systems
+from training.measuring.evaluation_set import EvaluationSet, open_evaluation_set
+from training.measuring.speed import camera_frame, frames_of_one_face, time_systems
 from training.records.record import FaceRecord, Record
 
 
@@ -46,19 +46,19 @@ def test_a_frame_is_found_and_everyone_is_timed_on_it(tmp_path: Path) -> None:
     record = Record(
         "mine", str(tmp_path / "0.png"), "0", "validation", 160, 120, True, None, (face,)
     )
-    frame = framed(pictures[0])
+    frame = camera_frame(pictures[0])
     assert frame.shape == (480, 640, 3)
     large = FaceRecord(tuple(4 * v for v in face.box), face.label)  # type: ignore[arg-type]
     seen = truth(Record("", "", "", "", 640, 480, True, None, (large,)))
     ours = oracle({frame.tobytes(): seen})
-    frames = frames_of_one_face(Gallery("mine", [record]), [ours, oracle({})])
+    frames = frames_of_one_face(EvaluationSet("mine", [record]), [ours, oracle({})])
     assert len(frames) == 8
     assert np.array_equal(frames[0], frame)
-    (pace,) = time_systems([ours], frames, rounds=2)
-    assert pace.frames == 10
-    assert 0 < pace.median <= pace.p95
+    (latency,) = time_systems([ours], frames, rounds=2)
+    assert latency.frames == 10
+    assert 0 < latency.median <= latency.p95
     with pytest.raises(EmptyClassError, match="add a portrait"):
-        frames_of_one_face(Gallery("mine", [record]), [oracle({})])
+        frames_of_one_face(EvaluationSet("mine", [record]), [oracle({})])
 
 
 def test_installed_models_keep_the_edges_rules(models: Path) -> None:  # noqa: F811
@@ -103,6 +103,6 @@ def test_an_input_of_another_shape_is_named(models: Path) -> None:  # noqa: F811
 def test_pictures_without_boxes_are_no_ground_for_detectors(tmp_path: Path) -> None:
     (tmp_path / "with_mask").mkdir()
     cv2.imwrite(str(tmp_path / "with_mask" / "0.png"), np.zeros((40, 40, 3), np.uint8))
-    gallery = open_gallery(tmp_path, tmp_path)
+    dataset = open_evaluation_set(tmp_path, tmp_path)
     with pytest.raises(EmptyClassError, match="name a folder in COCO, VOC or YOLO"):
-        gallery.boxed()
+        dataset.boxed()

@@ -11,7 +11,7 @@ import torch
 from tests.training.tiny import write_coco
 from training.__main__ import app
 from training.errors import DeviceError
-from training.loop.device import HERE, DeviceChoice, Place, place_of
+from training.loop.device import SINGLE_PROCESS, DeviceChoice, Process, open_process
 from training.networks.assignment import assign
 from training.networks.checkpoint import load
 from training.networks.detector import anchor_points
@@ -75,9 +75,9 @@ def test_two_processes_share_batches_and_weights_and_one_goes_on(
 
 
 def test_a_batch_that_cannot_be_shared_is_named() -> None:
-    assert Place(torch.device("cpu"), autocast=False, rank=1, ranks=2).share(64) == 32
+    assert Process(torch.device("cpu"), autocast=False, rank=1, world_size=2).share(64) == 32
     with pytest.raises(DeviceError, match="a batch of 64 cannot be shared by 3 processes"):
-        Place(torch.device("cpu"), autocast=False, rank=1, ranks=3).share(64)
+        Process(torch.device("cpu"), autocast=False, rank=1, world_size=3).share(64)
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
@@ -85,16 +85,16 @@ def test_a_device_that_is_not_there_is_named() -> None:
         pytest.skip("this machine has a CUDA device")
     with (
         pytest.raises(DeviceError, match="torch sees no CUDA device"),
-        place_of(DeviceChoice.CUDA),
+        open_process(DeviceChoice.CUDA),
     ):
         pass
-    with place_of() as place:
-        assert (place.device.type, place.rank, place.ranks) == ("cpu", 0, 1)
+    with open_process() as process:
+        assert (process.device.type, process.rank, process.world_size) == ("cpu", 0, 1)
 
 
 def test_one_process_agrees_with_itself_and_moves_whole_batches() -> None:
-    assert HERE.agreed(1.5, 0) == [1.5, 0]
-    pictures, rest = HERE.moved((torch.zeros(2), (torch.ones(1), "named")))
+    assert SINGLE_PROCESS.broadcast(1.5, 0) == [1.5, 0]
+    pictures, rest = SINGLE_PROCESS.to_device((torch.zeros(2), (torch.ones(1), "named")))
     assert pictures.shape == (2,)
     assert rest[1] == "named"
 

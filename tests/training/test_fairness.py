@@ -9,8 +9,8 @@ from tests.training.albums import mean_face
 from tests.training.tiny import draw_face
 from training.errors import EmptyClassError
 from training.graphs.installed import InstalledClassifier
-from training.measuring.fairness import judge_fairly
-from training.measuring.gallery import Gallery
+from training.measuring.evaluation_set import EvaluationSet
+from training.measuring.fairness import measure_fairness
 from training.measuring.intervals import Rate
 from training.records.record import FaceRecord, Record
 
@@ -27,7 +27,7 @@ class Unfair:
         return np.array([0 if masked else 1]), np.array([float(masked)])
 
 
-def gallery(tmp_path: Path) -> Gallery:
+def dataset(tmp_path: Path) -> EvaluationSet:
     rows = []
     names = ("30_0_0_1", "40_1_0_2", "30_0_1_3", "50_1_1_4", "9_0_0_5", "61_1_0_6")
     for n, name in enumerate(names):
@@ -41,12 +41,12 @@ def gallery(tmp_path: Path) -> Gallery:
         rows.append(
             Record("gender", str(path), name, "validation", 200, 200, False, "without_mask", boxed)
         )
-    return Gallery("made up", rows)
+    return EvaluationSet("made up", rows)
 
 
 def test_the_gap_between_groups_is_found(tmp_path: Path) -> None:
     judge = cast(InstalledClassifier, Unfair())
-    done = judge_fairly(gallery(tmp_path), judge, [])
+    done = measure_fairness(dataset(tmp_path), judge, [])
     groups = done.groups()
     assert groups["race"]["white"]["no_mask_recall"] == Rate(2, 2)
     assert groups["race"]["black"]["no_mask_recall"] == Rate(1, 2)
@@ -68,4 +68,4 @@ def test_the_gap_between_groups_is_found(tmp_path: Path) -> None:
 
 def test_faces_without_a_name_that_says_who_they_are_cannot_be_judged_fairly() -> None:
     with pytest.raises(EmptyClassError, match="prepare again with --teacher"):
-        judge_fairly(Gallery("nobody", []), cast(InstalledClassifier, Unfair()), [])
+        measure_fairness(EvaluationSet("nobody", []), cast(InstalledClassifier, Unfair()), [])

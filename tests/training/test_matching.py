@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.training.systems import records, sight, truth
-from training.graphs.systems import UNSAID
-from training.measuring.curves import faces_found
+from training.graphs.system import UNJUDGED
+from training.measuring.detection_curve import detection_curve
 from training.measuring.intervals import Rate
-from training.measuring.matching import MISSED, Outcome, hits, outcomes, pairs
-from training.measuring.tally import tally
+from training.measuring.matching import MISSED, Outcome, match_detections, match_faces, outcomes
+from training.measuring.verdict_rates import verdict_rates
 from training.records.record import LABELS, FaceRecord
 
 
@@ -20,7 +20,7 @@ def outcome(truth: str, said: str | int) -> Outcome:
 def test_a_face_and_a_detection_meet_at_most_once_and_the_closest_first() -> None:
     faces = np.array([[0, 0, 10, 10], [2, 0, 12, 10]], np.float32)
     found = np.array([[2, 0, 12, 10], [50, 50, 60, 60]], np.float32)
-    assert pairs(faces, found) == {1: 0}
+    assert match_faces(faces, found) == {1: 0}
 
 
 def test_every_labelled_face_has_an_outcome() -> None:
@@ -37,11 +37,11 @@ def test_every_labelled_face_has_an_outcome() -> None:
 
 def test_a_face_too_small_to_be_judged_is_not_dressed_as_a_verdict() -> None:
     rows, pictures = records(1)
-    seen = sight([(f.box, 0.9, UNSAID) for f in rows[0].faces])
+    seen = sight([(f.box, 0.9, UNJUDGED) for f in rows[0].faces])
     done = outcomes(rows[0], pictures[0], seen, 0.5)
-    assert [o.said for o in done] == [UNSAID, UNSAID]
-    assert tally(done).unjudged == Rate(2, 2)
-    assert tally(done).right.count == 0
+    assert [o.said for o in done] == [UNJUDGED, UNJUDGED]
+    assert verdict_rates(done).unjudged == Rate(2, 2)
+    assert verdict_rates(done).right.count == 0
 
 
 def test_small_ignored_and_unlabelled_faces_are_not_asked_for() -> None:
@@ -56,7 +56,7 @@ def test_small_ignored_and_unlabelled_faces_are_not_asked_for() -> None:
 
 
 def test_verdicts_are_counted_by_what_they_do_at_a_door() -> None:
-    told = tally(
+    told = verdict_rates(
         [
             outcome("with_mask", "with_mask"),
             outcome("with_mask", "without_mask"),
@@ -81,7 +81,7 @@ def test_detections_on_ignored_regions_are_neither_right_nor_wrong() -> None:
     box = rows[0].faces[0].box
     record = replace(rows[0], faces=(FaceRecord(box, ignore=True), rows[0].faces[1]))
     seen = sight([(box, 0.9, 0), (rows[0].faces[1].box, 0.8, 0), ((0, 0, 40, 119), 0.7, 0)])
-    scores, right, places, faces = hits([record], [seen.faces])
+    scores, right, places, faces = match_detections([record], [seen.faces])
     assert faces == 1
     assert right.tolist() == [True, False]
     assert scores.tolist() == pytest.approx([0.8, 0.7])
@@ -91,12 +91,12 @@ def test_detections_on_ignored_regions_are_neither_right_nor_wrong() -> None:
 def test_the_interval_of_average_precision_is_around_it_and_repeatable() -> None:
     rows, _ = records(12)
     found = [sight(truth(r)[: 1 + n % 2]).faces for n, r in enumerate(rows)]
-    curve = faces_found(rows, found)
+    curve = detection_curve(rows, found)
     low, high = curve.interval or (1.0, 0.0)
     assert low < curve.average_precision < high
     assert curve.average_precision == pytest.approx(0.75, abs=0.02)
-    assert faces_found(rows, found).interval == curve.interval
+    assert detection_curve(rows, found).interval == curve.interval
     assert curve.at(0.5) == (18, 18)
     assert curve.at(0.95) == (0, 0)
-    perfect = faces_found(rows, [sight(truth(r)).faces for r in rows])
+    perfect = detection_curve(rows, [sight(truth(r)).faces for r in rows])
     assert perfect.interval == pytest.approx((1.0, 1.0))

@@ -7,7 +7,7 @@ from tests.training.albums import boxed_album
 from training.boxes.blending import Blend, overlaps
 from training.boxes.detections import Detections, suppress
 from training.measuring.average_precision import face_ap
-from training.measuring.verdicts import (
+from training.measuring.calibration import (
     admission_figures,
     calibrated,
     temperature_of,

@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 
 from training.commands.options import Data, Prepared
-from training.loop.renewal import renewed, samples_of
-from training.networks.averaging import Weights, average
+from training.loop.batch_norm import training_batches, with_new_statistics
 from training.networks.checkpoint import Configuration
+from training.networks.checkpoint_average import Weights, average_checkpoints
 
 console = Console()
 
@@ -40,10 +40,10 @@ def average_command(
     """
 
     def renew(weights: Weights, configuration: Configuration) -> Weights:
-        samples = samples_of(configuration, prepared, data / "mask_templates")
-        return renewed(weights, configuration, samples, batches, console)
+        samples = training_batches(configuration, prepared, data / "mask_templates")
+        return with_new_statistics(weights, configuration, samples, batches, console)
 
-    count = average(checkpoints, run, renew if renew_statistics else None)
+    count = average_checkpoints(checkpoints, run, renew if renew_statistics else None)
     console.print(
         f"{run / 'best.pt'}: {count} weights, the mean of {len(checkpoints)}; next: python -m "
         f"training evaluate detector --run {run}",

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from training.commands.options import Installed, JsonFile, LeastSide, Prepared
 from training.graphs.installed import MODELS
-from training.measuring.bench import compare
-from training.measuring.gallery import open_gallery
+from training.measuring.bench import run_bench
+from training.measuring.evaluation_set import open_evaluation_set
 from training.storage import write_json
 
 
@@ -41,8 +41,8 @@ def bench(
     """Compare: face AP, recall, right verdicts, false admits and refusals with 95 % intervals, and
     the time from a 640x480 frame to labels.
     """
-    comparison = compare(
-        open_gallery(prepared, data),
+    comparison = run_bench(
+        open_evaluation_set(prepared, data),
         models,
         peers,
         threads=threads,

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from training.commands.options import Data, Prepared
-from training.measuring.compare import compare
+from training.measuring.classifier_comparison import compare_classifiers
 
 
 def compare_command(
@@ -22,4 +22,4 @@ def compare_command(
     """Several classifiers in one table: parameters, multiplications, ms a crop, F1, false admits
     and refusals; JSON and a picture of accuracy against speed.
     """
-    compare(runs, prepared, data / "mask_templates", out, Console())
+    compare_classifiers(runs, prepared, data / "mask_templates", out, Console())

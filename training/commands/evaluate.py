@@ -16,11 +16,15 @@ from training.commands.options import (
     RunFolder,
 )
 from training.graphs.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
-from training.measuring.assessment import Assessment, assess_classifier, assess_pipeline
 from training.measuring.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
 from training.measuring.evaluate_gender import evaluate_gender
-from training.measuring.fairness import judge_fairly
-from training.measuring.gallery import open_gallery
+from training.measuring.evaluate_installed import (
+    Evaluation,
+    evaluate_installed_classifier,
+    evaluate_installed_pipeline,
+)
+from training.measuring.evaluation_set import open_evaluation_set
+from training.measuring.fairness import measure_fairness
 from training.samples.wearing import read_templates
 from training.storage import write_json
 
@@ -71,14 +75,14 @@ def _pair(models: Path, detector: Path | None, classifier: Path | None) -> Model
     return ModelPair(detector or ours.detector, classifier or ours.classifier, name)
 
 
-def _tell(done: Assessment, pictures: Path, json_file: Path | None) -> None:
+def _tell(done: Evaluation, pictures: Path, json_file: Path | None) -> None:
     people.print(done.as_table())
     for line in done.warnings:
         people.print(f"[yellow]{line}", highlight=False)
-    for line in done.gallery.problems[:10]:
+    for line in done.dataset.problems[:10]:
         people.print(f"[yellow]{line}", highlight=False)
-    if len(done.gallery.problems) > 10:
-        people.print(f"{len(done.gallery.problems)} problems, all in the JSON")
+    if len(done.dataset.problems) > 10:
+        people.print(f"{len(done.dataset.problems)} problems, all in the JSON")
     for path in done.draw(pictures):
         people.print(f"{path} drawn", highlight=False)
     figures = done.as_json()
@@ -113,7 +117,7 @@ def evaluate_classifier_command(
         console.print_json(data=evaluate_classifier(run, prepared, data, templates))
         return
     judge = InstalledClassifier(_pair(models, None, classifier).classifier)
-    done = assess_classifier(open_gallery(prepared, data), judge, least_side)
+    done = evaluate_installed_classifier(open_evaluation_set(prepared, data), judge, least_side)
     _tell(done, pictures, json_file)
 
 
@@ -133,7 +137,7 @@ def evaluate_pipeline_command(
     a wrong one), false admits and refusals with 95 % intervals, by condition.
     """
     system = installed(_pair(models, detector, classifier))
-    done = assess_pipeline(open_gallery(prepared, data), system, least_side)
+    done = evaluate_installed_pipeline(open_evaluation_set(prepared, data), system, least_side)
     _tell(done, pictures, json_file)
 
 
@@ -151,7 +155,9 @@ def evaluate_fairness_command(
     refusals of the same faces with a mask drawn on; how far the worst group is from the best.
     """
     judge = InstalledClassifier(_pair(models, None, classifier).classifier)
-    done = judge_fairly(open_gallery(prepared, None), judge, read_templates(templates), least_side)
+    done = measure_fairness(
+        open_evaluation_set(prepared, None), judge, read_templates(templates), least_side
+    )
     people.print(done.as_table())
     for why, count in done.left_out.items():
         people.print(f"[yellow]{count} faces left out: {why}", highlight=False)

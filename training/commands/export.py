@@ -11,8 +11,8 @@ from training.errors import MissingModelError
 from training.records.layouts import Pixels, read_picture
 from training.records.record import read_records
 from training.shipping.card import write_card
-from training.shipping.precision import add_int8
-from training.shipping.shipping import ship, ship_gender
+from training.shipping.export import export_gender_head, export_models
+from training.shipping.int8 import add_int8
 
 console = Console()
 
@@ -74,7 +74,7 @@ def export(
             (classifier, CLASSIFIER_RUN, detector),
         )
     ]
-    shipped = ship(
+    shipped = export_models(
         (runs[0], runs[1]),
         prepared,
         out,
@@ -84,7 +84,7 @@ def export(
         console=console,
     )
     if gender:
-        ship_gender(
+        export_gender_head(
             gender, prepared, out, card=card, version=version, pictures=pictures, console=console
         )
     if int8 or force_int8:

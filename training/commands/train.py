@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from training.commands.options import Data, Prepared, RunFolder
-from training.loop.device import DeviceChoice, place_of
+from training.loop.device import DeviceChoice, open_process
 from training.loop.tasks import train_classifier, train_detector, train_gender
 from training.loop.train import Options, Run
 from training.networks.architectures import ARCHITECTURES, configuration_of
@@ -65,8 +65,8 @@ def options_of(
     """How the command line says that a run is to be carried out."""
     if threads:
         torch.set_num_threads(threads)
-    with place_of(device) as place:
-        yield Options(console, resume, every, place, workers, tensorboard)
+    with open_process(device) as process:
+        yield Options(console, resume, every, process, workers, tensorboard)
 
 
 @app.command("detector")

@@ -18,7 +18,7 @@ from training.boxes.detections import Boxes, suppress
 from training.boxes.resizing import letterboxed, resized
 from training.errors import MissingModelError, UnfitModelError
 from training.graphs.inference import Graph, Network
-from training.graphs.systems import UNSAID, Floats, Integers, Sight, System, extent
+from training.graphs.system import UNJUDGED, Floats, Integers, Prediction, System, extent
 from training.records.layouts import Pixels
 from training.records.record import LABELS
 
@@ -101,7 +101,7 @@ class InstalledDetector:
             shape = letterboxed(np.zeros(shape, np.uint8), *self._fit)[0].shape
         self._network.expect((1, *shape))
 
-    def find(self, picture: Pixels, least: float) -> Sight:
+    def find(self, picture: Pixels, least: float) -> Prediction:
         """Faces from a least score on."""
         shown, (across, down) = letterboxed(picture, *self._fit) if self._fit else (picture, (1, 1))
         found = self._network.infer(np.ascontiguousarray(shown)[None])
@@ -110,7 +110,7 @@ class InstalledDetector:
         limits = extent(picture)
         boxes = np.clip(found["boxes"][0] * np.array([across, down] * 2, np.float32), 0, limits)
         real = (boxes[:, 2:] > boxes[:, :2]).all(1) & np.isfinite(scores)
-        return Sight(suppress(boxes[real], scores[real], least, self._overlap, self._blend))
+        return Prediction(suppress(boxes[real], scores[real], least, self._overlap, self._blend))
 
 
 class InstalledClassifier:
@@ -152,8 +152,8 @@ class InstalledClassifier:
         return 1 if probabilities[1] >= probabilities[2] else 2
 
     def judge(self, picture: Pixels, boxes: Boxes) -> tuple[Integers, Floats]:
-        """Labels and probabilities of with_mask; UNSAID where a face is too small to be judged."""
-        labels = np.full(len(boxes), UNSAID, np.int64)
+        """Labels and probabilities of with_mask; UNJUDGED where a face is too small."""
+        labels = np.full(len(boxes), UNJUDGED, np.int64)
         masked = np.zeros(len(boxes), np.float32)
         for index, box in enumerate(boxes):
             if min(box[2] - box[0], box[3] - box[1]) >= self.smallest:

@@ -35,57 +35,57 @@ def has_bfloat16() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Process:
     """One process of a run: its device, whether to multiply there in bfloat16, and which process
-    (`rank`, from 0) of how many (`ranks`) it is.
+    (`rank`, from 0) of how many (`world_size`) it is.
     """
 
     device: torch.device
     autocast: bool
     rank: int = 0
-    ranks: int = 1
+    world_size: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process judges and writes for all."""
         return self.rank == 0
 
     def share(self, batch: int) -> int:
         """How many of a step's samples are this process's. Raises DeviceError."""
-        if batch % self.ranks:
+        if batch % self.world_size:
             raise DeviceError(
-                f"a batch of {batch} cannot be shared by {self.ranks} processes; "
-                f"give a --batch that {self.ranks} divides"
+                f"a batch of {batch} cannot be shared by {self.world_size} processes; "
+                f"give a --batch that {self.world_size} divides"
             )
-        return batch // self.ranks
+        return batch // self.world_size
 
-    def moved(self, batch: Any) -> Any:
+    def to_device(self, batch: Any) -> Any:
         """A batch (tensor, or tuple of tensors) on the device."""
         if isinstance(batch, torch.Tensor):
             return batch.to(self.device, non_blocking=True)
         if isinstance(batch, tuple | list):
-            return tuple(self.moved(part) for part in batch)
+            return tuple(self.to_device(part) for part in batch)
         return batch
 
-    def joined(self, model: nn.Module) -> nn.Module:
+    def data_parallel(self, model: nn.Module) -> nn.Module:
         """The model, its gradients averaged over all processes where there are several."""
-        if self.ranks == 1:
+        if self.world_size == 1:
             return model
         ids = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(model, device_ids=ids)
 
-    def agreed(self, *values: float) -> list[float]:
+    def broadcast(self, *values: float) -> list[float]:
         """The first process's values, in every process: clocks differ, and all must stop at the
         same step.
         """
-        if self.ranks == 1:
+        if self.world_size == 1:
             return list(values)
         shared = torch.tensor(values, dtype=torch.float64)
         distributed.broadcast(shared, 0)
         return [float(v) for v in shared]
 
 
-HERE = Place(torch.device("cpu"), autocast=False)
+SINGLE_PROCESS = Process(torch.device("cpu"), autocast=False)
 """One process on the CPU, in plain float32."""
 
 
@@ -108,22 +108,22 @@ def _device(choice: DeviceChoice, local: int) -> torch.device:
 
 
 @contextmanager
-def place_of(choice: DeviceChoice = DeviceChoice.AUTO) -> Iterator[Place]:
+def open_process(choice: DeviceChoice = DeviceChoice.AUTO) -> Iterator[Process]:
     """This process's place, by the variables that torchrun sets (RANK, WORLD_SIZE, LOCAL_RANK);
     without them, the only one. Raises DeviceError.
 
     Gradients travel by NCCL between GPUs, by Gloo between CPUs; what the processes agree on always
     travels by Gloo, so that no GPU waits for it.
     """
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
     device = _device(choice, int(os.environ.get("LOCAL_RANK", "0")))
     gpu = device.type == "cuda"
     autocast = torch.cuda.is_bf16_supported(including_emulation=False) if gpu else has_bfloat16()
-    if ranks == 1:
-        yield Place(device, autocast)
+    if world_size == 1:
+        yield Process(device, autocast)
         return
     distributed.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=_PATIENCE)
     try:
-        yield Place(device, autocast, distributed.get_rank(), ranks)
+        yield Process(device, autocast, distributed.get_rank(), world_size)
     finally:
         distributed.destroy_process_group()

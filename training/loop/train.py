@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from training.errors import BudgetSpentError, DivergedError
-from training.loop.device import HERE, Place
+from training.loop.device import SINGLE_PROCESS, Process
 from training.loop.journal import Journal, State
 from training.networks.checkpoint import Configuration, load, save
 
@@ -69,7 +69,7 @@ class Options:
     console: Console
     resume: bool = False
     every: float = 5.0
-    place: Place = HERE
+    process: Process = SINGLE_PROCESS
     workers: int = 1
     tensorboard: bool = False
 
@@ -116,9 +116,9 @@ class Trainer:
     """A model on its way: its weights, their average, its optimiser, and what is written of it."""
 
     def __init__(self, model: nn.Module, task: Task, run: Run, options: Options) -> None:
-        place = options.place
-        self.model = model.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.task, self.run, self.place = task, run, place
+        process = options.process
+        self.model = model.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.task, self.run, self.process = task, run, process
         rate, decay = run.configuration.rate, run.configuration.decay
         self.optimiser = torch.optim.AdamW(_groups(model, decay), lr=rate)
         self.average = Average(model)
@@ -128,7 +128,7 @@ class Trainer:
             Journal(
                 run.folder, run.configuration.kind, run.minutes, tensorboard=options.tensorboard
             )
-            if place.first
+            if process.is_main
             else None
         )
 
@@ -166,15 +166,15 @@ class Trainer:
 
     def step(self, batch: object) -> None:
         """Learn from one batch."""
-        run, place = self.run, self.place
+        run, process = self.run, self.process
         if self._joined is None:
             # Only now: every process must have restored its weights before they are compared.
-            self._joined = place.joined(self.model)
+            self._joined = process.data_parallel(self.model)
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(run.elapsed / (run.minutes * 60), run.configuration.rate)
         self._joined.train()
-        with torch.autocast(place.device.type, torch.bfloat16, enabled=place.autocast):
-            parts = self.task.step(self._joined, place.moved(batch))
+        with torch.autocast(process.device.type, torch.bfloat16, enabled=process.autocast):
+            parts = self.task.step(self._joined, process.to_device(batch))
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(parts.values())).sum())
         nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
@@ -259,15 +259,15 @@ def _batches(stream: Stream, run: Run, options: Options) -> Iterator[Any]:
     forked, and OpenCV's threads do not survive that: whoever asked for them would wait.
     """
     cv2.setNumThreads(1)
-    place, workers = options.place, options.workers
-    seed = run.configuration.seed + 1000 * (run.steps * place.ranks + place.rank)
+    process, workers = options.process, options.workers
+    seed = run.configuration.seed + 1000 * (run.steps * process.world_size + process.rank)
     return iter(
         DataLoader(
-            stream(seed, place.share(run.configuration.batch)),
+            stream(seed, process.share(run.configuration.batch)),
             batch_size=None,
             num_workers=workers,
             prefetch_factor=6 if workers else None,
-            pin_memory=place.device.type == "cuda",
+            pin_memory=process.device.type == "cuda",
             worker_init_fn=_leave_signals,
         )
     )
@@ -283,8 +283,8 @@ def train(model: nn.Module, stream: Stream, task: Task, run: Run, options: Optio
     to be resumed and there is no checkpoint of this configuration, BudgetSpentError, DeviceError,
     DivergedError where a loss is no number any more: what was written before stays.
     """
-    place = options.place
-    console = options.console if place.first else Console(quiet=True)
+    process = options.process
+    console = options.console if process.is_main else Console(quiet=True)
     trainer = Trainer(model, task, run, options)
     if options.resume:
         trainer.restore()
@@ -295,9 +295,9 @@ def train(model: nn.Module, stream: Stream, task: Task, run: Run, options: Optio
         with _asked_to_stop() as came:
             if _spend(trainer, batches, options.every, console, came):
                 state = State.ENDED
-                if place.first:
+                if process.is_main:
                     console.print(trainer.judge())
-            elif place.first:
+            elif process.is_main:
                 trainer.save({})
                 console.print(f"stopped at {run.elapsed / 60:.1f} minutes; go on with --resume")
     finally:
@@ -310,7 +310,7 @@ def _spend(
     trainer: Trainer, batches: Iterator[Any], every: float, console: Console, came: list[int]
 ) -> bool:
     """Step until the budget is spent; False where a signal came first."""
-    run, place = trainer.run, trainer.place
+    run, process = trainer.run, trainer.process
     start, before, budget = time.monotonic(), run.elapsed, run.minutes * 60
     samples_before, shown, due = run.samples, -1.0, run.elapsed + every * 60
     columns = (
@@ -324,8 +324,8 @@ def _spend(
         stopping = 0.0
         while run.elapsed < budget and not stopping:
             trainer.step(next(batches))
-            run.elapsed, stopping = place.agreed(before + time.monotonic() - start, len(came))
-            if place.first and run.elapsed - shown > SHOWN_EVERY_S:
+            run.elapsed, stopping = process.broadcast(before + time.monotonic() - start, len(came))
+            if process.is_main and run.elapsed - shown > SHOWN_EVERY_S:
                 shown, losses = run.elapsed, trainer.losses
                 pace = (run.samples - samples_before) / max(1e-3, run.elapsed - before)
                 if trainer.journal:
@@ -334,7 +334,7 @@ def _spend(
                 description = f"{run.configuration.kind} {pace:.0f}/s {said}"
                 progress.update(bar, completed=run.elapsed, description=description)
             if due <= run.elapsed < budget and not stopping:
-                if place.first:
+                if process.is_main:
                     console.print(trainer.judge())
                 due = run.elapsed + every * 60
     return not stopping

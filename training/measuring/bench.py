@@ -12,19 +12,19 @@ from training.boxes.detections import Detections
 from training.errors import ModelError
 from training.graphs.installed import installed, pairs_in
 from training.graphs.peers.catalogue import PEERS, Peer
-from training.graphs.systems import System
-from training.measuring.assessment import FAINTEST
+from training.graphs.system import System
 from training.measuring.average_precision import COUNTED
-from training.measuring.curves import FacesFound, faces_found
-from training.measuring.gallery import Gallery
+from training.measuring.detection_curve import DetectionCurve, detection_curve
+from training.measuring.evaluate_installed import FAINTEST
+from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.intervals import Rate
 from training.measuring.matching import Outcome, outcomes
-from training.measuring.speed import Pace, frames_of_one_face, time_systems
-from training.measuring.tally import Tally, tally
+from training.measuring.speed import Latency, frames_of_one_face, time_systems
+from training.measuring.verdict_rates import VerdictRates, verdict_rates
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BenchRow:
     """A row of the comparison.
 
     Attributes:
@@ -35,8 +35,8 @@ class Standing:
         found: The detector's figures.
         recall: Of the faces, those found at that threshold.
         precision: Of the detections at that threshold, those that are faces.
-        tally: Verdicts; None where the system says nothing of masks.
-        pace: How fast; None where it was not timed.
+        verdict_rates: Verdicts; None where the system says nothing of masks.
+        latency: How fast; None where it was not timed.
         problem: Why there are no figures.
     """
 
@@ -44,14 +44,14 @@ class Standing:
     size: str = ""
     origin: str = ""
     threshold: float = 0.0
-    found: FacesFound | None = None
+    found: DetectionCurve | None = None
     recall: Rate | None = None
     precision: Rate | None = None
-    tally: Tally | None = None
-    pace: Pace | None = None
+    verdict_rates: VerdictRates | None = None
+    latency: Latency | None = None
     problem: str | None = None
 
-    def as_json(self, ours: Pace | None) -> dict[str, object]:
+    def as_json(self, ours: Latency | None) -> dict[str, object]:
         """Everything by name; `speed.ours_to_this` is our median divided by this one's."""
         if self.problem is not None or self.found is None:
             return {"name": self.name, "problem": self.problem}
@@ -63,19 +63,19 @@ class Standing:
             "face_ap_50": self.found.as_json(),
             "recall": self.recall.as_json() if self.recall else None,
             "precision": self.precision.as_json() if self.precision else None,
-            **(self.tally.as_json() if self.tally else {}),
+            **(self.verdict_rates.as_json() if self.verdict_rates else {}),
         }
-        if self.pace is not None:
-            row["speed"] = self.pace.as_json()
+        if self.latency is not None:
+            row["speed"] = self.latency.as_json()
             if ours is not None:
-                row["speed"] = self.pace.as_json() | {
-                    "ours_to_this": round(ours.median / self.pace.median, 3)
+                row["speed"] = self.latency.as_json() | {
+                    "ours_to_this": round(ours.median / self.latency.median, 3)
                 }
         return row
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BenchResult:
     """All rows, ours first.
 
     Attributes:
@@ -91,12 +91,12 @@ class Comparison:
     pictures: int
     least_side: float
     threads: int | None
-    rows: list[Standing]
+    rows: list[BenchRow]
     problems: list[str]
 
     def as_json(self) -> dict[str, object]:
         """For machines."""
-        ours = self.rows[0].pace
+        ours = self.rows[0].latency
         return {
             "data": self.data,
             "pictures": self.pictures,
@@ -126,7 +126,7 @@ class Comparison:
             "system", "median ms", "p95 ms", "ours / this", "CPU ms", "faces",
             title=f"640x480 frame to labels, {self.threads or 'all'} threads",
         )  # fmt: skip
-        ours = self.rows[0].pace
+        ours = self.rows[0].latency
         for row in self.rows:
             if row.problem is not None or row.found is None:
                 continue
@@ -139,8 +139,8 @@ class Comparison:
                 str(row.precision),
                 f"{row.threshold:.2f}",
             )
-            if row.tally is not None:
-                t = row.tally
+            if row.verdict_rates is not None:
+                t = row.verdict_rates
                 masks.add_row(
                     row.name,
                     str(t.right),
@@ -148,37 +148,37 @@ class Comparison:
                     str(t.false_admit_incorrect_mask),
                     str(t.false_refusal),
                 )
-            if row.pace is not None:
-                ratio = f"{ours.median / row.pace.median:.2f}" if ours else "–"
-                boxes = "" if row.tally is not None else " (boxes alone)"
+            if row.latency is not None:
+                ratio = f"{ours.median / row.latency.median:.2f}" if ours else "–"
+                boxes = "" if row.verdict_rates is not None else " (boxes alone)"
                 speed.add_row(
                     row.name + boxes,
-                    f"{row.pace.median:.2f}",
-                    f"{row.pace.p95:.2f}",
+                    f"{row.latency.median:.2f}",
+                    f"{row.latency.p95:.2f}",
                     ratio,
-                    f"{row.pace.processor:.2f}",
-                    f"{row.pace.faces:.1f}",
+                    f"{row.latency.processor:.2f}",
+                    f"{row.latency.faces:.1f}",
                 )
         return [faces, masks, speed]
 
 
 def open_systems(
     models: Path, peers: Path | None, threads: int | None
-) -> tuple[list[System], list[Standing]]:
+) -> tuple[list[System], list[BenchRow]]:
     """Ours, then the peers whose files are there; and a row for each that is not.
 
     Raises:
         ModelError: Ours cannot be run.
     """
     systems = [installed(pair, threads) for pair in pairs_in(models)]
-    absent: list[Standing] = []
+    absent: list[BenchRow] = []
     if peers is None:
         return systems, absent
     for peer in PEERS:
         try:
             systems.append(_opened(peer, peers, threads))
         except ModelError as error:
-            absent.append(Standing(peer.name, problem=str(error)))
+            absent.append(BenchRow(peer.name, problem=str(error)))
     return systems, absent
 
 
@@ -186,15 +186,15 @@ def _opened(peer: Peer, folder: Path, threads: int | None) -> System:
     return replace(peer.open([folder / name for name in peer.files], threads), name=peer.name)
 
 
-def compare(
-    gallery: Gallery,
+def run_bench(
+    dataset: EvaluationSet,
     models: Path,
     peers: Path | None,
     *,
     threads: int | None = None,
     least: float = COUNTED,
     rounds: int = 20,
-) -> Comparison:
+) -> BenchResult:
     """Judge and time everything. `rounds` of 0 times nothing.
 
     Raises:
@@ -204,26 +204,26 @@ def compare(
     if threads is not None:
         cv2.setNumThreads(threads)
     systems, absent = open_systems(models, peers, threads)
-    boxed = gallery.boxed()
+    boxed = dataset.boxed()
     found: list[list[Detections]] = [[] for _ in systems]
     judged: list[list[Outcome]] = [[] for _ in systems]
     labelled = [False] * len(systems)
     for record, picture in boxed.pictures("pictures"):
         for place, system in enumerate(systems):
-            sight = system.see(picture, min(FAINTEST, system.threshold))
+            sight = system.predict(picture, min(FAINTEST, system.threshold))
             found[place].append(sight.faces)
             if sight.labels is not None:
                 labelled[place] = True
                 judged[place] += outcomes(record, picture, sight, system.threshold, least)
-    paces: list[Pace | None] = [None] * len(systems)
+    latencies: list[Latency | None] = [None] * len(systems)
     if rounds:
-        paces = [*time_systems(systems, frames_of_one_face(gallery, systems), rounds)]
+        latencies = [*time_systems(systems, frames_of_one_face(dataset, systems), rounds)]
     rows = []
     for place, system in enumerate(systems):
-        curve = faces_found(boxed.records, found[place], least)
+        curve = detection_curve(boxed.records, found[place], least)
         hit, counted = curve.at(system.threshold)
         rows.append(
-            Standing(
+            BenchRow(
                 system.name,
                 system.size,
                 system.origin,
@@ -231,10 +231,10 @@ def compare(
                 curve,
                 Rate(hit, curve.faces),
                 Rate(hit, counted),
-                tally(judged[place]) if labelled[place] else None,
-                paces[place],
+                verdict_rates(judged[place]) if labelled[place] else None,
+                latencies[place],
             )
         )
-    return Comparison(
-        gallery.name, len(boxed.records), least, threads, [*rows, *absent], gallery.problems
+    return BenchResult(
+        dataset.name, len(boxed.records), least, threads, [*rows, *absent], dataset.problems
     )

@@ -6,15 +6,15 @@ import numpy as np
 
 from training.measuring.classification_report import Classification
 from training.measuring.matching import Outcome
-from training.measuring.tally import tally
+from training.measuring.verdict_rates import verdict_rates
 
 _SIZES = ((0, 32), (32, 48), (48, 96), (96, 192), (192, float("inf")))
 _BRIGHTNESS = (("dark, under 80", 0, 80), ("middle", 80, 170), ("bright, 170 and more", 170, 256))
 
 
 def by_condition(outcomes: Sequence[Outcome]) -> dict[str, dict[str, dict[str, object]]]:
-    """The tally and accuracy of each part that has a face: by size in pixels, by third of sharpness
-    (variance of the Laplacian), by brightness (mean luma 0…255), by source.
+    """The rates and accuracy of each part that has a face: by size in pixels, by third of
+    sharpness (variance of the Laplacian), by brightness (mean luma 0…255), by source.
     """
     if not outcomes:
         return {}
@@ -57,5 +57,5 @@ def _part(outcomes: Sequence[Outcome]) -> dict[str, object]:
     return {
         "faces": len(outcomes),
         "accuracy_of_judged": counted.accuracy.as_json(),
-        **tally(outcomes).as_json(),
+        **verdict_rates(outcomes).as_json(),
     }

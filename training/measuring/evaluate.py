@@ -19,15 +19,15 @@ from training.boxes.detections import Detections
 from training.errors import EmptyClassError, MissingCheckpointError
 from training.figures.plots import draw_confusion, draw_precision_recall
 from training.measuring.average_precision import COUNTED, face_ap
-from training.measuring.classification_report import macro_f1
-from training.measuring.matching import hits
-from training.measuring.verdicts import (
+from training.measuring.calibration import (
     admission_figures,
     calibrated,
     temperature_of,
     threshold_of,
     verdicts,
 )
+from training.measuring.classification_report import macro_f1
+from training.measuring.matching import match_detections
 from training.networks.architectures import built
 from training.networks.checkpoint import Configuration, load
 from training.networks.classifier import CropClassifier
@@ -123,7 +123,7 @@ def _hits(
     album: Album, indices: list[int], found: list[Detections]
 ) -> tuple[Floats, NDArray[np.bool_], int]:
     """For each counted detection its score and whether it is a face, and the number of faces."""
-    scores, right, _, faces = hits([album.records[i] for i in indices], found)
+    scores, right, _, faces = match_detections([album.records[i] for i in indices], found)
     return scores, right, faces
 
 

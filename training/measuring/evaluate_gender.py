@@ -8,8 +8,8 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
 from training.errors import MissingDataError
 from training.figures.plots import draw_confusion
+from training.measuring.calibration import calibrated, temperature_of
 from training.measuring.evaluate import Trained, opened
-from training.measuring.verdicts import calibrated, temperature_of
 from training.networks.architectures import built
 from training.networks.classifier import CropClassifier
 from training.networks.logits import logits_of

@@ -14,9 +14,9 @@ from rich.table import Table
 from training.errors import EmptyClassError
 from training.graphs.installed import InstalledClassifier
 from training.measuring.average_precision import COUNTED
-from training.measuring.gallery import Gallery
+from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.intervals import Rate, rounded
-from training.measuring.matching import shorter
+from training.measuring.matching import shorter_side
 from training.records.layouts import Pixels
 from training.records.record import LABELS, Record
 from training.samples.adults import ADULT, AGE_BANDS, GENDER_SET, GENDERS, RACES, said_by_name
@@ -126,23 +126,23 @@ def _gap(rows: dict[str, dict[str, Rate]], name: str) -> dict[str, object]:
     return {"points": points, "highest": highest, "lowest": lowest}
 
 
-def judge_fairly(
-    gallery: Gallery,
+def measure_fairness(
+    dataset: EvaluationSet,
     classifier: InstalledClassifier,
     templates: list[Template],
     least: float = COUNTED,
 ) -> Fairness:
-    """Judge the adults of the gender set in a gallery, bare and dressed. What is drawn is seeded.
+    """Judge the adults of the gender set in a dataset, bare and dressed. What is drawn is seeded.
 
     Raises:
         EmptyClassError: There are none.
     """
-    kept = [r for r in gallery.records if r.set in GENDER_SET]
-    mean = _mean(gallery.records)
+    kept = [r for r in dataset.records if r.set in GENDER_SET]
+    mean = _mean(dataset.records)
     people = []
     left_out: Counter[str] = Counter()
     rng = np.random.default_rng(5)
-    for record, picture in Gallery(gallery.name, kept).pictures("faces"):
+    for record, picture in EvaluationSet(dataset.name, kept).pictures("faces"):
         groups = _groups(Path(record.path))
         if groups is None:
             left_out["no adult, or not named age_gender_race_stamp"] += 1
@@ -151,7 +151,7 @@ def judge_fairly(
             left_out["no box: prepare with --teacher"] += 1
             continue
         face = record.faces[0]
-        if shorter(face) < least:
+        if shorter_side(face) < least:
             left_out[f"smaller than {least:.0f} px"] += 1
             continue
         box = np.array([face.box], np.float32)
@@ -163,11 +163,11 @@ def judge_fairly(
         people.append(Person(tuple(groups), bare, dressed))
     if not people:
         raise EmptyClassError(
-            f"{gallery.name}: no adult face named age_gender_race_stamp with a box; put such "
+            f"{dataset.name}: no adult face named age_gender_race_stamp with a box; put such "
             "pictures into a folder gender/ and run prepare again with --teacher"
             + "".join(f"; {count} left out: {why}" for why, count in left_out.items())
         )
-    return Fairness(gallery.name, classifier.path.name, people, left_out)
+    return Fairness(dataset.name, classifier.path.name, people, left_out)
 
 
 def _groups(path: Path) -> list[tuple[str, str]] | None:

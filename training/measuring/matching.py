@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.boxes.blending import overlaps
 from training.boxes.detections import Boxes, Detections
-from training.graphs.systems import UNSAID, Floats, Sight
+from training.graphs.system import UNJUDGED, Floats, Prediction
 from training.measuring.average_precision import COUNTED
 from training.records.layouts import Pixels
 from training.records.light import brightness, sharpness
@@ -27,7 +27,7 @@ class Outcome:
 
     Attributes:
         truth: Its label's place in LABELS.
-        said: The label given to it, MISSED, or UNSAID where it was found and not judged.
+        said: The label given to it, MISSED, or UNJUDGED where it was found and not judged.
         masked: How likely it was with_mask, 0…1; NaN where nobody said.
         side: Its shorter side in pixels.
         sharpness: Variance of the Laplacian of its box.
@@ -49,18 +49,18 @@ class Outcome:
         return self.said >= 0 and (self.said == 0) == (self.truth == 0)
 
 
-def shorter(face: FaceRecord) -> float:
+def shorter_side(face: FaceRecord) -> float:
     """Shorter side of a face's box in pixels."""
     x0, y0, x1, y1 = face.box
     return min(x1 - x0, y1 - y0)
 
 
-def counts(face: FaceRecord, least: float) -> bool:
+def is_counted(face: FaceRecord, least: float) -> bool:
     """Whether a face is one that must be found."""
-    return not face.ignore and shorter(face) >= least
+    return not face.ignore and shorter_side(face) >= least
 
 
-def pairs(faces: Boxes, found: Boxes) -> dict[int, int]:
+def match_faces(faces: Boxes, found: Boxes) -> dict[int, int]:
     """Place of a face → place of its detection: each at most once, the greatest IoU first."""
     if not len(faces) or not len(found):
         return {}
@@ -78,14 +78,14 @@ def pairs(faces: Boxes, found: Boxes) -> dict[int, int]:
 
 
 def outcomes(
-    record: Record, picture: Pixels, sight: Sight, threshold: float, least: float = COUNTED
+    record: Record, picture: Pixels, sight: Prediction, threshold: float, least: float = COUNTED
 ) -> list[Outcome]:
     """What became of each labelled face of a picture that is `least` pixels or more."""
-    faces = [f for f in record.faces if f.label is not None and counts(f, least)]
+    faces = [f for f in record.faces if f.label is not None and is_counted(f, least)]
     if not faces:
         return []
     sure = sight.faces.scores >= threshold
-    matched = pairs(np.array([f.box for f in faces], np.float32), sight.faces.boxes[sure])
+    matched = match_faces(np.array([f.box for f in faces], np.float32), sight.faces.boxes[sure])
     labels = sight.labels[sure] if sight.labels is not None else None
     masked = sight.masked[sure] if sight.masked is not None else None
     done = []
@@ -93,8 +93,8 @@ def outcomes(
         place = matched.get(index)
         said, likely = MISSED, float("nan")
         if place is not None:
-            said = UNSAID if labels is None else int(labels[place])
-            likely = float("nan") if masked is None or said == UNSAID else float(masked[place])
+            said = UNJUDGED if labels is None else int(labels[place])
+            likely = float("nan") if masked is None or said == UNJUDGED else float(masked[place])
         x0, y0, x1, y1 = (round(v) for v in face.box)
         crop = picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
         done.append(
@@ -102,7 +102,7 @@ def outcomes(
                 LABELS.index(str(face.label)),
                 said,
                 likely,
-                shorter(face),
+                shorter_side(face),
                 sharpness(crop),
                 brightness(crop),
                 record.set,
@@ -111,7 +111,7 @@ def outcomes(
     return done
 
 
-def hits(
+def match_detections(
     records: Sequence[Record], found: Sequence[Detections], least: float = COUNTED
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64], int]:
     """For each detection that counts its score, whether it is a face (each face met once, the
@@ -124,8 +124,8 @@ def hits(
     places: list[int] = []
     faces = 0
     for place, (record, detections) in enumerate(zip(records, found, strict=True)):
-        sure = [f.box for f in record.faces if counts(f, least)]
-        aside = [f.box for f in record.faces if not counts(f, least)]
+        sure = [f.box for f in record.faces if is_counted(f, least)]
+        aside = [f.box for f in record.faces if not is_counted(f, least)]
         faces += len(sure)
         met: set[int] = set()
         goals, others = (np.array(b, np.float32).reshape(-1, 4) for b in (sure, aside))

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from training.errors import EmptyClassError
-from training.graphs.systems import UNSAID, System
-from training.measuring.gallery import Gallery
-from training.measuring.matching import counts
+from training.graphs.system import UNJUDGED, System
+from training.measuring.evaluation_set import EvaluationSet
+from training.measuring.matching import is_counted
 from training.records.layouts import Pixels
 
 WIDTH, HEIGHT = 640, 480
@@ -21,7 +21,7 @@ _TURN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Latency:
     """Milliseconds from a 640x480 frame to labels (or to boxes, where a system says no labels).
 
     Attributes:
@@ -53,7 +53,7 @@ class Pace:
         }
 
 
-def framed(picture: Pixels) -> Pixels:
+def camera_frame(picture: Pixels) -> Pixels:
     """A picture within 640x480, its ratio kept, its border continued."""
     scale = min(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
@@ -62,7 +62,7 @@ def framed(picture: Pixels) -> Pixels:
     return np.asarray(cv2.copyMakeBorder(small, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def frames_of_one_face(gallery: Gallery, systems: Sequence[System]) -> list[Pixels]:
+def frames_of_one_face(dataset: EvaluationSet, systems: Sequence[System]) -> list[Pixels]:
     """One picture with one large face on it, as a camera that moves a little would show it: of the
     first twenty on which the first system, ours, sees one face, that on which most others do.
 
@@ -73,16 +73,16 @@ def frames_of_one_face(gallery: Gallery, systems: Sequence[System]) -> list[Pixe
         system.expect(HEIGHT, WIDTH)
     alone = [
         r
-        for r in gallery.records
-        if len(r.faces) == 1 and counts(r.faces[0], min(r.width, r.height) / 4)
+        for r in dataset.records
+        if len(r.faces) == 1 and is_counted(r.faces[0], min(r.width, r.height) / 4)
     ]
     best, most = None, 0
     tried = 0
-    for _, picture in Gallery(gallery.name, alone).pictures("a frame with one face"):
-        frame = framed(picture)
-        if not sees_one(systems[0], frame):
+    for _, picture in EvaluationSet(dataset.name, alone).pictures("a frame with one face"):
+        frame = camera_frame(picture)
+        if not finds_one_face(systems[0], frame):
             continue
-        agreeing = sum(sees_one(system, frame) for system in systems)
+        agreeing = sum(finds_one_face(system, frame) for system in systems)
         if agreeing > most:
             best, most = frame, agreeing
         tried += 1
@@ -90,19 +90,19 @@ def frames_of_one_face(gallery: Gallery, systems: Sequence[System]) -> list[Pixe
             break
     if best is None:
         raise EmptyClassError(
-            f"{gallery.name}: no picture with one large face that our models find, to time a frame "
+            f"{dataset.name}: no picture with one large face that our models find, to time a frame "
             "with; add a portrait, or time nothing with --rounds 0"
         )
     return [np.ascontiguousarray(np.roll(best, (2 * n, 3 * n), (0, 1))) for n in range(_VARIANTS)]
 
 
-def sees_one(system: System, frame: Pixels) -> bool:
+def finds_one_face(system: System, frame: Pixels) -> bool:
     """Whether a system finds one face on a frame, and judges it where it judges any."""
-    sight = system.see(frame, system.threshold)
-    return len(sight.faces.scores) == 1 and (sight.labels is None or sight.labels[0] != UNSAID)
+    sight = system.predict(frame, system.threshold)
+    return len(sight.faces.scores) == 1 and (sight.labels is None or sight.labels[0] != UNJUDGED)
 
 
-def time_systems(systems: Sequence[System], frames: Sequence[Pixels], rounds: int) -> list[Pace]:
+def time_systems(systems: Sequence[System], frames: Sequence[Pixels], rounds: int) -> list[Latency]:
     """Each system's pace over `rounds` turns of five frames. They take turns, so that what else the
     machine does meets them all.
     """
@@ -112,18 +112,18 @@ def time_systems(systems: Sequence[System], frames: Sequence[Pixels], rounds: in
     for system in systems:
         system.expect(*frames[0].shape[:2])
         for frame in frames[:2]:
-            system.see(frame, system.threshold)
+            system.predict(frame, system.threshold)
     for turn in range(rounds):
         for place, system in enumerate(systems):
             for step in range(_TURN):
                 frame = frames[(turn * _TURN + step) % len(frames)]
                 begun, busy = time.perf_counter(), time.process_time()
-                sight = system.see(frame, system.threshold)
+                sight = system.predict(frame, system.threshold)
                 times[place].append((time.perf_counter() - begun) * 1000)
                 spent[place].append((time.process_time() - busy) * 1000)
                 seen[place].append(len(sight.faces.scores))
     return [
-        Pace(
+        Latency(
             float(np.median(t)),
             float(np.quantile(t, 0.95)),
             min(t),

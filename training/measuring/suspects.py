@@ -13,8 +13,8 @@ from rich.progress import track
 
 from training.boxes.cropping import cut, fitted
 from training.errors import EmptyClassError
+from training.measuring.calibration import calibrated
 from training.measuring.evaluate import chosen, open_classifier
-from training.measuring.verdicts import calibrated
 from training.networks.logits import logits_of
 from training.records.layouts import Pixels
 from training.records.record import LABELS

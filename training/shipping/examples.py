@@ -19,6 +19,7 @@ from training.boxes.detections import Detections
 from training.errors import UnknownArchitectureError
 from training.figures.plots import draw_precision_recall, draw_roc
 from training.measuring.average_precision import COUNTED
+from training.measuring.calibration import calibrated, verdicts
 from training.measuring.evaluate import (
     OVERLAP,
     boxed_pictures,
@@ -27,7 +28,6 @@ from training.measuring.evaluate import (
     open_detector,
 )
 from training.measuring.evaluate_gender import open_gender
-from training.measuring.verdicts import calibrated, verdicts
 from training.networks.checkpoint import load
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE

@@ -22,7 +22,7 @@ from training.networks.checkpoint import load
 from training.records.layouts import Pixels
 from training.shipping.card import write_measured
 from training.shipping.examples import Examples, examples_of, kind_of
-from training.shipping.shipping import trained_on
+from training.shipping.export import trained_on
 
 PICTURES = {
     "curves.png": "While it trained: losses on training samples, figures on the validation split.",

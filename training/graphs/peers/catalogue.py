@@ -9,7 +9,7 @@ from training.graphs.peers.escvm import ORIGIN, escvm
 from training.graphs.peers.ssd import aizoo
 from training.graphs.peers.ultralight import ultralight_320, ultralight_masked
 from training.graphs.peers.yunet import yunet, yunet_of_opencv
-from training.graphs.systems import System
+from training.graphs.system import System
 
 _YUNET = "yunet_n_dynamic.onnx"
 _ESCVM = "escvm_mobilenetv2_mask_int8.tflite"

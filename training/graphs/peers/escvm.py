@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from training.boxes.detections import Boxes
 from training.graphs.inference import Network
-from training.graphs.systems import Floats, Integers, Judge
+from training.graphs.system import Floats, Integers, Judge
 from training.records.layouts import Pixels
 
 SIDE = 224

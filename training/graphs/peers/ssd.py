@@ -12,7 +12,7 @@ import numpy as np
 
 from training.boxes.detections import Boxes
 from training.graphs.inference import Network
-from training.graphs.systems import Sight, System, extent, sight_of
+from training.graphs.system import Prediction, System, extent, prediction_of
 from training.records.layouts import Pixels
 
 SIDE = 260
@@ -55,7 +55,7 @@ class MaskSsd:
         self._network = Network(path, threads=threads, shape=(1, SIDE, SIDE, 3))
         self._anchors = anchors()
 
-    def find(self, picture: Pixels, least: float) -> Sight:
+    def find(self, picture: Pixels, least: float) -> Prediction:
         """Faces with labels."""
         small = cv2.cvtColor(cv2.resize(picture, (SIDE, SIDE)), cv2.COLOR_BGR2RGB)
         outputs = self._network.infer((small.astype(np.float32) / 255)[None]).values()
@@ -67,7 +67,7 @@ class MaskSsd:
         whole = extent(picture)
         boxes = np.clip(decode(raw[likely], self._anchors[likely]) * whole, 0, whole)
         labels = np.array(_LABELS, np.int64)[classes.argmax(1)]
-        return sight_of(
+        return prediction_of(
             boxes,
             classes.max(1),
             least=least,

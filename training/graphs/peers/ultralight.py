@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from training.graphs.inference import Network
-from training.graphs.systems import Sight, System, extent, sight_of
+from training.graphs.system import Prediction, System, extent, prediction_of
 from training.records.layouts import Pixels
 
 _MEAN, _SCALE = 127.0, 128.0
@@ -27,7 +27,7 @@ class Ultralight:
         self._network = Network(path, threads=threads, shape=(1, 3, height, width))
         self._size = (width, height)
 
-    def find(self, picture: Pixels, least: float) -> Sight:
+    def find(self, picture: Pixels, least: float) -> Prediction:
         """Faces; with labels where the model has a column for masked ones."""
         blob = cv2.dnn.blobFromImage(
             picture, 1 / _SCALE, self._size, (_MEAN, _MEAN, _MEAN), swapRB=True
@@ -38,11 +38,11 @@ class Ultralight:
         boxes, classes = boxes[likely], classes[likely]
         pixels = np.clip(boxes, 0, 1) * extent(picture)
         if classes.shape[1] == 1:
-            return sight_of(pixels, classes[:, 0], least=least, overlap=_OVERLAP)
+            return prediction_of(pixels, classes[:, 0], least=least, overlap=_OVERLAP)
         # Its columns are face, masked face: the second is our first label.
         labels = np.where(classes[:, 1] > classes[:, 0], 0, 1).astype(np.int64)
         masked = classes[:, 1] / np.maximum(classes.sum(1), 1e-6)
-        return sight_of(
+        return prediction_of(
             pixels, classes.max(1), least=least, overlap=_OVERLAP, labels=labels, masked=masked
         )
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from training.boxes.detections import Boxes, Detections
 from training.errors import MissingModelError
 from training.graphs.inference import Network
-from training.graphs.systems import Floats, Sight, System, extent, sight_of
+from training.graphs.system import Floats, Prediction, System, extent, prediction_of
 from training.records.layouts import Pixels
 
 _STRIDES = (8, 16, 32)
@@ -58,7 +58,7 @@ class YuNet:
         if self._side is None:
             self._network.expect((1, 3, -(-height // 32) * 32, -(-width // 32) * 32))
 
-    def find(self, picture: Pixels, least: float) -> Sight:
+    def find(self, picture: Pixels, least: float) -> Prediction:
         """Faces, without labels."""
         scale, shown = 1.0, picture
         if self._side is not None:
@@ -79,7 +79,7 @@ class YuNet:
         blob = cv2.dnn.blobFromImage(square)
         boxes, scores = decode(self._network.infer(blob), high, wide)
         boxes = np.clip(boxes / np.float32(scale), 0, extent(picture))
-        return sight_of(boxes, scores, least=least, overlap=_OVERLAP)
+        return prediction_of(boxes, scores, least=least, overlap=_OVERLAP)
 
 
 class YuNetOfOpenCv:
@@ -90,7 +90,7 @@ class YuNetOfOpenCv:
             raise MissingModelError(f"model file {path} is not there; name another, or put it back")
         self._detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.02, _OVERLAP, 300)
 
-    def find(self, picture: Pixels, least: float) -> Sight:
+    def find(self, picture: Pixels, least: float) -> Prediction:
         """Faces, without labels."""
         self._detector.setInputSize((picture.shape[1], picture.shape[0]))
         self._detector.setScoreThreshold(least)
@@ -99,7 +99,7 @@ class YuNetOfOpenCv:
         rows = rows[np.argsort(-rows[:, 14], kind="stable")]
         boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1)
         boxes = np.clip(boxes, 0, extent(picture))
-        return Sight(Detections(boxes, rows[:, 14]))
+        return Prediction(Detections(boxes, rows[:, 14]))
 
 
 def yunet(path: Path, threads: int | None, side: int | None) -> System:

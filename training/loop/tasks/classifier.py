@@ -64,7 +64,7 @@ def train_classifier(
     model = built(configuration)
     if origin:
         begin_from(model, origin)
-    if options.place.first:
+    if options.process.is_main:
         options.console.print(
             f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
             f"pictures, judged on {len(held.labels)} faces"

@@ -45,7 +45,7 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
     model = built(configuration, len(GENDERS))
     if origin:
         begin_trunk_from(model, origin)
-    if options.place.first:
+    if options.process.is_main:
         options.console.print(
             f"{sum(p.numel() for p in model.parameters())} parameters, "
             f"{len(adults_of(album))} adults, judged on {len(crops)}"

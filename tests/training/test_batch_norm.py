@@ -10,7 +10,7 @@ from torch import nn
 from tests.training.tiny import write_coco
 from training.__main__ import app
 from training.errors import MissingDataError
-from training.loop.renewal import network_of, renewed
+from training.loop.batch_norm import network_of, with_new_statistics
 from training.networks.architectures import configuration_of
 from training.networks.checkpoint import CLASSIFIER, DETECTOR, Configuration, load, save
 
@@ -29,7 +29,7 @@ def batches(count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 def test_statistics_are_the_samples_own_and_nothing_else_changes() -> None:
     before = network_of(TINY).state_dict()
     given = batches(3)
-    after = renewed(dict(before), TINY, given, 3, QUIET)
+    after = with_new_statistics(dict(before), TINY, given, 3, QUIET)
     for name, tensor in before.items():
         if "running_" not in name and "num_batches" not in name:
             assert torch.equal(after[name], tensor), name
@@ -48,11 +48,11 @@ def test_no_more_batches_are_made_than_asked_for_and_none_where_nothing_is_norma
             made.append(1)
             yield batches(1)[0]
 
-    renewed(network_of(TINY).state_dict(), TINY, endless(), 2, QUIET)
+    with_new_statistics(network_of(TINY).state_dict(), TINY, endless(), 2, QUIET)
     assert len(made) == 2
     plain = replace(configuration_of("small-cnn"), size=64)
     weights = network_of(plain).state_dict()
-    same = renewed(dict(weights), plain, endless(), 2, QUIET)
+    same = with_new_statistics(dict(weights), plain, endless(), 2, QUIET)
     assert len(made) == 2
     assert all(torch.equal(same[name], weights[name]) for name in weights)
 

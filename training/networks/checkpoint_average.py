@@ -21,7 +21,7 @@ Renew = Callable[[Weights, Configuration], Weights]
 """Weights, and what they are of → the same with statistics of their own (training.renewal)."""
 
 
-def average(checkpoints: Sequence[Path], run: Path, renew: Renew | None = None) -> int:
+def average_checkpoints(checkpoints: Sequence[Path], run: Path, renew: Renew | None = None) -> int:
     """Write the mean of some checkpoints as the best one of a new run; the number of weights.
 
     Args:

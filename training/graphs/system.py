@@ -16,7 +16,7 @@ from training.records.layouts import Pixels
 Floats: TypeAlias = NDArray[np.float32]
 Integers: TypeAlias = NDArray[np.int64]
 
-UNSAID = -2
+UNJUDGED = -2
 """In place of a label where a face is found and not judged: too small, or nobody there to judge."""
 
 MOST_FACES = 300
@@ -24,7 +24,7 @@ MOST_FACES = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Prediction:
     """The faces of one picture, most certain first.
 
     Attributes:
@@ -38,7 +38,7 @@ class Sight:
     masked: Floats | None = None
 
 
-Find: TypeAlias = Callable[[Pixels, float], Sight]
+Find: TypeAlias = Callable[[Pixels, float], Prediction]
 """A picture (u8 BGR) and a least score → what is seen."""
 
 Judge: TypeAlias = Callable[[Pixels, Boxes], tuple[Integers, Floats]]
@@ -67,19 +67,19 @@ class System:
     size: str = ""
     origin: str = ""
 
-    def see(self, picture: Pixels, least: float) -> Sight:
+    def predict(self, picture: Pixels, least: float) -> Prediction:
         """Faces from a least score on; those that are sure enough to count are judged, the others
-        are UNSAID.
+        are UNJUDGED.
         """
         sight = self.find(picture, least)
         if self.judge is None:
             return sight
         sure = sight.faces.scores >= self.threshold
-        labels = np.full(len(sure), UNSAID, np.int64)
+        labels = np.full(len(sure), UNJUDGED, np.int64)
         masked = np.zeros(len(sure), np.float32)
         if sure.any():
             labels[sure], masked[sure] = self.judge(picture, sight.faces.boxes[sure])
-        return Sight(sight.faces, labels, masked)
+        return Prediction(sight.faces, labels, masked)
 
 
 def extent(picture: Pixels) -> Floats:
@@ -88,7 +88,7 @@ def extent(picture: Pixels) -> Floats:
     return np.array([width, height, width, height], np.float32)
 
 
-def sight_of(
+def prediction_of(
     boxes: Boxes,
     scores: Floats,
     *,
@@ -96,13 +96,13 @@ def sight_of(
     overlap: float,
     labels: Integers | None = None,
     masked: Floats | None = None,
-) -> Sight:
+) -> Prediction:
     """Raw boxes [N, 4] in pixels after non-maximum suppression, with the labels that belong to
     those that are left.
     """
     sure = np.flatnonzero(scores >= least)
     chosen = sure[survivors(boxes[sure], scores[sure], least, overlap)][:MOST_FACES]
-    return Sight(
+    return Prediction(
         Detections(boxes[chosen], scores[chosen]),
         None if labels is None else labels[chosen],
         None if masked is None else masked[chosen],

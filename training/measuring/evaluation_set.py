@@ -22,7 +22,7 @@ _MADE_BY_TEACHERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
+class EvaluationSet:
     """Records, where they are from, and what was left out of them and why.
 
     Attributes:
@@ -35,7 +35,7 @@ class Gallery:
     records: list[Record]
     problems: list[str] = field(default_factory=list)
 
-    def boxed(self) -> "Gallery":
+    def boxed(self) -> "EvaluationSet":
         """The pictures whose faces were all boxed by people. Raises EmptyClassError."""
         chosen = [r for r in self.records if r.boxed and r.set not in _MADE_BY_TEACHERS]
         if not chosen:
@@ -60,7 +60,7 @@ class Gallery:
             yield record, picture
 
 
-def open_gallery(prepared: Path, data: Path | None) -> Gallery:
+def open_evaluation_set(prepared: Path, data: Path | None) -> EvaluationSet:
     """The folder `data`, all of it, or else the validation split of `prepared`.
 
     Raises:
@@ -75,11 +75,11 @@ def open_gallery(prepared: Path, data: Path | None) -> Gallery:
             raise EmptyClassError(
                 f"{data}: not one readable picture; " + ("; ".join(problems[:3]) or "fill it")
             )
-        return Gallery(str(data), records, problems)
+        return EvaluationSet(str(data), records, problems)
     kept = [r for r in read_records(prepared / "records.jsonl") if r.split == "validation"]
     if not kept:
         raise EmptyClassError(
             f"{prepared}: the validation split is empty; add pictures from more sources and run "
             "prepare again"
         )
-    return Gallery(f"validation split of {prepared}", kept)
+    return EvaluationSet(f"validation split of {prepared}", kept)

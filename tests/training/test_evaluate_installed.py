@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from tests.training.systems import oracle, records, truth
-from tests.training.test_export import classifier, detector, models  # noqa: F401  fixtures
+from tests.training.test_model_files import classifier, detector, models  # noqa: F401  fixtures
 from tests.training.tiny import write_classes, write_coco
 from training.__main__ import app
 from training.errors import EmptyClassError
-from training.measuring.assessment import assess_pipeline
 from training.measuring.classification_report import Classification
 from training.measuring.conditions import by_condition
-from training.measuring.gallery import Gallery
+from training.measuring.evaluate_installed import evaluate_installed_pipeline
+from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.intervals import Rate
 from training.measuring.matching import Outcome
 from training.records.record import LABELS
@@ -47,21 +47,21 @@ def test_faces_are_parted_by_condition_and_each_is_in_one_part() -> None:
 
 
 @pytest.fixture
-def gallery(tmp_path: Path) -> Gallery:
+def dataset(tmp_path: Path) -> EvaluationSet:
     rows, pictures = records(6)
     kept = []
     for record, picture in zip(rows, pictures, strict=True):
         path = tmp_path / record.path
         cv2.imwrite(str(path), picture)
         kept.append(replace(record, path=str(path)))
-    return Gallery("mine", kept)
+    return EvaluationSet("mine", kept)
 
 
 def test_a_system_that_is_never_wrong_gets_full_marks_and_pictures(
-    gallery: Gallery, tmp_path: Path
+    dataset: EvaluationSet, tmp_path: Path
 ) -> None:
-    seen = {p.tobytes(): truth(r) for r, p in gallery.pictures("reading")}
-    done = assess_pipeline(gallery, oracle(seen))
+    seen = {p.tobytes(): truth(r) for r, p in dataset.pictures("reading")}
+    done = evaluate_installed_pipeline(dataset, oracle(seen))
     told = json.loads(json.dumps(done.as_json()))
     assert told["face_ap_50"]["value"] == 1.0
     assert told["right_verdict"]["count"] == told["faces"] == 12
@@ -72,17 +72,17 @@ def test_a_system_that_is_never_wrong_gets_full_marks_and_pictures(
     assert all((tmp_path / "drawn" / name).stat().st_size > 5000 for name in drawn)
 
 
-def test_a_system_that_finds_half_is_wrong_for_the_rest(gallery: Gallery) -> None:
-    seen = {p.tobytes(): truth(r)[:1] for r, p in gallery.pictures("reading")}
-    told = assess_pipeline(gallery, oracle(seen)).as_json()
+def test_a_system_that_finds_half_is_wrong_for_the_rest(dataset: EvaluationSet) -> None:
+    seen = {p.tobytes(): truth(r)[:1] for r, p in dataset.pictures("reading")}
+    told = evaluate_installed_pipeline(dataset, oracle(seen)).as_json()
     assert told["right_verdict"] == Rate(6, 12).as_json()
     assert told["missed"] == Rate(6, 12).as_json()
     assert told["accuracy"] == Rate(6, 6).as_json()
 
 
-def test_no_face_large_enough_is_named_with_its_mend(gallery: Gallery) -> None:
+def test_no_face_large_enough_is_named_with_its_mend(dataset: EvaluationSet) -> None:
     with pytest.raises(EmptyClassError, match="lower --least-side"):
-        assess_pipeline(gallery, oracle({}), least=500)
+        evaluate_installed_pipeline(dataset, oracle({}), least=500)
 
 
 def test_the_classifier_is_measured_on_class_folders_and_nothing_is_dropped_silently(

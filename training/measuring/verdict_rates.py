@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from training.graphs.systems import UNSAID
+from training.graphs.system import UNJUDGED
 from training.measuring.intervals import Rate
 from training.measuring.matching import MISSED, Outcome
 from training.records.record import LABELS
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VerdictRates:
     """Counts over faces whose label is known.
 
     Attributes:
@@ -45,7 +45,7 @@ class Tally:
         }
 
 
-def tally(outcomes: Iterable[Outcome]) -> Tally:
+def verdict_rates(outcomes: Iterable[Outcome]) -> VerdictRates:
     """Count them."""
     rows = list(outcomes)
 
@@ -56,13 +56,13 @@ def tally(outcomes: Iterable[Outcome]) -> Tally:
     def judged(truth: int) -> list[Outcome]:
         return [o for o in rows if o.truth == truth and o.said >= 0]
 
-    return Tally(
+    return VerdictRates(
         share(o.right for o in rows),
         share(o.said == 0 for o in judged(1)),
         share(o.said == 0 for o in judged(2)),
         share(o.said != 0 for o in judged(0)),
         share(o.said == MISSED for o in rows),
-        share(o.said == UNSAID for o in rows),
+        share(o.said == UNJUDGED for o in rows),
         {
             label: share(o.right for o in rows if o.truth == place)
             for place, label in enumerate(LABELS)

@@ -38,7 +38,7 @@ def network_of(configuration: Configuration) -> nn.Module:
     return built(configuration)
 
 
-def samples_of(
+def training_batches(
     configuration: Configuration, prepared: Path, templates: Path | None
 ) -> Iterable[tuple[torch.Tensor, ...]]:
     """The endless batches that a model of this configuration learns from, pictures u8 [B, S, S, 3]
@@ -53,7 +53,7 @@ def samples_of(
     return Crops(open_album(prepared, "train", templates), c.size, c.margin, c.batch, _SEED)
 
 
-def renewed(
+def with_new_statistics(
     weights: Weights,
     configuration: Configuration,
     samples: Iterable[tuple[torch.Tensor, ...]],

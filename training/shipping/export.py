@@ -12,7 +12,8 @@ from rich.console import Console
 from training.boxes.blending import BLEND
 from training.errors import MissingDataError, MissingModelError
 from training.graphs.camera_graph import classifier_graph, detector_graph
-from training.graphs.export import (
+from training.graphs.face_finder import SHIPPED
+from training.graphs.model_files import (
     Exported,
     describe,
     install,
@@ -24,7 +25,6 @@ from training.graphs.export import (
     verify_detector,
     write_rows,
 )
-from training.graphs.face_finder import SHIPPED
 from training.measuring.average_precision import COUNTED
 from training.measuring.evaluate import OVERLAP, chosen, open_classifier, open_detector
 from training.measuring.evaluate_gender import open_gender
@@ -35,7 +35,7 @@ from training.records.public_sets import LICENCES
 from training.records.record import LABELS
 from training.samples.adults import GENDER_SET, GENDERS
 from training.shipping.card import write_card
-from training.shipping.precision import Shipped
+from training.shipping.int8 import ExportedPair
 
 SMALLEST_JUDGED = 24
 """Shorter side in pixels under which the edge does not judge a face."""
@@ -69,7 +69,7 @@ def trained_on(prepared: Path, sets: Iterable[str] | None = None) -> list[dict[s
     return rows
 
 
-def keep(role: str, installed: Path, folder: Path) -> None:
+def keep_installed(role: str, installed: Path, folder: Path) -> None:
     """Copy the model of a role, with its row of the manifest, from where models are installed.
 
     Raises MissingModelError where none is.
@@ -86,7 +86,7 @@ def keep(role: str, installed: Path, folder: Path) -> None:
     write_rows([*[row for row in rows_of(folder) if row["role"] != role], *kept], folder)
 
 
-def ship(
+def export_models(
     runs: tuple[Path | None, Path | None],
     prepared: Path,
     folder: Path,
@@ -95,7 +95,7 @@ def ship(
     version: str,
     pictures: list[Pixels],
     console: Console,
-) -> Shipped | None:
+) -> ExportedPair | None:
     """Export the best models of `runs`, a detector's and a classifier's, into `folder` and write
     the card. None keeps the model that comes with the edge. Raises CheckpointError, ExportError,
     MissingDataError, MissingModelError.
@@ -110,7 +110,7 @@ def ship(
     origin = trained_on(prepared)
     samples = [*sample_pictures(), *pictures]
     if detector is not None:
-        own_detector = _ship_detector(
+        own_detector = _export_detector(
             detector, origin, trial, version=version, samples=samples, console=console
         )
     if classifier is not None:
@@ -120,7 +120,7 @@ def ship(
             if pipeline is not None and pipeline.is_file()
             else {}
         )
-        own_classifier = _ship_classifier(
+        own_classifier = _export_classifier(
             classifier,
             origin,
             trial,
@@ -131,7 +131,7 @@ def ship(
         )
     for role, run in (("detector", detector), ("classifier", classifier)):
         if run is None:
-            keep(role, SHIPPED.parent, trial)
+            keep_installed(role, SHIPPED.parent, trial)
             console.print(f"{role}: no run of your own; the one that comes with the edge is kept")
 
     # Only what has passed replaces what the edge has.
@@ -142,10 +142,10 @@ def ship(
     if own_detector is None or own_classifier is None:
         return None
     judge, judged, margin, temperature = own_classifier
-    return Shipped(*own_detector, judge, judged, margin, temperature)
+    return ExportedPair(*own_detector, judge, judged, margin, temperature)
 
 
-def _ship_detector(
+def _export_detector(
     run: Path,
     origin: list[dict[str, object]],
     trial: Path,
@@ -184,7 +184,7 @@ def _ship_detector(
     return finder.model, row
 
 
-def _ship_classifier(
+def _export_classifier(
     run: Path,
     origin: list[dict[str, object]],
     trial: Path,
@@ -218,7 +218,7 @@ def _ship_classifier(
     return judge.model, other, judge.configuration.margin, temperature
 
 
-def ship_gender(
+def export_gender_head(
     run: Path,
     prepared: Path,
     folder: Path,

@@ -15,15 +15,15 @@ from training.boxes.detections import Detections
 from training.errors import EmptyClassError
 from training.figures.plots import draw_confusion, draw_precision_recall, draw_roc
 from training.graphs.installed import InstalledClassifier
-from training.graphs.systems import UNSAID, System
+from training.graphs.system import UNJUDGED, System
 from training.measuring.average_precision import COUNTED
 from training.measuring.classification_report import Classification
 from training.measuring.conditions import by_condition
-from training.measuring.curves import FacesFound, faces_found
-from training.measuring.gallery import Gallery
+from training.measuring.detection_curve import DetectionCurve, detection_curve
+from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.intervals import Rate, rounded
-from training.measuring.matching import Outcome, outcomes, shorter
-from training.measuring.tally import tally
+from training.measuring.matching import Outcome, outcomes, shorter_side
+from training.measuring.verdict_rates import verdict_rates
 from training.records.light import brightness, sharpness
 from training.records.record import LABELS, FaceRecord, Record
 
@@ -32,12 +32,12 @@ FAINTEST = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class Evaluation:
     """What was measured of one classifier, or of a detector and a classifier together.
 
     Attributes:
         title: Of what.
-        gallery: On what.
+        dataset: On what.
         least: Shorter side in pixels from which a face counts.
         outcomes: Of each labelled face.
         found: The detector's figures, where there was one.
@@ -47,10 +47,10 @@ class Assessment:
     """
 
     title: str
-    gallery: Gallery
+    dataset: EvaluationSet
     least: float
     outcomes: list[Outcome]
-    found: FacesFound | None = None
+    found: DetectionCurve | None = None
     recall: Rate | None = None
     precision: Rate | None = None
     left_out: Counter[str] = field(default_factory=Counter)
@@ -77,33 +77,33 @@ class Assessment:
             }
         return {
             "measured": self.title,
-            "data": self.gallery.name,
-            "pictures": len(self.gallery.records),
+            "data": self.dataset.name,
+            "pictures": len(self.dataset.records),
             "faces": len(self.outcomes),
             "faces_judged": len(self.judged),
             "least_side_px": self.least,
             **faces,
-            **tally(self.outcomes).as_json(),
+            **verdict_rates(self.outcomes).as_json(),
             **self.classification.as_json(),
             "roc_auc": self._roc_auc(),
             "by": by_condition(self.outcomes),
             "left_out": dict(self.left_out),
             "warnings": {"count": len(self.warnings), "lines": self.warnings},
-            "problems": {"count": len(self.gallery.problems), "lines": self.gallery.problems},
+            "problems": {"count": len(self.dataset.problems), "lines": self.dataset.problems},
         }
 
     def as_table(self) -> Table:
         """The headline, for people."""
         table = Table("figure", "value (95 % interval)", "faces", title=self.title)
         table.caption = (
-            f"{self.gallery.name}: {len(self.gallery.records)} pictures, faces of "
+            f"{self.dataset.name}: {len(self.dataset.records)} pictures, faces of "
             f"{self.least:.0f} px or more"
         )
         if self.found is not None:
             low, high = self.found.interval or (float("nan"), float("nan"))
             value = f"{self.found.average_precision:.3f} ({low:.3f}–{high:.3f})"
             table.add_row("face AP, IoU 0.5", value, str(self.found.faces))
-        counted, sorted_out = tally(self.outcomes), self.classification
+        counted, sorted_out = verdict_rates(self.outcomes), self.classification
         rows = {
             "faces found": self.recall,
             "right verdict": counted.right,
@@ -164,9 +164,9 @@ def labelled(record: Record) -> Iterator[FaceRecord]:
     yield from (f for f in record.faces if f.label is not None and not f.ignore)
 
 
-def assess_classifier(
-    gallery: Gallery, classifier: InstalledClassifier, least: float = COUNTED
-) -> Assessment:
+def evaluate_installed_classifier(
+    dataset: EvaluationSet, classifier: InstalledClassifier, least: float = COUNTED
+) -> Evaluation:
     """Judge each labelled face where it is said to be: the classifier alone.
 
     Raises:
@@ -174,15 +174,15 @@ def assess_classifier(
     """
     done: list[Outcome] = []
     left_out: Counter[str] = Counter()
-    for record, picture in gallery.pictures("faces"):
+    for record, picture in dataset.pictures("faces"):
         faces = list(labelled(record))
         left_out["unlabelled or to be ignored"] += max(0, len(record.faces) - len(faces))
         for face in faces:
-            if shorter(face) < least:
+            if shorter_side(face) < least:
                 left_out[f"smaller than {least:.0f} px"] += 1
                 continue
             said, masked = classifier.judge(picture, np.array([face.box], np.float32))
-            if said[0] == UNSAID:
+            if said[0] == UNJUDGED:
                 left_out["too small for the classifier"] += 1
                 continue
             x0, y0, x1, y1 = (round(v) for v in face.box)
@@ -190,44 +190,48 @@ def assess_classifier(
             truth = LABELS.index(str(face.label))
             light = sharpness(crop), brightness(crop)
             done.append(
-                Outcome(truth, int(said[0]), float(masked[0]), shorter(face), *light, record.set)
+                Outcome(
+                    truth, int(said[0]), float(masked[0]), shorter_side(face), *light, record.set
+                )
             )
-    return Assessment(
+    return Evaluation(
         f"classifier {classifier.path.name}",
-        gallery,
+        dataset,
         least,
-        _some(done, gallery, least),
+        _some(done, dataset, least),
         left_out=+left_out,
         warnings=_warnings(done),
     )
 
 
-def assess_pipeline(gallery: Gallery, system: System, least: float = COUNTED) -> Assessment:
+def evaluate_installed_pipeline(
+    dataset: EvaluationSet, system: System, least: float = COUNTED
+) -> Evaluation:
     """Whole pictures through detector and classifier, as at the edge.
 
     Raises:
         EmptyClassError: No picture with boxes, or not one labelled face of that size.
     """
-    boxed = gallery.boxed()
+    boxed = dataset.boxed()
     done: list[Outcome] = []
     found: list[Detections] = []
     left_out: Counter[str] = Counter()
     for record, picture in boxed.pictures("pictures"):
-        sight = system.see(picture, min(FAINTEST, system.threshold))
+        sight = system.predict(picture, min(FAINTEST, system.threshold))
         found.append(sight.faces)
         done += outcomes(record, picture, sight, system.threshold, least)
         left_out["to be ignored"] += sum(f.ignore for f in record.faces)
         left_out["unlabelled"] += sum(f.label is None and not f.ignore for f in record.faces)
         left_out[f"smaller than {least:.0f} px"] += sum(
-            shorter(f) < least and not f.ignore for f in record.faces
+            shorter_side(f) < least and not f.ignore for f in record.faces
         )
-    curve = faces_found(boxed.records, found, least)
+    curve = detection_curve(boxed.records, found, least)
     hit, counted = curve.at(system.threshold)
-    return Assessment(
+    return Evaluation(
         f"detector and classifier, {system.name}",
         boxed,
         least,
-        _some(done, gallery, least),
+        _some(done, dataset, least),
         curve,
         Rate(hit, curve.faces),
         Rate(hit, counted),
@@ -236,10 +240,10 @@ def assess_pipeline(gallery: Gallery, system: System, least: float = COUNTED) ->
     )
 
 
-def _some(done: list[Outcome], gallery: Gallery, least: float) -> list[Outcome]:
+def _some(done: list[Outcome], dataset: EvaluationSet, least: float) -> list[Outcome]:
     if not done:
         raise EmptyClassError(
-            f"{gallery.name}: not one labelled face of {least:.0f} px or more; add larger faces, "
+            f"{dataset.name}: not one labelled face of {least:.0f} px or more; add larger faces, "
             "or lower --least-side"
         )
     return done

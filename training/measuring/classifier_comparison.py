@@ -18,7 +18,7 @@ from training.errors import ExportError, MissingRunError
 from training.figures.plots import draw_speed
 from training.figures.tables import plain, shown
 from training.graphs.camera_graph import classifier_graph
-from training.graphs.export import Exported, install, milliseconds
+from training.graphs.model_files import Exported, install, milliseconds
 from training.measuring.evaluate import Trained, evaluate_classifier, open_classifier
 from training.networks.classifier import CropClassifier
 from training.records.record import LABELS
@@ -49,7 +49,7 @@ def multiplications(model: CropClassifier, size: int) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def paces(trained: Mapping[str, Trained[CropClassifier]]) -> dict[str, float]:
+def latencies(trained: Mapping[str, Trained[CropClassifier]]) -> dict[str, float]:
     """Milliseconds for one crop of 128x128 through each exported model on this machine's CPU, by
     turns, so that what else the machine does befalls all alike. Raises ExportError.
     """
@@ -71,7 +71,7 @@ def paces(trained: Mapping[str, Trained[CropClassifier]]) -> dict[str, float]:
     return {name: statistics.median(mine) for name, mine in times.items()}
 
 
-def compare(
+def compare_classifiers(
     runs: list[Path], prepared: Path, templates: Path | None, out: Path, console: Console
 ) -> list[dict[str, Any]]:
     """Measure each run's best classifier, print a table, write `out` (JSON) and a picture beside
@@ -81,7 +81,7 @@ def compare(
     if not runs or len(set(names)) < len(names):
         raise MissingRunError("name the folders of several runs, each with a name of its own")
     trained = {run.name: open_classifier(run) for run in runs}
-    speed = paces(trained)
+    speed = latencies(trained)
     rows: list[dict[str, Any]] = []
     for run in track(runs, "judging the validation split", console=console, transient=True):
         one = trained[run.name]

@@ -17,16 +17,16 @@ from training.graphs.camera_graph import (
     detector_graph,
     detector_network,
 )
-from training.graphs.export import Exported, describe, install
 from training.graphs.inference import Graph
 from training.graphs.installed import InstalledClassifier, InstalledDetector, ModelPair
-from training.graphs.quantise import MOST_DROP, Floats, planes, quantised
-from training.measuring.speed import Pace
+from training.graphs.model_files import Exported, describe, install
+from training.graphs.quantisation import MOST_DROP, Floats, planes, quantised
+from training.measuring.speed import Latency
 from training.networks.classifier import CropClassifier
 from training.networks.detector import MULTIPLE, FaceDetector
 from training.samples.album import open_album
 from training.samples.crops import Held, held_crops
-from training.shipping.worth import Ground, Worth, paces, timed_as
+from training.shipping.accuracy import Accuracy, ValidationSplit, latencies, timing_name
 from training.storage import write_json
 
 CALIBRATED_ON = 200
@@ -36,7 +36,7 @@ THREADS = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Shipped:
+class ExportedPair:
     """The two models that were exported, as trained and as described."""
 
     detector: FaceDetector
@@ -48,13 +48,13 @@ class Shipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Int8Comparison:
     """FP16 and INT8 side by side, on the same pictures in the same process."""
 
-    fp16: Worth
-    int8: Worth
+    fp16: Accuracy
+    int8: Accuracy
     ways: dict[str, str]
-    paces: dict[str, Pace]
+    latencies: dict[str, Latency]
 
     def as_figures(self) -> dict[str, object]:
         """For manifest, card and JSON."""
@@ -62,15 +62,15 @@ class Comparison:
             **asdict(self.int8),
             "drop_from_fp16": self.fp16.drops(self.int8),
             "ways": self.ways,
-            "milliseconds": {name: pace.as_json() for name, pace in self.paces.items()},
+            "milliseconds": {name: latency.as_json() for name, latency in self.latencies.items()},
         }
 
 
-def seen_by_detector(ground: Ground, size: int) -> list[Floats]:
+def seen_by_detector(split: ValidationSplit, size: int) -> list[Floats]:
     """Pictures with and without faces, letterboxed as in use."""
-    pictures = ground.album.pictures
+    pictures = split.album.pictures
     rng = np.random.default_rng(0)
-    boxed = [int(i) for i in rng.permutation(ground.boxed)[: CALIBRATED_ON * 3 // 4]]
+    boxed = [int(i) for i in rng.permutation(split.boxed)[: CALIBRATED_ON * 3 // 4]]
     others = [int(i) for i in rng.permutation(len(pictures))]
     chosen = [*boxed, *others[: CALIBRATED_ON - len(boxed)]]
     return [planes([letterboxed(pictures[i], size, MULTIPLE)[0]]) for i in chosen]
@@ -84,7 +84,7 @@ def seen_by_classifier(held: Held) -> list[Floats]:
 
 
 def add_int8(
-    shipped: Shipped,
+    shipped: ExportedPair,
     prepared: Path,
     templates: Path | None,
     folder: Path,
@@ -92,7 +92,7 @@ def add_int8(
     report: Path,
     force: bool,
     console: Console,
-) -> Comparison:
+) -> Int8Comparison:
     """Quantise both models, measure them beside FP16 and add them to `folder`'s manifest.
 
     Args:
@@ -110,37 +110,37 @@ def add_int8(
     """
     found, judged = shipped.detector_row, shipped.classifier_row
     album = open_album(prepared, "validation", templates)
-    ground = Ground(album, held_crops(album, judged.size, shipped.margin))
+    split = ValidationSplit(album, held_crops(album, judged.size, shipped.margin))
     fp16 = ModelPair(*_graphs(shipped), "FP16")
-    before = ground.worth(fp16)
+    before = split.accuracy(fp16)
 
     def value_of_detector(network: Graph) -> float:
         eight, _ = _graphs(shipped, finder=network.clone())
-        return ground.of_detector(InstalledDetector(eight))
+        return split.face_ap(InstalledDetector(eight))
 
     def value_of_classifier(network: Graph) -> float:
         _, eight = _graphs(shipped, judge=network.clone())
-        return ground.of_classifier(InstalledClassifier(eight))
+        return split.macro_f1(InstalledClassifier(eight))
 
     finder = quantised(
         lambda: detector_network(shipped.detector),
-        seen_by_detector(ground, found.size),
+        seen_by_detector(split, found.size),
         value_of_detector,
         before.face_ap_50 - MOST_DROP,
     )
     judge = quantised(
         lambda: classifier_network(shipped.classifier, judged.size),
-        seen_by_classifier(ground.held),
+        seen_by_classifier(split.held),
         value_of_classifier,
         before.macro_f1 - MOST_DROP,
     )
     graphs = _graphs(shipped, finder.network.clone(), judge.network.clone())
     int8 = ModelPair(*graphs, "INT8")
-    comparison = Comparison(
+    comparison = Int8Comparison(
         before,
-        ground.worth(int8),
+        split.accuracy(int8),
         {"detector": str(finder.way), "classifier": str(judge.way)},
-        paces(ground, (fp16, int8), THREADS),
+        latencies(split, (fp16, int8), THREADS),
     )
     write_json(
         {"fp16": asdict(before), "int8": comparison.as_figures(), "most_drop": MOST_DROP}, report
@@ -159,7 +159,7 @@ def add_int8(
 
 
 def _graphs(
-    shipped: Shipped, finder: Graph | None = None, judge: Graph | None = None
+    shipped: ExportedPair, finder: Graph | None = None, judge: Graph | None = None
 ) -> tuple[Graph, Graph]:
     """Both graphs, described, around the networks that are given."""
     found, judged = shipped.detector_row, shipped.classifier_row
@@ -170,16 +170,16 @@ def _graphs(
     return first, second
 
 
-def _show(comparison: Comparison, console: Console) -> None:
+def _show(comparison: Int8Comparison, console: Console) -> None:
     table = Table("", "FP16", "INT8", "drop, points")
     for name, drop in comparison.fp16.drops(comparison.int8).items():
         figures = (asdict(w)[name] for w in (comparison.fp16, comparison.int8))
         table.add_row(name.replace("_", " "), *(f"{f:.4f}" for f in figures), f"{drop * 100:+.2f}")
     for threads in THREADS:
-        times = [comparison.paces[timed_as(p, threads)] for p in ("FP16", "INT8")]
+        times = [comparison.latencies[timing_name(p, threads)] for p in ("FP16", "INT8")]
         ratio = times[1].least / times[0].least
         table.add_row(
-            timed_as("640×480 to labels", threads) + ": median (least) ms",
+            timing_name("640×480 to labels", threads) + ": median (least) ms",
             *(f"{t.median:.2f} ({t.least:.2f})" for t in times),
             f"{ratio:.2f} of the time",
         )

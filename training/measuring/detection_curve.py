@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from training.boxes.detections import Detections
-from training.graphs.systems import Floats
+from training.graphs.system import Floats
 from training.measuring.average_precision import COUNTED, average_precision
 from training.measuring.intervals import LEVEL, rounded
-from training.measuring.matching import counts, hits
+from training.measuring.matching import is_counted, match_detections
 from training.records.record import Record
 
 _RESAMPLES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class FacesFound:
+class DetectionCurve:
     """Average precision of a detector, and its curve.
 
     Attributes:
@@ -55,18 +55,18 @@ class FacesFound:
         }
 
 
-def faces_found(
+def detection_curve(
     records: Sequence[Record], found: Sequence[Detections], least: float = COUNTED
-) -> FacesFound:
+) -> DetectionCurve:
     """Judge detections, of all scores, picture by picture. The interval is a percentile bootstrap
     over pictures (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993), seeded.
     """
-    scores, right, places, faces = hits(records, found, least)
+    scores, right, places, faces = match_detections(records, found, least)
     order = np.argsort(-scores, kind="stable")
     risen = np.cumsum(right[order])
     interval = None
     if len(records) > 1 and faces:
-        counted = np.array([sum(counts(f, least) for f in r.faces) for r in records])
+        counted = np.array([sum(is_counted(f, least) for f in r.faces) for r in records])
         by_picture = [np.flatnonzero(places == i) for i in range(len(records))]
 
         def resampled(chosen: NDArray[np.int64]) -> float:
@@ -83,7 +83,7 @@ def faces_found(
             rng=np.random.default_rng(0),
         ).confidence_interval
         interval = (float(ends.low), float(ends.high))
-    return FacesFound(
+    return DetectionCurve(
         average_precision(records, found, least),
         interval,
         faces,

@@ -6,21 +6,21 @@ import openvino
 import pytest
 
 from tests.training.albums import boxed_album
-from tests.training.test_export import classifier, detector, models  # noqa: F401  fixtures
+from tests.training.test_model_files import classifier, detector, models  # noqa: F401  fixtures
 from training.boxes.detections import Detections
 from training.graphs.installed import ModelPair, pairs_in
-from training.graphs.systems import Sight, System
+from training.graphs.system import Prediction, System
 from training.records.record import LABELS
 from training.samples.crops import held_crops
-from training.shipping.worth import Ground, Worth, paces
+from training.shipping.accuracy import Accuracy, ValidationSplit, latencies
 
 NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
 @pytest.fixture(scope="module")
-def ground() -> Ground:
+def split() -> ValidationSplit:
     album = boxed_album(4)
-    return Ground(album, held_crops(album, 48, 0.2))
+    return ValidationSplit(album, held_crops(album, 48, 0.2))
 
 
 @pytest.fixture(scope="module")
@@ -31,31 +31,31 @@ def graphs(models: Path) -> ModelPair:  # noqa: F811
 
 
 def test_a_graph_is_worth_what_its_file_is_and_stays_as_it_was(
-    ground: Ground,
+    split: ValidationSplit,
     graphs: ModelPair,
     models: Path,  # noqa: F811
 ) -> None:
     (files,) = pairs_in(models)
-    assert ground.worth(graphs) == ground.worth(files)
+    assert split.accuracy(graphs) == split.accuracy(files)
     shape = graphs.classifier.inputs[0].partial_shape  # type: ignore[union-attr]
     assert str(shape) == "[?,?,?,3]"
 
 
 def test_a_verdict_is_right_where_masked_faces_are_and_others_are_not_masked(
-    ground: Ground,
+    split: ValidationSplit,
 ) -> None:
-    album = ground.album
+    album = split.album
     by_picture = {p.tobytes(): r for p, r in zip(album.pictures, album.records, strict=True)}
 
     def said(labels: dict[str, int]) -> float:
-        def find(picture: np.ndarray, _: float) -> Sight:
+        def find(picture: np.ndarray, _: float) -> Prediction:
             faces = by_picture[picture.tobytes()].faces
             boxes = np.array([f.box for f in faces], np.float32)
             told = np.array([labels[str(f.label)] for f in faces], np.int64)
             scores = np.full(len(faces), 0.9, np.float32)
-            return Sight(Detections(boxes, scores), told, (told == 0).astype(np.float32))
+            return Prediction(Detections(boxes, scores), told, (told == 0).astype(np.float32))
 
-        return ground.of_both(System("told", find, 0.5))
+        return split.right_verdict(System("told", find, 0.5))
 
     exact = {label: place for place, label in enumerate(LABELS)}
     assert said(exact) == 1
@@ -64,12 +64,12 @@ def test_a_verdict_is_right_where_masked_faces_are_and_others_are_not_masked(
     everyone = sum(len(r.faces) for r in album.records)
     masked = sum(f.label == LABELS[0] for r in album.records for f in r.faces)
     assert said(dict.fromkeys(LABELS, 0)) == pytest.approx(masked / everyone)
-    nothing = Sight(NONE, np.zeros(0, np.int64), np.zeros(0, np.float32))
-    assert ground.of_both(System("blind", lambda *_: nothing, 0.5)) == 0
+    nothing = Prediction(NONE, np.zeros(0, np.int64), np.zeros(0, np.float32))
+    assert split.right_verdict(System("blind", lambda *_: nothing, 0.5)) == 0
 
 
 def test_all_are_timed_under_their_names(
-    ground: Ground,
+    split: ValidationSplit,
     graphs: ModelPair,
     models: Path,  # noqa: F811
 ) -> None:
@@ -77,19 +77,19 @@ def test_all_are_timed_under_their_names(
     blind = openvino.Core().read_model(pairs_in(models)[0].detector)
     blind.set_rt_info("0.99", ["model_info", "confidence_threshold"])
     pair = replace(graphs, detector=blind)
-    times = paces(ground, (pair, replace(pair, name="again")), (1, 2), turns=1)
+    times = latencies(split, (pair, replace(pair, name="again")), (1, 2), turns=1)
     assert list(times) == [
         "graphs, 1 thread",
         "again, 1 thread",
         "graphs, 2 threads",
         "again, 2 threads",
     ]
-    assert all(0 < pace.least <= pace.median for pace in times.values())
+    assert all(0 < latency.least <= latency.median for latency in times.values())
     assert set(times["again, 1 thread"].as_json()) >= {"median_ms", "least_ms"}
 
 
 def test_a_drop_is_what_the_other_is_worse_by() -> None:
-    assert Worth(0.9, 0.8, 0.7).drops(Worth(0.88, 0.81, 0.7)) == {
+    assert Accuracy(0.9, 0.8, 0.7).drops(Accuracy(0.88, 0.81, 0.7)) == {
         "face_ap_50": 0.02,
         "macro_f1": -0.01,
         "right_verdict": 0.0,

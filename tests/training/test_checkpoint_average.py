@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from training.__main__ import app
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
-from training.networks.averaging import average
 from training.networks.checkpoint import CLASSIFIER, load, save
+from training.networks.checkpoint_average import average_checkpoints
 
 
 def write(
@@ -40,7 +40,7 @@ def test_the_mean_is_a_run_of_its_own(tmp_path: Path) -> None:
 
 def test_a_run_that_went_on_at_another_rate_is_of_the_same_basin(tmp_path: Path) -> None:
     files = [write(tmp_path / "a.pt", 1.0), write(tmp_path / "b.pt", 2.0, rate=1e-4)]
-    assert average(files, tmp_path / "mean") == 4
+    assert average_checkpoints(files, tmp_path / "mean") == 4
     state = load(tmp_path / "mean" / "best.pt", CLASSIFIER)
     assert state["average"]["w"].tolist() == [1.5, 1.5, 1.5]
 
@@ -53,13 +53,13 @@ def test_what_does_not_fit_together_is_refused(
 ) -> None:
     files = [write(tmp_path / "a.pt", 1.0), write(tmp_path / "b.pt", 2.0, **other)]
     with pytest.raises(ConfigurationMismatchError, match=said):
-        average(files, tmp_path / "mean")
+        average_checkpoints(files, tmp_path / "mean")
     assert not (tmp_path / "mean").exists()
 
 
 def test_one_checkpoint_is_no_average_and_a_missing_one_is_named(tmp_path: Path) -> None:
     file = write(tmp_path / "a.pt", 1.0)
     with pytest.raises(ConfigurationMismatchError, match="two checkpoints or more"):
-        average([file], tmp_path / "mean")
+        average_checkpoints([file], tmp_path / "mean")
     with pytest.raises(MissingCheckpointError, match=r"gone\.pt"):
-        average([file, tmp_path / "gone.pt"], tmp_path / "mean")
+        average_checkpoints([file, tmp_path / "gone.pt"], tmp_path / "mean")

@@ -8,7 +8,7 @@ import torch
 from tests.training.tiny import write_coco
 from training.__main__ import app
 from training.errors import MissingRunError
-from training.measuring.compare import multiplications, parameters
+from training.measuring.classifier_comparison import multiplications, parameters
 from training.networks.architectures import ARCHITECTURES, built
 from training.networks.checkpoint import save
 

@@ -12,7 +12,8 @@ from training.boxes.blending import overlaps
 from training.boxes.resizing import letterboxed
 from training.errors import ExportError
 from training.graphs.camera_graph import classifier_graph, detector_graph, reference_detection
-from training.graphs.export import (
+from training.graphs.installed import InstalledDetector
+from training.graphs.model_files import (
     Exported,
     describe,
     install,
@@ -22,7 +23,6 @@ from training.graphs.export import (
     verify_classifier,
     verify_detector,
 )
-from training.graphs.installed import InstalledDetector
 from training.networks.classifier import MaskClassifier
 from training.networks.detection import detect
 from training.networks.detector import FaceDetector

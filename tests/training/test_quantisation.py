@@ -11,7 +11,7 @@ from training.graphs.camera_graph import (
     classifier_network,
     reference_probabilities,
 )
-from training.graphs.quantise import Way, ends, planes, quantised
+from training.graphs.quantisation import Way, ends, planes, quantised
 from training.networks.classifier import CropClassifier
 
 SIZE = 32
