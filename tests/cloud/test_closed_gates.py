@@ -9,7 +9,8 @@ import pytest
 from rq import Retry
 
 from cloud import gatekeeping, jobs
-from cloud.bot.conversation import Conversation, Said
+from cloud.bot.chat_request import ChatRequest
+from cloud.bot.conversation import Conversation
 from cloud.contract import (
     Access,
     Channel,
@@ -268,9 +269,9 @@ def conversation(store: Store) -> Conversation:
     return Conversation(store, WAIT, LIFETIME)
 
 
-def say(text: str, language: str = "en") -> Said:
+def say(text: str, language: str = "en") -> ChatRequest:
     command, _, rest = text.removeprefix("/").partition(" ")
-    return Said(CHAT, "Op", language, True, 1, command, rest)
+    return ChatRequest(CHAT, "Op", language, True, 1, command, rest)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from cloud import gatekeeping, jobs
-from cloud.bot.conversation import Conversation, Said
+from cloud.bot.chat_request import ChatRequest
+from cloud.bot.conversation import Conversation
 from cloud.contract import Channel, Delivery, Event, Gate, Label, StaffRole
 from cloud.outages import look
 from cloud.posting import Desk
@@ -107,9 +108,9 @@ def conversation(store: Store) -> Conversation:
     return Conversation(store, WAIT, LIFETIME, zone=TOKYO)
 
 
-def say(text: str, message_id: int = 1) -> Said:
+def say(text: str, message_id: int = 1) -> ChatRequest:
     command, _, rest = text.removeprefix("/").partition(" ")
-    return Said("604", "Op", "en", True, message_id, command, rest)
+    return ChatRequest("604", "Op", "en", True, message_id, command, rest)
 
 
 def test_the_bot_tells_times_in_the_gates_zone(

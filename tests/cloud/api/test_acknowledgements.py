@@ -9,7 +9,8 @@ import pytest
 from rq import Retry
 
 from cloud import jobs
-from cloud.bot.conversation import Conversation, Said
+from cloud.bot.chat_request import ChatRequest
+from cloud.bot.conversation import Conversation
 from cloud.contract import Channel, Event, Label, Language, Role, Subscriber
 from cloud.errors import DeliveryImpossible, DeliveryThrottled
 from cloud.notify.telegram import TelegramNotifier
@@ -97,8 +98,8 @@ def test_the_button_and_the_api_know_of_each_other(
     deliver_all(store, refused)
     jobs_before = store.waiting_jobs()
     conversation = Conversation(store, timedelta(minutes=10), timedelta(minutes=5))
-    said = Said("42", "Ada", "en", True, 1, "", "")
-    conversation.acknowledge(said, f"{ACKNOWLEDGE}{refused.id}")
+    request = ChatRequest("42", "Ada", "en", True, 1, "", "")
+    conversation.acknowledge(request, f"{ACKNOWLEDGE}{refused.id}")
     assert taken(operator, refused).json()["acknowledged_by"] == "Ada"
     assert store.waiting_jobs() == jobs_before
     assert api.edits == []

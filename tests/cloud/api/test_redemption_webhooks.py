@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from cloud import gatekeeping, jobs
-from cloud.bot.conversation import Conversation, Said
+from cloud.bot.chat_request import ChatRequest
+from cloud.bot.conversation import Conversation
 from cloud.contract import (
     Channel,
     Delivery,
@@ -147,7 +148,7 @@ def test_a_pass_made_by_hand_and_redeemed_in_a_chat_is_told_too(store: Store) ->
     assert issued is not None
     bot = Conversation(store, MINUTES, MINUTES)
     for message_id in (17, 17, 18):
-        bot.answer(Said("604", "Ada", "en", True, message_id, "scan", issued.token))
+        bot.answer(ChatRequest("604", "Ada", "en", True, message_id, "scan", issued.token))
     (redeemed,) = told(store)
     assert (body(redeemed).data.pass_id, body(redeemed).data.event_id) == (issued.id, None)
     assert redeemed.event_id == issued.id

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from cloud import gatekeeping
-from cloud.bot.conversation import Conversation, Said
+from cloud.bot.chat_request import ChatRequest
+from cloud.bot.conversation import Conversation
 from cloud.contract import Event, IssuedPass, RedemptionAttempt, RedemptionPage, Role, StaffRole
 from cloud.store import Store, now
 from cloud.store.tokens import sha256_of
@@ -93,8 +94,8 @@ def test_a_chats_attempt_is_listed_with_who_stands_behind_it(
     code = store.staff.new_code(GATE, StaffRole.GUARD, MINUTES, now()).code
     store.staff.pair(code, "604", "Ada", now())
     bot = Conversation(store, MINUTES, MINUTES)
-    bot.answer(Said("604", "Ada", "en", True, 17, "scan", issued.token))
-    bot.answer(Said("604", "Ada", "en", True, 18, "scan", "no token"))
+    bot.answer(ChatRequest("604", "Ada", "en", True, 17, "scan", issued.token))
+    bot.answer(ChatRequest("604", "Ada", "en", True, 18, "scan", "no token"))
     unknown, admitted = listed(operator)
     assert (unknown.outcome, admitted.outcome) == ("unknown", "admitted")
     assert (admitted.scanner, admitted.scanner_name, admitted.role) == ("chat604", "Ada", "guard")

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from cloud import gatekeeping
-from cloud.bot.conversation import Conversation, Said
+from cloud.bot.chat_request import ChatRequest
+from cloud.bot.conversation import Conversation
 from cloud.contract import Delivery, Gate, PassStatus, StaffRole
 from cloud.store import Store, keyspace, now
 from cloud.store.sites.gates import Gates
@@ -20,9 +21,9 @@ from tests.cloud.conftest import GATE, OTHER_GATE
 CHAT = "604"
 
 
-def say(text: str, message_id: int = 1) -> Said:
+def say(text: str, message_id: int = 1) -> ChatRequest:
     command, _, rest = text.removeprefix("/").partition(" ")
-    return Said(CHAT, "Op", "en", True, message_id, command, rest)
+    return ChatRequest(CHAT, "Op", "en", True, message_id, command, rest)
 
 
 @pytest.fixture
@@ -170,13 +171,13 @@ def test_a_pass_beside_the_entrances_poster_is_redeemed(
     appoint(store, GATE, StaffRole.GUARD)
     token = token_at(store)
     texts = [POSTER, address(token)] if poster_first else [address(token), POSTER]
-    answer = conversation.look(say("photo", 2), encoded(placed(texts)))
+    answer = conversation.answer_photo(say("photo", 2), encoded(placed(texts)))
     assert answer == "✓ Admitted at Main entrance. Let the person in."
 
 
 def test_a_poster_alone_is_told_from_a_pass(conversation: Conversation, store: Store) -> None:
     appoint(store, GATE, StaffRole.GUARD)
-    answer = conversation.look(say("photo", 2), encoded(beside([POSTER])))
+    answer = conversation.answer_photo(say("photo", 2), encoded(beside([POSTER])))
     assert "not a pass" in answer
     assert "not a pass" in (conversation.answer(say(f"/scan {POSTER}", 3)) or "")
 
@@ -188,14 +189,14 @@ def test_of_two_passes_in_one_picture_one_is_redeemed_and_the_guard_is_told(
     tokens = [token_at(store), token_at(store)]
     picture = encoded(beside(tokens))
     for _ in range(2):  # Telegram sends an update again where the answer was lost.
-        admitted, about = conversation.look(say("photo", 2), picture).split("\n")
+        admitted, about = conversation.answer_photo(say("photo", 2), picture).split("\n")
         assert admitted == "✓ Admitted at Main entrance. Let the person in."
         assert about.startswith("2 passes are shown here, each for one person. One of them was")
         states = sorted(status_of(store, token) for token in tokens)
         assert states == [PassStatus.ISSUED, PassStatus.REDEEMED]
-    admitted, _ = conversation.look(say("photo", 3), picture).split("\n")
+    admitted, _ = conversation.answer_photo(say("photo", 3), picture).split("\n")
     assert admitted.startswith("✓")
-    used, about = conversation.look(say("photo", 4), picture).split("\n")
+    used, about = conversation.answer_photo(say("photo", 4), picture).split("\n")
     assert used.startswith("✗ Used before")
     assert "None of them was used" in about
 
@@ -211,7 +212,9 @@ def test_the_good_one_of_two_passes_is_redeemed(
     appoint(store, GATE, StaffRole.GUARD)
     good, expired = token_at(store), token_at(store, lifetime=-timedelta(seconds=1))
     texts = [good, expired] if good_first else [expired, good]
-    answer = conversation.look(say("photo", 2), encoded(placed([address(t) for t in texts])))
+    answer = conversation.answer_photo(
+        say("photo", 2), encoded(placed([address(t) for t in texts]))
+    )
     assert answer.startswith("✓ Admitted at Main entrance")
     assert status_of(store, good) is PassStatus.REDEEMED
 
@@ -221,7 +224,7 @@ def test_a_guard_of_two_entrances_redeems_where_the_pass_belongs(
 ) -> None:
     for gate in (GATE, OTHER_GATE):
         appoint(store, gate, StaffRole.GUARD)
-    answer = conversation.look(say("photo", 2), encoded(beside([token_at(store, GATE)])))
+    answer = conversation.answer_photo(say("photo", 2), encoded(beside([token_at(store, GATE)])))
     assert answer == "✓ Admitted at Main entrance. Let the person in."
     acts = [entry.act for entry in store.audit.page()[0]]
     assert acts[0] == "pass.scanned.admitted"
@@ -233,4 +236,6 @@ def test_a_text_with_words_around_the_address_is_redeemed(
 ) -> None:
     appoint(store, GATE, StaffRole.GUARD)
     text = f"my pass: {address(token_at(store))}. Thank you!"
-    assert "Admitted" in (conversation.answer(Said(CHAT, "Op", "en", True, 2, "", text)) or "")
+    assert "Admitted" in (
+        conversation.answer(ChatRequest(CHAT, "Op", "en", True, 2, "", text)) or ""
+    )

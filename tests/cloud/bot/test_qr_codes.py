@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
-from cloud.bot.codes import read_codes
+from cloud.bot.qr_codes import read_qr_codes
 from tests.cloud.bot.pictures import below, beside, canvas, code, encoded
 
 PASS = "https://gate.example.org/p/7Kq2mXw9RtB4z"
@@ -19,17 +19,17 @@ POSTER = "https://t.me/maskgate_bot?start=gate_AbCdEfGhIjKlMnOp"
 def test_every_code_of_a_picture_is_read(
     placed: Callable[[tuple[str, str]], Image.Image], texts: tuple[str, str], kind: str
 ) -> None:
-    assert set(read_codes(encoded(placed(texts), kind))) == set(texts)
+    assert set(read_qr_codes(encoded(placed(texts), kind))) == set(texts)
 
 
 def test_the_code_that_was_held_closest_comes_first() -> None:
     near, far = (code(OTHER, 12), (20, 20)), (code(PASS, 5), (700, 700))
     for order in ([near, far], [far, near]):
-        assert read_codes(encoded(canvas(*order))) == [OTHER, PASS]
+        assert read_qr_codes(encoded(canvas(*order))) == [OTHER, PASS]
 
 
 def test_a_code_that_is_there_twice_is_read_once() -> None:
-    assert read_codes(encoded(beside((PASS, PASS)))) == [PASS]
+    assert read_qr_codes(encoded(beside((PASS, PASS)))) == [PASS]
 
 
 def pale(picture: Image.Image) -> Image.Image:
@@ -58,8 +58,8 @@ def see_through(picture: Image.Image) -> Image.Image:
     ],
 )
 def test_codes_are_read_turned_inverted_pale_small_and_blurred(picture: Image.Image) -> None:
-    assert PASS in read_codes(encoded(picture))
+    assert PASS in read_qr_codes(encoded(picture))
 
 
 def test_a_picture_without_codes_has_none() -> None:
-    assert read_codes(encoded(canvas())) == []
+    assert read_qr_codes(encoded(canvas())) == []

@@ -1,4 +1,4 @@
-"""The bot's own messages, under the limiter that the workers share."""
+"""The rate limiter of the bot's messages, which it shares with the workers."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,29 +18,33 @@ log = structlog.get_logger("cloud.bot")
 
 LIMITED = frozenset({"sendMessage", "sendPhoto"})
 TRIES = 3
-AGAIN_AFTER_S = 0.5
+RETRY_AFTER_S = 0.5
 LONGEST_WAIT_S = 30.0
 
 ANSWER_WITHIN = timedelta(minutes=2)
-"""An answer whose turn comes later (Telegram holds the chat) is not given."""
+"""The bot gives up an answer that could be sent only later (Telegram holds the chat)."""
 
 Answer = bool | dict[str, Any] | list[dict[str, Any]]
 
 
-class FleetPace(BaseRateLimiter[None]):
-    """Waits for a message's turn before it is sent, and for as long as Telegram asks after.
+class SharedRateLimiter(BaseRateLimiter[None]):
+    """Delays each message until it may be sent, and obeys Telegram's `retry_after`.
 
-    What a server's error or a broken connection kept from being answered is said again.
+    A message that a broken connection or an error of Telegram's server kept from being sent is
+    sent again.
+
+    Args:
+        store: Holds the limiter that the bot shares with the workers.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def initialize(self) -> None:
-        """Nothing is to be made."""
+        """Do nothing: the store is open already."""
 
     async def shutdown(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: the store is closed by its owner."""
 
     async def process_request(  # noqa: PLR0917 (the library's signature)
         self,
@@ -51,45 +55,64 @@ class FleetPace(BaseRateLimiter[None]):
         data: dict[str, Any],
         rate_limit_args: None,  # noqa: ARG002
     ) -> Answer:
-        """Send one request when it may be sent."""
-        for last in (False,) * (TRIES - 1) + (True,):
+        """Send one request when it may be sent.
+
+        Args:
+            callback: Sends the request.
+            args: The positional arguments of `callback`.
+            kwargs: The keyword arguments of `callback`.
+            endpoint: The method of the Bot API, such as `sendMessage`.
+            data: The parameters of that method.
+            rate_limit_args: Not used.
+
+        Returns:
+            The answer of Telegram.
+
+        Raises:
+            RetryAfter: Telegram asks for a longer wait than an answer is worth.
+            NetworkError: The request failed at the last try, was refused, or timed out.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            last = tries == TRIES
             if endpoint in LIMITED:
-                await self._turn(str(data.get("chat_id", "")))
+                await self._wait_for_slot(str(data.get("chat_id", "")))
             try:
                 return await callback(*args, **kwargs)
             except RetryAfter as error:
                 asked = error.retry_after
                 seconds = asked.total_seconds() if isinstance(asked, timedelta) else float(asked)
-                await self._hold(str(data.get("chat_id", "")), seconds)
+                await self._share_hold(str(data.get("chat_id", "")), seconds)
                 if last or seconds > LONGEST_WAIT_S:
                     raise
                 await asyncio.sleep(seconds)
             except NetworkError as error:
-                # An answer twice is better than none. To the library a refusal is of this kind too;
-                # and whoever has waited for a silent server once need not do so again.
+                # An answer twice is better than none. The library counts a refusal (BadRequest)
+                # as a NetworkError, too. Nobody should wait for a silent server a second time.
                 if last or isinstance(error, BadRequest | TimedOut):
                     raise
                 log.warning("message_sent_again", endpoint=endpoint, reason=error.message)
-                await asyncio.sleep(AGAIN_AFTER_S)
-        raise AssertionError("the last try returns or raises")
+                await asyncio.sleep(RETRY_AFTER_S)
 
-    async def _turn(self, chat: str) -> None:
+    async def _wait_for_slot(self, chat: str) -> None:
         name = uuid4().hex
         while True:
             try:
                 wait = await asyncio.to_thread(self._store.limiter.take, chat, name)
             except StoreError as error:
-                # Somebody waits for an answer, and it may be that the store is away.
+                # Somebody waits for the answer, which may say that the store is away.
                 log.warning("sent_without_limiter", reason=str(error))
                 return
             if not wait:
                 return
             if wait > ANSWER_WITHIN:
-                # Its other messages would wait behind this one, and hardly anybody reads it then.
+                # The chat's other messages would wait behind this one, and hardly anybody reads
+                # an answer that comes so late.
                 raise RetryAfter(wait)
             await asyncio.sleep(min(wait.total_seconds(), LONGEST_WAIT_S))
 
-    async def _hold(self, chat: str, seconds: float) -> None:
+    async def _share_hold(self, chat: str, seconds: float) -> None:
         if not chat:
             return
         try:

@@ -1,4 +1,4 @@
-"""No update is lost with a bot that is killed, and none is answered twice."""
+"""The inbox loses no update of a bot that is killed, and none is answered twice."""
 
 from pathlib import Path
 from typing import Any
