@@ -137,17 +137,19 @@ def _without_parameters(rest: str) -> str:
     plain, equals, _ = path.partition("=")
     shown = host[0] + plain + (f"={MASK}" if equals else "")
     if asked:
-        shown += "?" + "&".join(_parameter(*each) for each in parameters_in(query))
+        # A raw `?` in a password of the path ends the path, and the password goes on in the query.
+        parameters = parameters_in(query, after_secret=bool(equals))
+        shown += "?" + "&".join(_parameter(*each) for each in parameters)
     return shown + (f"#{MASK}" if hashed else "")
 
 
-def parameters_in(rest: str) -> list[tuple[str, bool]]:
+def parameters_in(rest: str, *, after_secret: bool = False) -> list[tuple[str, bool]]:
     """The parameters of a query, each with whether it may be shown.
 
     A value may hold a raw `&`, so after the first that is secret only well-known ones are shown.
     """
     found: list[tuple[str, bool]] = []
-    hidden = False
+    hidden = after_secret
     for text in _PARAMETERS.split(rest):
         plain = _HARMLESS.fullmatch(text) or (
             not hidden and _SHORT.fullmatch(text) and not _TELLING.search(text)
