@@ -24,11 +24,11 @@ from rich.table import Table
 from cloud.contract import Label
 from edge import inference
 from edge.faces import FaceDetector
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from edge.manifest import Role, find
 from edge.masks import MaskClassifier
 from edge.settings import MODELS_DIR
-from edge.sighting import Rules, Sightings
+from edge.sighting import SightingTracker, VotingRules
 from edge.values import Box, Image, Judgement, Verdict
 from training.errors import MissingDataError
 from training.measuring.evaluation_set import EvaluationSet, open_evaluation_set
@@ -133,11 +133,11 @@ def _smear(
     return np.asarray(turned / max(float(turned.sum()), 1e-6), np.float32)
 
 
-def run(models: Models, truth: Label, sequence: Sequence[Shot] | Iterator[Shot]) -> Result:
+def run(models: LoadedModels, truth: Label, sequence: Sequence[Shot] | Iterator[Shot]) -> Result:
     """Judge a sequence as the edge does: every face of a frame, then the vote. Verdicts are those
     of sightings whose box is on the face when they are settled.
     """
-    sightings = Sightings(Rules(certain=models.detector.certain))
+    sightings = SightingTracker(VotingRules(certain_threshold=models.detector.certain_threshold))
     labels: list[Label | None] = []
     verdicts: list[Label] = []
     for n, shot in enumerate(sequence):
@@ -235,7 +235,9 @@ class Report:
         return table
 
 
-def report(dataset: EvaluationSet, models: Models, *, seed: int, most: int, least: float) -> Report:
+def report(
+    dataset: EvaluationSet, models: LoadedModels, *, seed: int, most: int, least: float
+) -> Report:
     """Make and run a sequence for each labelled face, `most` of each label at the most.
 
     Raises:
@@ -275,13 +277,13 @@ def report(dataset: EvaluationSet, models: Models, *, seed: int, most: int, leas
     return Report(dataset.name, seed, results, +left_out)
 
 
-def open_models(folder: Path, threads: int) -> Models:
+def open_models(folder: Path, threads: int) -> LoadedModels:
     """The edge's own. Raises EdgeError."""
     detector, classifier = (
         inference.load(find(role, folder), threads=threads)
         for role in (Role.DETECTOR, Role.CLASSIFIER)
     )
-    return Models(FaceDetector(detector), MaskClassifier(classifier))
+    return LoadedModels(FaceDetector(detector), MaskClassifier(classifier))
 
 
 def main(

@@ -30,7 +30,7 @@ from edge.client import Client
 from edge.courier import Courier
 from edge.errors import CloudError, EventRejectedError
 from edge.outbox import Outbox
-from edge.values import Link
+from edge.values import ConnectionState
 
 ORDERS = "orders.json"
 JOURNAL = "journal.jsonl"
@@ -44,15 +44,15 @@ is only a longer wait for the same thing."""
 
 
 class Silent:
-    """A correspondent without a screen."""
+    """Observes the deliveries, and shows nothing."""
 
-    def answered(self, decision: Decision) -> None:
+    def event_acknowledged(self, decision: Decision) -> None:
         """Show nothing."""
 
-    def rejected(self, error: EventRejectedError) -> None:
+    def event_rejected(self, error: EventRejectedError) -> None:
         """Show nothing: it is in the outbox, where it is counted."""
 
-    def link_changed(self, link: Link, problem: str) -> None:
+    def connection_changed(self, state: ConnectionState, problem: str) -> None:
         """Show nothing."""
 
 
@@ -159,7 +159,7 @@ def main(
         Client(me.cloud_url, key=me.device_key, clock=clock) as client,
     ):
 
-        def vitals() -> Heartbeat:
+        def make_heartbeat() -> Heartbeat:
             return Heartbeat(
                 sent_at=datetime.now(UTC),
                 camera=CameraState.LIVE,
@@ -169,7 +169,7 @@ def main(
                 version=__version__,
             )
 
-        courier = Courier(outbox, client, Silent(), vitals, pause_s=PAUSE_S)
+        courier = Courier(outbox, client, Silent(), make_heartbeat, pause_s=PAUSE_S)
         left = _still_to_see(folder, outbox)
         courier.start()
         due = time.monotonic()

@@ -16,7 +16,7 @@ from rich.text import Text
 from cloud.client import Client, ClientError
 from demo.stage import GATE, ROOT, Stage, StageError
 from demo.story import StoryError, play_out
-from edge.addresses import masked
+from edge.addresses import redacted
 
 CLIP = ROOT / "demo" / "clip.mp4"
 PLAY_TIMEOUT_S = 120.0
@@ -39,7 +39,7 @@ def _what_will_happen(stage: Stage, source: str, *, once: bool) -> Panel:
         f"[bold]The gate's screen[/bold]   {stage.dashboard_url}/?gate={GATE}&screen=door\n"
         f"[bold]The dashboard[/bold]       {stage.dashboard_url}/?gate={GATE}\n"
         f"[bold]The API[/bold]             {stage.api_url}/docs\n"
-        f"[bold]The camera[/bold]          {masked(source)}\n"
+        f"[bold]The camera[/bold]          {redacted(source)}\n"
         f"[bold]Kept under[/bold]          {stage.state}, an admin key for the API in keys.json\n\n"
         f"Redis, the API, a worker, the dashboard and the camera start now. {happens}",
         title="The demo of Maskgate",

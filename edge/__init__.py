@@ -1,7 +1,22 @@
-"""The edge: the camera at the door, and the judgement of who stands before it.
+"""The edge: the camera at the door, and the judgement of the people in front of it.
 
-The modules read from top to bottom as the data's way: `camera` → `faces` → `masks` → `sighting` →
-`outbox` → `courier`. `docs/edge.md` says how to run it.
+A frame takes this way, and the modules are named for its stations:
+
+    sources → camera → faces → masks → sighting → outbox → courier → client ─▶ cloud
+
+Begin to read in `pipeline.py`, which is the loop over frames, and in `values.py`, which has what
+the stations hand to one another. `installation.py` puts all parts together. Around this way are:
+
+- the models: `loaded_models`, `manifest`, `sidecar`, `inference`, `decoding`, `resizing`, and
+  `attributes` for counts by gender;
+- the door: `signals` for people, `preview` for an operator who watches, `dispatcher` between them
+  and the pipeline;
+- the cloud: `enrolment`, `identity`, `commands` and `gate_settings`;
+- the operation: `settings`, `state`, `health`, `logs`, `output_capture`, `errors`;
+- secrets: `addresses` and `secrets` redact passwords in all output;
+- the commands: `__main__`, `command_line`, `console`, `detection`, `doctor`, `bench`.
+
+`docs/edge.md` says how to run the edge.
 """
 
 __version__ = "0.1.0"

@@ -1,83 +1,44 @@
-"""python -m edge run | detect | enrol | doctor | bench."""
+"""The command line: python -m edge run | detect | enrol | doctor | bench."""
 
 import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
 
-from cloud.contract import Label
-from edge import logs, secrets, settings
-from edge.addresses import masked_in
-from edge.command_line import CommandLine, begin_anew, hide_source, mask_tracebacks
+from edge import console, logs, secrets, settings
+from edge.command_line import CommandLine, hide_source, redact_tracebacks, restart_process
 from edge.errors import EdgeError
 from edge.settings import Pace
 
 if TYPE_CHECKING:
-    from edge import detection
+    from edge import doctor
     from edge.camera import Camera
 
-# OpenCV and OpenVINO are imported by the commands that need them: what they write is in the form of
-# the log only once that is set up.
+# Each command imports OpenCV and OpenVINO itself, after the log is set up: then the lines that both
+# libraries write on import have the form of the log.
 
 UNDELIVERED = 3
-"""Exit code of a run whose source ended while events still wait in the outbox."""
+"""Exit code of a run whose source has ended while events still wait in the outbox."""
 
 app = typer.Typer(
     cls=CommandLine,
-    help="The camera at the door: judges who stands before it, and tells the cloud.",
+    help="The camera at the door: it judges the people in front of it, and tells the cloud.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-_out = Console()
-_err = Console(stderr=True)
 _log = structlog.get_logger("edge")
 
 
-@contextmanager
-def _errors_for_people(command: str) -> Iterator[None]:
-    """What the edge raises on purpose is a sentence and exit code 1, never a trace.
-
-    With EDGE_LOG_JSON it is a line of the log, except for who types a command at a terminal.
-    """
-    as_json = settings.log_as_json() and (command == "run" or not _err.is_terminal)
-    if as_json and not logs.is_taken_over():
-        logs.as_json()
-    try:
-        yield
-    except EdgeError as error:
-        problem = secrets.KNOWN.blanked(masked_in(error.problem))
-        if as_json:
-            _log.error(
-                "command_refused",
-                command=command,
-                error=type(error).__name__,
-                problem=problem,
-                mend=error.mend,
-            )
-            raise typer.Exit(1) from error
-        _err.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        _err.print(problem, markup=False, highlight=False, soft_wrap=True)
-        if error.mend:
-            mend = secrets.KNOWN.blanked(error.mend)
-            _err.print(f"  {mend}", markup=False, highlight=False, soft_wrap=True, style="yellow")
-        raise typer.Exit(1) from error
-
-
 def _settings(**overrides: Any) -> settings.Settings:
-    """Read the settings, and know from then on what must not be shown of them."""
+    """Read the settings, and note their secrets: these are redacted in all output from then on."""
     chosen = settings.load(**overrides)
     secrets.KNOWN.add(chosen.secrets)
     return chosen
@@ -88,7 +49,7 @@ def run(
     source: Annotated[
         str | None,
         typer.Option(
-            help="Camera index or /dev path, RTSP or HTTP URL, video file, folder of images"
+            help="Camera index or /dev path, RTSP or HTTP URL, video file, or folder of images"
             " (EDGE_SOURCE)"
         ),
     ] = None,
@@ -99,19 +60,20 @@ def run(
         bool,
         typer.Option(
             "--as-fast-as-possible",
-            help="Judge every frame of a file, instead of playing it as if it were live",
+            help="Judge every frame of a file as fast as possible, instead of playing the file as"
+            " if it were live",
         ),
     ] = False,
     metrics_port: Annotated[
-        int | None, typer.Option(help="Serve Prometheus metrics (EDGE_METRICS_PORT)")
+        int | None, typer.Option(help="Serve Prometheus metrics on this port (EDGE_METRICS_PORT)")
     ] = None,
 ) -> None:
     """Watch the door: judge people, and deliver events to the cloud.
 
-    A camera is watched until Ctrl-C. A file or folder is played once; then the outbox is emptied,
+    A camera is watched until Ctrl-C. A file or folder is played once. Then the outbox is emptied,
     and the exit code is 3 if events still wait after EDGE_DRAIN_TIMEOUT_S.
     """
-    with _errors_for_people("run"):
+    with console.reported_errors("run"):
         chosen = _settings(
             source=source,
             loop=loop,
@@ -119,45 +81,48 @@ def run(
             metrics_port=metrics_port,
         )
         if chosen.log_json:
-            logs.remember_crashes(chosen.state_dir / "crash.txt")
+            logs.record_crashes(chosen.state_dir / "crash.txt")
         else:
-            logs.for_people()
+            logs.use_console()
 
         from edge import enrolment, installation  # noqa: PLC0415
 
-        def stop_on_signals(camera: "Camera") -> None:
-            def stop(number: int, _frame: object) -> None:
-                camera.stop()
-                signal.signal(
-                    number, before[signal.Signals(number)]
-                )  # the second time ends it at once
-
-            before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
-
-        # The first process of a container ignores what it does not handle, and enrolment may wait.
+        # The first process of a container ignores every signal without a handler, and enrolment may
+        # wait for long.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         enrolment.ensure(chosen)
-        with logs.of_libraries():
-            outcome = installation.run(chosen, _out, on_camera=stop_on_signals)
+        with logs.library_messages():
+            outcome = installation.run(chosen, console.OUT, on_camera=_stop_on_signals)
     if chosen.log_json:
         _log.info("run_ended", **asdict(outcome))
     else:
-        _out.print(
+        console.OUT.print(
             f"{outcome.verdicts} verdicts, {outcome.undelivered} events undelivered,"
             f" {outcome.rejected} rejected",
             highlight=False,
         )
     if outcome.undelivered and not outcome.stopped:
         if not chosen.log_json:
-            _err.print("They are safe in the outbox; the next run delivers them.", style="yellow")
+            note = "The undelivered events are safe in the outbox; the next run delivers them."
+            console.ERR.print(note, style="yellow")
         raise typer.Exit(UNDELIVERED)
+
+
+def _stop_on_signals(camera: "Camera") -> None:
+    """Stop the camera at the first SIGINT or SIGTERM; a second signal ends the process at once."""
+
+    def stop(number: int, _frame: object) -> None:
+        camera.stop()
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
 
 
 @app.command()
 def detect(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures")],
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, instead of a table")
+        bool, typer.Option("--json", help="Print one JSON object per line instead of a table")
     ] = False,
     annotate: Annotated[
         Path | None, typer.Option(help="Write pictures with coloured boxes into this folder")
@@ -167,209 +132,186 @@ def detect(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Least score of a face: by default a low one with --json, else the model's own"
-            " threshold",
+            help="Least score of a face. Default: the model's own threshold; with --json, a lower"
+            " score",
         ),
     ] = None,
 ) -> None:
-    """Judge pictures: faces, and whether each wears a mask.
+    """Judge pictures: find the faces, and say whether each wears a mask.
 
-    Boxes are x0 y0 x1 y1 in pixels of the upright picture (an EXIF orientation is applied). A file
-    that cannot be read gets a line with `error`, the others go on, and the exit code is 1.
+    A box is x0 y0 x1 y1 in pixels of the upright picture (an EXIF orientation is applied). A file
+    that cannot be read gets a line with `error` and makes the exit code 1; the others are judged.
     """
-    with _errors_for_people("detect"):
-        from edge import detection, installation  # noqa: PLC0415
+    with console.reported_errors("detect"):
+        from edge import detection, loaded_models  # noqa: PLC0415
 
-        models = installation.load_models(_settings())
+        models = loaded_models.load(_settings())
         threshold = models.detector.threshold
         if min_score is None:
-            min_score = detection.LEAST_SCORE if as_json else threshold
-        album = detection.Album(annotate) if annotate is not None else None
-        table = Table(
-            Column("file", overflow="fold"), "faces", "with mask", "without", "worn wrongly", ""
-        )
+            min_score = detection.MIN_SCORE if as_json else threshold
+        annotated = detection.AnnotatedPictures(annotate) if annotate is not None else None
+        table = console.picture_table()
         failed = False
         files = list(detection.pictures(paths))
-        with _progress(len(files)) as progress:
+        with console.progress(len(files)) as progress:
             task = progress.add_task("judging", total=len(files))
             for found in files:
-                if isinstance(found, detection.Report):
-                    report, image = found, None
+                if isinstance(found, detection.PictureReport):
+                    report = found
                 else:
                     report, image = detection.judge_file(
                         found, models.detector, models.classifier, min_score=min_score
                     )
-                    if album is not None and image is not None:
-                        album.keep(detection.annotate(image, report, threshold), found)
+                    if annotated is not None and image is not None:
+                        annotated.save(detection.annotate(image, report, threshold), found)
                 failed = failed or bool(report.error)
                 if as_json:
                     print(report.as_json(), flush=True)
                 else:
-                    table.add_row(*_row(report))
+                    table.add_row(*console.picture_row(report))
                 progress.advance(task)
     if not as_json:
-        _out.print(table)
+        console.OUT.print(table)
     if failed:
         raise typer.Exit(1)
 
 
-def _row(report: "detection.Report") -> list[str]:
-    if report.error:
-        return [report.file, "", "", "", "", f"[red]{report.error}[/]"]
-    counts = [sum(j.label is label for j in report.judgements) for label in Label]
-    styles = ("green", "red", "yellow")
-    cells = [f"[{style}]{n}[/]" if n else "0" for n, style in zip(counts, styles, strict=True)]
-    return [report.file, str(len(report.judgements)), *cells, ""]
-
-
-def _progress(count: int) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=_err,
-        transient=True,
-        disable=count < 5 or not _err.is_terminal,
-    )
-
-
 @app.command()
 def enrol(
-    code: Annotated[str, typer.Option(help="One-time code, made in the cloud for a gate")],
+    code: Annotated[
+        str, typer.Option(help="One-time code that the cloud made for the gate of this device")
+    ],
     cloud_url: Annotated[
-        str | None, typer.Option(help="Where the cloud's API is (EDGE_CLOUD_URL)")
+        str | None, typer.Option(help="Address of the cloud's API (EDGE_CLOUD_URL)")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What people call this device (the host's name)")
+        str | None, typer.Option(help="Name of this device for people. Default: the host's name")
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Forget the enrolment that is there")
+        bool, typer.Option("--replace", help="Replace the enrolment that this device has")
     ] = False,
     if_missing: Annotated[
-        bool, typer.Option("--if-missing", help="Do nothing where this device is enrolled already")
+        bool, typer.Option("--if-missing", help="Do nothing if this device is already enrolled")
     ] = False,
 ) -> None:
     """Exchange a one-time code for this device's own key, kept in EDGE_STATE_DIR/device.json."""
-    with _errors_for_people("enrol"):
+    with console.reported_errors("enrol"):
         from edge import enrolment  # noqa: PLC0415
 
         chosen = _settings(cloud_url=cloud_url)
         path = chosen.device_path
         if path.exists() and if_missing:
-            _out.print(f"enrolled already: {path} exists", highlight=False, soft_wrap=True)
+            message = f"this device is already enrolled: {path} exists"
+            console.OUT.print(message, highlight=False, soft_wrap=True)
             return
         if path.exists() and not replace:
             raise EdgeError(
-                f"this device is enrolled already: {path} exists",
-                "Add --replace to enrol it anew; the old key should then be revoked in the cloud",
+                f"this device is already enrolled: {path} exists",
+                "Add --replace to enrol it again, and then revoke the old device in the cloud",
             )
         who = enrolment.enrol(chosen, code, name)
-    _out.print(
+    console.OUT.print(
         f"[green]enrolled[/] at gate [bold]{who.gate}[/] as device {who.device_id};"
-        f" key kept in {path}",
+        f" the key is kept in {path}",
         highlight=False,
         soft_wrap=True,
     )
 
 
 @app.command(name="doctor")
-def examine(
-    source: Annotated[str | None, typer.Option(help="As in `run` (EDGE_SOURCE)")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines")] = False,
+def diagnose(
+    source: Annotated[
+        str | None, typer.Option(help="The source to try, as for `run` (EDGE_SOURCE)")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, for machines")
+    ] = False,
 ) -> None:
-    """Say what is wrong with this set-up, and how to mend it. Exit code 1 on a fail."""
-    with _errors_for_people("doctor"):
+    """Check this installation, and say how to mend each problem. Exit code 1 if a check fails."""
+    with console.reported_errors("doctor"):
         chosen = _settings(source=source)
         if not chosen.log_json:
-            logs.for_people()
+            logs.use_console()
 
         from edge import doctor  # noqa: PLC0415
 
-        checks: list[doctor.Check] = []
-        colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-        for check in doctor.examine(chosen):
+        checks: list[doctor.CheckResult] = []
+        for check in doctor.run_checks(chosen):
             checks.append(check)
-            if as_json:
-                continue
-            style = colours[check.finding]
-            _out.print(f"[{style}]{check.finding:<5}[/]{check.name:<14}", end="")
-            _out.print(check.detail, markup=False, highlight=False, soft_wrap=True)
-            if check.mend:
-                _out.print(
-                    " " * 19 + check.mend,
-                    markup=False,
-                    highlight=False,
-                    style="yellow",
-                    soft_wrap=True,
-                )
-        fails = any(check.finding is doctor.Finding.FAIL for check in checks)
+            if not as_json:
+                console.print_check(check)
+        failed = any(check.status is doctor.CheckStatus.FAIL for check in checks)
     if as_json:
-        rows: list[dict[str, Any]] = [
-            {"name": c.name, "finding": c.finding, "detail": c.detail, "mend": c.mend}
-            for c in checks
-        ]
-        print(json.dumps({"ok": not fails, "checks": rows}, ensure_ascii=False, indent=1))
-    if fails:
+        rows = [_check_as_json(check) for check in checks]
+        print(json.dumps({"ok": not failed, "checks": rows}, ensure_ascii=False, indent=1))
+    if failed:
         raise typer.Exit(1)
+
+
+def _check_as_json(check: "doctor.CheckResult") -> dict[str, str]:
+    return {
+        "name": check.name,
+        "finding": check.status,
+        "detail": check.detail,
+        "mend": check.mend,
+    }
 
 
 @app.command(name="bench")
 def measure(
     source: Annotated[
         Path | None,
-        typer.Option(help="Video or folder of pictures to measure on (the demo's clip)"),
+        typer.Option(help="Video or folder of pictures to measure with. Default: the demo's clip"),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.2, help="How long each figure is measured")] = 4.0,
     out: Annotated[
-        Path | None, typer.Option("--json", help="Write the rows into this file as well")
+        Path | None, typer.Option("--json", help="Write the figures into this file as well")
     ] = None,
 ) -> None:
-    """Measure the edge on this machine: models alone against everything; capture with a thread."""
-    with _errors_for_people("bench"):
-        from edge import bench, installation  # noqa: PLC0415
+    """Measure the frames per second on this machine.
 
-        models = installation.load_models(_settings())
+    The models alone are compared with the whole pipeline, and one loop with a thread for capture.
+    """
+    with console.reported_errors("bench"):
+        from edge import bench, loaded_models  # noqa: PLC0415
+
+        models = loaded_models.load(_settings())
         clip = Path(__file__).parent.parent / "demo" / "clip.mp4"
         frames = bench.load_frames(source or (clip if clip.exists() else None))
-        with _err.status("measuring …"):
+        with console.ERR.status("measuring …"):
             rows = bench.measure(models, frames, seconds)
         if out is not None:
             bench.write(rows, out)
-    row_name = Column("row", overflow="fold", min_width=20)
-    table = Table(row_name, "value", "unit", "against", "ratio", title="The edge on this machine")
-    for name, row in rows.items():
-        table.add_row(name, f"{row.value:,.1f}", row.unit, row.against, f"{row.ratio:.2f}")
-    _out.print(table)
-    _out.print(bench.conclusion(rows), highlight=False)
+    console.print_figures(rows, bench.conclusion(rows))
 
 
 def main() -> None:
     """Run the command line.
 
-    With EDGE_LOG_JSON, all that `run` writes is JSON: what a person at a terminal would be told of
-    a wrong option, too.
+    With EDGE_LOG_JSON everything that `run` writes is JSON, even the message about a wrong option.
     """
     arguments = sys.argv[1:]
-    hide_source(arguments, os.environ, begin_anew)
+    hide_source(arguments, os.environ, restart_process)
     if arguments[:1] != ["run"] or "--help" in arguments or not settings.log_as_json():
-        mask_tracebacks(secrets.KNOWN.blanked)
+        redact_tracebacks(secrets.KNOWN.redacted)
         try:
             app(prog_name="python -m edge")
         finally:
-            # Typer has put what prints tracebacks back as it was.
-            mask_tracebacks(secrets.KNOWN.blanked)
-    logs.take_over()
+            # Typer restores the usual excepthook, which would print tracebacks with secrets.
+            redact_tracebacks(secrets.KNOWN.redacted)
+    logs.capture_output()
     try:
         code = app(prog_name="python -m edge", standalone_mode=False)
-    except Exception as error:  # noqa: BLE001 - not swallowed: it is in the log, and in the status
+    except Exception as error:  # noqa: BLE001 - not swallowed: it is in the log and the exit status
         code = getattr(error, "exit_code", None)
         if code is None:
             _log.critical("uncaught_error", exc_info=error)
             code = 1
-        else:  # of the command line: an option that there is not, or a value that it does not take
-            said = getattr(error, "format_message", error.__str__)()
-            _log.error("command_refused", command="run", error=type(error).__name__, problem=said)
+        else:  # a usage error: an unknown option, or a value that an option does not accept
+            problem = getattr(error, "format_message", error.__str__)()
+            _log.error(
+                "command_refused", command="run", error=type(error).__name__, problem=problem
+            )
     sys.exit(code)
 
 

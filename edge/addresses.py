@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-MASK: Final = "…"
+REDACTED: Final = "…"
 """Stands where something secret stood."""
 
 HOW_TO_ENCODE: Final = (
@@ -95,7 +95,7 @@ class Address:
         return f"{self.scheme}://{encoded(user)}{colon}{encoded(password)}@{self.rest}"
 
 
-def masked(text: str) -> str:
+def redacted(text: str) -> str:
     """An address as people and logs may see it; what is no address stays as it is.
 
     All between `://` and the last `@` is masked, and in what follows the host every parameter that
@@ -106,41 +106,41 @@ def masked(text: str) -> str:
         # Somebody forgot the `rtsp://`. Paths that hold a colon before an `@` are rare.
         login, at, rest = text.rpartition("@")
         if at and ":" in login and not text.startswith(("/", ".", "~")):
-            return f"{MASK}@{_without_parameters(rest)}"
+            return f"{REDACTED}@{_without_parameters(rest)}"
         return text
     if address.login is not None and "=" in address.login and not address.is_clear:
         # The last `@` may stand in a parameter, and a piece of a password after it.
-        return f"{address.scheme}://{MASK}"
-    login = "" if address.login is None else f"{MASK}@"
+        return f"{address.scheme}://{REDACTED}"
+    login = "" if address.login is None else f"{REDACTED}@"
     return f"{address.scheme}://{login}{_without_parameters(address.rest)}"
 
 
-def masked_in(text: str) -> str:
+def redacted_in(text: str) -> str:
     """A text for people in which every address is masked, such as the error of a command line.
 
     A password may hold spaces, so of each line all is masked from the first `://` to the last `@`.
     """
     if ":" not in text:
         return text
-    text = _IN_TEXT.sub(lambda found: masked(found[0]), text)
-    text = _BARE.sub(lambda found: masked(found[0]), text)
-    return _WORD.sub(lambda found: masked(found[0]), text)
+    text = _IN_TEXT.sub(lambda found: redacted(found[0]), text)
+    text = _BARE.sub(lambda found: redacted(found[0]), text)
+    return _WORD.sub(lambda found: redacted(found[0]), text)
 
 
 def _without_parameters(rest: str) -> str:
     host = _HOST.match(rest)
     if host is None or not _AFTER_HOST.match(rest, host.end()):
-        return MASK if rest else ""
+        return REDACTED if rest else ""
     tail, hashed, _ = rest[host.end() :].partition("#")
     path, asked, query = tail.partition("?")
     # Some cameras take `/user=admin&password=…&channel=1` as a path.
     plain, equals, _ = path.partition("=")
-    shown = host[0] + plain + (f"={MASK}" if equals else "")
+    shown = host[0] + plain + (f"={REDACTED}" if equals else "")
     if asked:
         # A raw `?` in a password of the path ends the path, and the password goes on in the query.
         parameters = parameters_in(query, after_secret=bool(equals))
         shown += "?" + "&".join(_parameter(*each) for each in parameters)
-    return shown + (f"#{MASK}" if hashed else "")
+    return shown + (f"#{REDACTED}" if hashed else "")
 
 
 def parameters_in(rest: str, *, after_secret: bool = False) -> list[tuple[str, bool]]:
@@ -163,7 +163,7 @@ def _parameter(text: str, shown: bool) -> str:
     if shown:
         return text
     name, equals, _ = text.partition("=")
-    return f"{name}={MASK}" if equals and re.fullmatch(r"\w{1,20}", name) else MASK
+    return f"{name}={REDACTED}" if equals and re.fullmatch(r"\w{1,20}", name) else REDACTED
 
 
 def encoded(text: str) -> str:

@@ -15,16 +15,16 @@ from cloud.contract import Label
 from edge.errors import ModelUnfitError
 from edge.inference import Network
 from edge.masks import crop_box
-from edge.resizing import resized
+from edge.resizing import resize
 from edge.values import Box, Frame, Image, Verdict
 
 GENDERS = ("female", "male")
 
-LEAST_BATCH = 20
+MIN_BATCH = 20
 """People by whom the sum that leaves the device grows at least."""
 
 
-class Tally:
+class BatchedCounter:
     """A sum that shows itself in steps alone. Safe to use from several threads.
 
     Args:
@@ -32,7 +32,7 @@ class Tally:
         batch: How many make a step.
     """
 
-    def __init__(self, names: tuple[str, ...], batch: int = LEAST_BATCH) -> None:
+    def __init__(self, names: tuple[str, ...], batch: int = MIN_BATCH) -> None:
         self._names = names
         self._batch = batch
         self._turn = threading.Lock()
@@ -89,7 +89,7 @@ class GenderHead:
         if box.shorter_side < self._least:
             return None
         x0, y0, x1, y1 = crop_box(box, self._margin, *image.shape[:2])
-        row = self._network.infer(resized(image[y0:y1, x0:x1], *self._size))["probabilities"]
+        row = self._network.infer(resize(image[y0:y1, x0:x1], *self._size))["probabilities"]
         if row.shape != (2,) or not np.isfinite(row).all():
             raise ModelUnfitError(
                 f"gender head {self._network.info.path} gave {row.tolist()}, not two probabilities"
@@ -97,7 +97,7 @@ class GenderHead:
         return self._labels[int(row.argmax())]
 
 
-class GenderCount:
+class GenderCounter:
     """Counts refused people by gender: each sighting that ends without a mask once.
 
     Args:
@@ -105,11 +105,11 @@ class GenderCount:
         tally: Sums up.
     """
 
-    def __init__(self, head: GenderHead, tally: Tally | None = None) -> None:
+    def __init__(self, head: GenderHead, tally: BatchedCounter | None = None) -> None:
         self._head = head
-        self._tally = tally or Tally(GENDERS)
+        self._tally = tally or BatchedCounter(GENDERS)
 
-    def settled(self, frame: Frame, verdict: Verdict) -> None:
+    def count_verdict(self, frame: Frame, verdict: Verdict) -> None:
         """Count the person whose sighting a frame settled, if the face is bare.
 
         Raises:
@@ -122,6 +122,6 @@ class GenderCount:
             self._tally.add(read)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """For the heartbeat: what a `Tally` shows, by attribute; empty before the first step."""
+        """Return the counts for the heartbeat by attribute; empty before the first full batch."""
         shown = self._tally.shown()
         return {"gender": shown} if shown else {}

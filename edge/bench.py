@@ -20,12 +20,12 @@ from cloud.contract import Event
 from edge.camera import Camera
 from edge.errors import EdgeError, OutboxFullError, SourceEmptyError
 from edge.health import Health
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from edge.outbox import Outbox
 from edge.pipeline import Pipeline
 from edge.settings import Pace
-from edge.sighting import Rules, Sightings
-from edge.sources import Kind, Source
+from edge.sighting import SightingTracker, VotingRules
+from edge.sources import Source, SourceKind
 from edge.values import Face, Frame, Image, Judgement, Verdict
 
 SLOW_SOURCE_S = 0.030
@@ -70,7 +70,7 @@ def load_frames(path: Path | None) -> list[Image]:
     return [image for image in frames if image.shape == frames[0].shape]
 
 
-def measure(models: Models, frames: list[Image], seconds: float) -> dict[str, Row]:
+def measure(models: LoadedModels, frames: list[Image], seconds: float) -> dict[str, Row]:
     """All rows.
 
     Args:
@@ -177,23 +177,23 @@ class _Nobody:
     def __init__(self) -> None:
         self.health = Health(stall_after_s=60)
         self.frames = 0
-        self.watching = False
+        self.wants_preview = False
 
-    def seen(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
+    def preview_ready(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
         """Nobody watches."""
 
-    def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
+    def frame_judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         self.frames += 1
-        self.health.judged(frame, judgements, too_small)
+        self.health.count_frame(frame, judgements, too_small)
 
-    def stored(self, verdict: Verdict, _event: Event) -> None:
-        self.health.settled(verdict)
+    def verdict_stored(self, verdict: Verdict, _event: Event) -> None:
+        self.health.count_verdict(verdict)
 
-    def held_back(self, error: OutboxFullError) -> None:
+    def verdict_held_back(self, error: OutboxFullError) -> None:
         raise error
 
 
-def _judge_with(models: Models) -> Callable[[Image], None]:
+def _judge_with(models: LoadedModels) -> Callable[[Image], None]:
     def judge(image: Image) -> None:
         faces = models.detector.detect(image)
         judgeable = [face for face in faces if models.classifier.can_judge(face)]
@@ -223,7 +223,7 @@ def _concurrently(source: _Replay, judge: Callable[[Image], None]) -> float:
     return count / (time.perf_counter() - begun)
 
 
-def _through_pipeline(source: _Replay, models: Models) -> float:
+def _through_pipeline(source: _Replay, models: LoadedModels) -> float:
     """All that happens at a door, with an outbox on a disk. Frames per second."""
     with tempfile.TemporaryDirectory() as folder, Outbox(Path(folder) / "outbox.db") as outbox:
         observer = _Nobody()
@@ -233,7 +233,9 @@ def _through_pipeline(source: _Replay, models: Models) -> float:
                 camera=camera,
                 detector=models.detector,
                 classifier=models.classifier,
-                sightings=Sightings(Rules(certain=models.detector.certain)),
+                sightings=SightingTracker(
+                    VotingRules(certain_threshold=models.detector.certain_threshold)
+                ),
                 outbox=outbox,
                 observer=observer,
                 max_faces=4,
@@ -242,7 +244,9 @@ def _through_pipeline(source: _Replay, models: Models) -> float:
 
 
 def _camera(source: _Replay) -> Camera:
-    return Camera(Source(Kind.PICTURES, "memory"), pace=Pace.EVERY_FRAME, opener=lambda: source)
+    return Camera(
+        Source(SourceKind.PICTURES, "memory"), pace=Pace.EVERY_FRAME, opener=lambda: source
+    )
 
 
 def _in_turns(

@@ -18,7 +18,7 @@ import tenacity
 from cloud.contract import CameraState
 from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
 from edge.settings import Pace
-from edge.sources import Capture, Kind, PictureFiles, Source
+from edge.sources import Capture, PictureFiles, Source, SourceKind
 from edge.values import Frame, Image
 
 LOOP_PAUSE_S = 3.0
@@ -165,7 +165,7 @@ class Camera:
         """Read a live source; reopen it whenever it vanishes."""
         # A camera on this machine that cannot be opened at the start is a mistake that somebody can
         # mend now; one in the network may just be starting too.
-        connected = self._connect() if self.source.kind is Kind.DEVICE else self._reconnect()
+        connected = self._connect() if self.source.kind is SourceKind.DEVICE else self._reconnect()
         while connected is not None:
             capture, first = connected
             image: Image | None = first
@@ -244,7 +244,7 @@ class Camera:
             begun = time.monotonic()
             start = self._start_time(capture, fps)
             first = not self._reader_ready.is_set()
-            may_drop = self._pace is Pace.REALTIME and self.source.kind is Kind.VIDEO
+            may_drop = self._pace is Pace.REALTIME and self.source.kind is SourceKind.VIDEO
             played = 0
             while not self._stop.is_set() and (image := capture.read()) is not None:
                 offset = played / fps

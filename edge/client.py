@@ -25,7 +25,7 @@ from cloud.contract import (
     ProblemCode,
     RolledKey,
 )
-from edge.addresses import HOW_TO_ENCODE, masked, masked_in
+from edge.addresses import HOW_TO_ENCODE, redacted, redacted_in
 from edge.errors import (
     CloudError,
     CloudUnreachableError,
@@ -49,7 +49,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class ApiHealth:
     """What `healthz` and `readyz` say.
 
     Attributes:
@@ -94,7 +94,7 @@ class Client:
         self._key = key
         self._timeout_s = timeout_s
         self._clock = clock
-        self._shown = masked(self.url)
+        self._shown = redacted(self.url)
         try:
             base = httpx.URL(self.url)
         except httpx.InvalidURL:
@@ -250,7 +250,7 @@ class Client:
             raise self._failure(answer, problem)
         return self._parse(answer, Enrolment)
 
-    def health(self) -> Health:
+    def health(self) -> ApiHealth:
         """Ask whether the API is there and ready.
 
         Raises:
@@ -264,7 +264,7 @@ class Client:
         detail = (
             "" if ready.is_success else _say(problem) if problem else f"HTTP {ready.status_code}"
         )
-        return Health(ready.is_success, detail, _date(alive))
+        return ApiHealth(ready.is_success, detail, _date(alive))
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"Content-Type": "application/json"} if "content" in arguments else {}
@@ -280,7 +280,7 @@ class Client:
         # Beside its HTTPError, httpx raises InvalidURL for an address that it cannot read.
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CloudUnreachableError(
-                f"{self._shown} cannot be reached: {masked_in(str(error))}",
+                f"{self._shown} cannot be reached: {redacted_in(str(error))}",
                 "Check network and EDGE_CLOUD_URL",
             ) from error
 

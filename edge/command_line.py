@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-from edge.addresses import masked, masked_in
+from edge.addresses import redacted, redacted_in
 
 _SOURCE = "--source"
 
@@ -20,35 +20,35 @@ class CommandLine(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As in Typer."""
-        return list(_masking(lambda: super(CommandLine, self).parse_args(ctx, args)))
+        return list(_redacting_errors(lambda: super(CommandLine, self).parse_args(ctx, args)))
 
     def invoke(self, ctx: Any) -> Any:
         """As in Typer; the arguments of a subcommand are read here."""
-        return _masking(lambda: super(CommandLine, self).invoke(ctx))
+        return _redacting_errors(lambda: super(CommandLine, self).invoke(ctx))
 
 
-def _masking(act: Callable[[], Any]) -> Any:
+def _redacting_errors(act: Callable[[], Any]) -> Any:
     try:
         return act()
     except Exception as error:
         # Typer brings its own copy of click, or uses the one beside it, as its version has it.
         message = getattr(error, "message", None)
         if isinstance(message, str):
-            error.message = masked_in(message)  # type: ignore[attr-defined]
+            error.message = redacted_in(message)  # type: ignore[attr-defined]
         raise
 
 
 def hide_source(
     arguments: Sequence[str],
     environment: MutableMapping[str, str],
-    begin_anew: Callable[[list[str]], None],
+    restart_process: Callable[[list[str]], None],
 ) -> None:
     """Take a source with a password out of the arguments, which every user of the machine can read.
 
     Args:
         arguments: Those after `python -m edge`.
         environment: Gets the source as EDGE_SOURCE; only this user can read it.
-        begin_anew: Is given the other arguments, and puts this process in its own place.
+        restart_process: Is given the other arguments, and puts this process in its own place.
     """
     kept: list[str] = []
     source: str | None = None
@@ -60,29 +60,29 @@ def hide_source(
             kept.append(argument)
             continue
         value = value if equals else waiting.pop(0)
-        if masked(value) == value:
+        if redacted(value) == value:
             kept += [argument] if equals else [argument, value]
         else:
             source = value
     if source is not None:
         environment["EDGE_SOURCE"] = source
-        begin_anew(kept)
+        restart_process(kept)
 
 
-def begin_anew(arguments: list[str]) -> None:
+def restart_process(arguments: list[str]) -> None:
     """Run this program with other arguments, under the same process id."""
     own = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
     os.execv(sys.executable, [sys.executable, *own, *arguments])  # noqa: S606 - no shell
 
 
-def mask_tracebacks(blanked: Callable[[str], str]) -> None:
+def redact_tracebacks(redacted: Callable[[str], str]) -> None:
     """Print the traceback of what nobody caught, on any thread, without what is secret."""
 
     def show(
         kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
     ) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
-        sys.stderr.write(blanked(masked_in(text)))
+        sys.stderr.write(redacted(redacted_in(text)))
 
     sys.excepthook = show
     threading.excepthook = lambda said: show(said.exc_type, said.exc_value, said.exc_traceback)

@@ -1,4 +1,4 @@
-"""What the cloud asks of this device: settings, a new key, pictures, a fresh start."""
+"""The cloud's commands to this device: new settings, a new key, a preview, a restart."""
 
 import threading
 from collections.abc import Callable
@@ -14,117 +14,117 @@ from edge.errors import CloudError, EdgeError, KeyRefusedError
 _log = structlog.get_logger(__name__)
 
 WAIT_S = 50.0
-"""Seconds that the cloud holds a question for which it has no command yet; 60 are its most."""
+"""Seconds that the cloud holds a long poll while it has no command; the API allows 60 at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What is done at each command.
+class CommandHandlers:
+    """One function for each kind of command.
 
     Attributes:
-        settings: Apply what the gate is set to.
-        key: Keep the device's new key, safely, before it is used.
-        preview: Begin to send pictures.
-        reload: End in an orderly way.
+        apply_settings: Applies the gate's settings.
+        save_key: Writes the device's new key to the disk, before the key is used.
+        start_preview: Begins to send pictures.
+        reload: Ends the run in an orderly way; the container's runtime starts it again.
     """
 
-    settings: Callable[[DeviceSettings], None]
-    key: Callable[[RolledKey], None]
-    preview: Callable[[], None] = field(default=lambda: None)
+    apply_settings: Callable[[DeviceSettings], None]
+    save_key: Callable[[RolledKey], None]
+    start_preview: Callable[[], None] = field(default=lambda: None)
     reload: Callable[[], None] = field(default=lambda: None)
 
 
-class Listener:
-    """Waits for commands, in a thread of its own, and does them one by one.
+class CommandPoller:
+    """Asks for commands by long polling, in a thread of its own, and carries them out in order.
 
-    The gate's settings are read at the start, and whenever they have changed. A command that fails
-    is left unacknowledged, and so comes again; one of a kind that is not known is left out.
+    The gate's settings are read at the start, and again after each change. A command that fails is
+    not acknowledged, so the cloud sends it again. A command of an unknown kind is skipped.
 
     Args:
         client: With the device's key.
-        orders: What to do.
-        wait_s: Seconds that one question may take.
-        pause_s: First, and longest, pause while the cloud is away.
+        handlers: Carry out the commands.
+        wait_s: Seconds that the cloud may hold one long poll.
+        pause_s: First and longest pause between attempts while the cloud is away, in seconds.
     """
 
     def __init__(
         self,
         client: Client,
-        orders: Orders,
+        handlers: CommandHandlers,
         *,
         wait_s: float = WAIT_S,
         pause_s: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._client = client
-        self._orders = orders
+        self._handlers = handlers
         self._wait_s = wait_s
         self._pauses = tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1])
         self._stop = threading.Event()
-        self._done: str | None = None
-        self._current = False
-        self._thread = threading.Thread(target=self._listen, name="commands", daemon=True)
+        self._last_done: str | None = None
+        self._has_settings = False
+        self._thread = threading.Thread(target=self._poll, name="commands", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End. A question under way is left to its answer: the thread is a daemon."""
+        """Stop asking. Nobody waits for the long poll that is under way: the thread is a daemon."""
         self._stop.set()
 
-    def turn(self) -> None:
-        """Ask once, and do what came.
+    def poll_once(self) -> None:
+        """Ask once, and carry out the commands that came.
 
         Raises:
-            CloudError: The cloud could not be asked.
-            EdgeError: A command could not be done.
+            CloudError: The cloud did not answer.
+            EdgeError: A command could not be carried out.
         """
-        if not self._current:
-            self._orders.settings(self._client.settings())
-            self._current = True
-        for command in self._client.commands(self._done, self._wait_s):
+        if not self._has_settings:
+            self._handlers.apply_settings(self._client.settings())
+            self._has_settings = True
+        for command in self._client.commands(self._last_done, self._wait_s):
             if self._stop.is_set():
                 return
-            self._do(command.kind)
-            self._done = command.id
+            self._carry_out(command.kind)
+            self._last_done = command.id
 
-    def _do(self, kind: str) -> None:
+    def _carry_out(self, kind: str) -> None:
         match kind:
             case CommandKind.SETTINGS_CHANGED:
-                self._orders.settings(self._client.settings())
+                self._handlers.apply_settings(self._client.settings())
             case CommandKind.ROLL_KEY:
                 rolled = self._client.roll_key()
-                # Kept before it is used: a key in memory alone would be lost with the power.
-                self._orders.key(rolled)
+                # Saved before it is used: a key in memory alone would be lost with the power.
+                self._handlers.save_key(rolled)
                 self._client.use_key(rolled.device_key)
             case CommandKind.PREVIEW_WANTED:
-                self._orders.preview()
+                self._handlers.start_preview()
             case CommandKind.RELOAD:
-                self._orders.reload()
+                self._handlers.reload()
             case _:
                 _log.warning("command_unknown", kind=kind)
                 return
         _log.info("command_done", kind=kind)
 
-    def _listen(self) -> None:
+    def _poll(self) -> None:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(EdgeError)
             & tenacity.retry_if_not_exception_type(KeyRefusedError),
             wait=self._pauses,
             stop=tenacity.stop_when_event_set(self._stop),
             sleep=tenacity.sleep_using_event(self._stop),
-            before_sleep=_say,
+            before_sleep=_log_failure,
             retry_error_callback=lambda _state: None,
         )
         while not self._stop.is_set():
             try:
-                attempts(self.turn)
+                attempts(self.poll_once)
             except KeyRefusedError:
-                # The courier says so, where people see it.
+                # The courier reports the refused key.
                 return
 
 
-def _say(state: tenacity.RetryCallState) -> None:
+def _log_failure(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, CloudError):
         _log.debug("commands_unheard", error=str(error))

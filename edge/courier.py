@@ -1,4 +1,4 @@
-"""Outbox → API, in order; and heartbeats. Forgets only what was acknowledged."""
+"""The courier: delivers the outbox to the API in order, and sends heartbeats."""
 
 import threading
 import time
@@ -17,97 +17,105 @@ from edge.errors import (
     KeyRefusedError,
     OutboxError,
 )
-from edge.outbox import Outbox, Waiting
-from edge.values import Link
+from edge.outbox import Outbox, QueuedEvent
+from edge.values import ConnectionState
 
 _log = structlog.get_logger(__name__)
 
-NEWS_S = 0.5
-"""Seconds after which a heartbeat says that the camera's state has changed."""
+STATE_CHANGE_S = 0.5
+"""Seconds at most between a change of the camera's state and the heartbeat that reports it."""
 
-_LONGEST_ASKED_S = 300.0
-"""However long the cloud asks to wait, a mistake there must not silence a door for hours."""
+_MAX_RETRY_AFTER_S = 300.0
+"""Longest wait that the cloud may ask for (`Retry-After`): a mistake in the cloud must not silence
+a door for hours."""
 
 
-class Correspondent(Protocol):
-    """Who is told of what comes back from the cloud."""
+class DeliveryObserver(Protocol):
+    """Gets notice of what the cloud answers."""
 
-    def answered(self, decision: Decision) -> None:
+    def event_acknowledged(self, decision: Decision) -> None:
         """The cloud has acknowledged an event."""
 
-    def rejected(self, error: EventRejectedError) -> None:
-        """The cloud will never accept an event; it was moved aside."""
+    def event_rejected(self, error: EventRejectedError) -> None:
+        """The cloud will never accept an event; the courier has moved the event aside."""
 
-    def link_changed(self, link: Link, problem: str) -> None:
-        """The cloud was lost, found again, or refuses this device's key."""
+    def connection_changed(self, state: ConnectionState, problem: str) -> None:
+        """The cloud was lost, was found again, or refuses this device's key."""
 
 
 class Courier:
-    """Empties the outbox, in a thread of its own.
+    """Delivers events in one thread, and sends heartbeats in another.
+
+    An event leaves the outbox only when the cloud has acknowledged or rejected it.
 
     Args:
-        outbox: What to empty.
+        outbox: Holds the events to deliver.
         client: With the device's key.
-        correspondent: Is told of what comes back.
-        vitals: What a heartbeat says.
+        observer: Gets notice of what the cloud answers.
+        make_heartbeat: Makes the next heartbeat.
         heartbeat_s: Seconds between heartbeats.
-        camera: How the camera is; when that changes, a heartbeat says so within NEWS_S.
-        pause_s: First, and longest, pause between attempts while the cloud is away. Each pause is
-            drawn between 0 and a bound that doubles, so that a fleet does not return in step.
+        camera_state: Returns the camera's state; a change is reported within STATE_CHANGE_S. None
+            reports the state with the regular heartbeats alone.
+        pause_s: First and longest pause between attempts while the cloud is away, in seconds. Each
+            pause is random between 0 and a bound that doubles (exponential backoff with full
+            jitter), so that the devices of a fleet do not all return at once.
     """
 
     def __init__(
         self,
         outbox: Outbox,
         client: Client,
-        correspondent: Correspondent,
-        vitals: Callable[[], Heartbeat],
+        observer: DeliveryObserver,
+        make_heartbeat: Callable[[], Heartbeat],
         *,
         heartbeat_s: float = 15.0,
-        camera: Callable[[], CameraState] | None = None,
+        camera_state: Callable[[], CameraState] | None = None,
         pause_s: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._outbox = outbox
         self._client = client
-        self._correspondent = correspondent
-        self._vitals = vitals
+        self._observer = observer
+        self._make_heartbeat = make_heartbeat
         self._heartbeat_s = heartbeat_s
-        self._camera = camera
+        self._camera_state = camera_state
         self._pauses = tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1])
-        self._link = Link.ONLINE
+        self._connection = ConnectionState.ONLINE
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._progress = threading.Condition()
         self._threads = (
             threading.Thread(target=self._deliver_all, name="courier", daemon=True),
-            threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True),
         )
 
     @property
-    def link(self) -> Link:
-        """How things stand with the cloud, by the last attempt."""
-        return self._link
+    def connection(self) -> ConnectionState:
+        """The state of the connection to the cloud, by the last attempt."""
+        return self._connection
 
     def start(self) -> None:
-        """Begin; what waits from an earlier run goes first."""
+        """Start both threads. Events that wait from an earlier run are delivered first."""
         for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
-        """There is something new in the outbox."""
+        """Deliver a new event in the outbox now."""
         self._wake.set()
 
     def drain(self, timeout_s: float) -> int:
-        """Wait until the outbox is empty, or delivery has no prospect.
+        """Wait until the outbox is empty, or nothing more can be delivered.
+
+        Args:
+            timeout_s: Longest wait in seconds.
 
         Returns:
-            Events that still wait.
+            How many events still wait.
         """
         deadline = time.monotonic() + timeout_s
         with self._progress:
             while (
                 (depth := self._outbox.depth())
-                and self._link is not Link.KEY_REFUSED
+                and self._connection is not ConnectionState.KEY_REFUSED
                 and self._threads[0].is_alive()
                 and (left := deadline - time.monotonic()) > 0
             ):
@@ -115,7 +123,7 @@ class Courier:
         return depth
 
     def stop(self) -> None:
-        """Finish the request under way, send a last heartbeat, and end."""
+        """Finish the request that is under way, send a last heartbeat, and end both threads."""
         self._stop.set()
         self._wake.set()
         for thread in self._threads:
@@ -131,26 +139,32 @@ class Courier:
         )
         while not self._stop.is_set():
             self._wake.clear()
-            if self._stop.is_set():  # `stop` may have come just before the clearing
+            # `stop` may have been called just before `_wake` was cleared.
+            if self._stop.is_set():
                 return
             try:
                 if not attempts(self._deliver_one):
                     self._wake.wait()
             except KeyRefusedError as error:
-                self._set_link(Link.KEY_REFUSED, str(error))
+                self._set_connection(ConnectionState.KEY_REFUSED, str(error))
                 return
 
     def _deliver_one(self) -> bool:
-        """Hand in the oldest event; False when none waits, or when stopped during a pause."""
+        """Deliver the oldest event; return False if no event waits, or the courier is stopping.
+
+        Raises:
+            CloudUnreachableError: The cloud did not answer; the event still waits.
+            OutboxError: The outbox cannot be read or written.
+        """
         if self._stop.is_set():
             return False
         try:
             waiting = self._outbox.peek()
             if waiting is None:
                 return False
-            self._hand_in(waiting)
+            self._deliver(waiting)
         except CloudUnreachableError as error:
-            self._set_link(Link.OFFLINE, str(error))
+            self._set_connection(ConnectionState.OFFLINE, str(error))
             raise
         except OutboxError as error:
             _log.error("outbox_failed", error=str(error))
@@ -160,14 +174,14 @@ class Courier:
                 self._progress.notify_all()
         return True
 
-    def _hand_in(self, waiting: Waiting) -> None:
+    def _deliver(self, waiting: QueuedEvent) -> None:
         try:
             decision = self._client.post_event(waiting.id, waiting.body)
         except EventRejectedError as error:
             self._outbox.reject(waiting.id, str(error))
             _log.error("event_rejected", event_id=str(waiting.id), error=str(error))
-            self._set_link(Link.ONLINE, "")
-            self._correspondent.rejected(error)
+            self._set_connection(ConnectionState.ONLINE, "")
+            self._observer.event_rejected(error)
             return
         self._outbox.ack(waiting.id)
         _log.info(
@@ -176,50 +190,54 @@ class Courier:
             access=decision.access.value,
             reason=str(decision.refusal.reason) if decision.refusal is not None else "",
         )
-        self._set_link(Link.ONLINE, "")
-        self._correspondent.answered(decision)
+        self._set_connection(ConnectionState.ONLINE, "")
+        self._observer.event_acknowledged(decision)
 
     def _pause(self, attempt: tenacity.RetryCallState) -> float:
         error = attempt.outcome.exception() if attempt.outcome is not None else None
-        asked = error.retry_after_s if isinstance(error, CloudUnreachableError) else None
-        return max(self._pauses(attempt), min(asked or 0.0, _LONGEST_ASKED_S))
+        retry_after = error.retry_after_s if isinstance(error, CloudUnreachableError) else None
+        return max(self._pauses(attempt), min(retry_after or 0.0, _MAX_RETRY_AFTER_S))
 
-    def _beat(self) -> None:
-        told: CameraState | None = None
+    def _send_heartbeats(self) -> None:
+        reported: CameraState | None = None
         while True:
-            over = self._stop.is_set()
+            is_last = self._stop.is_set()
             try:
-                heartbeat = self._vitals()
-                told = heartbeat.camera
+                heartbeat = self._make_heartbeat()
+                reported = heartbeat.camera
                 self._client.send_heartbeat(heartbeat)
             except KeyRefusedError as error:
-                self._set_link(Link.KEY_REFUSED, str(error))
+                self._set_connection(ConnectionState.KEY_REFUSED, str(error))
                 return
             except CloudError as error:
                 _log.debug("heartbeat_lost", error=str(error))
-                self._set_link(Link.OFFLINE, str(error))
+                self._set_connection(ConnectionState.OFFLINE, str(error))
             except OutboxError as error:
                 _log.error("outbox_failed", error=str(error))
             else:
-                # While events wait, it is their delivery that says whether the cloud is there.
+                # While events wait, their delivery decides whether the cloud is online.
                 if not heartbeat.outbox_depth:
-                    self._set_link(Link.ONLINE, "")
-            if over:
+                    self._set_connection(ConnectionState.ONLINE, "")
+            if is_last:
                 return
-            self._rest(told)
+            self._wait_for_next_heartbeat(reported)
 
-    def _rest(self, told: CameraState | None) -> None:
-        """Wait for the next heartbeat's time, a change of the camera's state, or the end."""
+    def _wait_for_next_heartbeat(self, reported: CameraState | None) -> None:
+        """Wait until a heartbeat is due, the camera's state changes, or the courier stops."""
         due = time.monotonic() + self._heartbeat_s
-        while (left := due - time.monotonic()) > 0 and not self._stop.wait(min(left, NEWS_S)):
-            if told and self._camera is not None and self._camera() is not told:
+        while (left := due - time.monotonic()) > 0:
+            if self._stop.wait(min(left, STATE_CHANGE_S)):
+                return
+            current = self._camera_state() if self._camera_state is not None else None
+            if reported and current and current is not reported:
                 return
 
-    def _set_link(self, link: Link, problem: str) -> None:
+    def _set_connection(self, state: ConnectionState, problem: str) -> None:
         with self._progress:
-            changed = link is not self._link and self._link is not Link.KEY_REFUSED
+            # A refused key stays refused until the device is enrolled again and restarted.
+            changed = self._connection not in {state, ConnectionState.KEY_REFUSED}
             if changed:
-                self._link = link
+                self._connection = state
                 self._progress.notify_all()
         if changed:
-            self._correspondent.link_changed(link, problem)
+            self._observer.connection_changed(state, problem)

@@ -11,7 +11,7 @@ from edge.values import FloatArray
 Arrays = Mapping[str, FloatArray]
 
 
-def names_of(output: Output) -> list[str]:
+def output_names(output: Output) -> list[str]:
     """The outputs that a model must have; empty where its only one is meant."""
     if isinstance(output, YuNetOutput):
         return [f"{part}_{stride}" for stride in output.strides for part in ("cls", "obj", "bbox")]
@@ -20,7 +20,7 @@ def names_of(output: Output) -> list[str]:
     return [output.name] if output.name else []
 
 
-def decoded(output: Output, arrays: Arrays, height: int, width: int) -> dict[str, FloatArray]:
+def decode(output: Output, arrays: Arrays, height: int, width: int) -> dict[str, FloatArray]:
     """One picture's outputs in the form of docs/decisions/0001-model-contract.md.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 
-from edge.addresses import masked, masked_in
+from edge.addresses import redacted, redacted_in
 from edge.errors import EdgeError, SourceError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
@@ -16,7 +16,7 @@ from edge.preview import COLOURS
 from edge.sources import IMAGE_SUFFIXES, picture_files, read_picture
 from edge.values import Image, Judgement
 
-LEAST_SCORE = 0.05
+MIN_SCORE = 0.05
 """Of a face that is reported in JSON: low, so that the reader can choose a threshold."""
 
 # BGR
@@ -24,7 +24,7 @@ _BELOW_THRESHOLD = (160, 160, 160)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PictureReport:
     """What was seen in one file, or why nothing could be.
 
     Attributes:
@@ -63,7 +63,7 @@ class Report:
         return json.dumps(seen, ensure_ascii=False)
 
 
-def pictures(paths: Iterable[Path]) -> Iterator[Path | Report]:
+def pictures(paths: Iterable[Path]) -> Iterator[Path | PictureReport]:
     """The pictures that paths stand for, folders with all folders inside them.
 
     A path without a picture comes as a report that says why.
@@ -83,12 +83,12 @@ def pictures(paths: Iterable[Path]) -> Iterator[Path | Report]:
             yield from inside
         if not found:
             kinds = " ".join(sorted(IMAGE_SUFFIXES))
-            yield Report(str(path), error=f"folder {path} holds no picture ({kinds})")
+            yield PictureReport(str(path), error=f"folder {path} holds no picture ({kinds})")
 
 
 def judge_file(
     path: Path, detector: FaceDetector, classifier: MaskClassifier, *, min_score: float
-) -> tuple[Report, Image | None]:
+) -> tuple[PictureReport, Image | None]:
     """Look at one picture.
 
     Faces that are too small for a door are labelled as well, and marked.
@@ -109,10 +109,10 @@ def judge_file(
         image = read_picture(path)
     except SourceError as error:
         # An address that was taken for a path may hold a password.
-        return Report(masked(str(path)), error=masked_in(error.problem)), None
+        return PictureReport(redacted(str(path)), error=redacted_in(error.problem)), None
     faces = detector.detect(image, min_score=min_score)
     height, width = image.shape[:2]
-    report = Report(
+    report = PictureReport(
         str(path),
         width,
         height,
@@ -122,7 +122,7 @@ def judge_file(
     return report, image
 
 
-def annotate(image: Image, report: Report, threshold: float) -> Image:
+def annotate(image: Image, report: PictureReport, threshold: float) -> Image:
     """Draw the boxes: green with a mask, red without one, orange when it is worn wrongly.
 
     Faces under the detector's threshold are thin and grey.
@@ -154,7 +154,7 @@ def annotate(image: Image, report: Report, threshold: float) -> Image:
     return drawn
 
 
-class Album:
+class AnnotatedPictures:
     """A folder of annotated pictures; two of one name do not overwrite each other.
 
     Args:
@@ -172,7 +172,7 @@ class Album:
         except OSError as error:
             raise EdgeError(f"folder {folder} cannot be made: {error.strerror}") from error
 
-    def keep(self, image: Image, of: Path) -> Path:
+    def save(self, image: Image, of: Path) -> Path:
         """Write a picture as JPEG.
 
         Raises:

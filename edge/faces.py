@@ -10,7 +10,7 @@ from edge.inference import Network
 from edge.resizing import Letterbox
 from edge.values import Box, Face, FloatArray, Image
 
-MOST_FACES = 300
+MAX_FACES = 300
 """Kept of one picture; more than a camera at a door will ever see."""
 
 
@@ -21,16 +21,16 @@ class FaceDetector:
         network: A detector (docs/decisions/0001-model-contract.md).
 
     Attributes:
-        threshold: Score from which a box counts as a face.
-        certain: Mean score from which a face that was followed is surely one; 0 where the file
-            does not say.
+        threshold: Least score of a face, 0…1.
+        certain_threshold: Least mean score, 0…1, of a face that was followed over several frames;
+            0 if the model file does not name it.
     """
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self.threshold = network.info.fraction("confidence_threshold")
         says = "certain_threshold" in network.info.values
-        self.certain = network.info.fraction("certain_threshold") if says else 0.0
+        self.certain_threshold = network.info.fraction("certain_threshold") if says else 0.0
         self._iou = network.info.fraction("iou_threshold")
         self._blend = _blend(network)
         self._letterbox = _letterbox(network)
@@ -90,10 +90,10 @@ class FaceDetector:
             nms_threshold=self._iou,
         )
         order = sorted((int(sure[i]) for i in kept), key=lambda i: (-float(scores[i]), i))
-        order = order[:MOST_FACES]
+        order = order[:MAX_FACES]
         shown_at = corners[order]
         if self._blend:
-            shown_at = blended(shown_at, corners, scores, self._blend.iou)
+            shown_at = blend_boxes(shown_at, corners, scores, self._blend.iou)
         return [
             Face(Box(*(float(side) for side in box)), float(scores[i]))
             for box, i in zip(shown_at, order, strict=True)
@@ -101,7 +101,7 @@ class FaceDetector:
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
+class BlendThresholds:
     """Which boxes have a say in the place of a face.
 
     Args:
@@ -113,7 +113,7 @@ class Blend:
     iou: float
 
 
-def blended(kept: FloatArray, boxes: FloatArray, scores: FloatArray, iou: float) -> FloatArray:
+def blend_boxes(kept: FloatArray, boxes: FloatArray, scores: FloatArray, iou: float) -> FloatArray:
     """Return kept boxes, each moved to the mean of the boxes around it, weighted by their scores.
 
     Several anchor points see one face, each a little otherwise; their mean errs less than the
@@ -142,8 +142,8 @@ def blended(kept: FloatArray, boxes: FloatArray, scores: FloatArray, iou: float)
     return np.where(weights.any(axis=1, keepdims=True), moved, kept).astype(np.float32)
 
 
-def _blend(network: Network) -> Blend | None:
-    """How boxes are blended; None where the model does not ask for it."""
+def _blend(network: Network) -> BlendThresholds | None:
+    """How boxes are blend_boxes; None where the model does not ask for it."""
     if "blend_iou_threshold" not in network.info.values:
         return None
     score = (
@@ -151,7 +151,7 @@ def _blend(network: Network) -> Blend | None:
         if "blend_score_threshold" in network.info.values
         else network.info.fraction("confidence_threshold")
     )
-    return Blend(score, network.info.fraction("blend_iou_threshold"))
+    return BlendThresholds(score, network.info.fraction("blend_iou_threshold"))
 
 
 def _letterbox(network: Network) -> Letterbox | None:

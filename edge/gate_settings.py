@@ -28,7 +28,7 @@ def load(path: Path, gate: str) -> DeviceSettings | None:
     return kept if kept.gate == gate else None
 
 
-def keep(told: DeviceSettings, path: Path) -> None:
+def save(told: DeviceSettings, path: Path) -> None:
     """Keep it. A disk that cannot be written is logged: the settings hold until the next start."""
     try:
         write_private(told.model_dump_json(indent=1) + "\n", path)

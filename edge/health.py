@@ -75,7 +75,7 @@ class Health:
         """Add a metric whose value is asked for when it is read."""
         Gauge(f"maskgate_edge_{name}", text, registry=self.registry).set_function(value)
 
-    def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
+    def count_frame(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         """Count a frame."""
         now = self._clock()
         latency = max(0.0, now - frame.read_at)
@@ -89,15 +89,15 @@ class Health:
         for judged in judgements:
             self._faces.labels(judged.label).inc()
 
-    def settled(self, verdict: Verdict) -> None:
+    def count_verdict(self, verdict: Verdict) -> None:
         """Count a verdict."""
         self._verdicts.labels(verdict.label).inc()
 
-    def delivered(self) -> None:
+    def count_delivery(self) -> None:
         """Count an acknowledged event."""
         self._deliveries.inc()
 
-    def failed(self, error: Exception | str) -> None:
+    def count_error(self, error: Exception | str) -> None:
         """Count an error under its name."""
         name = error if isinstance(error, str) else type(error).__name__
         self._errors.labels(name).inc()
@@ -134,11 +134,11 @@ class Health:
         """What to report: a camera that says `live` and gives nothing is not live."""
         return CameraState.RECONNECTING if state is CameraState.LIVE and self.stalled else state
 
-    def watch(self) -> None:
+    def check_for_stall(self) -> None:
         """Look once: a stall is counted and logged when it begins and when it ends."""
         stalled = self.stalled
         if stalled and not self._was_stalled:
-            self.failed("CameraStalled")
+            self.count_error("CameraStalled")
             _log.error("camera_stalled", without_frame_s=self._stall_after_s)
         elif self._was_stalled and not stalled:
             _log.info("camera_resumed")
@@ -170,7 +170,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stop.wait(self._every_s):
-            self._health.watch()
+            self._health.check_for_stall()
 
 
 def _impatient(handler: type[Any], patience_s: float) -> type[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from edge.decoding import decoded, names_of
+from edge.decoding import decode, output_names
 from edge.errors import ModelUnfitError
 from edge.manifest import MANIFEST, MEND, ModelFiles, Role
 from edge.settings import Precision
@@ -197,10 +197,10 @@ class Network:
             # share_outputs stays off: the arrays outlive the next call.
             answer = compiled({INPUT: np.ascontiguousarray(image)[np.newaxis]})
             if self._output is not None:
-                arrays = {name: answer[name] for name in names_of(self._output)} or {
+                arrays = {name: answer[name] for name in output_names(self._output)} or {
                     "its only output": answer[0]
                 }
-                return decoded(self._output, arrays, *image.shape[:2])
+                return decode(self._output, arrays, *image.shape[:2])
             return {name: answer[name][0] for name in _OUTPUTS[self.files.role]}
         except _FOREIGN as error:
             raise ModelUnfitError(
@@ -276,7 +276,7 @@ def _own_graph(core: ov.Core, path: Path, sidecar: Sidecar) -> ov.Model:
     if len(graph.inputs) != 1:
         raise ModelUnfitError(f"model {path} has {len(graph.inputs)} inputs; it must have one")
     names = sorted(name for port in graph.outputs for name in port.get_names())
-    wanted = names_of(sidecar.output)
+    wanted = output_names(sidecar.output)
     for name in wanted:
         if name not in names:
             raise ModelUnfitError(

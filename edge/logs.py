@@ -14,8 +14,8 @@ from typing import TextIO, cast
 
 import structlog
 
-from edge.addresses import masked_in
-from edge.raw_output import Message, RawOutput
+from edge.addresses import redacted_in
+from edge.output_capture import Message, OutputCapture
 from edge.secrets import without_secrets
 
 _log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ _STAMPED: list[structlog.typing.Processor] = [
 ]
 
 
-def for_people() -> None:
+def use_console() -> None:
     """Write the log to standard error as people read it."""
     structlog.configure(
         processors=[
@@ -43,7 +43,7 @@ def for_people() -> None:
 
 
 class _StandardError:
-    """`sys.stderr` as it is at the time of each line: `of_libraries` moves it."""
+    """`sys.stderr` as it is at the time of each line: `library_messages` moves it."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -52,25 +52,25 @@ class _StandardError:
         sys.stderr.flush()
 
 
-def of_libraries() -> contextlib.AbstractContextManager[object]:
+def library_messages() -> contextlib.AbstractContextManager[object]:
     """Log what libraries write to the standard output and error of this process, for people.
 
     They repeat a camera's address with its password. Where all is JSON, they are read already.
     """
-    if is_taken_over():
+    if is_capturing():
         return contextlib.nullcontext()
-    return RawOutput(
+    return OutputCapture(
         lambda message: _log.log(
             _level(message),
             "library_message",
             logger=message.writer,
-            message=masked_in(message.text),
+            message=redacted_in(message.text),
         ),
         python=False,
     )
 
 
-def as_json(stream: TextIO | None = None) -> None:
+def use_json(stream: TextIO | None = None) -> None:
     """Write the log as one JSON object a line: our lines, and those of Python libraries.
 
     Warnings and errors that nobody caught, in whatever thread, become lines too. Each line has
@@ -110,33 +110,33 @@ def as_json(stream: TextIO | None = None) -> None:
 
 
 def _library_said(message: Message) -> None:
-    logging.getLogger(message.writer).log(_level(message), "%s", masked_in(message.text))
+    logging.getLogger(message.writer).log(_level(message), "%s", redacted_in(message.text))
 
 
 def _level(message: Message) -> int:
     return logging.getLevelNamesMapping()[message.level.upper()]
 
 
-_raw_output = RawOutput(_library_said)
+_output_capture = OutputCapture(_library_said)
 
 
-def take_over() -> None:
+def capture_output() -> None:
     """Write the log as JSON, and whatever else reaches standard output or error as well.
 
     Lasts until the process ends.
     """
     # Each attempt to open a camera that is away would have two lines that say less than ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-    as_json(_raw_output.begin())
-    atexit.register(_raw_output.end)
+    use_json(_output_capture.begin())
+    atexit.register(_output_capture.end)
 
 
-def is_taken_over() -> bool:
+def is_capturing() -> bool:
     """Whether this process writes JSON alone."""
-    return _raw_output.began
+    return _output_capture.began
 
 
-def remember_crashes(file: Path) -> None:
+def record_crashes(file: Path) -> None:
     """Log what the run before left of its crash, and write down where this one crashes, if it does.
 
     A process that is killed by a fault in a library's own code can log nothing any more. So the

@@ -7,7 +7,7 @@ import numpy as np
 from cloud.contract import Label
 from edge.errors import ModelUnfitError
 from edge.inference import Network
-from edge.resizing import resized
+from edge.resizing import resize
 from edge.values import Box, Face, Image, Judgement
 
 
@@ -89,7 +89,7 @@ class MaskClassifier:
         x0, y0, x1, y1 = crop_box(face.box, self._margin, *image.shape[:2])
         crop = image[y0:y1, x0:x1]
         if self._size:
-            crop = resized(crop, *self._size)
+            crop = resize(crop, *self._size)
         row = self._network.infer(crop)["probabilities"]
         # 16-bit weights leave a sum of three probabilities within a hundredth of 1.
         if row.shape != (len(self._labels),) or not abs(float(np.sum(row)) - 1.0) < 0.01:

@@ -38,7 +38,7 @@ CREATE TABLE rejected (
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueuedEvent:
     """An event that waits: its id, and its JSON as it will be posted."""
 
     id: UUID
@@ -46,7 +46,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedEvent:
     """An event that the cloud will never accept, kept with the reason for people to see."""
 
     id: UUID
@@ -128,11 +128,11 @@ class Outbox:
                 (str(event.id), event.model_dump_json()),
             )
 
-    def peek(self) -> Waiting | None:
+    def peek(self) -> QueuedEvent | None:
         """The oldest event that waits, left where it is; None when there is none."""
         with self._turn, self._translated():
             row = self._db.execute("SELECT id, body FROM waiting ORDER BY place LIMIT 1").fetchone()
-        return None if row is None else Waiting(UUID(row[0]), row[1])
+        return None if row is None else QueuedEvent(UUID(row[0]), row[1])
 
     def ack(self, event_id: UUID) -> None:
         """Forget an event that the cloud has acknowledged."""
@@ -172,7 +172,7 @@ class Contents:
     """What an outbox holds, as somebody who only looks sees it."""
 
     depth: int
-    rejected: list[Rejected]
+    rejected: list[RejectedEvent]
 
 
 def inspect(path: Path) -> Contents:
@@ -192,7 +192,10 @@ def inspect(path: Path) -> Contents:
             db.close()
     return Contents(
         int(depth),
-        [Rejected(UUID(row[0]), row[1], row[2], datetime.fromisoformat(row[3])) for row in rows],
+        [
+            RejectedEvent(UUID(row[0]), row[1], row[2], datetime.fromisoformat(row[3]))
+            for row in rows
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""The loop: camera → faces → masks → sighting → outbox."""
+"""The pipeline: camera → faces → masks → sighting → outbox, one frame after the other."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -13,29 +13,29 @@ from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.outbox import Outbox
 from edge.preview import BLUR_SCORE
-from edge.sighting import Rules, Sightings
-from edge.sources import Kind
+from edge.sighting import SightingTracker, VotingRules
+from edge.sources import SourceKind
 from edge.values import Face, Frame, Judgement, Verdict
 
 
-class Observer(Protocol):
-    """Who is told of what the loop does."""
+class PipelineObserver(Protocol):
+    """Gets notice of what the pipeline does."""
 
-    def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
-        """A frame was judged; `too_small` faces in it were not."""
+    def frame_judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
+        """A frame was judged, but `too_small` of its faces were too small to be judged."""
 
     @property
-    def watching(self) -> bool:
-        """Whether `seen` is of use now."""
+    def wants_preview(self) -> bool:
+        """Whether the pipeline shall call `preview_ready`."""
 
-    def seen(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
-        """A frame was judged; `faces` are all that may be one, from BLUR_SCORE up."""
+    def preview_ready(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
+        """A frame was judged; `faces` are all boxes with a score of BLUR_SCORE or more."""
 
-    def stored(self, verdict: Verdict, event: Event, /) -> None:
+    def verdict_stored(self, verdict: Verdict, event: Event, /) -> None:
         """A verdict is safely in the outbox, and may be shown."""
 
-    def held_back(self, error: OutboxFullError) -> None:
-        """A verdict could not be stored; it is kept in memory and tried again."""
+    def verdict_held_back(self, error: OutboxFullError) -> None:
+        """A verdict could not be stored; the pipeline keeps it in memory and tries again."""
 
 
 class Pipeline:
@@ -43,13 +43,13 @@ class Pipeline:
 
     Args:
         camera: Started by the caller.
-        detector: Of faces.
-        classifier: Of masks.
+        detector: Finds faces.
+        classifier: Labels faces.
         sightings: Follows people and counts votes.
-        outbox: Takes the events.
-        observer: Is told of what happens.
-        max_faces: Faces judged in a frame, the largest first.
-        on_verdict: Is given each verdict with the frame that settled it, before it is stored.
+        outbox: Stores the events.
+        observer: Gets notice of what happens.
+        max_faces: Faces judged in a frame at most; the largest are judged.
+        on_verdict: Is called with each verdict and its frame, before the verdict is stored.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Pipeline:
         camera: Camera,
         detector: FaceDetector,
         classifier: MaskClassifier,
-        sightings: Sightings,
+        sightings: SightingTracker,
         outbox: Outbox,
-        observer: Observer,
+        observer: PipelineObserver,
         max_faces: int,
         on_verdict: Callable[[Frame, Verdict], None] = lambda _frame, _verdict: None,
     ) -> None:
@@ -77,40 +77,42 @@ class Pipeline:
         self._unstored: deque[tuple[Verdict, Event]] = deque()
 
     def run(self) -> None:
-        """Go on until the source ends or the camera is stopped.
+        """Judge frames until the source ends or the camera is stopped.
 
         Raises:
             SourceError: The source failed for good.
             ModelUnfitError: A model failed.
-            OutboxError: A verdict could not be stored, and the source is over.
+            OutboxError: The source has ended, and a verdict could not be stored.
         """
         for frame in self._camera.frames():
-            self.take(frame)
+            self.process(frame)
         if self._unstored:
             self._store(*self._unstored[0])
 
-    def change(self, rules: Rules, max_faces: int) -> None:
-        """Go by other rules from the next frame on."""
-        self._sightings.change(rules)
+    def configure(self, rules: VotingRules, max_faces: int) -> None:
+        """Use other rules from the next frame on."""
+        self._sightings.change_rules(rules)
         self._max_faces = max_faces
 
-    def take(self, frame: Frame) -> None:
-        """Judge one frame, and store what it settles."""
-        # A folder of pictures may have many sizes; two in a row make one worth compiling for.
-        if frame.size == self._last_size or self._camera.source.kind is not Kind.PICTURES:
+    def process(self, frame: Frame) -> None:
+        """Judge one frame, and store the verdicts that follow from it."""
+        # A folder may hold pictures of many sizes. Compiling for a size takes long, so it is done
+        # only for a size that came twice in a row.
+        if frame.size == self._last_size or self._camera.source.kind is not SourceKind.PICTURES:
             self._detector.expect(*frame.size)
         self._last_size = frame.size
 
-        watching = self._observer.watching
-        found = self._detector.detect(frame.image, min_score=BLUR_SCORE if watching else None)
-        # Suppression goes from the surest face down, so fainter ones change nothing above them.
+        wants_preview = self._observer.wants_preview
+        found = self._detector.detect(frame.image, min_score=BLUR_SCORE if wants_preview else None)
+        # Non-maximum suppression keeps the surest box first, so the fainter boxes that a preview
+        # needs change nothing about the faces that are judged.
         faces = [face for face in found if face.score >= self._detector.threshold]
         judgeable = [face for face in faces if self._classifier.can_judge(face)]
         nearest = sorted(judgeable, key=lambda face: -face.box.area)[: self._max_faces]
         judgements = self._classifier.judge(frame.image, nearest)
-        self._observer.judged(frame, judgements, len(faces) - len(judgeable))
-        if watching:
-            self._observer.seen(frame, found, judgements)
+        self._observer.frame_judged(frame, judgements, len(faces) - len(judgeable))
+        if wants_preview:
+            self._observer.preview_ready(frame, found, judgements)
 
         for verdict in self._sightings.update(judgements, frame.captured_at):
             self._on_verdict(frame, verdict)
@@ -119,21 +121,24 @@ class Pipeline:
             try:
                 self._store(*self._unstored[0])
             except OutboxFullError as error:
-                self._observer.held_back(error)
+                self._observer.verdict_held_back(error)
                 return
             self._unstored.popleft()
 
     def _store(self, verdict: Verdict, event: Event) -> None:
         self._outbox.put(event)
-        self._observer.stored(verdict, event)
+        self._observer.verdict_stored(verdict, event)
 
 
 def event_of(verdict: Verdict, models: Mapping[str, str]) -> Event:
-    """A verdict as it goes over the wire, with a new id.
+    """Make the event of a verdict, with a new id.
 
     Args:
-        verdict: What was settled.
+        verdict: What the votes agreed on.
         models: SHA-256 of each model that judged, by role.
+
+    Returns:
+        The event as it goes over the wire.
     """
     return Event(
         id=uuid7(),

@@ -73,7 +73,7 @@ class Preview:
         with self._came:
             self._came.notify_all()
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Somebody watches."""
         if self._mode is PreviewMode.OFF:
             _log.info("preview_refused", mend="EDGE_PREVIEW=allowed lets pictures leave the device")

@@ -14,7 +14,7 @@ UNALIASED = 1.25
 """Times that a picture may be larger than wanted and still be taken bilinearly as it is."""
 
 
-def resized(image: Image, width: int, height: int) -> Image:
+def resize(image: Image, width: int, height: int) -> Image:
     """A picture of another size, without aliasing.
 
     Shrinks by the mean over whole blocks of pixels first, where both sides can be divided so. What
@@ -77,7 +77,7 @@ class Letterbox:
     def fit(self, image: Image) -> Image:
         """The picture in the upper left corner, grey where nothing is left of it."""
         height, width = self.shown(*image.shape[:2])
-        small = resized(image, width, height)
+        small = resize(image, width, height)
         rows, columns = self.canvas(*image.shape[:2])
         if (rows, columns) == (height, width):
             return small

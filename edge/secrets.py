@@ -1,4 +1,4 @@
-"""What this process knows and must not show, blanked in whatever anybody writes."""
+"""What this process knows and must not show, redacted in whatever anybody writes."""
 
 import base64
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote
 
-from edge.addresses import MASK, Address, encoded, masked, parameters_in
+from edge.addresses import REDACTED, Address, encoded, parameters_in, redacted
 
 _LEAST_PIECE: Final = 4
 """A shorter piece of a secret occurs in other words too; blanking those would give it away."""
@@ -36,23 +36,23 @@ class Secrets:
         known = {*self._forms, *forms}
         self._forms = sorted(known, key=lambda form: (-len(form), form))
 
-    def blanked(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """The text with every secret replaced."""
         for form in self._forms:
-            text = text.replace(form, MASK)
+            text = text.replace(form, REDACTED)
         return text
 
-    def blanked_in(self, value: object) -> object:
+    def redacted_in_value(self, value: object) -> object:
         """A value of a log line with every secret replaced; lists and mappings are gone through."""
         if isinstance(value, str):
-            return self.blanked(value)
+            return self.redacted(value)
         if isinstance(value, Mapping):
-            return {key: self.blanked_in(each) for key, each in value.items()}
+            return {key: self.redacted_in_value(each) for key, each in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self.blanked_in(each) for each in value]
+            return [self.redacted_in_value(each) for each in value]
         if value is None or isinstance(value, bool | int | float):
             return value
-        return self.blanked(str(value))
+        return self.redacted(str(value))
 
     def __repr__(self) -> str:
         return f"Secrets({len(self._forms)} forms)"
@@ -62,7 +62,7 @@ def _secrets_in(text: str) -> set[str]:
     address = Address.cut(text)
     forms: set[str] = set()
     login, rest = (address.login, address.rest) if address else (None, "")
-    if address is None and masked(text) != text:
+    if address is None and redacted(text) != text:
         login, _, rest = text.rpartition("@")
     if login:
         user, colon, password = login.partition(":")
@@ -114,7 +114,7 @@ def without_secrets(
     """Blank what is secret in a line of the log: a processor of structlog."""
     # Events are names of our own; a password of the same letters must not change them.
     return {
-        key: value if key in _OURS and _is_name(value) else KNOWN.blanked_in(value)
+        key: value if key in _OURS and _is_name(value) else KNOWN.redacted_in_value(value)
         for key, value in line.items()
     }
 

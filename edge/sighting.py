@@ -8,11 +8,11 @@ recognised. The rules, in the order in which they apply:
 1. Each judged face is a vote for its label, weighted by that label's probability.
 2. A verdict needs `votes` votes and a label with at least `majority` of their weight. A label that
    flickers for `PATIENCE × votes` votes gets the likelier refusal: a door in doubt stays shut.
-   The boxes' mean score must reach `certain`, too: what is faintly like a face, frame after frame,
-   is part of the room. Two thresholds, a low one to go on by and a high one to be sure by, are
-   hysteresis as in Canny, A computational approach to edge detection, 1986, section 8.
+   The boxes' mean score must reach `certain_threshold`, too: an object that looks faintly like a
+   face in every frame is part of the room. A low threshold to follow a face and a high one to be
+   sure of it are hysteresis (Canny, A computational approach to edge detection, 1986, section 8).
 3. A sighting has one verdict. The exception is a person who was refused and then puts the mask
-   right: after `cooldown_s`, when the newest `votes` votes are at least `TURN_SHARE` for
+   right: after `cooldown_s`, when the newest `votes` votes are at least `REVISION_SHARE` for
    with_mask, the sighting gets a second verdict, which is its last.
 4. A person whose track broke (who turned away, say) is not judged twice in a row: a new sighting
    that begins where a decided one was lost does not get the same label within `cooldown_s` of that
@@ -30,35 +30,37 @@ from statistics import fmean
 from cloud.contract import Label
 from edge.values import Box, Judgement, Verdict
 
-LEAST_IOU = 0.2
+MIN_IOU = 0.2
 """Overlap at which two boxes are one person. Two boxes of one size overlap by 0.2 when they are two
 thirds of a face apart, which a walking person does between frames at about 5 frames/s."""
 
-MOST_COVER = 0.6
+MAX_COVER = 0.6
 """Share of the smaller box at which two boxes in one frame are one face: a detector in doubt boxes
 a whole face and its upper half, which suppression by IoU leaves both."""
 
 PATIENCE = 3
 """Times the needed votes after which flickering labels are a refusal."""
 
-TURN_SHARE = 0.8
+REVISION_SHARE = 0.8
 """Share of with_mask in the newest votes that turns a refusal."""
 
-MOST_VOTES = 10_000
+MAX_VOTES = 10_000
 """Counting stops here: the wire's bound (`cloud.contract.Event.votes`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The settings of the vote; `edge.settings.Settings` explains each, but for `certain`, which
-    is the detector's (`edge.faces.FaceDetector`).
+class VotingRules:
+    """The settings of the vote.
+
+    `edge.settings.Settings` explains each, except `certain_threshold`, which is the detector's
+    (`edge.faces.FaceDetector`).
     """
 
     votes: int = 5
     majority: float = 0.7
     cooldown_s: float = 3.0
     lost_after_s: float = 1.5
-    certain: float = 0.0
+    certain_threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +82,26 @@ class _Sighting:
     verdicts: list[Verdict] = field(default_factory=list)
 
 
-class Sightings:
+class SightingTracker:
     """Follows the people in front of one gate.
 
     Args:
         rules: Of the vote.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: VotingRules) -> None:
         self._next_rules = rules
         self._here: list[_Sighting] = []
         self._left: list[Verdict] = []
         self._count = 0
         self._now: datetime | None = None
-        self._take_up(rules)
+        self._apply(rules)
 
-    def change(self, rules: Rules) -> None:
+    def change_rules(self, rules: VotingRules) -> None:
         """Vote by other rules from the next frame on. Votes that were cast keep counting."""
         self._next_rules = rules
 
-    def _take_up(self, rules: Rules) -> None:
+    def _apply(self, rules: VotingRules) -> None:
         self._rules = rules
         self._cooldown = timedelta(seconds=rules.cooldown_s)
         self._lost_after = timedelta(seconds=rules.lost_after_s)
@@ -123,7 +125,7 @@ class Sightings:
             The verdicts that this frame settled, the nearest person's first.
         """
         if self._next_rules is not self._rules:
-            self._take_up(self._next_rules)
+            self._apply(self._next_rules)
         now = at if self._now is None else max(at, self._now)
         self._now = now
         self._forget(now)
@@ -132,7 +134,7 @@ class Sightings:
         for judged, sighting in self._assign(nearest_first, now):
             sighting.box = judged.face.box
             sighting.last_seen_at = now
-            sighting.votes = min(sighting.votes + 1, MOST_VOTES)
+            sighting.votes = min(sighting.votes + 1, MAX_VOTES)
             sighting.recent.append(_Vote(judged.label, judged.confidence, judged.face.score))
             verdict = self._decide(sighting, now)
             if verdict is not None:
@@ -165,7 +167,7 @@ class Sightings:
         found: dict[int, _Sighting] = {}
         taken: set[int] = set()
         for overlap, minus_i, minus_j in pairs:
-            if overlap < LEAST_IOU:
+            if overlap < MIN_IOU:
                 break
             if -minus_i not in found and -minus_j not in taken:
                 found[-minus_i] = self._here[-minus_j]
@@ -179,7 +181,7 @@ class Sightings:
 
     def _begin(self, box: Box, now: datetime) -> _Sighting:
         self._count += 1
-        near = [verdict for verdict in self._left if box.iou(verdict.box) >= LEAST_IOU]
+        near = [verdict for verdict in self._left if box.iou(verdict.box) >= MIN_IOU]
         sighting = _Sighting(
             number=self._count,
             first_seen_at=now,
@@ -196,7 +198,7 @@ class Sightings:
             return self._turn(sighting, now)
         if len(sighting.recent) < self._rules.votes:
             return None
-        if fmean(vote.score for vote in sighting.recent) < self._rules.certain:
+        if fmean(vote.score for vote in sighting.recent) < self._rules.certain_threshold:
             return None
         shares = _shares(sighting.recent)
         label = max(shares, key=lambda candidate: shares[candidate])
@@ -223,7 +225,7 @@ class Sightings:
         if len(newest) < self._rules.votes:
             return None
         share = _shares(newest)[Label.WITH_MASK]
-        if share < max(TURN_SHARE, self._rules.majority):
+        if share < max(REVISION_SHARE, self._rules.majority):
             return None
         return _verdict(sighting, Label.WITH_MASK, share, now)
 
@@ -232,7 +234,7 @@ def _one_each(judgements: Iterable[Judgement]) -> list[Judgement]:
     """Of boxes that are one face, the surest."""
     kept: list[Judgement] = []
     for judged in sorted(judgements, key=lambda judged: -judged.face.score):
-        if all(judged.face.box.cover(other.face.box) < MOST_COVER for other in kept):
+        if all(judged.face.box.cover(other.face.box) < MAX_COVER for other in kept):
             kept.append(judged)
     return kept
 

@@ -1,4 +1,4 @@
-"""What the door does with an answer: a line on the screen, a bell, a command.
+"""What people see and hear at the door: a line on the console, the terminal's bell, a command.
 
 A relay or a buzzer is one more class with the methods of `Signal`.
 """
@@ -14,16 +14,16 @@ from rich.text import Text
 
 from cloud.contract import Access, Decision, Label, RefusalReason
 from edge.errors import SettingsError
-from edge.values import Link, Verdict
+from edge.values import ConnectionState, Verdict
 
 _log = structlog.get_logger(__name__)
 
-_SAYS = {
+_LABELS = {
     Label.WITH_MASK: ("mask", "green"),
     Label.WITHOUT_MASK: ("no mask", "red"),
     Label.INCORRECT_MASK: ("mask worn wrongly", "yellow"),
 }
-
+"""The words for each label, and their colour."""
 
 _REFUSALS: dict[str, tuple[str, str]] = {
     "": ("refused", "bold white on red"),
@@ -33,37 +33,39 @@ _REFUSALS: dict[str, tuple[str, str]] = {
     RefusalReason.CLOCK_AHEAD: ("clock ahead", "bold yellow"),
     RefusalReason.GATE_CLOSED: ("gate closed", "bold yellow"),
 }
-"""What is said of a refusal by its reason, and how. Red is for the person who stands there now."""
+"""The words for each reason of a refusal, and their style. Only a refusal of the person who stands
+at the door now is red."""
 
-_OF_A_LATER_VERSION = ("no pass", "bold yellow")
+_UNKNOWN_REFUSAL = ("no pass", "bold yellow")
+"""For a reason that only a later version of the edge knows."""
 
 
 class Signal(Protocol):
-    """Something at the door that people see or hear. A method returns at once."""
+    """Something at the door that people see or hear. Each method returns at once."""
 
-    def verdict(self, verdict: Verdict) -> None:
+    def on_verdict(self, verdict: Verdict) -> None:
         """A person was judged; the event is safe in the outbox."""
 
-    def answer(self, decision: Decision) -> None:
-        """The cloud has decided."""
+    def on_decision(self, decision: Decision) -> None:
+        """The cloud has decided on an event."""
 
-    def link(self, link: Link, waiting: int) -> None:
-        """The cloud was lost or found again; so many events wait."""
+    def on_connection_change(self, state: ConnectionState, waiting: int) -> None:
+        """The cloud was lost or found again, while `waiting` events wait in the outbox."""
 
 
-class Screen:
-    """Lines on the terminal. A pass's token is never among them.
+class ConsoleDisplay:
+    """Writes lines to the console. The token of a pass is never among them.
 
     Args:
-        console: Where to write.
+        console: Gets the lines.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def verdict(self, verdict: Verdict) -> None:
-        """One coloured line."""
-        words, colour = _SAYS[verdict.label]
+    def on_verdict(self, verdict: Verdict) -> None:
+        """Write one coloured line."""
+        words, colour = _LABELS[verdict.label]
         line = Text(f"{verdict.occurred_at:%H:%M:%S} UTC  ")
         line.append(f"{words:<18}", style=f"bold {colour}")
         line.append(
@@ -71,11 +73,8 @@ class Screen:
         )
         self._console.print(line, soft_wrap=True)
 
-    def answer(self, decision: Decision) -> None:
-        """What the cloud said: the pass's number and end, or the reason why there is none.
-
-        Red is for a refusal of the person who stands there, never for an event that came too late.
-        """
+    def on_decision(self, decision: Decision) -> None:
+        """Write the id and expiry of the pass, or the reason of the refusal."""
         line = Text(f"{decision.decided_at:%H:%M:%S} UTC  ")
         if decision.access is Access.GRANTED:
             line.append(f"{'granted':<18}", style="bold white on green")
@@ -84,53 +83,54 @@ class Screen:
                 line.append(f"pass {issued.id}, until {issued.expires_at:%H:%M:%S} UTC")
         else:
             reason = decision.refusal.reason if decision.refusal is not None else ""
-            words, style = _REFUSALS.get(reason, _OF_A_LATER_VERSION)
+            words, style = _REFUSALS.get(reason, _UNKNOWN_REFUSAL)
             line.append(f"{words:<18}", style=style)
             if decision.refusal is not None:
                 line.append(decision.refusal.message)
         self._console.print(line, soft_wrap=True)
 
-    def link(self, link: Link, waiting: int) -> None:
-        """Online, offline, or refused."""
+    def on_connection_change(self, state: ConnectionState, waiting: int) -> None:
+        """Write `online`, `offline` or `key refused`, and how many events wait."""
         line = Text(" " * 14)
-        style = "green" if link is Link.ONLINE else "bold yellow"
-        line.append(f"{link.replace('_', ' '):<18}", style=style)
+        style = "green" if state is ConnectionState.ONLINE else "bold yellow"
+        line.append(f"{state.replace('_', ' '):<18}", style=style)
         line.append(f"{waiting} events wait" if waiting != 1 else "1 event waits")
         self._console.print(line, soft_wrap=True)
 
 
-class Bell:
-    """The terminal's bell on a refusal; it needs no cloud.
+class TerminalBell:
+    """Rings the terminal's bell when a verdict refuses somebody. This works without the cloud.
 
     Args:
-        console: Whose bell; silent where it is no terminal.
+        console: Its terminal rings; a console that is no terminal stays silent.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def verdict(self, verdict: Verdict) -> None:
-        """Ring on a refusal."""
+    def on_verdict(self, verdict: Verdict) -> None:
+        """Ring if the verdict is a refusal."""
         if not verdict.admits:
             self._console.bell()
 
-    def answer(self, decision: Decision) -> None:
-        """The verdict has rung already."""
+    def on_decision(self, decision: Decision) -> None:
+        """Stay silent: the bell rang at the verdict."""
 
-    def link(self, link: Link, waiting: int) -> None:
-        """Nothing to hear."""
+    def on_connection_change(self, state: ConnectionState, waiting: int) -> None:
+        """Stay silent."""
 
 
 class SoundCommand:
-    """A command on a refusal: `aplay beep.wav`, or a script that drives a buzzer.
+    """Runs a command when a verdict refuses somebody: `aplay beep.wav`, or a buzzer's script.
 
-    It is run without a shell and not waited for. While one runs, no second one is started.
+    The command runs without a shell, and nobody waits for its end. While it runs, it is not started
+    a second time.
 
     Args:
         command: With its arguments, quoted as in a shell.
 
     Raises:
-        SettingsError: The quoting is wrong.
+        SettingsError: A quote is not closed.
     """
 
     def __init__(self, command: str) -> None:
@@ -142,8 +142,8 @@ class SoundCommand:
             ) from error
         self._running: subprocess.Popen[bytes] | None = None
 
-    def verdict(self, verdict: Verdict) -> None:
-        """Run it on a refusal."""
+    def on_verdict(self, verdict: Verdict) -> None:
+        """Run the command if the verdict is a refusal."""
         if verdict.admits or (self._running is not None and self._running.poll() is None):
             return
         try:
@@ -154,34 +154,34 @@ class SoundCommand:
         except OSError as error:
             _log.error("sound_command_failed", command=self._command[0], error=error.strerror)
 
-    def answer(self, decision: Decision) -> None:
-        """The verdict has sounded already."""
+    def on_decision(self, decision: Decision) -> None:
+        """Do nothing: the command ran at the verdict."""
 
-    def link(self, link: Link, waiting: int) -> None:
-        """Nothing to hear."""
+    def on_connection_change(self, state: ConnectionState, waiting: int) -> None:
+        """Do nothing."""
 
 
 class Signals:
-    """All signals of this door, told one after the other.
+    """All signals of this door, called one after the other.
 
     Args:
-        signals: In the order in which they are told.
+        signals: In the order in which they are called.
     """
 
     def __init__(self, signals: Iterable[Signal]) -> None:
         self._signals = tuple(signals)
 
-    def verdict(self, verdict: Verdict) -> None:
-        """Tell each."""
+    def on_verdict(self, verdict: Verdict) -> None:
+        """Pass the verdict to each signal."""
         for signal in self._signals:
-            signal.verdict(verdict)
+            signal.on_verdict(verdict)
 
-    def answer(self, decision: Decision) -> None:
-        """Tell each."""
+    def on_decision(self, decision: Decision) -> None:
+        """Pass the decision to each signal."""
         for signal in self._signals:
-            signal.answer(decision)
+            signal.on_decision(decision)
 
-    def link(self, link: Link, waiting: int) -> None:
-        """Tell each."""
+    def on_connection_change(self, state: ConnectionState, waiting: int) -> None:
+        """Pass the change to each signal."""
         for signal in self._signals:
-            signal.link(link, waiting)
+            signal.on_connection_change(state, waiting)

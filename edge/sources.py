@@ -11,7 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from edge.addresses import HOW_TO_ENCODE, Address, masked
+from edge.addresses import HOW_TO_ENCODE, Address, redacted
 from edge.errors import (
     SourceEmptyError,
     SourceError,
@@ -31,7 +31,7 @@ _USUAL_FPS = 25.0
 """Of a video file that does not say its frame rate."""
 
 
-class Kind(Enum):
+class SourceKind(Enum):
     """What a source is."""
 
     DEVICE = "device"
@@ -42,7 +42,7 @@ class Kind(Enum):
     @property
     def live(self) -> bool:
         """Whether it goes on for ever, and may vanish and return."""
-        return self in {Kind.DEVICE, Kind.ADDRESS}
+        return self in {SourceKind.DEVICE, SourceKind.ADDRESS}
 
 
 class Capture(Protocol):
@@ -75,7 +75,7 @@ class Source:
         text: As it was given; may hold a password.
     """
 
-    kind: Kind
+    kind: SourceKind
     text: str
 
     @classmethod
@@ -90,10 +90,10 @@ class Source:
             address = Address.cut(text)
             if address is None or address.scheme not in {"rtsp", "rtsps", "http", "https"}:
                 raise SourceUnreadableError(
-                    f"source {masked(text)} is no address of a known kind",
+                    f"source {redacted(text)} is no address of a known kind",
                     "Give an rtsp://, rtsps://, http:// or https:// address, a file or a folder",
                 )
-            return cls(Kind.ADDRESS, text)
+            return cls(SourceKind.ADDRESS, text)
         device = Path(f"/dev/video{int(text)}") if text.isdecimal() else Path(text)
         if not device.exists():
             mend = (
@@ -101,17 +101,17 @@ class Source:
                 if str(device).startswith("/dev/")
                 else "Check the path given with EDGE_SOURCE or --source"
             )
-            raise SourceMissingError(f"source {masked(str(device))} does not exist", mend)
+            raise SourceMissingError(f"source {redacted(str(device))} does not exist", mend)
         if device.is_char_device():
-            return cls(Kind.DEVICE, text)
+            return cls(SourceKind.DEVICE, text)
         if device.is_dir() or device.suffix.lower() in IMAGE_SUFFIXES:
-            return cls(Kind.PICTURES, text)
-        return cls(Kind.VIDEO, text)
+            return cls(SourceKind.PICTURES, text)
+        return cls(SourceKind.VIDEO, text)
 
     @property
     def advice(self) -> str:
         """How to write the address, where its login holds characters that cut it; else empty."""
-        address = Address.cut(self.text) if self.kind is Kind.ADDRESS else None
+        address = Address.cut(self.text) if self.kind is SourceKind.ADDRESS else None
         if address is None or address.is_encoded:
             return ""
         if address.is_clear:
@@ -119,7 +119,7 @@ class Source:
         return f"It can be read in two ways, and the host may be the wrong one. {HOW_TO_ENCODE}"
 
     def __str__(self) -> str:
-        return masked(self.text) if self.kind is Kind.ADDRESS else self.text
+        return redacted(self.text) if self.kind is SourceKind.ADDRESS else self.text
 
     def __repr__(self) -> str:
         return f"Source({self.kind}, {self})"
@@ -132,9 +132,9 @@ class Source:
             SourceUnreadableError: It cannot be opened.
             SourceEmptyError: It holds no frame.
         """
-        if self.kind is Kind.PICTURES:
+        if self.kind is SourceKind.PICTURES:
             return PictureFiles(picture_files(Path(self.text)))
-        return _Video(self)
+        return _OpenCvCapture(self)
 
 
 def picture_files(path: Path) -> list[Path]:
@@ -230,7 +230,7 @@ class PictureFiles:
         """Nothing is held open."""
 
 
-class _Video:
+class _OpenCvCapture:
     """A device, an address or a video file, by OpenCV."""
 
     def __init__(self, source: Source) -> None:
@@ -250,13 +250,13 @@ class _Video:
 
     @staticmethod
     def _opened(source: Source) -> cv2.VideoCapture:
-        if source.kind is Kind.DEVICE:
+        if source.kind is SourceKind.DEVICE:
             device = int(source.text) if source.text.isdecimal() else source.text
             capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
             # One picture in the driver's queue: an old one is worth nothing at a door.
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             return capture
-        if source.kind is Kind.ADDRESS:
+        if source.kind is SourceKind.ADDRESS:
             address = Address.cut(source.text)
             return cv2.VideoCapture(
                 source.text if address is None else address.encoded(),
@@ -275,12 +275,12 @@ class _Video:
 
     def _unreadable(self, why: str) -> SourceError:
         source = self._source
-        if source.kind is Kind.DEVICE:
+        if source.kind is SourceKind.DEVICE:
             return SourceUnreadableError(
                 f"camera {source} cannot be opened: {why}",
                 "See that no other program uses it and that this user is in the group `video`",
             )
-        if source.kind is Kind.ADDRESS:
+        if source.kind is SourceKind.ADDRESS:
             return SourceUnreadableError(
                 f"camera {source} cannot be opened: {why}",
                 "Check address, password and network; `ffplay` with it should show it",

@@ -17,7 +17,7 @@ Image: TypeAlias = npt.NDArray[np.uint8]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 
-class Link(StrEnum):
+class ConnectionState(StrEnum):
     """How things stand between this device and the cloud."""
 
     ONLINE = "online"

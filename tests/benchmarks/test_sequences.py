@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from benchmarks.sequences import FRAMES, Report, Result, main, open_models, run, shots
 from cloud.contract import Label
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from edge.settings import MODELS_DIR
 from edge.values import Box, Face, Judgement
 from tests.training.tiny import draw_face, write_coco
@@ -26,7 +26,7 @@ FACE = FaceRecord((40.0, 30.0, 100.0, 100.0), "with_mask")
 
 
 @pytest.fixture(scope="module")
-def models() -> Models:
+def models() -> LoadedModels:
     return open_models(MODELS_DIR, threads=1)
 
 
@@ -61,7 +61,7 @@ def test_the_same_seed_makes_the_same_frames() -> None:
 class Fake:
     """A detector that finds the face, and a classifier that is wrong in a quarter of the frames."""
 
-    certain = 0.0
+    certain_threshold = 0.0
 
     def __init__(self, boxes: list[Face]) -> None:
         self.boxes, self.frame = boxes, -1
@@ -83,7 +83,7 @@ class Fake:
 def test_a_sighting_outvotes_frames_that_flicker() -> None:
     made = list(shots(picture(), FACE, np.random.default_rng(3)))
     fake = Fake([Face(s.face, 0.9) for s in made])
-    result = run(Models(fake, fake), Label.WITH_MASK, made)  # type: ignore[arg-type]
+    result = run(LoadedModels(fake, fake), Label.WITH_MASK, made)  # type: ignore[arg-type]
     assert result.verdicts == [Label.WITH_MASK]
     told = Report("d", 0, [result], Counter()).rates()
     assert told["false_refusal"] == (Rate(6, 25), Rate(0, 1))
@@ -98,7 +98,7 @@ def test_a_sequence_without_a_verdict_is_counted_as_undecided() -> None:
     assert told["found_or_decided"] == (Rate(25, 50), Rate(1, 2))
 
 
-def test_edge_and_workshop_say_the_same_of_the_same_picture(models: Models) -> None:
+def test_edge_and_workshop_say_the_same_of_the_same_picture(models: LoadedModels) -> None:
     (pair, *_) = pairs_in(MODELS_DIR)
     finder = InstalledDetector(pair.detector, threads=1)
     judge = InstalledClassifier(pair.classifier, threads=1)

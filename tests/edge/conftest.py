@@ -9,7 +9,7 @@ import structlog
 
 from edge import inference
 from edge.faces import FaceDetector
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from edge.manifest import Role, find
 from edge.masks import MaskClassifier
 from tests.edge import standins
@@ -37,9 +37,9 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def models(models_dir: Path) -> Models:
+def models(models_dir: Path) -> LoadedModels:
     """The stand-in models, loaded."""
-    return Models(
+    return LoadedModels(
         FaceDetector(inference.load(find(Role.DETECTOR, models_dir))),
         MaskClassifier(inference.load(find(Role.CLASSIFIER, models_dir))),
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.addresses import Address, masked, masked_in
+from edge.addresses import Address, redacted, redacted_in
 
 HOSTS = ["10.255.1.1", "camera.example:554", "[::1]", "[fe80::1%eth0]:8554"]
 
@@ -43,7 +43,7 @@ def test_no_piece_of_a_password_is_shown(
 ) -> None:
     password, pieces = secret
     address = f"{scheme}://{user}:{password}@{host}{tail}"
-    for shown in (masked(address), masked_in(f"camera ({address}) is away")):
+    for shown in (redacted(address), redacted_in(f"camera ({address}) is away")):
         assert not [piece for piece in pieces if piece in shown]
         assert f"{scheme.lower()}://…" in shown
 
@@ -57,7 +57,7 @@ def test_no_piece_of_a_secret_parameter_is_shown(
     secret: tuple[str, list[str]], name: str, start: str
 ) -> None:
     password, pieces = secret
-    shown = masked(f"http://camera.example{start}{name}={password}&resolution=640x480")
+    shown = redacted(f"http://camera.example{start}{name}={password}&resolution=640x480")
     assert not [piece for piece in pieces if piece in shown]
     assert shown.startswith("http://camera.example" if "@" not in password else "http://…")
 
@@ -82,8 +82,8 @@ def test_no_piece_of_a_secret_parameter_is_shown(
     ],
 )  # fmt: skip
 def test_what_is_shown_of_an_address(address: str, shown: str) -> None:
-    assert masked(address) == shown
-    assert masked(shown) == shown
+    assert redacted(address) == shown
+    assert redacted(shown) == shown
 
 
 @given(secret=passwords(), host=st.sampled_from(HOSTS))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cloud.contract import Label
-from edge.attributes import GENDERS, LEAST_BATCH, GenderCount, GenderHead, Tally
+from edge import loaded_models
+from edge.attributes import GENDERS, MIN_BATCH, BatchedCounter, GenderCounter, GenderHead
 from edge.errors import ModelMissingError, ModelUnfitError
 from edge.inference import ModelInfo
-from edge.installation import load_models
 from edge.settings import Attributes, Settings
 from edge.values import Box, Frame, Verdict
 from tests.edge import standins
@@ -47,7 +47,7 @@ FRAME = Frame(standins.picture(None), NOW)
 
 
 def test_nothing_is_shown_before_a_whole_batch() -> None:
-    tally = Tally(("a", "b"), batch=20)
+    tally = BatchedCounter(("a", "b"), batch=20)
     for _ in range(19):
         tally.add("a")
         assert tally.shown() == {}
@@ -56,35 +56,35 @@ def test_nothing_is_shown_before_a_whole_batch() -> None:
 
 
 def test_no_two_sums_differ_by_less_than_a_batch() -> None:
-    tally = Tally(GENDERS)
+    tally = BatchedCounter(GENDERS)
     seen = [0]
     for number in range(101):
         tally.add(GENDERS[number % 2])
         total = sum(tally.shown().values())
         if total != seen[-1]:
-            assert total - seen[-1] >= LEAST_BATCH >= 20
+            assert total - seen[-1] >= MIN_BATCH >= 20
             seen.append(total)
     assert seen == [0, 20, 40, 60, 80, 100]
 
 
 def test_only_bare_faces_are_read_and_each_sighting_once() -> None:
     network = NetworkFake([0.2, 0.8])
-    count = GenderCount(head(network), Tally(GENDERS, batch=1))
+    count = GenderCounter(head(network), BatchedCounter(GENDERS, batch=1))
     for label in (Label.WITH_MASK, Label.INCORRECT_MASK):
-        count.settled(FRAME, verdict(label))
+        count.count_verdict(FRAME, verdict(label))
     assert network.seen == []
     assert count.counts() == {}
-    count.settled(FRAME, verdict(Label.WITHOUT_MASK))
+    count.count_verdict(FRAME, verdict(Label.WITHOUT_MASK))
     assert network.seen == [(48, 48, 3)]
     assert count.counts() == {"gender": {"female": 1, "male": 0}}
 
 
 def test_a_face_that_is_too_small_to_tell_is_not_counted() -> None:
     network = NetworkFake([0.8, 0.2])
-    count = GenderCount(head(network), Tally(GENDERS, batch=1))
-    count.settled(FRAME, verdict(Label.WITHOUT_MASK, side=31))
+    count = GenderCounter(head(network), BatchedCounter(GENDERS, batch=1))
+    count.count_verdict(FRAME, verdict(Label.WITHOUT_MASK, side=31))
     assert count.counts() == {}
-    count.settled(FRAME, verdict(Label.WITHOUT_MASK, side=32))
+    count.count_verdict(FRAME, verdict(Label.WITHOUT_MASK, side=32))
     assert count.counts() == {"gender": {"female": 0, "male": 1}}
 
 
@@ -104,9 +104,9 @@ def test_a_head_with_other_labels_is_refused() -> None:
 def test_it_is_off_unless_asked_for_and_then_its_model_must_be_there(
     models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.installation.MODELS_DIR", models_dir)
-    models = load_models(Settings())
+    monkeypatch.setattr("edge.loaded_models.MODELS_DIR", models_dir)
+    models = loaded_models.load(Settings())
     assert models.gender is None
     assert "gender" not in models.digests
     with pytest.raises(ModelMissingError, match=r"a gender head\. Export one with"):
-        load_models(Settings(attributes=Attributes.GENDER))
+        loaded_models.load(Settings(attributes=Attributes.GENDER))

@@ -6,12 +6,12 @@ import pytest
 from edge import bench
 from edge.bench import Row
 from edge.errors import EdgeError, SourceError
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from tests.edge import standins
 from tests.edge.test_sources import video
 
 
-def test_every_row_stands_beside_another_figure(models: Models, tmp_path: Path) -> None:
+def test_every_row_stands_beside_another_figure(models: LoadedModels, tmp_path: Path) -> None:
     rows = bench.measure(models, [standins.picture(standins.GREEN)], 0.4)
     out = tmp_path / "folder" / "bench.json"
     bench.write(rows, out)

@@ -15,7 +15,7 @@ from cloud.contract import CameraState
 from edge.camera import Camera
 from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
 from edge.settings import Pace
-from edge.sources import Kind, Source
+from edge.sources import Source, SourceKind
 from edge.values import Frame, Image
 from tests.edge import standins
 from tests.edge.test_sources import video
@@ -60,7 +60,7 @@ def opener(*results: CaptureFake | SourceError) -> Callable[[], CaptureFake]:
     return open_next
 
 
-def live(*results: CaptureFake | SourceError, kind: Kind = Kind.ADDRESS) -> Camera:
+def live(*results: CaptureFake | SourceError, kind: SourceKind = SourceKind.ADDRESS) -> Camera:
     source = Source(kind, "rtsp://camera.example/1")
     return Camera(source, opener=opener(*results), pause_s=(0.001, 0.002))
 
@@ -135,14 +135,16 @@ def test_every_picture_of_a_folder_is_given_however_slow_the_taker(tmp_path: Pat
 
 
 def test_a_video_without_frames_is_an_error_and_not_an_end() -> None:
-    camera = Camera(Source(Kind.VIDEO, "clip.mp4"), opener=opener(CaptureFake(0)))
+    camera = Camera(Source(SourceKind.VIDEO, "clip.mp4"), opener=opener(CaptureFake(0)))
     with camera, pytest.raises(SourceEmptyError, match=r"clip\.mp4 holds no frame"):
         list(camera.frames())
 
 
 def test_a_source_that_fails_in_the_middle_says_so_after_its_frames() -> None:
     broken = CaptureFake(2, failure=SourceUnreadableError("disk error"))
-    camera = Camera(Source(Kind.VIDEO, "clip.mp4"), pace=Pace.EVERY_FRAME, opener=opener(broken))
+    camera = Camera(
+        Source(SourceKind.VIDEO, "clip.mp4"), pace=Pace.EVERY_FRAME, opener=opener(broken)
+    )
     frames: list[Frame] = []
     with camera, pytest.raises(SourceUnreadableError, match="disk error"):
         frames.extend(camera.frames())
@@ -153,7 +155,10 @@ def test_an_unforeseen_error_is_not_swallowed() -> None:
     def fail() -> CaptureFake:
         raise ZeroDivisionError
 
-    with Camera(Source(Kind.VIDEO, "a"), opener=fail) as camera, pytest.raises(ZeroDivisionError):
+    with (
+        Camera(Source(SourceKind.VIDEO, "a"), opener=fail) as camera,
+        pytest.raises(ZeroDivisionError),
+    ):
         list(camera.frames())
 
 
@@ -161,7 +166,10 @@ def test_a_loop_begins_again_after_a_gap_that_parts_people(monkeypatch: pytest.M
     monkeypatch.setattr("edge.camera.LOOP_PAUSE_S", 0.05)
     captures = [CaptureFake(3, fps=100) for _ in range(3)]
     camera = Camera(
-        Source(Kind.PICTURES, "folder"), loop=True, pace=Pace.EVERY_FRAME, opener=opener(*captures)
+        Source(SourceKind.PICTURES, "folder"),
+        loop=True,
+        pace=Pace.EVERY_FRAME,
+        opener=opener(*captures),
     )
     with camera:
         frames = list(itertools.islice(camera.frames(), 9))
@@ -194,7 +202,7 @@ def test_while_a_live_camera_is_away_it_says_so() -> None:
         raise AWAY
 
     camera = Camera(
-        Source(Kind.ADDRESS, "rtsp://camera.example/1"), opener=away, pause_s=(0.001, 0.002)
+        Source(SourceKind.ADDRESS, "rtsp://camera.example/1"), opener=away, pause_s=(0.001, 0.002)
     )
     with camera:
         assert reached.wait(20)
@@ -228,7 +236,7 @@ def test_the_newest_frame_of_a_live_camera_wins() -> None:
 def test_a_camera_on_this_machine_that_cannot_be_opened_at_the_start_is_an_error(
     result: CaptureFake | SourceError,
 ) -> None:
-    with live(result, kind=Kind.DEVICE) as camera, pytest.raises(SourceUnreadableError):
+    with live(result, kind=SourceKind.DEVICE) as camera, pytest.raises(SourceUnreadableError):
         list(camera.frames())
 
 

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from cloud.contract import Command, DeviceSettings, GateSettings, RolledKey
 from edge.client import Client
-from edge.commands import Listener, Orders
+from edge.commands import CommandHandlers, CommandPoller
 from edge.errors import CloudUnreachableError, EdgeError
 from tests.edge.cloud_double import KEY, CloudDouble
 
@@ -29,8 +29,8 @@ class Hand:
             raise EdgeError("device.json cannot be written: no space left")
         self.keys.append(rolled.device_key)
 
-    def orders(self) -> Orders:
-        return Orders(
+    def handlers(self) -> CommandHandlers:
+        return CommandHandlers(
             self.settings.append,
             self.keep,
             lambda: self.done.append("preview"),
@@ -48,13 +48,13 @@ def test_the_gates_settings_are_read_at_the_start_and_when_they_change(
     cloud: CloudDouble, client: Client
 ) -> None:
     hand = Hand()
-    listener = Listener(client, hand.orders(), wait_s=0)
-    listener.turn()
-    listener.turn()
+    poller = CommandPoller(client, hand.handlers(), wait_s=0)
+    poller.poll_once()
+    poller.poll_once()
     assert [told.revision for told in hand.settings] == [0]
     cloud.settings = DeviceSettings(gate="main", settings=GateSettings(votes=9), revision=1)
     cloud.commands = [command(1, "settings_changed")]
-    listener.turn()
+    poller.poll_once()
     assert [told.settings.votes for told in hand.settings] == [None, 9]
 
 
@@ -63,9 +63,9 @@ def test_what_was_done_is_acknowledged_and_not_done_again(
 ) -> None:
     hand = Hand()
     cloud.commands = [command(1, "preview_wanted"), command(2, "of_tomorrow"), command(3, "reload")]
-    listener = Listener(client, hand.orders(), wait_s=0)
-    listener.turn()
-    listener.turn()
+    poller = CommandPoller(client, hand.handlers(), wait_s=0)
+    poller.poll_once()
+    poller.poll_once()
     assert hand.done == ["preview", "reload"]
     assert cloud.polls == ["", "3-0"]
 
@@ -73,11 +73,11 @@ def test_what_was_done_is_acknowledged_and_not_done_again(
 def test_a_new_key_is_kept_before_it_is_used(cloud: CloudDouble, client: Client) -> None:
     hand = Hand()
     cloud.commands = [command(1, "roll_key")]
-    listener = Listener(client, hand.orders(), wait_s=0)
-    listener.turn()
+    poller = CommandPoller(client, hand.handlers(), wait_s=0)
+    poller.poll_once()
     assert hand.keys == [cloud.key]
     assert cloud.key != KEY
-    listener.turn()  # the double takes the new key alone by now
+    poller.poll_once()  # the double takes the new key alone by now
 
 
 def test_a_key_that_cannot_be_kept_is_not_used_and_the_command_comes_again(
@@ -86,12 +86,12 @@ def test_a_key_that_cannot_be_kept_is_not_used_and_the_command_comes_again(
     hand = Hand()
     hand.full = True
     cloud.commands = [command(1, "roll_key")]
-    listener = Listener(client, hand.orders(), wait_s=0)
+    poller = CommandPoller(client, hand.handlers(), wait_s=0)
     with pytest.raises(EdgeError, match="no space left"):
-        listener.turn()
+        poller.poll_once()
     hand.full = False
     cloud.key = KEY  # the old key is good until the new one is used
-    listener.turn()
+    poller.poll_once()
     assert hand.keys == [cloud.key]
     assert cloud.polls == ["", ""]
 
@@ -102,15 +102,15 @@ def test_a_cloud_that_is_away_is_asked_again(cloud: CloudDouble) -> None:
         Client("http://127.0.0.1:9", key=SecretStr(KEY)) as nowhere,
         pytest.raises(CloudUnreachableError),
     ):
-        Listener(nowhere, hand.orders(), wait_s=0).turn()
+        CommandPoller(nowhere, hand.handlers(), wait_s=0).poll_once()
 
 
 def test_the_thread_does_what_comes_and_ends(cloud: CloudDouble, client: Client) -> None:
     hand = Hand()
     cloud.commands = [command(1, "reload")]
-    listener = Listener(client, hand.orders(), wait_s=0, pause_s=(0.01, 0.05))
-    listener.start()
+    poller = CommandPoller(client, hand.handlers(), wait_s=0, pause_s=(0.01, 0.05))
+    poller.start()
     with cloud.changed:
         assert cloud.changed.wait_for(lambda: "1-0" in cloud.polls, timeout=60)
-    listener.stop()
+    poller.stop()
     assert hand.done == ["reload"]

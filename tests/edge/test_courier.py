@@ -14,18 +14,18 @@ from edge.client import Client
 from edge.courier import Courier
 from edge.errors import EventRejectedError
 from edge.outbox import Outbox
-from edge.values import Link
+from edge.values import ConnectionState
 from tests.edge.cloud_double import KEY, CloudDouble, problem, serving
 from tests.edge.test_outbox import event
 
 
-class CorrespondentFake:
+class DeliveryObserverFake:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
         self.rejections: list[EventRejectedError] = []
-        self.links: list[Link] = []
+        self.states: list[ConnectionState] = []
         self._changed = threading.Condition()
 
     def _note(self, add: Callable[[], None]) -> None:
@@ -33,18 +33,18 @@ class CorrespondentFake:
             add()
             self._changed.notify_all()
 
-    def answered(self, decision: Decision) -> None:
+    def event_acknowledged(self, decision: Decision) -> None:
         self._note(lambda: self.decisions.append(decision))
 
-    def rejected(self, error: EventRejectedError) -> None:
+    def event_rejected(self, error: EventRejectedError) -> None:
         self._note(lambda: self.rejections.append(error))
 
-    def link_changed(self, link: Link, problem: str) -> None:
-        self._note(lambda: self.links.append(link))
+    def connection_changed(self, state: ConnectionState, problem: str) -> None:
+        self._note(lambda: self.states.append(state))
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         with self._changed:
-            assert self._changed.wait_for(condition, 60), (self.links, self.decisions)
+            assert self._changed.wait_for(condition, 60), (self.states, self.decisions)
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def delivering(
     key: str = KEY,
     heartbeat_s: float = 60,
     camera: Callable[[], CameraState] = lambda: CameraState.LIVE,
-) -> Iterator[tuple[Courier, CorrespondentFake]]:
-    told = CorrespondentFake()
+) -> Iterator[tuple[Courier, DeliveryObserverFake]]:
+    told = DeliveryObserverFake()
 
-    def vitals() -> Heartbeat:
+    def make_heartbeat() -> Heartbeat:
         return Heartbeat(
             sent_at=datetime.now(UTC),
             camera=camera(),
@@ -79,9 +79,9 @@ def delivering(
             box,
             client,
             told,
-            vitals,
+            make_heartbeat,
             heartbeat_s=heartbeat_s,
-            camera=camera,
+            camera_state=camera,
             pause_s=(0.005, 0.02),
         )
         courier.start()
@@ -128,7 +128,7 @@ def test_with_the_cloud_away_events_wait_and_arrive_with_their_own_times(box: Ou
         pass
     port = int(gone.url.rpartition(":")[2])
     with delivering(box, gone.url) as (courier, told):
-        told.wait_for(lambda: told.links == [Link.OFFLINE])
+        told.wait_for(lambda: told.states == [ConnectionState.OFFLINE])
         for each in events[1:]:
             box.put(each)
             courier.wake()
@@ -136,7 +136,7 @@ def test_with_the_cloud_away_events_wait_and_arrive_with_their_own_times(box: Ou
         with serving(CloudDouble(), port) as returned:
             assert courier.drain(60) == 0
             assert returned.events == events
-        told.wait_for(lambda: told.links[:2] == [Link.OFFLINE, Link.ONLINE])
+        told.wait_for(lambda: told.states[:2] == [ConnectionState.OFFLINE, ConnectionState.ONLINE])
 
 
 def test_an_error_of_the_cloud_is_tried_again_and_nothing_is_lost(
@@ -180,13 +180,13 @@ def test_what_is_rejected_blocks_nobody_and_is_kept(box: Outbox, cloud: CloudDou
 def test_a_refused_key_stops_delivery_and_not_the_queue(box: Outbox, cloud: CloudDouble) -> None:
     box.put(event())
     with delivering(box, cloud.url, key="revoked") as (courier, told):
-        told.wait_for(lambda: told.links == [Link.KEY_REFUSED])
-        assert courier.link is Link.KEY_REFUSED
+        told.wait_for(lambda: told.states == [ConnectionState.KEY_REFUSED])
+        assert courier.connection is ConnectionState.KEY_REFUSED
         box.put(event())
         courier.wake()
         assert courier.drain(60) == 2
     assert cloud.events == []
-    assert told.links == [Link.KEY_REFUSED]
+    assert told.states == [ConnectionState.KEY_REFUSED]
 
 
 def test_heartbeats_say_how_the_device_is(box: Outbox, cloud: CloudDouble) -> None:
@@ -216,9 +216,9 @@ def test_heartbeats_alone_find_the_cloud_again(box: Outbox) -> None:
         pass
     port = int(gone.url.rpartition(":")[2])
     with delivering(box, gone.url, heartbeat_s=0.01) as (_, told):
-        told.wait_for(lambda: told.links == [Link.OFFLINE])
+        told.wait_for(lambda: told.states == [ConnectionState.OFFLINE])
         with serving(CloudDouble(), port):
-            told.wait_for(lambda: told.links == [Link.OFFLINE, Link.ONLINE])
+            told.wait_for(lambda: told.states == [ConnectionState.OFFLINE, ConnectionState.ONLINE])
     assert box.depth() == 0
 
 

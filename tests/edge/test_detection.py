@@ -7,9 +7,9 @@ import pytest
 
 from cloud.contract import Label
 from edge import detection
-from edge.detection import Album, Report
+from edge.detection import AnnotatedPictures, PictureReport
 from edge.errors import EdgeError
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from tests.edge import standins
 
 
@@ -21,7 +21,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_a_report_is_one_line_with_boxes_in_pixels_of_the_file(
-    models: Models, picture: Path
+    models: LoadedModels, picture: Path
 ) -> None:
     report, image = detection.judge_file(picture, *parts(models), min_score=0.05)
     line = report.as_json()
@@ -38,16 +38,16 @@ def test_a_report_is_one_line_with_boxes_in_pixels_of_the_file(
     assert image is not None
 
 
-def parts(models: Models) -> tuple:  # type: ignore[type-arg]
+def parts(models: LoadedModels) -> tuple:  # type: ignore[type-arg]
     return models.detector, models.classifier
 
 
-def test_the_least_score_is_the_callers(models: Models, picture: Path) -> None:
+def test_the_least_score_is_the_callers(models: LoadedModels, picture: Path) -> None:
     report, _ = detection.judge_file(picture, *parts(models), min_score=0.5)
     assert len(report.judgements) == 1
 
 
-def test_a_small_face_is_labelled_and_marked(models: Models, tmp_path: Path) -> None:
+def test_a_small_face_is_labelled_and_marked(models: LoadedModels, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), standins.picture(standins.GREEN, box=(10, 10, 30, 30)))
     report, _ = detection.judge_file(path, *parts(models), min_score=0.5)
@@ -55,7 +55,7 @@ def test_a_small_face_is_labelled_and_marked(models: Models, tmp_path: Path) -> 
     assert (face["label"], face["too_small"]) == ("with_mask", True)
 
 
-def test_a_file_that_cannot_be_read_says_why(models: Models, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_says_why(models: LoadedModels, tmp_path: Path) -> None:
     report, image = detection.judge_file(tmp_path / "no.png", *parts(models), min_score=0.5)
     assert image is None
     seen = json.loads(report.as_json())
@@ -77,11 +77,11 @@ def test_folders_are_searched_with_all_that_is_in_them(tmp_path: Path) -> None:
 
 def test_a_folder_without_pictures_is_reported(tmp_path: Path) -> None:
     (report,) = detection.pictures([tmp_path])
-    assert isinstance(report, Report)
+    assert isinstance(report, PictureReport)
     assert "holds no picture" in report.error
 
 
-def test_boxes_are_drawn_in_the_colour_of_their_label(models: Models, picture: Path) -> None:
+def test_boxes_are_drawn_in_the_colour_of_their_label(models: LoadedModels, picture: Path) -> None:
     report, image = detection.judge_file(picture, *parts(models), min_score=0.05)
     assert image is not None
     drawn = detection.annotate(image, report, threshold=0.5)
@@ -93,9 +93,9 @@ def test_boxes_are_drawn_in_the_colour_of_their_label(models: Models, picture: P
 
 
 def test_annotated_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
-    album = Album(tmp_path / "out")
+    album = AnnotatedPictures(tmp_path / "out")
     image = np.zeros((10, 10, 3), np.uint8)
-    paths = [album.keep(image, Path(name)) for name in ("x/a.png", "y/a.jpg", "a-2.png")]
+    paths = [album.save(image, Path(name)) for name in ("x/a.png", "y/a.jpg", "a-2.png")]
     assert len(set(paths)) == 3
     assert all(path.exists() for path in paths)
 
@@ -103,4 +103,4 @@ def test_annotated_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Pa
 def test_an_album_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EdgeError, match="cannot be made"):
-        Album(tmp_path / "file" / "out")
+        AnnotatedPictures(tmp_path / "file" / "out")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge import doctor, settings
-from edge.doctor import Check, Finding
+from edge.doctor import CheckResult, CheckStatus
 from edge.outbox import Outbox
 from tests.edge.cloud_double import CloudDouble
 from tests.edge.test_outbox import event
@@ -18,14 +18,15 @@ def clip(tmp_path: Path) -> str:
     return str(video(tmp_path / "clip.avi", 2))
 
 
-def examine(source: str) -> dict[str, Check]:
-    return {check.name: check for check in doctor.examine(settings.load(source=source))}
+def examine(source: str) -> dict[str, CheckResult]:
+    return {check.name: check for check in doctor.run_checks(settings.load(source=source))}
 
 
 def test_all_is_well_with_a_good_set_up(installed: Path, clip: str) -> None:
     checks = examine(clip)
-    assert {name: check.finding for name, check in checks.items()} == dict.fromkeys(
-        ["models", "camera", "state folder", "outbox", "enrolment", "cloud", "clock"], Finding.OK
+    assert {name: check.status for name, check in checks.items()} == dict.fromkeys(
+        ["models", "camera", "state folder", "outbox", "enrolment", "cloud", "clock"],
+        CheckStatus.OK,
     )
     assert not any(check.mend for check in checks.values())
     assert "320×240" in checks["camera"].detail
@@ -45,7 +46,7 @@ def test_everything_that_is_wrong_is_said_with_its_mend(
     monkeypatch.setenv("EDGE_DETECTOR", str(tmp_path / "no.xml"))
     monkeypatch.setenv("EDGE_CLOUD_URL", "http://127.0.0.1:1")
     checks = examine("/nowhere")
-    failed = {name for name, check in checks.items() if check.finding is Finding.FAIL}
+    failed = {name for name, check in checks.items() if check.status is CheckStatus.FAIL}
     assert failed == {"models", "camera", "state folder", "enrolment", "cloud"}
     assert all(checks[name].mend for name in failed)
 
@@ -57,7 +58,7 @@ def test_an_altered_model_is_named(
     (folder / "detector.bin").write_bytes(b"other")
     monkeypatch.setenv("EDGE_DETECTOR", str(folder / "detector.xml"))
     check = examine(clip)["models"]
-    assert check.finding is Finding.FAIL
+    assert check.status is CheckStatus.FAIL
     assert "detector.bin has SHA-256" in check.detail
 
 
@@ -65,11 +66,11 @@ def test_what_waits_and_what_was_rejected_is_shown(installed: Path, clip: str) -
     first, second = event(), event()
     with Outbox(installed / "outbox.db") as box:
         box.put(first)
-        assert examine(clip)["outbox"].finding is Finding.WARN
+        assert examine(clip)["outbox"].status is CheckStatus.WARN
         box.put(second)
         box.reject(first.id, "event_conflict: another body")
         check = examine(clip)["outbox"]
-    assert check.finding is Finding.WARN
+    assert check.status is CheckStatus.WARN
     assert "1 waiting, 1 rejected" in check.detail
     assert str(first.id) in check.detail
     assert "another body" in check.detail
@@ -78,8 +79,8 @@ def test_what_waits_and_what_was_rejected_is_shown(installed: Path, clip: str) -
 def test_a_key_that_others_may_read_is_noticed(installed: Path, clip: str) -> None:
     (installed / "device.json").chmod(0o644)
     check = examine(clip)["enrolment"]
-    assert (check.finding, check.mend) == (
-        Finding.WARN,
+    assert (check.status, check.mend) == (
+        CheckStatus.WARN,
         f"chmod 600 {installed / 'device.json'}",
     )
 
@@ -89,7 +90,7 @@ def test_a_cloud_that_is_not_ready_is_told_from_one_that_is_away(
 ) -> None:
     cloud.ready = False
     check = examine(clip)["cloud"]
-    assert check.finding is Finding.WARN
+    assert check.status is CheckStatus.WARN
     assert "store_unavailable" in check.detail
 
 
@@ -99,5 +100,5 @@ def test_a_clock_that_is_off_is_noticed(
 ) -> None:
     cloud.date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
     check = examine(clip)["clock"]
-    assert check.finding is Finding.WARN
+    assert check.status is CheckStatus.WARN
     assert words in check.detail

@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 
 from edge import inference
 from edge.errors import ModelUnfitError
-from edge.faces import FaceDetector, blended
+from edge.faces import FaceDetector, blend_boxes
 from edge.inference import ModelInfo
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from edge.manifest import Role, find
 from tests.edge import standins
 
@@ -48,17 +48,17 @@ def detect() -> Detect:
     return of
 
 
-def test_a_face_is_found_where_it_is(models: Models) -> None:
+def test_a_face_is_found_where_it_is(models: LoadedModels) -> None:
     (face,) = models.detector.detect(standins.picture(standins.RED, box=(10, 20, 90, 110)))
     assert (face.box.x0, face.box.y0, face.box.x1, face.box.y1) == (10, 20, 90, 110)
     assert face.score == pytest.approx(standins.STRONG)
 
 
-def test_an_empty_room_holds_no_face(models: Models) -> None:
+def test_an_empty_room_holds_no_face(models: LoadedModels) -> None:
     assert models.detector.detect(standins.picture(None), min_score=0.01) == []
 
 
-def test_faint_faces_come_when_they_are_asked_for(models: Models) -> None:
+def test_faint_faces_come_when_they_are_asked_for(models: LoadedModels) -> None:
     faces = models.detector.detect(standins.picture(standins.RED), min_score=0.05)
     assert [round(face.score, 2) for face in faces] == [standins.STRONG, standins.WEAK]
 
@@ -121,7 +121,7 @@ def test_a_blended_box_lies_within_those_that_it_was_made_of(
     corners: Any, scores: Any, iou: float
 ) -> None:
     boxes = np.concatenate([corners[:, :2], corners[:, :2] + 1 + corners[:, 2:]], axis=1)
-    moved = blended(boxes[:3], boxes, scores, iou)
+    moved = blend_boxes(boxes[:3], boxes, scores, iou)
     assert (moved >= boxes.min(axis=0) - 1e-3).all()
     assert (moved <= boxes.max(axis=0) + 1e-3).all()
     assert (moved[:, 2:] > moved[:, :2]).all()

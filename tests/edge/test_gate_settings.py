@@ -12,13 +12,13 @@ TOLD = DeviceSettings(gate="main", settings=GateSettings(votes=9, max_faces=2), 
 def test_what_was_kept_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "gate-settings.json"
     assert gate_settings.load(path, "main") is None
-    gate_settings.keep(TOLD, path)
+    gate_settings.save(TOLD, path)
     assert gate_settings.load(path, "main") == TOLD
 
 
 def test_settings_of_another_gate_are_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "gate-settings.json"
-    gate_settings.keep(TOLD, path)
+    gate_settings.save(TOLD, path)
     assert gate_settings.load(path, "side") is None
 
 
@@ -34,5 +34,5 @@ def test_a_damaged_file_is_logged_and_left_out(tmp_path: Path, content: str) -> 
 def test_a_disk_that_cannot_be_written_is_logged_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with capture_logs() as logs:
-        gate_settings.keep(TOLD, tmp_path / "file" / "gate-settings.json")
+        gate_settings.save(TOLD, tmp_path / "file" / "gate-settings.json")
     assert [line["event"] for line in logs] == ["settings_not_kept"]

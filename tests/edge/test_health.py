@@ -48,7 +48,7 @@ def metric(health: Health, name: str) -> float:
 def test_frames_per_second_and_latency_are_those_of_late(health: Health, clock: Clock) -> None:
     for _ in range(40):
         clock.now += 0.5
-        health.judged(frame(clock.now - 0.04), [], 0)
+        health.count_frame(frame(clock.now - 0.04), [], 0)
     assert health.fps == pytest.approx(2, rel=0.1)
     assert health.latency_ms == pytest.approx(40)
     clock.now += 60
@@ -57,10 +57,10 @@ def test_frames_per_second_and_latency_are_those_of_late(health: Health, clock: 
 
 def test_what_happens_is_counted(health: Health) -> None:
     judged = Judgement(Face(Box(0, 0, 9, 9), 0.9), Label.WITH_MASK, dict.fromkeys(Label, 1 / 3))
-    health.judged(frame(99), [judged], 2)
-    health.settled(Verdict(Label.WITHOUT_MASK, 1, 5, MOMENT, MOMENT, 1, Box(0, 0, 9, 9)))
-    health.delivered()
-    health.failed(SourceUnreadableError("x"))
+    health.count_frame(frame(99), [judged], 2)
+    health.count_verdict(Verdict(Label.WITHOUT_MASK, 1, 5, MOMENT, MOMENT, 1, Box(0, 0, 9, 9)))
+    health.count_delivery()
+    health.count_error(SourceUnreadableError("x"))
     assert metric(health, "maskgate_edge_frames_judged_total") == 1
     assert metric(health, 'maskgate_edge_faces_judged_total{label="with_mask"}') == 1
     assert metric(health, "maskgate_edge_faces_too_small_total") == 2
@@ -76,20 +76,20 @@ def test_a_camera_without_frames_is_not_live(health: Health, clock: Clock) -> No
     assert health.stalled
     assert health.camera_state(CameraState.LIVE) is CameraState.RECONNECTING
     assert health.camera_state(CameraState.ENDED) is CameraState.ENDED
-    health.judged(frame(clock.now), [], 0)
+    health.count_frame(frame(clock.now), [], 0)
     assert health.camera_state(CameraState.LIVE) is CameraState.LIVE
 
 
 def test_a_stall_is_counted_once(health: Health, clock: Clock) -> None:
     name = 'maskgate_edge_errors_total{error="CameraStalled"}'
     clock.now += 6
-    health.watch()
-    health.watch()
+    health.check_for_stall()
+    health.check_for_stall()
     assert metric(health, name) == 1
-    health.judged(frame(clock.now), [], 0)
-    health.watch()
+    health.count_frame(frame(clock.now), [], 0)
+    health.check_for_stall()
     clock.now += 6
-    health.watch()
+    health.check_for_stall()
     assert metric(health, name) == 2
 
 

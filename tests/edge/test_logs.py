@@ -167,7 +167,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_an_error_that_nobody_caught_is_one_line_with_its_trace(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", f"from edge import logs\nlogs.take_over()\n{script}"],
+        [sys.executable, "-c", f"from edge import logs\nlogs.capture_output()\n{script}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -187,7 +187,7 @@ def test_libraries_write_in_the_form_of_the_log_and_not_a_line_for_each_request(
             sys.executable,
             "-c",
             "import logging, warnings\n"
-            "from edge import logs\nlogs.take_over()\n"
+            "from edge import logs\nlogs.capture_output()\n"
             "logging.getLogger('httpx').info('HTTP Request: GET http://cloud/')\n"
             "logging.getLogger('library').warning('odd %s', 'thing')\n"
             "warnings.warn('old', DeprecationWarning, stacklevel=1)\n",

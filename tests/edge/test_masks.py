@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cloud.contract import Label
 from edge.errors import ModelUnfitError
 from edge.inference import ModelInfo
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from edge.masks import MaskClassifier, crop_box
 from edge.values import Box, Face
 from tests.edge import standins
@@ -41,14 +41,14 @@ def judged(row: list[float], **info: str) -> Label:
 
 
 @pytest.mark.parametrize("label", list(Label))
-def test_a_face_gets_the_label_of_its_colour(models: Models, label: Label) -> None:
+def test_a_face_gets_the_label_of_its_colour(models: LoadedModels, label: Label) -> None:
     (judgement,) = models.classifier.judge(standins.picture(standins.COLOURS[label]), [FACE])
     assert judgement.label is label
     assert sum(judgement.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert judgement.confidence == judgement.probabilities[label]
 
 
-def test_faces_are_judged_in_the_order_given(models: Models) -> None:
+def test_faces_are_judged_in_the_order_given(models: LoadedModels) -> None:
     image = standins.picture(standins.GREEN, box=(0, 0, 80, 80))
     image[100:180, 200:280] = standins.RED
     faces = [Face(Box(200, 100, 280, 180), 0.6), Face(Box(0, 0, 80, 80), 0.9)]
@@ -107,7 +107,7 @@ def test_what_are_no_probabilities_is_an_error(row: list[float]) -> None:
         judged(row)
 
 
-def test_a_face_under_the_least_size_cannot_be_judged(models: Models) -> None:
+def test_a_face_under_the_least_size_cannot_be_judged(models: LoadedModels) -> None:
     assert models.classifier.can_judge(Face(Box(0, 0, 24, 40), 0.9))
     assert not models.classifier.can_judge(Face(Box(0, 0, 23.9, 40), 0.9))
 

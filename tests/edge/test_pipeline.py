@@ -6,12 +6,12 @@ import pytest
 from cloud.contract import Event, Label
 from edge.camera import Camera
 from edge.errors import OutboxFullError
-from edge.installation import Models
+from edge.loaded_models import LoadedModels
 from edge.outbox import Outbox
 from edge.pipeline import Pipeline, event_of
 from edge.settings import Pace
-from edge.sighting import Rules, Sightings
-from edge.sources import Kind, Source
+from edge.sighting import SightingTracker, VotingRules
+from edge.sources import Source, SourceKind
 from edge.values import Box, Face, Frame, Image, Judgement, Verdict
 from tests.edge import standins
 
@@ -27,20 +27,20 @@ class ObserverFake:
         self.stored_events: list[Event] = []
         self.depths: list[int] = []
         self.errors: list[OutboxFullError] = []
-        self.watching = False
+        self.wants_preview = False
         self.faces_seen: list[list[Face]] = []
 
-    def seen(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
+    def preview_ready(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
         self.faces_seen.append(faces)
 
-    def judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
+    def frame_judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         self.frames.append((len(judgements), too_small))
 
-    def stored(self, verdict: Verdict, event: Event) -> None:
+    def verdict_stored(self, verdict: Verdict, event: Event) -> None:
         self.stored_events.append(event)
         self.depths.append(self._outbox.depth())
 
-    def held_back(self, error: OutboxFullError) -> None:
+    def verdict_held_back(self, error: OutboxFullError) -> None:
         self.errors.append(error)
 
 
@@ -72,11 +72,11 @@ class FullOutbox(Outbox):
 
 
 def build(
-    models: Models, outbox: Outbox, images: list[Image], *, max_faces: int = 4
+    models: LoadedModels, outbox: Outbox, images: list[Image], *, max_faces: int = 4
 ) -> tuple[Pipeline, ObserverFake, Camera]:
     observer = ObserverFake(outbox)
     camera = Camera(
-        Source(Kind.VIDEO, "memory"),
+        Source(SourceKind.VIDEO, "memory"),
         pace=Pace.EVERY_FRAME,
         opener=lambda: ImagesCapture(images),
     )
@@ -84,7 +84,7 @@ def build(
         camera=camera,
         detector=models.detector,
         classifier=models.classifier,
-        sightings=Sightings(Rules(votes=5)),
+        sightings=SightingTracker(VotingRules(votes=5)),
         outbox=outbox,
         observer=observer,
         max_faces=max_faces,
@@ -96,7 +96,9 @@ def frames(images: list[Image]) -> list[Frame]:
     return [Frame(image, START + timedelta(seconds=i / 10), i) for i, image in enumerate(images)]
 
 
-def test_a_person_in_front_of_the_camera_becomes_an_event(models: Models, tmp_path: Path) -> None:
+def test_a_person_in_front_of_the_camera_becomes_an_event(
+    models: LoadedModels, tmp_path: Path
+) -> None:
     images = [standins.picture(None)] * 3 + [standins.picture(standins.RED)] * 8
     with Outbox(tmp_path / "outbox.db") as outbox:
         pipeline, observer, camera = build(models, outbox, images)
@@ -112,31 +114,31 @@ def test_a_person_in_front_of_the_camera_becomes_an_event(models: Models, tmp_pa
     assert observer.frames == [(0, 0)] * 3 + [(1, 0)] * 8
 
 
-def test_a_verdict_is_shown_only_when_it_is_safe(models: Models, tmp_path: Path) -> None:
+def test_a_verdict_is_shown_only_when_it_is_safe(models: LoadedModels, tmp_path: Path) -> None:
     with Outbox(tmp_path / "outbox.db") as outbox:
         pipeline, observer, _ = build(models, outbox, [])
         for frame in frames([standins.picture(standins.GREEN)] * 6):
-            pipeline.take(frame)
+            pipeline.process(frame)
     assert observer.depths == [1]
 
 
-def test_a_full_disk_delays_a_verdict_and_loses_none(models: Models, tmp_path: Path) -> None:
+def test_a_full_disk_delays_a_verdict_and_loses_none(models: LoadedModels, tmp_path: Path) -> None:
     with FullOutbox(tmp_path / "outbox.db") as outbox:
         pipeline, observer, _ = build(models, outbox, [])
         taken = frames([standins.picture(standins.GREEN)] * 8)
         for frame in taken[:7]:
-            pipeline.take(frame)
+            pipeline.process(frame)
         assert observer.stored_events == []
         assert len(observer.errors) == 3
         outbox.full = False
-        pipeline.take(taken[7])
+        pipeline.process(taken[7])
         (event,) = observer.stored_events
         assert event.occurred_at == taken[4].captured_at
         assert outbox.depth() == 1
 
 
 def test_a_verdict_that_cannot_be_stored_at_the_end_is_an_error(
-    models: Models, tmp_path: Path
+    models: LoadedModels, tmp_path: Path
 ) -> None:
     with FullOutbox(tmp_path / "outbox.db") as outbox:
         pipeline, _, camera = build(models, outbox, [standins.picture(standins.GREEN)] * 6)
@@ -144,23 +146,25 @@ def test_a_verdict_that_cannot_be_stored_at_the_end_is_an_error(
             pipeline.run()
 
 
-def test_a_face_that_is_too_small_is_counted_and_not_judged(models: Models, tmp_path: Path) -> None:
+def test_a_face_that_is_too_small_is_counted_and_not_judged(
+    models: LoadedModels, tmp_path: Path
+) -> None:
     small = standins.picture(standins.RED, box=(10, 10, 30, 30))
     with Outbox(tmp_path / "outbox.db") as outbox:
         pipeline, observer, _ = build(models, outbox, [])
         for frame in frames([small] * 10):
-            pipeline.take(frame)
+            pipeline.process(frame)
         assert outbox.depth() == 0
     assert observer.frames == [(0, 1)] * 10
 
 
-def test_pictures_of_many_sizes_are_judged_alike(models: Models, tmp_path: Path) -> None:
+def test_pictures_of_many_sizes_are_judged_alike(models: LoadedModels, tmp_path: Path) -> None:
     sizes = [(240, 320), (240, 320), (480, 640), (200, 300), (200, 300), (240, 320)]
     images = [standins.picture(standins.GREEN, size=size) for size in sizes]
     with Outbox(tmp_path / "outbox.db") as outbox:
         pipeline, observer, _ = build(models, outbox, [])
         for frame in frames(images):
-            pipeline.take(frame)
+            pipeline.process(frame)
     assert observer.frames == [(1, 0)] * 6
     assert len(observer.stored_events) == 1
 

@@ -32,7 +32,7 @@ def detail(image: Image, box: Box) -> float:
     return float(np.abs(np.diff(part, axis=1)).mean())
 
 
-def decoded(picture: bytes) -> Image:
+def decode(picture: bytes) -> Image:
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     return image.astype(np.uint8)
@@ -40,8 +40,8 @@ def decoded(picture: bytes) -> Image:
 
 def test_a_face_is_blurred_unless_it_may_be_seen() -> None:
     frame = Frame(noise(), datetime.now(UTC))
-    blurred = decoded(encoded(frame, [FACE], [], PreviewMode.ALLOWED))
-    seen = decoded(encoded(frame, [FACE], [], PreviewMode.FACES))
+    blurred = decode(encoded(frame, [FACE], [], PreviewMode.ALLOWED))
+    seen = decode(encoded(frame, [FACE], [], PreviewMode.FACES))
     assert detail(blurred, FACE.box) < detail(seen, FACE.box) / 4
     assert detail(blurred, Box(0, 0, 60, 60)) > detail(seen, Box(0, 0, 60, 60)) / 2
     assert np.array_equal(frame.image, noise())
@@ -59,7 +59,7 @@ def test_a_face_at_the_border_is_blurred_too(box: Box) -> None:
 def test_a_large_picture_is_made_smaller() -> None:
     frame = Frame(noise(1080, 1920), datetime.now(UTC))
     picture = encoded(frame, [], [], PreviewMode.FACES)
-    assert max(decoded(picture).shape) == LONGEST_SIDE
+    assert max(decode(picture).shape) == LONGEST_SIDE
     assert len(picture) < 2**20
 
 
@@ -71,11 +71,11 @@ def test_pictures_are_sent_while_somebody_watches(cloud: CloudDouble, client: Cl
         preview.offer(frame, [FACE], [])
         assert not preview.wanted
         cloud.watched = True
-        preview.ask()
+        preview.request()
         with cloud.changed:
             preview.offer(frame, [FACE], [])
             assert cloud.changed.wait_for(lambda: len(cloud.previews) == 1, timeout=60)
-        assert decoded(cloud.previews[0]).shape == frame.image.shape
+        assert decode(cloud.previews[0]).shape == frame.image.shape
         cloud.watched = False
         deadline = time.monotonic() + 60
         while preview.wanted and time.monotonic() < deadline:
@@ -90,7 +90,7 @@ def test_no_picture_leaves_a_device_that_was_not_told_to_let_it(
 ) -> None:
     preview = Preview(client, PreviewMode.OFF)
     preview.start()
-    preview.ask()
+    preview.request()
     assert not preview.wanted
     preview.stop()
     assert cloud.previews == []

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.resizing import Letterbox, resized
+from edge.resizing import Letterbox, resize
 from training.boxes.resizing import letterboxed
 
 
@@ -14,13 +14,13 @@ def noise(height: int, width: int) -> np.ndarray:
 
 def test_a_picture_of_the_right_size_stays_itself() -> None:
     picture = noise(48, 64)
-    assert resized(picture, 64, 48) is picture
+    assert resize(picture, 64, 48) is picture
 
 
 def test_shrinking_by_whole_numbers_is_the_mean_of_each_block() -> None:
     picture = noise(40, 60)
     blocks = picture.reshape(20, 2, 30, 2, 3).mean((1, 3))
-    assert np.abs(resized(picture, 30, 20) - blocks).max() <= 0.5
+    assert np.abs(resize(picture, 30, 20) - blocks).max() <= 0.5
 
 
 @pytest.mark.parametrize("sides", [(480, 640), (720, 1280), (1080, 1920), (601, 1201)])
@@ -28,7 +28,7 @@ def test_fine_stripes_become_grey_and_no_pattern(sides: tuple[int, int]) -> None
     """Aliasing would turn stripes of one pixel into broad ones."""
     picture = np.zeros((*sides, 3), np.uint8)
     picture[:, ::2] = 200
-    small = resized(picture, 352, round(sides[0] * 352 / sides[1]))
+    small = resize(picture, 352, round(sides[0] * 352 / sides[1]))
     assert small.astype(float).std() < 20
     assert abs(float(small.mean()) - 100) < 3
 

@@ -1,4 +1,4 @@
-"""Whatever a library writes, a secret of this process is blanked in it."""
+"""Whatever a library writes, a secret of this process is redacted in it."""
 
 import base64
 import re
@@ -26,10 +26,10 @@ def test_every_form_of_a_password_is_blanked(secret: tuple[str, list[str]], form
         quoted=quote(password, safe=""),
         basic=base64.b64encode(f"admin:{password}".encode()).decode(),
     )
-    blanked = secrets.blanked(f"[rtsp @ 0x1] {text} failed")
-    assert not [piece for piece in pieces if piece in blanked]
-    assert base64.b64encode(f"admin:{password}".encode()).decode() not in blanked
-    assert blanked.startswith("[rtsp @ 0x1] ")
+    redacted = secrets.redacted(f"[rtsp @ 0x1] {text} failed")
+    assert not [piece for piece in pieces if piece in redacted]
+    assert base64.b64encode(f"admin:{password}".encode()).decode() not in redacted
+    assert redacted.startswith("[rtsp @ 0x1] ")
 
 
 @given(secret=passwords())
@@ -37,17 +37,17 @@ def test_a_piece_that_ffmpeg_takes_for_a_host_is_blanked(secret: tuple[str, list
     password, _ = secret
     secrets = Secrets([f"rtsp://admin:{password}@camera.example/1"])
     for piece in re.split(r"[/?#@\[\]: ]", password):
-        assert "Zq" not in secrets.blanked(f"Failed to resolve hostname {piece}")
+        assert "Zq" not in secrets.redacted(f"Failed to resolve hostname {piece}")
 
 
 def test_a_short_password_is_blanked_beside_its_user_only() -> None:
     secrets = Secrets(["rtsp://admin:a@camera.example/1"])
-    assert secrets.blanked("admin:a@camera has a fault") == "…camera has a fault"
+    assert secrets.redacted("admin:a@camera has a fault") == "…camera has a fault"
 
 
 def test_a_secret_parameter_is_blanked() -> None:
     secrets = Secrets(["http://camera/v?user=opera1&password=S3cr&resolution=640x480"])
-    assert secrets.blanked("GET /v?user=opera1&password=S3cr&resolution=640x480") == (
+    assert secrets.redacted("GET /v?user=opera1&password=S3cr&resolution=640x480") == (
         "GET /v?user=…&password=…&resolution=640x480"
     )
 

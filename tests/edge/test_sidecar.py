@@ -1,4 +1,4 @@
-"""Models of one's own: a tiny ONNX that a test makes, and YuNet where its file is present."""
+"""LoadedModels of one's own: a tiny ONNX that a test makes, and YuNet where its file is present."""
 
 import hashlib
 import json
@@ -13,10 +13,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from cloud.contract import Label
-from edge import sidecar
-from edge.decoding import decoded
+from edge import loaded_models, sidecar
+from edge.decoding import decode
 from edge.errors import ModelAlteredError, ModelError, ModelMissingError, ModelUnfitError
-from edge.installation import load_models
 from edge.manifest import Role
 from edge.settings import Settings
 from edge.sidecar import Sidecar
@@ -102,7 +101,7 @@ def settings_of(models_dir: Path, **named: Path) -> Settings:
 
 def test_a_classifier_of_ones_own_judges(tmp_path: Path, models_dir: Path) -> None:
     path = described(write_means(tmp_path), CLASSIFIER)
-    models = load_models(settings_of(models_dir, classifier=path))
+    models = loaded_models.load(settings_of(models_dir, classifier=path))
     models.classifier.make_ready()
     face = Face(Box(100, 60, 180, 140), 0.9)
     # Its columns are the means of red, green and blue: the sidecar asked for RGB.
@@ -125,7 +124,7 @@ def test_a_detector_of_ones_own_finds_faces_in_the_pictures_pixels(
     tmp_path: Path, models_dir: Path, size: tuple[int, int]
 ) -> None:
     path = described(write_boxes(tmp_path), DETECTOR)
-    detector = load_models(settings_of(models_dir, detector=path)).detector
+    detector = loaded_models.load(settings_of(models_dir, detector=path)).detector
     detector.expect(*size)
     (face,) = detector.detect(standins.picture(standins.RED, size=size))
     # Scaled by the tighter side into 320×240; the second box is under the threshold.
@@ -144,7 +143,7 @@ def test_a_sidecar_may_be_toml(tmp_path: Path, models_dir: Path) -> None:
         '[output]\nkind = "probabilities"\nactivation = "softmax"\n'
         'labels = ["without_mask", "with_mask", "incorrect_mask"]\n'
     )
-    models = load_models(settings_of(models_dir, classifier=path))
+    models = loaded_models.load(settings_of(models_dir, classifier=path))
     face = Face(Box(100, 60, 180, 140), 0.9)
     (judgement,) = models.classifier.judge(standins.picture(standins.GREEN), [face])
     assert judgement.label is Label.WITH_MASK
@@ -176,7 +175,7 @@ def test_what_is_wrong_is_named_with_its_file_and_field(
 ) -> None:
     path = described(write_means(tmp_path), said)
     with pytest.raises(ModelError, match=words) as caught:
-        load_models(settings_of(models_dir, classifier=path)).classifier.make_ready()
+        loaded_models.load(settings_of(models_dir, classifier=path)).classifier.make_ready()
     assert "means" in caught.value.problem or "output kind" in caught.value.problem
     assert caught.value.mend
 
@@ -191,23 +190,23 @@ def test_a_sidecar_that_is_none_is_named(tmp_path: Path, name: str, text: str) -
 
 def test_a_model_without_any_description_is_refused(tmp_path: Path, models_dir: Path) -> None:
     with pytest.raises(ModelMissingError, match=r"means\.json or means\.toml.*Bring your own"):
-        load_models(settings_of(models_dir, classifier=write_means(tmp_path)))
+        loaded_models.load(settings_of(models_dir, classifier=write_means(tmp_path)))
 
 
 def test_a_file_that_is_not_the_one_described_is_refused(tmp_path: Path, models_dir: Path) -> None:
     path = described(write_means(tmp_path), CLASSIFIER | {"sha256": "0" * 64})
     with pytest.raises(ModelAlteredError, match="its sidecar says 0000"):
-        load_models(settings_of(models_dir, classifier=path))
+        loaded_models.load(settings_of(models_dir, classifier=path))
     path.unlink()
     with pytest.raises(ModelMissingError, match=r"means\.onnx cannot be read"):
-        load_models(settings_of(models_dir, classifier=path))
+        loaded_models.load(settings_of(models_dir, classifier=path))
 
 
 def test_something_else_is_no_model(tmp_path: Path, models_dir: Path) -> None:
     path = described(write_means(tmp_path), CLASSIFIER)
     path.write_bytes(b"<html></html>")
     with pytest.raises(ModelUnfitError, match="cannot be read by OpenVINO"):
-        load_models(settings_of(models_dir, classifier=path))
+        loaded_models.load(settings_of(models_dir, classifier=path))
 
 
 def output_of(**fields: Any) -> Any:
@@ -222,7 +221,7 @@ def test_each_way_of_writing_a_box_is_read() -> None:
     for corners, numbers in ways.items():
         output = output_of(kind="boxes", corners=corners, unit="pixel")
         arrays = {"boxes": np.array([[numbers]], np.float32), "scores": scores}
-        assert decoded(output, arrays, 32, 64)["boxes"].tolist() == [[8, 4, 24, 20]]
+        assert decode(output, arrays, 32, 64)["boxes"].tolist() == [[8, 4, 24, 20]]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +239,7 @@ def test_two_classes_come_in_one_column_or_two(
 ) -> None:
     labels = ["without_mask", "with_mask"]
     output = output_of(kind="probabilities", activation=activation, labels=labels)
-    found = decoded(output, {"any": np.array([row], np.float32)}, 32, 32)["probabilities"]
+    found = decode(output, {"any": np.array([row], np.float32)}, 32, 32)["probabilities"]
     assert found == pytest.approx(expected, abs=1e-4)
 
 
@@ -254,7 +253,7 @@ def test_yunets_cells_are_counted_row_by_row() -> None:
     }
     arrays["cls_8"][0, 10] = 0.81  # second row, third column
     arrays["bbox_8"][0, 10] = [0.5, 0.25, np.log(2), np.log(3)]
-    found = decoded(output, arrays, 32, 64)
+    found = decode(output, arrays, 32, 64)
     assert found["scores"][10] == pytest.approx(0.9)
     assert found["boxes"][10].tolist() == pytest.approx([12, -2, 28, 22], abs=1e-5)
 
@@ -270,7 +269,7 @@ def test_yunet_works_and_agrees_with_opencv(tmp_path: Path, models_dir: Path) ->
         "output": {"kind": "yunet", "confidence": 0.02, "iou": 0.3},
     }
     described(path, said)
-    detector = load_models(settings_of(models_dir, detector=path)).detector
+    detector = loaded_models.load(settings_of(models_dir, detector=path)).detector
     picture = drawn_face()
     peer = cv2.FaceDetectorYN.create(str(YUNET), "", (320, 320), 0.02, 0.3)
     _, expected = peer.detect(picture)

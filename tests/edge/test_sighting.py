@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from cloud.contract import Event, Label
 from edge.pipeline import event_of
-from edge.sighting import PATIENCE, Rules, Sightings
+from edge.sighting import PATIENCE, SightingTracker, VotingRules
 from edge.values import Box, Face, Judgement, Verdict
 
 WITH, WITHOUT, WRONGLY = Label.WITH_MASK, Label.WITHOUT_MASK, Label.INCORRECT_MASK
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HERE = Box(100, 100, 200, 200)
-RULES = Rules(votes=5, majority=0.7, cooldown_s=3, lost_after_s=1.5)
+RULES = VotingRules(votes=5, majority=0.7, cooldown_s=3, lost_after_s=1.5)
 
 
 def at(seconds: float) -> datetime:
@@ -27,7 +27,12 @@ def face(label: Label, confidence: float = 0.9, box: Box = HERE, score: float = 
 
 
 def play(
-    sightings: Sightings, labels: list[Label], *, start: float = 0, fps: float = 10, box: Box = HERE
+    sightings: SightingTracker,
+    labels: list[Label],
+    *,
+    start: float = 0,
+    fps: float = 10,
+    box: Box = HERE,
 ) -> list[Verdict]:
     """One person with these labels, frame by frame."""
     verdicts = []
@@ -37,7 +42,7 @@ def play(
 
 
 def test_a_verdict_comes_with_the_last_vote_that_it_needs() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     assert play(sightings, [WITHOUT] * 4) == []
     (verdict,) = play(sightings, [WITHOUT], start=0.4)
     assert (verdict.label, verdict.votes, verdict.confidence) == (WITHOUT, 5, 1.0)
@@ -45,12 +50,12 @@ def test_a_verdict_comes_with_the_last_vote_that_it_needs() -> None:
 
 
 def test_a_sighting_has_one_verdict_however_long_it_lasts() -> None:
-    assert len(play(Sightings(RULES), [WITH] * 600)) == 1
-    assert len(play(Sightings(RULES), [WITHOUT] * 600)) == 1
+    assert len(play(SightingTracker(RULES), [WITH] * 600)) == 1
+    assert len(play(SightingTracker(RULES), [WITHOUT] * 600)) == 1
 
 
 def test_a_certain_vote_weighs_more_than_a_doubtful_one() -> None:
-    sightings = Sightings(Rules(votes=5, majority=0.6))
+    sightings = SightingTracker(VotingRules(votes=5, majority=0.6))
     frames = [face(WITH, 0.99)] * 3 + [face(WITHOUT, 0.5)] * 2
     verdicts = [v for i, f in enumerate(frames) for v in sightings.update([f], at(i / 10))]
     assert [v.label for v in verdicts] == [WITH]
@@ -58,13 +63,13 @@ def test_a_certain_vote_weighs_more_than_a_doubtful_one() -> None:
 
 
 def test_what_is_faintly_like_a_face_has_no_verdict_however_long_it_lasts() -> None:
-    sightings = Sightings(Rules(votes=5, certain=0.6))
+    sightings = SightingTracker(VotingRules(votes=5, certain_threshold=0.6))
     faint = [face(WITHOUT, score=0.5 + 0.15 * (i % 7 == 0)) for i in range(300)]
     assert [v for i, f in enumerate(faint) for v in sightings.update([f], at(i / 10))] == []
 
 
 def test_who_comes_nearer_becomes_certain_and_was_followed_before() -> None:
-    sightings = Sightings(Rules(votes=5, certain=0.6))
+    sightings = SightingTracker(VotingRules(votes=5, certain_threshold=0.6))
     scores = [0.45] * 10 + [0.9] * 15
     frames = [face(WITHOUT, score=score) for score in scores]
     (verdict,) = [v for i, f in enumerate(frames) for v in sightings.update([f], at(i / 10))]
@@ -74,20 +79,20 @@ def test_who_comes_nearer_becomes_certain_and_was_followed_before() -> None:
 
 def test_flickering_labels_wait_for_a_majority() -> None:
     flicker = [WITH, WITHOUT] * 3
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     assert play(sightings, flicker) == []
     (verdict,) = play(sightings, [WITH] * 6, start=0.6)
     assert verdict.label is WITH
 
 
 def test_a_door_in_doubt_stays_shut() -> None:
-    verdicts = play(Sightings(RULES), [WITH, WRONGLY] * 20)
+    verdicts = play(SightingTracker(RULES), [WITH, WRONGLY] * 20)
     assert [v.label for v in verdicts] == [WRONGLY]
     assert verdicts[0].votes == PATIENCE * RULES.votes
 
 
 def test_who_puts_the_mask_right_after_a_refusal_gets_a_second_verdict() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     refused, granted = play(sightings, [WITHOUT] * 10 + [WITH] * 60)
     assert (refused.label, granted.label) == (WITHOUT, WITH)
     assert granted.sighting == refused.sighting
@@ -98,15 +103,15 @@ def test_who_puts_the_mask_right_after_a_refusal_gets_a_second_verdict() -> None
 
 def test_a_few_lucky_votes_turn_no_refusal() -> None:
     labels = [WITHOUT] * 5 + ([WITH] * 3 + [WITHOUT] * 2) * 30
-    assert [v.label for v in play(Sightings(RULES), labels)] == [WITHOUT]
+    assert [v.label for v in play(SightingTracker(RULES), labels)] == [WITHOUT]
 
 
 def test_a_mask_that_comes_off_after_the_pass_makes_no_event() -> None:
-    assert [v.label for v in play(Sightings(RULES), [WITH] * 5 + [WITHOUT] * 200)] == [WITH]
+    assert [v.label for v in play(SightingTracker(RULES), [WITH] * 5 + [WITHOUT] * 200)] == [WITH]
 
 
 def test_who_is_gone_for_long_enough_is_somebody_new() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     (first,) = play(sightings, [WITH] * 5)
     (second,) = play(sightings, [WITH] * 5, start=20)
     assert second.sighting != first.sighting
@@ -114,33 +119,33 @@ def test_who_is_gone_for_long_enough_is_somebody_new() -> None:
 
 
 def test_a_face_that_is_missed_for_a_moment_stays_the_same_person() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     play(sightings, [WITH] * 5)
     assert play(sightings, [WITH] * 50, start=1.8) == []
 
 
 def test_a_broken_track_does_not_bring_the_same_verdict_twice_in_a_row() -> None:
-    sightings = Sightings(Rules(votes=5, cooldown_s=10, lost_after_s=1))
+    sightings = SightingTracker(VotingRules(votes=5, cooldown_s=10, lost_after_s=1))
     (first,) = play(sightings, [WITH] * 5)
     again = play(sightings, [WITH] * 150, start=2)
     assert [v.occurred_at - first.occurred_at for v in again] == [timedelta(seconds=10)]
 
 
 def test_another_label_after_a_broken_track_is_said_at_once() -> None:
-    sightings = Sightings(Rules(votes=5, cooldown_s=10, lost_after_s=1))
+    sightings = SightingTracker(VotingRules(votes=5, cooldown_s=10, lost_after_s=1))
     play(sightings, [WITH] * 5)
     (verdict,) = play(sightings, [WITHOUT] * 5, start=2)
     assert verdict.label is WITHOUT
 
 
 def test_the_cooldown_holds_for_the_place_and_not_for_the_gate() -> None:
-    sightings = Sightings(Rules(votes=5, cooldown_s=10, lost_after_s=1))
+    sightings = SightingTracker(VotingRules(votes=5, cooldown_s=10, lost_after_s=1))
     play(sightings, [WITH] * 5)
     assert len(play(sightings, [WITH] * 5, start=2, box=Box(400, 100, 500, 200))) == 1
 
 
 def test_people_beside_each_other_are_judged_each_and_the_nearest_first() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     near, far = Box(0, 0, 200, 200), Box(300, 0, 380, 80)
     verdicts = []
     for i in range(5):
@@ -153,7 +158,7 @@ def test_people_beside_each_other_are_judged_each_and_the_nearest_first() -> Non
 def test_two_boxes_of_one_face_are_one_person() -> None:
     whole, upper = Box(100, 100, 200, 240), Box(110, 80, 190, 170)
     assert whole.iou(upper) < 0.45
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     verdicts = []
     for i in range(10):
         sure = Judgement(Face(whole, 0.9), WITH, {WITH: 0.9, WITHOUT: 0.1, WRONGLY: 0.0})
@@ -163,7 +168,7 @@ def test_two_boxes_of_one_face_are_one_person() -> None:
 
 
 def test_people_who_pass_each_other_keep_their_votes() -> None:
-    sightings = Sightings(Rules(votes=10))
+    sightings = SightingTracker(VotingRules(votes=10))
     verdicts = []
     for i in range(10):
         left = Box(i * 20, 0, i * 20 + 100, 100)
@@ -174,7 +179,7 @@ def test_people_who_pass_each_other_keep_their_votes() -> None:
 
 
 def test_a_clock_that_is_set_back_ends_nothing() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     sightings.update([face(WITH)], at(100))
     verdicts = play(sightings, [WITH] * 4, start=10)
     assert len(verdicts) == 1
@@ -182,7 +187,7 @@ def test_a_clock_that_is_set_back_ends_nothing() -> None:
 
 
 def test_nobody_is_no_verdict() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     assert [v for i in range(50) for v in sightings.update([], at(i))] == []
     assert len(sightings) == 0
 
@@ -203,8 +208,8 @@ people = st.lists(
 def test_whatever_is_seen_the_rules_hold(
     frames: list[tuple[float, list[tuple[Label, float, int]]]], votes: int, majority: float
 ) -> None:
-    rules = Rules(votes=votes, majority=majority)
-    sightings = Sightings(rules)
+    rules = VotingRules(votes=votes, majority=majority)
+    sightings = SightingTracker(rules)
     now = 0.0
     by_sighting: dict[int, list[Verdict]] = {}
     for pause, seen in frames:
@@ -227,17 +232,17 @@ def test_whatever_is_seen_the_rules_hold(
 
 
 def test_other_rules_hold_from_the_next_frame_on_and_votes_keep_counting() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     assert play(sightings, [WITH] * 4) == []
-    sightings.change(Rules(votes=20, majority=0.7, cooldown_s=3, lost_after_s=1.5))
+    sightings.change_rules(VotingRules(votes=20, majority=0.7, cooldown_s=3, lost_after_s=1.5))
     assert play(sightings, [WITH] * 15, start=0.4) == []
     (verdict,) = play(sightings, [WITH], start=1.9)
     assert verdict.votes == 20
 
 
 def test_fewer_votes_settle_what_waits() -> None:
-    sightings = Sightings(RULES)
+    sightings = SightingTracker(RULES)
     assert play(sightings, [WITHOUT] * 2) == []
-    sightings.change(Rules(votes=3, majority=0.7, cooldown_s=3, lost_after_s=1.5))
+    sightings.change_rules(VotingRules(votes=3, majority=0.7, cooldown_s=3, lost_after_s=1.5))
     (verdict,) = play(sightings, [WITHOUT], start=0.2)
     assert verdict.label is WITHOUT

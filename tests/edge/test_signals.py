@@ -10,8 +10,8 @@ from rich.console import Console
 from cloud.contract import Label, Refusal, RefusalReason
 from edge.errors import SettingsError
 from edge.pipeline import event_of
-from edge.signals import Bell, Screen, Signals, SoundCommand
-from edge.values import Box, Link, Verdict
+from edge.signals import ConsoleDisplay, Signals, SoundCommand, TerminalBell
+from edge.values import Box, ConnectionState, Verdict
 from tests.edge.cloud_double import TOKEN, decide
 
 BELL = "\x07"
@@ -41,7 +41,7 @@ def shown(console: Console) -> str:
     ],
 )
 def test_the_screen_says_each_verdict(console: Console, label: Label, words: str) -> None:
-    Screen(console).verdict(verdict(label))
+    ConsoleDisplay(console).on_verdict(verdict(label))
     assert words in shown(console)
     assert "80% of 5 votes" in shown(console)
 
@@ -50,14 +50,14 @@ def test_the_screen_never_shows_a_token(console: Console) -> None:
     decision = decide(event_of(verdict(Label.WITH_MASK), {}))
     assert decision.issued_pass is not None
     assert decision.issued_pass.token == TOKEN
-    Screen(console).answer(decision)
+    ConsoleDisplay(console).on_decision(decision)
     assert "granted" in shown(console)
     assert str(decision.issued_pass.id) in shown(console)
     assert TOKEN not in shown(console)
 
 
 def test_the_screen_says_what_the_cloud_says_of_a_refusal(console: Console) -> None:
-    Screen(console).answer(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
+    ConsoleDisplay(console).on_decision(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
     assert "refused" in shown(console)
     assert "Please put on a mask" in shown(console)
 
@@ -78,20 +78,20 @@ def test_an_answer_about_another_moment_looks_and_sounds_like_no_refusal(
     decision = decide(event_of(verdict(Label.WITHOUT_MASK), {})).model_copy(
         update={"refusal": Refusal(reason=reason, message="Nobody is refused")}
     )
-    Signals([Screen(console), Bell(console)]).answer(decision)
+    Signals([ConsoleDisplay(console), TerminalBell(console)]).on_decision(decision)
     assert words in shown(console)
     assert "Nobody is refused" in shown(console)
     assert "refused  " not in shown(console)
     assert BELL not in shown(console)
     red_ground = "41m"  # ECMA-48 section 8.3.117: SGR 41 is a red background
     assert red_ground not in shown(console)
-    Screen(console).answer(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
+    ConsoleDisplay(console).on_decision(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
     assert red_ground in shown(console)
 
 
 def test_the_screen_says_offline_and_how_much_waits(console: Console) -> None:
-    Screen(console).link(Link.OFFLINE, 1)
-    Screen(console).link(Link.KEY_REFUSED, 2)
+    ConsoleDisplay(console).on_connection_change(ConnectionState.OFFLINE, 1)
+    ConsoleDisplay(console).on_connection_change(ConnectionState.KEY_REFUSED, 2)
     assert "offline" in shown(console)
     assert "1 event waits" in shown(console)
     assert "key refused" in shown(console)
@@ -99,11 +99,11 @@ def test_the_screen_says_offline_and_how_much_waits(console: Console) -> None:
 
 
 def test_the_bell_rings_on_a_refusal_alone(console: Console) -> None:
-    bell = Bell(console)
-    bell.verdict(verdict(Label.WITH_MASK))
+    bell = TerminalBell(console)
+    bell.on_verdict(verdict(Label.WITH_MASK))
     assert BELL not in shown(console)
-    bell.verdict(verdict(Label.WITHOUT_MASK))
-    bell.verdict(verdict(Label.INCORRECT_MASK))
+    bell.on_verdict(verdict(Label.WITHOUT_MASK))
+    bell.on_verdict(verdict(Label.INCORRECT_MASK))
     assert shown(console).count(BELL) == 2
 
 
@@ -118,9 +118,9 @@ def test_the_command_runs_on_a_refusal_without_a_shell(tmp_path: Path) -> None:
     mark = tmp_path / "a mark; $(echo no shell)"
     code = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
     sound = SoundCommand(f"{sys.executable} -c '{code}' '{mark}'")
-    sound.verdict(verdict(Label.WITH_MASK))
+    sound.on_verdict(verdict(Label.WITH_MASK))
     assert not mark.exists()
-    sound.verdict(verdict(Label.WITHOUT_MASK))
+    sound.on_verdict(verdict(Label.WITHOUT_MASK))
     wait_for(mark)
     assert sound._running is not None
     assert sound._running.wait(60) == 0
@@ -128,10 +128,10 @@ def test_the_command_runs_on_a_refusal_without_a_shell(tmp_path: Path) -> None:
 
 def test_one_command_runs_at_a_time() -> None:
     sound = SoundCommand("sleep 60")
-    sound.verdict(verdict(Label.WITHOUT_MASK))
+    sound.on_verdict(verdict(Label.WITHOUT_MASK))
     first = sound._running
     assert first is not None
-    sound.verdict(verdict(Label.WITHOUT_MASK))
+    sound.on_verdict(verdict(Label.WITHOUT_MASK))
     assert sound._running is first
     first.kill()
     first.wait(60)
@@ -139,7 +139,7 @@ def test_one_command_runs_at_a_time() -> None:
 
 def test_a_command_that_is_not_there_stops_no_door() -> None:
     sound = SoundCommand("/no/such/command")
-    sound.verdict(verdict(Label.WITHOUT_MASK))
+    sound.on_verdict(verdict(Label.WITHOUT_MASK))
     assert sound._running is None
 
 
@@ -149,9 +149,9 @@ def test_a_command_with_a_lost_quote_is_refused_at_the_start() -> None:
 
 
 def test_all_signals_are_told(console: Console) -> None:
-    both = Signals([Screen(console), Bell(console)])
-    both.verdict(verdict(Label.WITHOUT_MASK))
-    both.answer(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
-    both.link(Link.ONLINE, 0)
+    both = Signals([ConsoleDisplay(console), TerminalBell(console)])
+    both.on_verdict(verdict(Label.WITHOUT_MASK))
+    both.on_decision(decide(event_of(verdict(Label.WITHOUT_MASK), {})))
+    both.on_connection_change(ConnectionState.ONLINE, 0)
     assert BELL in shown(console)
     assert "online" in shown(console)

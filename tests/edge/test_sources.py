@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from edge.errors import SourceEmptyError, SourceMissingError, SourceUnreadableError
-from edge.sources import Kind, PictureFiles, Source, picture_files, read_picture
+from edge.sources import PictureFiles, Source, SourceKind, picture_files, read_picture
 from tests.edge import standins
 
 
@@ -24,12 +24,12 @@ def test_sources_are_told_apart(tmp_path: Path) -> None:
     clip = video(tmp_path / "clip.avi", 1)
     picture = tmp_path / "a.JPG"
     picture.write_bytes(b"")
-    assert Source.parse(str(clip)).kind is Kind.VIDEO
-    assert Source.parse(str(tmp_path)).kind is Kind.PICTURES
-    assert Source.parse(str(picture)).kind is Kind.PICTURES
-    assert Source.parse("rtsp://camera.example/1").kind is Kind.ADDRESS
-    assert Source.parse("HTTP://camera.example/video").kind is Kind.ADDRESS
-    assert Source.parse("/dev/null").kind is Kind.DEVICE
+    assert Source.parse(str(clip)).kind is SourceKind.VIDEO
+    assert Source.parse(str(tmp_path)).kind is SourceKind.PICTURES
+    assert Source.parse(str(picture)).kind is SourceKind.PICTURES
+    assert Source.parse("rtsp://camera.example/1").kind is SourceKind.ADDRESS
+    assert Source.parse("HTTP://camera.example/video").kind is SourceKind.ADDRESS
+    assert Source.parse("/dev/null").kind is SourceKind.DEVICE
 
 
 @pytest.mark.parametrize("text", ["/nowhere/clip.mp4", "97", "/dev/video97", "no such folder/"])

@@ -37,4 +37,4 @@ def test_what_overlaps_enough_and_scores_enough_has_a_say() -> None:
 def test_the_edge_blends_likewise(corners: Floats, scores: Floats, iou: float) -> None:
     boxes = np.concatenate([corners[:, :2], corners[:, :2] + 1 + corners[:, 2:]], axis=1)
     here = blended(boxes[:3], boxes, scores, Blend(score=0.05, iou=iou))
-    assert here == pytest.approx(faces.blended(boxes[:3], boxes, scores, iou), abs=1e-3)
+    assert here == pytest.approx(faces.blend_boxes(boxes[:3], boxes, scores, iou), abs=1e-3)

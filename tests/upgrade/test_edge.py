@@ -27,7 +27,7 @@ from cloud.contract import (
 )
 from cloud.store import Store, keyspace, now
 from edge.client import Client
-from edge.commands import Listener, Orders
+from edge.commands import CommandHandlers, CommandPoller
 from edge.errors import CloudUnreachableError
 
 # The API and the store that the cloud's own tests have.
@@ -155,12 +155,14 @@ def test_heartbeats_settings_commands_and_a_new_key_go_through(
     assert device.last_heartbeat.outbox_depth == 3
 
     told: list[Any] = []
-    orders = Orders(settings=told.append, key=told.append, reload=lambda: told.append("reload"))
+    handlers = CommandHandlers(
+        apply_settings=told.append, save_key=told.append, reload=lambda: told.append("reload")
+    )
     store.commands.set(GATE, GateSettings(votes=9))
     store.client.xadd(keyspace.commands(device.id), {"kind": "sing", "at": 1})  # nobody knows how
     for kind in (CommandKind.ROLL_KEY, CommandKind.RELOAD):
         store.commands.issue([device.id], kind, now())
-    Listener(client, orders, wait_s=0).turn()
+    CommandPoller(client, handlers, wait_s=0).poll_once()
     assert told[0].settings.votes == 9
     assert told[-1] == "reload"
     assert any(hasattr(each, "device_key") for each in told)

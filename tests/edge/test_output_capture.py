@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.raw_output import Message, RawOutput
+from edge.output_capture import Message, OutputCapture
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +47,7 @@ def test_a_line_says_who_wrote_it_and_how_grave_it_is(
 
 def run(script: str) -> tuple[int, list[dict[str, object]]]:
     """Run a script whose output is taken over; return its status and what it wrote."""
-    preface = "import os, sys\nfrom edge import logs\nlogs.take_over()\n"
+    preface = "import os, sys\nfrom edge import logs\nlogs.capture_output()\n"
     done = subprocess.run(
         [sys.executable, "-c", preface + script],
         cwd=ROOT,
@@ -115,9 +115,9 @@ print("goes on")
 
 SCRIPT = """
 import ctypes, os, sys
-from edge.raw_output import RawOutput
+from edge.output_capture import OutputCapture
 libc, taken = ctypes.CDLL(None), []
-with RawOutput(lambda message: taken.append(message.text), python=False):
+with OutputCapture(lambda message: taken.append(message.text), python=False):
     print("python out")
     print("python err", file=sys.stderr)
     os.write(2, b"first\\nhalf a ")
@@ -146,7 +146,7 @@ def test_lines_of_libraries_are_taken_and_those_of_python_are_not() -> None:
 
 def test_a_stream_that_is_captured_elsewhere_stays(capsys: pytest.CaptureFixture[str]) -> None:
     before = sys.stdout
-    with RawOutput(lambda _message: None, python=False):
+    with OutputCapture(lambda _message: None, python=False):
         assert sys.stdout is before
         print("seen")
     assert capsys.readouterr().out == "seen\n"

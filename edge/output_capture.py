@@ -83,7 +83,7 @@ class _Stream:
     lines: list[str] = field(default_factory=list)
 
 
-class RawOutput:
+class OutputCapture:
     """Reads descriptors 1 and 2 of this process from `begin` to `end`.
 
     A writer never waits: where nobody has read the last megabyte, what is too much is lost, as a

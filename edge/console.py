@@ -1,0 +1,121 @@
+"""The console: what a person at a terminal sees of a command."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from cloud.contract import Label
+from edge import logs, secrets, settings
+from edge.addresses import redacted_in
+from edge.errors import EdgeError
+
+if TYPE_CHECKING:
+    # These import OpenCV and OpenVINO. Only the commands that need them do so, after the log is set
+    # up: then the lines that both libraries write on import have the form of the log.
+    from edge.bench import Row
+    from edge.detection import PictureReport
+    from edge.doctor import CheckResult
+
+OUT: Final = Console()
+ERR: Final = Console(stderr=True)
+
+_SHORT_RUN = 5
+"""Pictures under which no progress bar is shown."""
+
+_log = structlog.get_logger("edge")
+
+
+@contextmanager
+def reported_errors(command: str) -> Iterator[None]:
+    """Report an `EdgeError` as a sentence, never as a traceback, and end with exit code 1.
+
+    With EDGE_LOG_JSON the sentence is a line of the log, unless a person has typed the command at a
+    terminal.
+
+    Args:
+        command: Name of the command, for the log.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        typer.Exit: The command raised an `EdgeError`.
+    """
+    as_json = settings.log_as_json() and (command == "run" or not ERR.is_terminal)
+    if as_json and not logs.is_capturing():
+        logs.use_json()
+    try:
+        yield
+    except EdgeError as error:
+        problem = secrets.KNOWN.redacted(redacted_in(error.problem))
+        if as_json:
+            _log.error(
+                "command_refused",
+                command=command,
+                error=type(error).__name__,
+                problem=problem,
+                mend=error.mend,
+            )
+            raise typer.Exit(1) from error
+        ERR.print(f"[bold red]{type(error).__name__}[/]: ", end="")
+        ERR.print(problem, markup=False, highlight=False, soft_wrap=True)
+        if error.mend:
+            mend = secrets.KNOWN.redacted(error.mend)
+            ERR.print(f"  {mend}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+        raise typer.Exit(1) from error
+
+
+def progress(count: int) -> Progress:
+    """Return a progress bar for so many pictures; it is hidden where nobody would see it."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=ERR,
+        transient=True,
+        disable=count < _SHORT_RUN or not ERR.is_terminal,
+    )
+
+
+def picture_table() -> Table:
+    """Return an empty table for the reports of `detect`."""
+    return Table(
+        Column("file", overflow="fold"), "faces", "with mask", "without", "worn wrongly", ""
+    )
+
+
+def picture_row(report: "PictureReport") -> list[str]:
+    """Return the cells of one report in `picture_table`."""
+    if report.error:
+        return [report.file, "", "", "", "", f"[red]{report.error}[/]"]
+    counts = [sum(j.label is label for j in report.judgements) for label in Label]
+    styles = ("green", "red", "yellow")
+    cells = [f"[{style}]{n}[/]" if n else "0" for n, style in zip(counts, styles, strict=True)]
+    return [report.file, str(len(report.judgements)), *cells, ""]
+
+
+def print_check(check: "CheckResult") -> None:
+    """Print one check of `doctor`, with its mend on a second line."""
+    style = {"ok": "green", "warn": "yellow", "fail": "bold red"}[check.status]
+    OUT.print(f"[{style}]{check.status:<5}[/]{check.name:<14}", end="")
+    OUT.print(check.detail, markup=False, highlight=False, soft_wrap=True)
+    if check.mend:
+        mend = " " * 19 + check.mend
+        OUT.print(mend, markup=False, highlight=False, style="yellow", soft_wrap=True)
+
+
+def print_figures(rows: "Mapping[str, Row]", conclusion: str) -> None:
+    """Print the figures of `bench` as a table, and the conclusion below."""
+    row_name = Column("row", overflow="fold", min_width=20)
+    table = Table(row_name, "value", "unit", "against", "ratio", title="The edge on this machine")
+    for name, row in rows.items():
+        table.add_row(name, f"{row.value:,.1f}", row.unit, row.against, f"{row.ratio:.2f}")
+    OUT.print(table)
+    OUT.print(conclusion, highlight=False)
