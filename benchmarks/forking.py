@@ -5,13 +5,13 @@ from rq.serializers import JSONSerializer
 
 from cloud import jobs, logs, worker
 from cloud.posting import Desk
-from cloud.settings import Settings
+from cloud.settings import load
 from cloud.store import Store
 
 
 def main() -> None:
     """Do the jobs that wait, with the cloud's own functions, and leave."""
-    settings = Settings()
+    settings = load()
     logs.start(settings)
     store = Store.open(settings)
     jobs.sit_down(Desk(store, worker.notifiers(settings), settings.public_url))

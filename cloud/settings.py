@@ -1,57 +1,30 @@
 """Settings of every cloud process, read from the environment once, at start."""
 
-import ipaddress
 import os
-import re
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Self
 from urllib.request import getproxies
-from zoneinfo import ZoneInfo
 
-from pydantic import DirectoryPath, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import DirectoryPath, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cloud import addresses
+from cloud.setting_types import (
+    CommaSeparated,
+    EmptyIsUnset,
+    HttpAddress,
+    LogLevel,
+    Network,
+    Origin,
+    Rate,
+    RedisAddress,
+    RedisFsync,
+    SmtpSecurity,
+    TimeZone,
+    WebhookSecret,
+)
 
-
-class SmtpSecurity(StrEnum):
-    """How the connection to the mail server is kept private."""
-
-    STARTTLS = "starttls"
-    TLS = "tls"
-    NONE = "none"
-
-
-class RedisFsync(StrEnum):
-    """When a Redis that we start has what it answered for on its disk."""
-
-    ALWAYS = "always"
-    """Before it answers."""
-
-    EVERYSEC = "everysec"
-    """Within about two seconds. Some of it is lost with the power, and also where the process is
-    killed while the disk is busy: meanwhile Redis keeps what it has answered for in its memory."""
-
-
-class LogLevel(StrEnum):
-    """The least level that is written."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-def _address_of_redis(value: SecretStr) -> SecretStr:
-    return SecretStr(addresses.checked(value.get_secret_value()))
+__all__ = ["LogLevel", "RedisFsync", "Settings", "SmtpSecurity", "load"]
 
 
 class Settings(BaseSettings):
@@ -61,17 +34,17 @@ class Settings(BaseSettings):
         env_prefix="CLOUD_", frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    secrets_dir: DirectoryPath | None = Field(
+    secrets_dir: Annotated[DirectoryPath | None, EmptyIsUnset] = Field(
         default=None,
         description="Folder of settings in files, each called as its variable in small letters, "
         "such as cloud_redis_url; a variable that is set wins",
     )
-    redis_url: SecretStr = Field(
+    redis_url: RedisAddress = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="The Redis that keeps everything; rediss:// for TLS, redis+sentinel:// for a "
         "service with sentinels",
     )
-    queue_url: SecretStr | None = Field(
+    queue_url: Annotated[RedisAddress | None, EmptyIsUnset] = Field(
         default=None,
         description="The Redis of the job queue, the same for API, bot and workers; unset means "
         "the same as CLOUD_REDIS_URL. With another, workers carry jobs over to it",
@@ -91,7 +64,7 @@ class Settings(BaseSettings):
         "every one of IPv6 and IPv4",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on")
-    public_url: str | None = Field(
+    public_url: Annotated[HttpAddress | None, EmptyIsUnset] = Field(
         default=None,
         description="Address of the API as people's phones reach it; QR codes then hold "
         "<public_url>/p/<token>, otherwise the bare token",
@@ -129,21 +102,21 @@ class Settings(BaseSettings):
     pass_lifetime_s: int = Field(
         default=300, ge=10, le=86_400, description="Seconds from a pass's making to its expiry"
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = Field(
         default=(),
         description="Origins whose pages may call the API from a browser, with commas between "
         "them; none by default",
     )
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, CommaSeparated] = Field(
         default=(),
         description="Addresses or networks of proxies whose X-Forwarded-For is believed, with "
         "commas between them; none by default",
     )
-    key_rate: str | None = Field(
+    key_rate: Annotated[Rate | None, EmptyIsUnset] = Field(
         default="6000 per minute",
         description="Requests with one key that one process of the API serves; empty for no limit",
     )
-    address_rate: str | None = Field(
+    address_rate: Annotated[Rate | None, EmptyIsUnset] = Field(
         default="12000 per minute",
         description="Requests from one address that one process of the API serves; empty for no "
         "limit",
@@ -196,7 +169,7 @@ class Settings(BaseSettings):
     audit_days: int = Field(
         default=365, ge=1, le=3650, description="Days that the audit trail is kept"
     )
-    time_zone: str = Field(
+    time_zone: TimeZone = Field(
         default="UTC",
         description="Whose days statistics are kept in past the retention, and are read in unless "
         "a reader names another; and in which mails and messages tell times, at gates without a "
@@ -228,12 +201,12 @@ class Settings(BaseSettings):
         description="How many devices the API's metrics name, the first enrolled first; one has "
         "up to 10 time series in each process of the API",
     )
-    telegram_token: SecretStr | None = Field(
+    telegram_token: Annotated[SecretStr | None, EmptyIsUnset] = Field(
         default=None,
         description="Token of the Telegram bot; unset means that nothing goes to Telegram, and "
         "deliveries are kept as undelivered_by_choice",
     )
-    telegram_api_url: str = Field(
+    telegram_api_url: HttpAddress = Field(
         default="https://api.telegram.org/bot",
         description="Bot API, up to where the token follows",
     )
@@ -244,7 +217,7 @@ class Settings(BaseSettings):
         description="Messages a second that Telegram takes from the bot: 30, and up to 1000 for "
         "a bot with paid broadcasts",
     )
-    telegram_webhook_secret: SecretStr | None = Field(
+    telegram_webhook_secret: Annotated[WebhookSecret | None, EmptyIsUnset] = Field(
         default=None,
         description="With CLOUD_PUBLIC_URL: updates come to <public_url>/telegram with this "
         "secret, 1 to 256 letters, digits, _ and -, instead of by long polling",
@@ -278,7 +251,7 @@ class Settings(BaseSettings):
         description="Least seconds from one mail about a gate to the next to the same address; "
         "what comes in between goes out as one mail",
     )
-    smtp_host: str | None = Field(
+    smtp_host: Annotated[str | None, EmptyIsUnset] = Field(
         default=None,
         description="Mail server; unset means that no mail is sent, and deliveries are kept as "
         "undelivered_by_choice",
@@ -287,128 +260,19 @@ class Settings(BaseSettings):
     smtp_security: SmtpSecurity = Field(
         default=SmtpSecurity.STARTTLS, description="starttls, tls or none"
     )
-    smtp_username: str | None = Field(default=None, description="Name to log in with, if any")
-    smtp_password: SecretStr | None = Field(default=None, description="Password to log in with")
+    smtp_username: Annotated[str | None, EmptyIsUnset] = Field(
+        default=None, description="Name to log in with, if any"
+    )
+    smtp_password: Annotated[SecretStr | None, EmptyIsUnset] = Field(
+        default=None, description="Password to log in with"
+    )
     smtp_sender: str = Field(
         default="maskgate@localhost", description="Address that mails are sent from"
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (no such file is read)
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (its folder is not known)
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read variables, then files. A folder that is not there is refused as a bad value."""
-        folder = Path(os.environ.get("CLOUD_SECRETS_DIR") or os.devnull)
-        if not folder.is_dir():
-            return init_settings, env_settings
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
-
-    @field_validator("secrets_dir", mode="before")
-    @classmethod
-    def _no_folder(cls, value: Any) -> Any:
-        return value or None
-
-    @field_validator("redis_url", mode="after")
-    @classmethod
-    def _address_of_redis(cls, value: SecretStr) -> SecretStr:
-        return _address_of_redis(value)
-
-    @field_validator("time_zone", mode="after")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"{value!r} is not the IANA name of a time zone") from error
-        return value
-
-    @field_validator(
-        "telegram_token", "telegram_webhook_secret", "smtp_password", "queue_url", mode="after"
-    )
-    @classmethod
-    def _empty_is_unset(cls, value: SecretStr | None) -> SecretStr | None:
-        return value if value is not None and value.get_secret_value() else None
-
-    @field_validator("telegram_webhook_secret", mode="after")
-    @classmethod
-    def _secret_of_a_webhook(cls, value: SecretStr | None) -> SecretStr | None:
-        # https://core.telegram.org/bots/api#setwebhook
-        if value is not None and not re.fullmatch("[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
-            raise ValueError("give 1 to 256 letters, digits, _ and -")
-        return value
-
-    @field_validator("smtp_host", "smtp_username", "public_url", mode="after")
-    @classmethod
-    def _blank_is_unset(cls, value: str | None) -> str | None:
-        return value or None
-
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
-    @classmethod
-    def _with_commas(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("cors_origins", mode="after")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if (
-                parts.scheme not in {"http", "https"}
-                or f"{parts.scheme}://{parts.netloc}" != origin
-            ):
-                raise ValueError(
-                    f"{addresses.masked(origin)} is not an origin: give https://host or "
-                    "https://host:port, with no path; a star is not taken, name each site"
-                )
-        return value
-
-    @field_validator("trusted_proxies", mode="after")
-    @classmethod
-    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for proxy in value:
-            try:
-                ipaddress.ip_network(proxy)
-            except ValueError as error:
-                raise ValueError(
-                    f"{addresses.masked(proxy)} is neither an address nor a network such as "
-                    "10.0.0.0/8"
-                ) from error
-        return value
-
-    @field_validator("key_rate", "address_rate", mode="after")
-    @classmethod
-    def _rate(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        # Here, since every command reads the settings and few limit anything.
-        import limits  # noqa: PLC0415
-
-        try:
-            limits.parse(value)
-        except ValueError as error:
-            raise ValueError(f"{value} is not a rate; write it as 6000 per minute") from error
-        return value
-
-    @field_validator("public_url", "telegram_api_url", mode="after")
-    @classmethod
-    def _address_of_http(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("give a whole address that starts with http:// or https://")
-        return value.rstrip("/")
-
     @model_validator(mode="after")
-    def _where_updates_come(self) -> Self:
+    def _webhook_has_an_address(self) -> Self:
         if self.telegram_webhook_secret is not None and self.public_url is None:
             raise ValueError(
                 "telegram_webhook_secret needs CLOUD_PUBLIC_URL, where Telegram sends updates; "
@@ -417,8 +281,9 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _readable_proxies(self) -> Self:
-        # Telegram is reached through them; httpx would quote a piece of a proxy's password.
+    def _proxies_are_readable(self) -> Self:
+        # Requests to Telegram go through these proxies, and httpx quotes an address that it cannot
+        # read, with a part of its password.
         proxies = getproxies()
         of_telegram = [proxies[kind] for kind in ("http", "https", "all") if proxies.get(kind)]
         if self.telegram_token and not all(map(addresses.is_readable, of_telegram)):
@@ -428,12 +293,20 @@ class Settings(BaseSettings):
             )
         return self
 
-    @field_validator("queue_url", mode="after")
-    @classmethod
-    def _address_of_a_queue(cls, value: SecretStr | None) -> SecretStr | None:
-        return value if value is None else _address_of_redis(value)
-
     @property
     def public_over_tls(self) -> bool:
         """Whether browsers reach the API over https."""
         return self.public_url is not None and self.public_url.startswith("https://")
+
+
+def load() -> Settings:
+    """Return the settings: of variables, and of the files in CLOUD_SECRETS_DIR.
+
+    Raises:
+        pydantic.ValidationError: A value is not usable.
+        OSError: A file in CLOUD_SECRETS_DIR cannot be read.
+    """
+    # The folder is a setting too. pydantic-settings only warns of a folder that is missing, so
+    # such a folder is left to the field `secrets_dir`, which refuses it.
+    folder = Path(os.environ.get("CLOUD_SECRETS_DIR") or os.devnull)
+    return Settings(_secrets_dir=folder if folder.is_dir() else None)

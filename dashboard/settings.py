@@ -4,12 +4,7 @@ import os
 from pathlib import Path
 
 from pydantic import AnyHttpUrl, DirectoryPath, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dashboard.errors import SettingsInvalid
 
@@ -65,21 +60,6 @@ class Settings(BaseSettings):
         "process starts by `python -m dashboard`",
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (no such file is read)
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (its folder is not known)
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read variables, then files. A folder that is not there is refused as a bad value."""
-        folder = Path(os.environ.get(f"{PREFIX}SECRETS_DIR") or os.devnull)
-        if not folder.is_dir():
-            return init_settings, env_settings
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
-
     @field_validator("api_url")
     @classmethod
     def _no_login(cls, url: AnyHttpUrl) -> AnyHttpUrl:
@@ -101,9 +81,16 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises SettingsInvalid, which names every variable that is wrong."""
+    """Return the settings: of variables, and of the files in DASHBOARD_SECRETS_DIR.
+
+    Raises:
+        SettingsInvalid: A value is not usable; the error names every variable that is wrong.
+    """
+    # The folder is a setting too. pydantic-settings only warns of a folder that is missing, so such
+    # a folder is left to the field `secrets_dir`, which refuses it.
+    folder = Path(os.environ.get(f"{PREFIX}SECRETS_DIR") or os.devnull)
     try:
-        return Settings()
+        return Settings(_secrets_dir=folder if folder.is_dir() else None)
     except ValidationError as error:
         faults = [
             f"{PREFIX}{str(fault['loc'][0]).upper()}: {_reason(fault['type'], fault['msg'])}"

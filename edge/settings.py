@@ -17,12 +17,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticUseDefault
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge.errors import SettingsError
 from edge.secrets import Secrets
@@ -197,21 +192,6 @@ class Settings(BaseSettings):
     )
     log_json: bool = Field(default=False, description="Write the log as one JSON object a line")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (no such file is read)
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (its folder is not known)
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read variables, then files. A folder that is not there is refused as a bad value."""
-        folder = Path(os.environ.get("EDGE_SECRETS_DIR") or os.devnull)
-        if not folder.is_dir():
-            return init_settings, env_settings
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
-
     @field_validator("source", mode="before")
     @classmethod
     def _empty_file_is_no_source(cls, value: Any) -> Any:
@@ -300,8 +280,11 @@ def load(**overrides: Any) -> Settings:
         SettingsError: Naming every variable that is wrong, and why.
     """
     said = {name: value for name, value in overrides.items() if value is not None}
+    # The folder is a setting too. pydantic-settings only warns of a folder that is missing, so such
+    # a folder is left to the field `secrets_dir`, which refuses it.
+    folder = Path(os.environ.get("EDGE_SECRETS_DIR") or os.devnull)
     try:
-        return Settings(**said)
+        return Settings(_secrets_dir=folder if folder.is_dir() else None, **said)
     except ValidationError as error:
         lines = []
         for flaw in error.errors(include_url=False, include_input=False):

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cloud import logs, tracing
 from cloud.errors import CloudError
-from cloud.settings import Settings
+from cloud.settings import Settings, load
 from cloud.store import COMMAND, Store, now
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
@@ -35,7 +35,7 @@ def refuse(reason: str) -> NoReturn:
 def settings() -> Settings:
     """Return the settings; refuse where they are not usable."""
     try:
-        return Settings()
+        return load()
     except ValidationError as error:
         faults = []
         for each in error.errors():

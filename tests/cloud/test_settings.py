@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from cloud.settings import Settings
+from cloud.settings import Settings, load
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings" / "cloud.md"
 
@@ -67,9 +67,9 @@ def test_secrets_are_in_no_repr_and_in_no_error(monkeypatch: pytest.MonkeyPatch)
 def test_a_setting_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "cloud_redis_url").write_text("redis://:filed@redis:6379/0\n")
     monkeypatch.setenv("CLOUD_SECRETS_DIR", str(tmp_path))
-    assert Settings().redis_url.get_secret_value() == "redis://:filed@redis:6379/0"
+    assert load().redis_url.get_secret_value() == "redis://:filed@redis:6379/0"
     monkeypatch.setenv("CLOUD_REDIS_URL", "redis://:said@redis:6379/0")
-    assert Settings().redis_url.get_secret_value() == "redis://:said@redis:6379/0"
+    assert load().redis_url.get_secret_value() == "redis://:said@redis:6379/0"
 
 
 def test_secrets_may_lie_as_kubernetes_mounts_them(
@@ -81,7 +81,7 @@ def test_secrets_may_lie_as_kubernetes_mounts_them(
     (tmp_path / "..data").symlink_to(kept.name)
     (tmp_path / "CLOUD_TELEGRAM_TOKEN").symlink_to("..data/CLOUD_TELEGRAM_TOKEN")
     monkeypatch.setenv("CLOUD_SECRETS_DIR", str(tmp_path))
-    token = Settings().telegram_token
+    token = load().telegram_token
     assert token is not None
     assert token.get_secret_value() == "123:filed"
 
@@ -91,9 +91,9 @@ def test_a_folder_of_secrets_that_is_not_there_is_refused(
 ) -> None:
     monkeypatch.setenv("CLOUD_SECRETS_DIR", str(tmp_path / "gone"))
     with pytest.raises(ValidationError, match="secrets_dir"):
-        Settings()
+        load()
     monkeypatch.setenv("CLOUD_SECRETS_DIR", "")
-    assert Settings().secrets_dir is None
+    assert load().secrets_dir is None
 
 
 def test_the_page_names_every_variable_with_its_default() -> None:
