@@ -48,7 +48,7 @@ test: .venv/.dev ## Run all tests
 	$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/charts --ignore=tests/deploy --ignore=tests/training
 	$(BIN)/python -m pytest tests/charts
 	$(BIN)/python -m pytest tests/browser
-	@set -e; for file in tests/training/test_*.py; do echo "$$file"; $(BIN)/python -m pytest --quiet "$$file"; done
+	@set -e; for file in $$(find tests/training -name 'test_*.py' | sort); do echo "$$file"; $(BIN)/python -m pytest --quiet "$$file"; done
 
 lint: .venv/.dev ## Check style, types, the laws between packages, the workflows' security, and that one version is said everywhere
 	$(BIN)/ruff check .

@@ -1,27 +1,10 @@
-import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.training.full_disk import under_limit
 from training.errors import StorageError
 from training.storage import replacing
-
-ROOT = Path(__file__).parents[2]
-
-
-def under_limit(code: str, limit: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python that may write no file over `limit` bytes: how a full disk shows itself."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "MPLCONFIGDIR": "/nonexistent"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
 
 
 def test_a_file_appears_whole_and_replaces_the_earlier_one(tmp_path: Path) -> None:

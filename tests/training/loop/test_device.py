@@ -16,7 +16,7 @@ from training.networks.assignment import assign
 from training.networks.checkpoint import load
 from training.networks.detector import anchor_points
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # A rank's weights after training, written beside the run: what the test compares.
 SPY = """

@@ -12,7 +12,7 @@ import pytest
 from training.errors import ScreenError
 from training.preparing.preview import Preview
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OPENED = """
 import numpy as np
 from training.preparing.collect import Choice

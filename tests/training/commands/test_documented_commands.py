@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from training.__main__ import app
 
-PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+PAGE = Path(__file__).parents[3] / "docs" / "training.md"
 LINES = re.findall(r"^    (?:torchrun .*? -m|python -m) training (.+)$", PAGE.read_text(), re.M)
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.training.clips import BARE, MASKED, clip, varied, write_video
 from training.records.record import read_records
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "retrain" / "README.md"
 FEWER = {"--count": "14", "--minutes": "0.03"}
 

@@ -151,7 +151,7 @@ def test_a_stop_that_reaches_the_workers_too_loses_nothing(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     code = (
-        "from pathlib import Path; from tests.training.test_train import go;"
+        "from pathlib import Path; from tests.training.loop.test_train import go;"
         f"go(Path({str(tmp_path)!r}), 5, resume=False, workers=2)"
     )
     started = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from tests.training.systems import oracle, records, truth
-from tests.training.test_model_files import classifier, detector, models  # noqa: F401  fixtures
 from tests.training.tiny import write_classes, write_coco
 from training.__main__ import app
 from training.errors import EmptyClassError
@@ -87,7 +86,7 @@ def test_no_face_large_enough_is_named_with_its_mend(dataset: EvaluationSet) -> 
 
 def test_the_classifier_is_measured_on_class_folders_and_nothing_is_dropped_silently(
     tmp_path: Path,
-    models: Path,  # noqa: F811  the fixture
+    models: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = tmp_path / "data"
@@ -122,7 +121,7 @@ def test_the_classifier_is_measured_on_class_folders_and_nothing_is_dropped_sile
 
 def test_the_pipeline_is_measured_on_boxes_and_says_what_is_wrong_with_them(
     tmp_path: Path,
-    models: Path,  # noqa: F811  the fixture
+    models: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = write_coco(tmp_path / "mine", 4)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.test_gender import write_people
+from tests.training.people import write_people
 from tests.training.tiny import write_classes, write_coco
 from training.__main__ import app
 from training.errors import MissingCheckpointError, MissingDataError, ReportError

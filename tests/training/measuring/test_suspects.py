@@ -11,18 +11,16 @@ import torch
 from torch.nn import functional
 from typer.testing import CliRunner
 
-from tests.training.albums import boxed_album
 from tests.training.tiny import write_classes
 from training.__main__ import app
 from training.boxes.cropping import fitted
-from training.errors import DamagedIndexError, MissingCheckpointError, MissingDataError
+from training.errors import MissingCheckpointError
 from training.networks.architectures import built
 from training.networks.checkpoint import CLASSIFIER, save
 from training.networks.normalisation import normalised
 from training.records.layouts import read_picture
 from training.records.record import LABELS, read_records
-from training.samples.crops import samples_of
-from training.samples.suspect_list import Suspect, read_suspects, without, write_suspects
+from training.samples.suspect_list import read_suspects
 
 SMALL = replace(CLASSIFIER, size=48, width=0.25)
 SLIPS = 3
@@ -106,46 +104,3 @@ def test_suspects_ask_for_a_run_that_was_evaluated(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["suspects", "--run", str(tmp_path)])
     assert isinstance(told.exception, MissingCheckpointError)
     assert "training evaluate" in str(told.exception)
-
-
-def test_a_suspect_among_many_faces_of_a_picture_alone_has_no_say() -> None:
-    album = boxed_album(4)
-    first = album.records[0]
-    label = str(first.faces[1].label)
-    left = without(album, [Suspect(first.path, 1, label, "with_mask", 0.01)])
-    assert [f.ignore for f in left.records[0].faces] == [False, True]
-    assert left.records[1:] == album.records[1:]
-    before, after = samples_of(album)["detection"], samples_of(left)["detection"]
-    assert [s for s in before if s not in after] == [
-        s for s in before if s.index == 0 and s.box == first.faces[1].box
-    ]
-    assert without(album, []) == album
-
-
-def test_suspects_of_other_pictures_are_refused() -> None:
-    with pytest.raises(MissingDataError, match=r"1 of 2 suspects.*face 7 of 0\.png.*anew"):
-        without(
-            boxed_album(2),
-            [Suspect("0.png", place, "with_mask", "without_mask", 0.0) for place in (0, 7)],
-        )
-
-
-def test_no_suspect_is_an_empty_file_and_a_sheet(tmp_path: Path) -> None:
-    lines, sheet = write_suspects([], [], tmp_path)
-    assert list(read_suspects(lines)) == []
-    assert cv2.imread(str(sheet)) is not None
-
-
-@pytest.mark.parametrize("line", ["{", "[]", '{"path": "a.png"}', "7"])
-def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
-    lines, _ = write_suspects([Suspect("a", 0, "with_mask", "without_mask", 0.0)], [
-        np.zeros((4, 4, 3), np.uint8)
-    ], tmp_path)  # fmt: skip
-    lines.write_text(lines.read_text() + line + "\n")
-    with pytest.raises(DamagedIndexError, match=r"suspects\.jsonl, line 2 names no suspect"):
-        list(read_suspects(lines))
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingDataError, match=r"gone\.jsonl is not there.*training suspects"):
-        list(read_suspects(tmp_path / "gone.jsonl"))

@@ -6,7 +6,6 @@ import openvino
 import pytest
 
 from tests.training.albums import boxed_album
-from tests.training.test_model_files import classifier, detector, models  # noqa: F401  fixtures
 from training.boxes.detections import Detections
 from training.graphs.installed import ModelPair, pairs_in
 from training.graphs.system import Prediction, System
@@ -24,7 +23,7 @@ def split() -> ValidationSplit:
 
 
 @pytest.fixture(scope="module")
-def graphs(models: Path) -> ModelPair:  # noqa: F811
+def graphs(models: Path) -> ModelPair:
     core = openvino.Core()
     (files,) = pairs_in(models)
     return ModelPair(core.read_model(files.detector), core.read_model(files.classifier), "graphs")
@@ -33,7 +32,7 @@ def graphs(models: Path) -> ModelPair:  # noqa: F811
 def test_a_graph_is_worth_what_its_file_is_and_stays_as_it_was(
     split: ValidationSplit,
     graphs: ModelPair,
-    models: Path,  # noqa: F811
+    models: Path,
 ) -> None:
     (files,) = pairs_in(models)
     assert split.accuracy(graphs) == split.accuracy(files)
@@ -71,7 +70,7 @@ def test_a_verdict_is_right_where_masked_faces_are_and_others_are_not_masked(
 def test_all_are_timed_under_their_names(
     split: ValidationSplit,
     graphs: ModelPair,
-    models: Path,  # noqa: F811
+    models: Path,
 ) -> None:
     # A threshold that nothing reaches: hundreds of made-up faces would all have to be judged.
     blind = openvino.Core().read_model(pairs_in(models)[0].detector)

@@ -11,7 +11,7 @@ from tests.training.tiny import write_classes, write_coco
 from training.__main__ import app
 from training.errors import MissingCheckpointError, MissingDataError, TrainingError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_own_pictures_become_own_models(

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from tests.training.clips import BARE, CLIP, MASKED, clip, varied, write_video
-from tests.training.test_storage import under_limit
+from tests.training.full_disk import under_limit
 from training.graphs.face_finder import Face, FaceFinder
 from training.preparing.collect import Always, Choice, Collector, Order, Refusal, Rules
 from training.preparing.crop_store import Collection
 from training.preparing.frames import Frame
 from training.records.crop_index import Crop, read_index
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MASK = Always(Choice.WITH_MASK)
 
 

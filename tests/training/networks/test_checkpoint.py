@@ -4,9 +4,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.test_storage import under_limit
+from tests.training.full_disk import under_limit
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
-from training.networks.checkpoint import CLASSIFIER, begin_from, load, save
+from training.networks.architectures import built, configuration_of
+from training.networks.checkpoint import (
+    CLASSIFIER,
+    GENDER,
+    begin_from,
+    begin_trunk_from,
+    load,
+    save,
+)
 from training.networks.detector import FaceDetector
 
 
@@ -92,3 +100,17 @@ def test_what_deepens_a_detector_is_trained_with_it() -> None:
     scales = [p for name, p in deeper.named_parameters() if name.startswith("deeper.")]
     assert len(scales) == 3 * 6 + 2 * 3 * 3
     assert sum(bool(p.grad.abs().sum() > 0) for p in scales if p.grad is not None) >= 9
+
+
+def test_a_trunk_of_another_shape_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = built(configuration_of("mobilenetv2"))
+    save({"configuration": asdict(GENDER), "average": other.state_dict()}, tmp_path / "best.pt")
+    with pytest.raises(ConfigurationMismatchError, match="a trunk of another shape"):
+        begin_trunk_from(built(GENDER, 2), tmp_path)
+    ours = built(configuration_of("ours"))
+    save({"configuration": asdict(GENDER), "average": ours.state_dict()}, tmp_path / "best.pt")
+    head = built(GENDER, 2)
+    begin_trunk_from(head, tmp_path)
+    assert all(
+        v.equal(head.state_dict()[k]) for k, v in ours.state_dict().items() if "features" in k
+    )

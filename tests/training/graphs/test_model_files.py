@@ -8,13 +8,13 @@ import openvino
 import pytest
 import torch
 
+from tests.training.untrained import FACES, MASKS
 from training.boxes.blending import overlaps
 from training.boxes.resizing import letterboxed
 from training.errors import ExportError
-from training.graphs.camera_graph import classifier_graph, detector_graph, reference_detection
+from training.graphs.camera_graph import detector_graph, reference_detection
 from training.graphs.installed import InstalledDetector
 from training.graphs.model_files import (
-    Exported,
     describe,
     install,
     replace_models,
@@ -26,50 +26,6 @@ from training.graphs.model_files import (
 from training.networks.classifier import MaskClassifier
 from training.networks.detection import detect
 from training.networks.detector import FaceDetector
-from training.records.record import LABELS
-
-FACES = Exported(
-    "face-detector",
-    "detector",
-    "9",
-    96,
-    ("face",),
-    {"confidence": 0.4, "certain": 0.6, "iou": 0.45, "blend_iou": 1.0, "blend_score": 0.05},
-    [{"set": "s", "licence": "l", "images": 3}],
-    {"face_ap_50": 0.5},
-)
-THRESHOLDS = {"confidence": 0.6, "min_face_size": 24.0}
-MASKS = Exported("mask-classifier", "classifier", "9", 48, LABELS, THRESHOLDS, [], {})
-
-
-@pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    torch.manual_seed(0)
-    model = FaceDetector(16)
-    # Scores all over the range, so that a difference would show.
-    for branch in model.quality:
-        torch.nn.init.normal_(branch.weight, std=3.0)  # type: ignore[arg-type]
-        torch.nn.init.constant_(branch.bias, 0.0)  # type: ignore[arg-type]
-    return model.eval()
-
-
-@pytest.fixture(scope="module")
-def classifier() -> MaskClassifier:
-    torch.manual_seed(0)
-    return MaskClassifier(0.25).eval()
-
-
-@pytest.fixture(scope="module")
-def models(
-    tmp_path_factory: pytest.TempPathFactory, detector: FaceDetector, classifier: MaskClassifier
-) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    first, second = detector_graph(detector, 96), classifier_graph(classifier, 48, 1.7)
-    describe(first, FACES, 0.0)
-    describe(second, MASKS, 0.2)
-    install(first, FACES, folder)
-    install(second, MASKS, folder)
-    return folder
 
 
 def test_the_detector_takes_any_size_and_answers_in_its_pixels(models: Path) -> None:

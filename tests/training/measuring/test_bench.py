@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests.training.systems import oracle, records, truth
-from tests.training.test_model_files import classifier, detector, models  # noqa: F401  fixtures
 from tests.training.tiny import write_coco
 from training.__main__ import app
 from training.errors import EmptyClassError, MissingModelError, UnfitModelError
@@ -19,7 +18,7 @@ from training.records.record import FaceRecord, Record
 
 def test_ours_have_rows_and_peers_that_are_not_there_say_so(
     tmp_path: Path,
-    models: Path,  # noqa: F811  the fixture
+    models: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_coco(tmp_path / "mine", 6)
@@ -61,7 +60,7 @@ def test_a_frame_is_found_and_everyone_is_timed_on_it(tmp_path: Path) -> None:
         frames_of_one_face(EvaluationSet("mine", [record]), [oracle({})])
 
 
-def test_installed_models_keep_the_edges_rules(models: Path) -> None:  # noqa: F811
+def test_installed_models_keep_the_edges_rules(models: Path) -> None:
     (pair,) = pairs_in(models)
     judge = InstalledClassifier(pair.classifier, threads=1)
     assert (judge.threshold, judge.margin, judge.smallest) == (0.6, 0.2, 24)
@@ -75,7 +74,7 @@ def test_installed_models_keep_the_edges_rules(models: Path) -> None:  # noqa: F
     assert labels[1] == -2
 
 
-def test_a_model_of_another_kind_is_named(models: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_model_of_another_kind_is_named(models: Path, tmp_path: Path) -> None:
     (pair,) = pairs_in(models)
     with pytest.raises(UnfitModelError, match="says that it is a mask_classifier, not a face_det"):
         InstalledDetector(pair.classifier)
@@ -92,7 +91,7 @@ def test_a_model_of_another_kind_is_named(models: Path, tmp_path: Path) -> None:
         pairs_in(tmp_path)
 
 
-def test_an_input_of_another_shape_is_named(models: Path) -> None:  # noqa: F811
+def test_an_input_of_another_shape_is_named(models: Path) -> None:
     network = Network(pairs_in(models)[0].detector, threads=1)
     with pytest.raises(UnfitModelError, match=r"cannot take an input of shape \[1, 2\]"):
         network.expect((1, 2))

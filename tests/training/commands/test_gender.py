@@ -1,0 +1,45 @@
+"""A gender head is trained on faces named as in UTKFace, and measured by group."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.training.people import write_people
+from training.__main__ import app
+from training.errors import MissingCheckpointError
+from training.networks.checkpoint import load
+
+
+@pytest.mark.timeout(320)
+def test_a_gender_head_is_trained_and_measured_by_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_people(tmp_path / "data" / "gender", 90)
+
+    def training(*arguments: str) -> str:
+        capsys.readouterr()
+        app([*arguments], standalone_mode=False)
+        return capsys.readouterr().out
+
+    training("prepare", "--data", "data")
+    small = ("--minutes", "0.05", "--batch", "4", "--size", "48", "--workers", "0")
+    training("train", "gender", *small)
+    figures = json.loads(training("evaluate", "gender"))
+    written = json.loads(Path("var/training/gender/figures.json").read_text())
+    assert written == figures
+    assert set(figures["by_gender"]) == {"male", "female"}
+    assert sum(p["faces"] for p in figures["by_race"].values()) == figures["faces"]
+    assert sum(p["faces"] for p in figures["by_age"].values()) == figures["faces"]
+    assert sum(map(sum, figures["confusion"])) == figures["faces"]
+    assert Path("var/training/gender/confusion.png").is_file()
+
+    elsewhere = json.loads(training("evaluate", "gender", "--data", "data/gender"))
+    assert elsewhere["faces"] == 60
+    assert json.loads(Path("var/training/gender/figures.json").read_text()) == written
+
+    with pytest.raises(MissingCheckpointError, match="holds a gender, not a classifier"):
+        training("evaluate", "classifier", "--run", "var/training/gender")
+    training("train", "gender", *small, "--run", "second", "--begin-from", "var/training/gender")
+    assert load(Path("second/last.pt"))["configuration"]["kind"] == "gender"

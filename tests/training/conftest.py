@@ -1,0 +1,42 @@
+"""Models that learnt nothing, as networks and as files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.untrained import FACES, MASKS
+from training.graphs.camera_graph import classifier_graph, detector_graph
+from training.graphs.model_files import describe, install
+from training.networks.classifier import MaskClassifier
+from training.networks.detector import FaceDetector
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    torch.manual_seed(0)
+    model = FaceDetector(16)
+    # Scores all over the range, so that a difference would show.
+    for branch in model.quality:
+        torch.nn.init.normal_(branch.weight, std=3.0)  # type: ignore[arg-type]
+        torch.nn.init.constant_(branch.bias, 0.0)  # type: ignore[arg-type]
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def classifier() -> MaskClassifier:
+    torch.manual_seed(0)
+    return MaskClassifier(0.25).eval()
+
+
+@pytest.fixture(scope="module")
+def models(
+    tmp_path_factory: pytest.TempPathFactory, detector: FaceDetector, classifier: MaskClassifier
+) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    first, second = detector_graph(detector, 96), classifier_graph(classifier, 48, 1.7)
+    describe(first, FACES, 0.0)
+    describe(second, MASKS, 0.2)
+    install(first, FACES, folder)
+    install(second, MASKS, folder)
+    return folder
