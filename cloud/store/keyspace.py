@@ -5,6 +5,9 @@ from uuid import UUID
 
 from cloud.contract import Channel
 
+EVERYTHING = "mg:*"
+"""Pattern: every key that is built here."""
+
 GATES = "mg:gates"
 DELETED_GATES = "mg:deleted-gates"
 KEYS = "mg:keys"
@@ -39,6 +42,7 @@ COMMAND_WAKEUPS = "mg:command-bell"
 LIMITS = "mg:limits"
 OUTBOX = "mg:outbox"
 LAST_BACKUP = "mg:last-backup"
+REDEMPTION_PREFIX = "mg:redemption:"
 UNDONE_PREFIX = "mg:undone:"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
 
@@ -58,7 +62,7 @@ def pass_(pass_id: UUID | str) -> str:
     return f"{PASS_PREFIX}{pass_id}"
 
 
-def passes_by_hand(gate: str | None = None) -> str:
+def manual_passes(gate: str | None = None) -> str:
     """Stream: passes that people made for one gate, or for all. Others follow from events."""
     return "mg:passes-by-hand" if gate is None else f"mg:passes-by-hand:{gate}"
 
@@ -84,7 +88,7 @@ def redemption(key_id: str, nonce: str, gate: str, token_sha256: str) -> str:
     The attempt is its nonce together with what it tried, so that a scanner that uses a nonce
     twice by mistake is never told one person's answer for another's token.
     """
-    return f"mg:redemption:{key_id}:{nonce}:{gate}:{token_sha256}"
+    return f"{REDEMPTION_PREFIX}{key_id}:{nonce}:{gate}:{token_sha256}"
 
 
 def redemptions(gate: str | None = None) -> str:

@@ -20,7 +20,12 @@ from tests.cloud.processes import environment, process
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer
 
-PREFIXES = (keyspace.EVENT_PREFIX, keyspace.PASS_PREFIX, keyspace.DELIVERY_PREFIX, "mg:token:")
+PREFIXES = (
+    keyspace.EVENT_PREFIX,
+    keyspace.PASS_PREFIX,
+    keyspace.DELIVERY_PREFIX,
+    keyspace.token(""),
+)
 
 
 def _left(server: RedisServer) -> Mapping[str, Any]:
@@ -33,8 +38,8 @@ def _left(server: RedisServer) -> Mapping[str, Any]:
                 continue
             fields = client.hgetall(key) if client.type(key) == b"hash" else {}
             kinds[kind] = {name: len(value) for name, value in fields.items()}
-        jobs = client.keys("rq:job:*") + client.keys("mg:pass-token:*")
-        return {**kinds, "queued": len(jobs), "streams": client.xlen("mg:events")}
+        jobs = client.keys("rq:job:*") + client.keys(keyspace.pass_token("*"))
+        return {**kinds, "queued": len(jobs), "streams": client.xlen(keyspace.events())}
 
 
 def _by_a_worker(store: Store, server: RedisServer, folder: Path) -> None:
@@ -63,7 +68,7 @@ def _by_a_worker(store: Store, server: RedisServer, folder: Path) -> None:
             telegram.wait_for_photos(1, timeout_s=60)
             worker.running.wait(timeout=60)
     with server.client() as client:
-        client.delete(*client.keys("mg:pass-token:*"))
+        client.delete(*client.keys(keyspace.pass_token("*")))
 
 
 def test_what_is_left_is_what_a_worker_leaves(tmp_path: Path) -> None:

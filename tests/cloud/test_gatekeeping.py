@@ -19,7 +19,7 @@ from cloud.contract import (
 )
 from cloud.errors import EventConflict, GateUnknown
 from cloud.gatekeeping import Answer
-from cloud.store import Store, now
+from cloud.store import Store, keyspace, now
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -129,8 +129,8 @@ def test_an_earlier_version_reads_a_record_whose_reason_it_does_not_know(
     for event in (late, refused):
         accept(store, event)
     with redis_server.client() as client:
-        assert client.hget(f"mg:event:{late.id}", "refusal") == b""
-        assert b"no_mask" in (client.hget(f"mg:event:{refused.id}", "refusal") or b"")
+        assert client.hget(keyspace.event(late.id), "refusal") == b""
+        assert b"no_mask" in (client.hget(keyspace.event(refused.id), "refusal") or b"")
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,11 @@ def test_the_same_event_twenty_times_at_once_is_one_event(
     assert sum(not answer.repeated for answer in answers) == 1
     assert len({answer.decision.model_dump_json() for answer in answers}) == 1
     with redis_server.client() as client:
-        assert client.xlen("mg:events") == client.xlen(f"mg:events:{GATE}") == 1
-        assert client.xlen("mg:deliveries") == 2
-        assert len(client.keys("mg:pass:*")) == len(client.keys("mg:pass-token:*")) == 1
+        assert client.xlen(keyspace.events()) == client.xlen(keyspace.events(GATE)) == 1
+        assert client.xlen(keyspace.deliveries()) == 2
+        assert (
+            len(client.keys(keyspace.pass_("*"))) == len(client.keys(keyspace.pass_token("*"))) == 1
+        )
     assert store.waiting_jobs() == 3
 
 
@@ -216,7 +218,7 @@ def test_a_decision_given_again_after_its_pass_expired_comes_without_it(
     first = accept(store, event)
     assert first.decision.issued_pass is not None
     with redis_server.client() as client:
-        client.delete(f"mg:pass-token:{first.decision.issued_pass.id}")
+        client.delete(keyspace.pass_token(first.decision.issued_pass.id))
     again = accept(store, event)
     assert again.repeated
     assert again.decision == first.decision.model_copy(update={"issued_pass": None})
@@ -234,7 +236,7 @@ def test_the_token_is_kept_only_as_a_hash_beside_its_one_expiring_copy(
     answer = accept(store, make_event())
     token = token_of(answer).encode()
     assert answer.decision.issued_pass is not None
-    only = f"mg:pass-token:{answer.decision.issued_pass.id}".encode()
+    only = keyspace.pass_token(answer.decision.issued_pass.id).encode()
     with redis_server.client() as client:
         holding = [key for key in client.keys("*") if token in (client.dump(key) or b"")]
         assert holding == [only]

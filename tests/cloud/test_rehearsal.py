@@ -1,21 +1,24 @@
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from cloud import rehearsal
 from cloud.errors import RehearsalFailed
-from cloud.store import Store
+from cloud.store import Store, keyspace
 from tests.cloud.processes import environment, process
 from tests.cloud.test_main import command
 from tests.doubles.redis_server import RedisServer, free_port
+
+DAY = date(2026, 3, 2)
 
 
 def _keys(redis_server: RedisServer) -> set[bytes]:
     with redis_server.client() as client:
         return {
             key
-            for pattern in ("mg:*", "rq:job:*", "rq:queue:*")
+            for pattern in (keyspace.EVERYTHING, "rq:job:*", "rq:queue:*")
             for key in client.scan_iter(match=pattern)
         }
 
@@ -40,11 +43,18 @@ def test_a_visit_is_played_through_and_leaves_its_line_in_the_audit_trail_alone(
     ]
     left = _keys(redis_server) - before
     # Answers to redemptions and counted enrolments are forgotten within the hour, by themselves.
-    by_themselves = (b"mg:redemption:", b"mg:limits:", b"mg:lost-jobs")
+    by_themselves = tuple(
+        key.encode() for key in (keyspace.REDEMPTION_PREFIX, keyspace.LIMITS, keyspace.LOST_JOBS)
+    )
     stay = {key for key in left if not key.startswith(by_themselves)}
-    assert stay <= {b"mg:audit", b"mg:purged", b"mg:events", b"mg:redemptions"}
+    assert stay <= {
+        keyspace.AUDIT.encode(),
+        keyspace.PURGED.encode(),
+        keyspace.events().encode(),
+        keyspace.redemptions().encode(),
+    }
     with redis_server.client() as client:
-        assert client.xlen("mg:events") == client.xlen("mg:redemptions") == 0
+        assert client.xlen(keyspace.events()) == client.xlen(keyspace.redemptions()) == 0
     assert [gate.id for gate in store.gates.all()] == ["back", "main"]
     assert store.devices.all() == []
     assert store.keys.all() == []
@@ -56,11 +66,11 @@ def test_other_gates_keep_their_events_and_counters(
     store: Store, redis_server: RedisServer, api_url: str, device: object, make_event: object
 ) -> None:
     with redis_server.client() as client:
-        client.hset("mg:statistics:quarters:main:2026-03-02", "33:judged", 1)
-        client.hset("mg:statistics:quarters:main-2:2026-03-02", "33:judged", 1)
+        client.hset(keyspace.quarters("main", DAY), "33:judged", 1)
+        client.hset(keyspace.quarters("main-2", DAY), "33:judged", 1)
         store.erasure.gate("main-2")
-        assert list(client.scan_iter("mg:statistics:*")) == [
-            b"mg:statistics:quarters:main:2026-03-02"
+        assert list(client.scan_iter(keyspace.counters_of("*"))) == [
+            keyspace.quarters("main", DAY).encode()
         ]
 
 

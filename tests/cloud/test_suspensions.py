@@ -20,7 +20,7 @@ from cloud.contract import (
 from cloud.errors import DeliveryImpossible, DeliveryPostponed, SubscriberGone
 from cloud.notify.telegram import TelegramNotifier
 from cloud.posting import Desk
-from cloud.store import Store, now, subscriber_id
+from cloud.store import Store, keyspace, now, subscriber_id
 from cloud.store.messages.suspensions import REFUSALS
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, Login
@@ -59,7 +59,7 @@ def refuse(store: Store, make_event: Make) -> Delivery:
     newest, _ = store.deliveries.page(gate=GATE, status=None, before=None, limit=1)
     assert newest[0].event_id == event.id
     # The limit of one message a second is not what these tests are about.
-    store.client.delete("mg:telegram:chat:42")
+    store.client.delete(keyspace.telegram_chat("42"))
     assert jobs.deliver(newest[0].id) is None
     held = store.deliveries.get(newest[0].id)
     assert held is not None
@@ -124,7 +124,7 @@ def test_only_a_success_sets_the_count_back_and_only_the_address_adds_to_it(
     if isinstance(between, DeliveryPostponed):
         accept(store, make_event(Label.WITHOUT_MASK))
         (newest, *_), _ = store.deliveries.page(gate=GATE, status=None, before=None, limit=1)
-        store.client.delete("mg:telegram:chat:42")
+        store.client.delete(keyspace.telegram_chat("42"))
         assert jobs.deliver(newest.id) is not None
     else:
         refuse(store, make_event)

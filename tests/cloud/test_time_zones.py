@@ -13,7 +13,7 @@ from cloud.bot.conversation import Conversation
 from cloud.contract import Channel, Delivery, Event, Gate, Label, StaffRole
 from cloud.outages import look
 from cloud.posting import Desk
-from cloud.store import Store, now
+from cloud.store import Store, keyspace, now
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.cloud.desks import Clock, Recorder, subscribe
@@ -163,7 +163,7 @@ def test_a_zone_that_is_none_is_refused(operator: httpx.Client, zone: object) ->
 
 def test_a_gate_of_before_zones_is_told_in_the_servers(store: Store, make_event: Make) -> None:
     before = '{"id": "main", "name": "Main", "created_at": "2026-03-01T07:00:00Z", "closed": false}'
-    store.client.hset("mg:gates", GATE, before)
+    store.client.hset(keyspace.GATES, GATE, before)
     gate = store.gates.get(GATE)
     assert gate == Gate(id=GATE, name="Main", created_at=datetime(2026, 3, 1, 7, tzinfo=UTC))
     subscribe(store, Channel.TELEGRAM, "99")

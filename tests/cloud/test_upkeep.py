@@ -7,7 +7,7 @@ from cloud import gatekeeping
 from cloud.contract import Event, Label, Role, Subscriber
 from cloud.contract.gates import Channel
 from cloud.settings import Settings
-from cloud.store import Store, mint, now
+from cloud.store import Store, keyspace, mint, now
 from cloud.upkeep import UPKEEP, Upkeep, purge, warn_of_expiries
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.doubles.redis_server import RedisServer
@@ -47,8 +47,8 @@ def test_what_is_past_its_retention_goes_and_the_rest_stays(
     assert record is not None
     assert record.pass_record is not None
     with redis_server.client() as client:
-        assert len(client.keys("mg:token:*")) == 1
-        assert len(client.keys("mg:delivery:*")) == 1
+        assert len(client.keys(keyspace.token("*"))) == 1
+        assert len(client.keys(keyspace.delivery("*"))) == 1
     again = purge(store, settings, days=7)
     assert (again.events, again.passes, again.deliveries, again.tokens) == (0, 0, 0, 0)
     entry = store.audit.page()[0][-1]
@@ -60,10 +60,18 @@ def test_a_silent_gates_stream_is_trimmed_too(
     store: Store, settings: Settings, redis_server: RedisServer
 ) -> None:
     with redis_server.client() as client:
-        for stream in ("mg:events", f"mg:events:{OTHER_GATE}", f"mg:deliveries:{OTHER_GATE}"):
+        for stream in (
+            keyspace.events(),
+            keyspace.events(OTHER_GATE),
+            keyspace.deliveries(OTHER_GATE),
+        ):
             client.xadd(stream, {"id": "x"}, id="1000-0")
         purge(store, settings)
-        for stream in ("mg:events", f"mg:events:{OTHER_GATE}", f"mg:deliveries:{OTHER_GATE}"):
+        for stream in (
+            keyspace.events(),
+            keyspace.events(OTHER_GATE),
+            keyspace.deliveries(OTHER_GATE),
+        ):
             assert client.xlen(stream) == 0
 
 
@@ -77,9 +85,9 @@ def test_a_purge_that_broke_off_is_done_again(
     store: Store, settings: Settings, redis_server: RedisServer
 ) -> None:
     with redis_server.client() as client:
-        client.hset("mg:delivery:x", "delivery", "this is no delivery")
+        client.hset(keyspace.delivery("x"), "delivery", "this is no delivery")
         assert not Upkeep(store, settings).turn()
-        client.delete("mg:delivery:x")
+        client.delete(keyspace.delivery("x"))
     assert Upkeep(store, settings).turn()
 
 

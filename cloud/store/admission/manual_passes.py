@@ -51,7 +51,7 @@ class ManualPasses:
         record = keyspace.pass_(issued.id)
         batch.add("HSET", record, "made_by", why["actor"], "reason", why.get("reason", ""))
         batch.append(
-            (keyspace.passes_by_hand(), keyspace.passes_by_hand(gate)),
+            (keyspace.manual_passes(), keyspace.manual_passes(gate)),
             record,
             str(max(to_ms(now - self._retention), 0)),
             {"id": str(issued.id)},

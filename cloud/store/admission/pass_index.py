@@ -130,7 +130,7 @@ class PassIndex:
             of_events = source is PassSource.EVENT
             window = read_backwards(
                 self._client,
-                keyspace.events(gate) if of_events else keyspace.passes_by_hand(gate),
+                keyspace.events(gate) if of_events else keyspace.manual_passes(gate),
                 None if before is None else _Place.read(before).in_stream(source),
                 {b"access": Access.GRANTED.value} if of_events else {},
                 limit,

@@ -41,7 +41,7 @@ BATCH: Final = 500
 PAUSE_MS: Final = 10_000
 """Renewed with every batch; should the backup die, writers go on after this."""
 
-OURS: Final = ("mg:*", "rq:*")
+OURS: Final = (keyspace.EVERYTHING, "rq:*")
 OF_LIVING_PROCESSES: Final = (
     b"rq:worker",
     b"rq:scheduler",

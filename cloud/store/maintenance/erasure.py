@@ -61,11 +61,11 @@ class Erasure:
         return [each for each in held if each.gate == gate]
 
     def _made_by_hand(self, pipe: Any, gate: str) -> None:
-        stream = self._client.xrange(keyspace.passes_by_hand(gate))
+        stream = self._client.xrange(keyspace.manual_passes(gate))
         for cursor, entry in cast(list[tuple[bytes, dict[bytes, bytes]]], stream):
-            pipe.xdel(keyspace.passes_by_hand(), cursor)
+            pipe.xdel(keyspace.manual_passes(), cursor)
             self._pass(pipe, UUID(entry[b"id"].decode()))
-        pipe.delete(keyspace.passes_by_hand(gate))
+        pipe.delete(keyspace.manual_passes(gate))
 
     def _redemptions(self, pipe: Any, gate: str) -> None:
         stream = self._client.xrange(keyspace.redemptions(gate))

@@ -110,7 +110,7 @@ class Retention:
             pipe.xtrim(keyspace.events(gate), minid=oldest, approximate=False)
             pipe.xtrim(keyspace.deliveries(gate), minid=oldest, approximate=False)
             pipe.xtrim(keyspace.redemptions(gate), minid=oldest, approximate=False)
-            pipe.xtrim(keyspace.passes_by_hand(gate), minid=oldest, approximate=False)
+            pipe.xtrim(keyspace.manual_passes(gate), minid=oldest, approximate=False)
         pipe.execute()
 
 

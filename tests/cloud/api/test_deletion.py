@@ -26,7 +26,7 @@ from cloud.errors import EnrolmentCodeInvalid, GateUnknown
 from cloud.jobs import deliver, sit_down
 from cloud.posting import Desk
 from cloud.settings import Settings
-from cloud.store import Store, StoredAccount, mint, now, subscriber_id
+from cloud.store import Store, StoredAccount, keyspace, mint, now, subscriber_id
 from cloud.upkeep import purge
 from tests.cloud.api.test_events import code_of, post
 from tests.cloud.conftest import GATE, OTHER_GATE, PASSWORD, Login
@@ -283,7 +283,7 @@ def test_the_streams_of_a_deleted_gate_are_trimmed_by_age(
     admin: httpx.Client, store: Store, settings: Settings
 ) -> None:
     assert admin.delete(PATH).status_code == 204
-    streams = (f"mg:events:{GATE}", f"mg:deliveries:{GATE}")
+    streams = (keyspace.events(GATE), keyspace.deliveries(GATE))
     for stream in streams:
         store.client.xadd(stream, {"id": "old"}, id="1000-0")
     purge(store, settings)

@@ -17,7 +17,7 @@ from cloud.contract import (
     Subscriber,
     Topic,
 )
-from cloud.store import Store, now
+from cloud.store import Store, keyspace, now
 from cloud.store.streams import SCANNED_AT_MOST
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
@@ -108,8 +108,8 @@ def test_all_deliveries_of_an_event_are_found_however_many_came_after(
     accept(store, asked)
     with store.client.pipeline() as pipe:
         for _ in range(3 * SCANNED_AT_MOST):
-            pipe.xadd("mg:deliveries", {"id": "gone"})
-            pipe.xadd(f"mg:deliveries:{GATE}", {"id": "gone"})
+            pipe.xadd(keyspace.deliveries(), {"id": "gone"})
+            pipe.xadd(keyspace.deliveries(GATE), {"id": "gone"})
         pipe.execute()
     accept(store, make_event(Label.WITHOUT_MASK))
     hook = Subscriber(

@@ -11,7 +11,7 @@ import pytest
 
 from cloud import gatekeeping
 from cloud.contract import Event, Label, PassPage, PassRecord, PassSource, PassStatus, Role
-from cloud.store import Store, now
+from cloud.store import Store, keyspace, now
 from tests.cloud.api.test_events import code_of
 from tests.cloud.api.test_passes import issue, redeem
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
@@ -142,11 +142,11 @@ def test_passes_of_one_moment_are_all_listed(
     of_events = [issue(store, event, MINUTES).id for event in events]
     of_hands = [by_hand(store) for _ in range(3)]
     with redis_server.client() as client:
-        client.delete("mg:events", "mg:passes-by-hand")
+        client.delete(keyspace.events(), keyspace.manual_passes())
         for at, (event, pass_id) in enumerate(zip(events, of_hands, strict=True)):
             entry_id = f"1772439330412-{at}"
-            client.xadd("mg:events", {"id": str(event.id), "access": "granted"}, id=entry_id)
-            client.xadd("mg:passes-by-hand", {"id": str(pass_id)}, id=entry_id)
+            client.xadd(keyspace.events(), {"id": str(event.id), "access": "granted"}, id=entry_id)
+            client.xadd(keyspace.manual_passes(), {"id": str(pass_id)}, id=entry_id)
 
     def read(**asked: Any) -> PassPage:
         items, read_on = store.pass_index.page(now=now(), **asked)
@@ -188,9 +188,9 @@ def test_passes_made_by_hand_are_purged_and_erased(
     store.erasure.gate(GATE)
     assert listed(operator) == [kept]
     with redis_server.client() as client:
-        assert client.keys("mg:pass:*") == [f"mg:pass:{kept}".encode()]
-        assert client.keys(f"mg:passes-by-hand:{GATE}") == []
+        assert client.keys(keyspace.pass_("*")) == [keyspace.pass_(kept).encode()]
+        assert client.keys(keyspace.manual_passes(GATE)) == []
     store.retention.purge(now() + timedelta(days=2), timedelta(days=1), ZoneInfo("UTC"))
     assert listed(operator) == []
     with redis_server.client() as client:
-        assert client.xlen("mg:passes-by-hand") == 0
+        assert client.xlen(keyspace.manual_passes()) == 0

@@ -12,7 +12,7 @@ from cloud import gatekeeping
 from cloud.bot.chat_request import ChatRequest
 from cloud.bot.conversation import Conversation
 from cloud.contract import Event, IssuedPass, RedemptionAttempt, RedemptionPage, Role, StaffRole
-from cloud.store import Store, now
+from cloud.store import Store, keyspace, now
 from cloud.store.tokens import sha256_of
 from tests.cloud.api.test_events import code_of
 from tests.cloud.api.test_passes import issue, redeem
@@ -181,7 +181,7 @@ def test_an_attempt_holds_neither_token_nor_hash(
     secrets = [issued.token, "7Kq2mXw9RtB4z", "menu", *hashes]
     assert len(listed(operator)) == 3
     with redis_server.client() as client:
-        for stream in ("mg:redemptions", f"mg:redemptions:{GATE}"):
+        for stream in (keyspace.redemptions(), keyspace.redemptions(GATE)):
             kept = str(client.xrange(stream))
             assert not [secret for secret in secrets if secret in kept]
 
@@ -194,7 +194,7 @@ def test_attempts_past_the_retention_are_purged(
     store.retention.purge(now() + timedelta(days=2), timedelta(days=1), ZoneInfo("UTC"))
     assert listed(operator) == []
     with redis_server.client() as client:
-        assert client.xlen(f"mg:redemptions:{GATE}") == 0
+        assert client.xlen(keyspace.redemptions(GATE)) == 0
 
 
 def test_an_attempt_with_a_revoked_key_is_refused_though_nothing_can_be_read(
@@ -216,4 +216,4 @@ def test_a_gates_attempts_go_with_it(
     store.erasure.gate(GATE)
     assert [attempt.gate for attempt in listed(operator)] == [OTHER_GATE]
     with redis_server.client() as client:
-        assert client.keys("mg:undone:*") == client.keys(f"mg:redemptions:{GATE}") == []
+        assert client.keys(keyspace.undone("*")) == client.keys(keyspace.redemptions(GATE)) == []

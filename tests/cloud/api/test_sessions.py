@@ -9,7 +9,7 @@ import pytest
 from cloud.contract import Event, Role, Session
 from cloud.errors import SessionInvalid
 from cloud.settings import Settings
-from cloud.store import Store, StoredAccount, now
+from cloud.store import Store, StoredAccount, keyspace, now
 from cloud.store.access.accounts import Sessions
 from tests.cloud.api.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, PASSWORD, Login, SignIn, posted, serving
@@ -250,7 +250,8 @@ def test_what_is_kept_of_a_session_opens_nothing(
 ) -> None:
     secret, session = short.begin(make_account("Ana"), now())
     kept = b"".join(
-        key + (store.client.get(key) or b"") for key in store.client.scan_iter("mg:session:*")
+        key + (store.client.get(key) or b"")
+        for key in store.client.scan_iter(keyspace.session("*"))
     )
     assert secret.encode() not in kept
     thief = login(None)

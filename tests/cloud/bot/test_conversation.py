@@ -126,10 +126,10 @@ def test_a_gate_that_is_gone_admits_nobody_and_the_chats_other_gate_is_tried(
     conversation.answer(say(f"/pass {OTHER_GATE} no mask fits"))
     (delivery,) = sent(store)
     token = store.passes.token(delivery.event_id)
-    store.client.hdel("mg:gates", GATE)
+    store.client.hdel(keyspace.GATES, GATE)
     said = conversation.answer(say(f"/scan {token}", 2))
     assert said == "✓ Admitted at Back entrance. Let the person in."
-    store.client.hdel("mg:gates", OTHER_GATE)
+    store.client.hdel(keyspace.GATES, OTHER_GATE)
     said = conversation.answer(say(f"/scan {token}", 3))
     assert "There is no entrance" in (said or "")
 

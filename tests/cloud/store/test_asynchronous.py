@@ -10,7 +10,17 @@ from cloud import gatekeeping
 from cloud.contract import Channel, Event, Outcome, Role, Subscriber
 from cloud.errors import GateUnknown, StoreUnavailable
 from cloud.settings import Settings
-from cloud.store import AsyncStore, Attempt, Receipt, Store, StoredKey, WriteOutcome, mint, now
+from cloud.store import (
+    AsyncStore,
+    Attempt,
+    Receipt,
+    Store,
+    StoredKey,
+    WriteOutcome,
+    keyspace,
+    mint,
+    now,
+)
 from cloud.store.command_pipeline import CommandPipeline
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer, free_port
@@ -86,8 +96,8 @@ async def test_an_error_of_one_command_is_that_commands_alone(
     held = AsyncStore.open(settings, store.batches)
     pipeline: CommandPipeline = held._pipeline
     answers: list[object] = await asyncio.gather(
-        pipeline.run("HGET", "mg:gates", GATE),
-        pipeline.run("LPUSH", "mg:gates", "x"),
+        pipeline.run("HGET", keyspace.GATES, GATE),
+        pipeline.run("LPUSH", keyspace.GATES, "x"),
         return_exceptions=True,
     )
     good, bad = answers
@@ -130,7 +140,7 @@ async def test_a_gate_that_closed_since_it_was_looked_at_admits_nobody(
 
     store.gates.change(GATE, {"closed": True})
     assert await redeemed("nonce-0001") is Outcome.GATE_CLOSED
-    store.client.hdel("mg:gates", GATE)
+    store.client.hdel(keyspace.GATES, GATE)
     with pytest.raises(GateUnknown, match=GATE):
         await redeemed("nonce-0002")
     store.gates.add(context.gate)

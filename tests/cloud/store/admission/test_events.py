@@ -5,7 +5,7 @@ import pytest
 
 from cloud import gatekeeping
 from cloud.contract import Access, Event, Label
-from cloud.store import Store, now, streams
+from cloud.store import Store, keyspace, now, streams
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -29,7 +29,7 @@ def test_everything_about_an_event_is_forgotten_after_its_retention(
     accept(store, make_event())
     month = timedelta(days=30).total_seconds()
     with redis_server.client() as client:
-        for pattern in ("mg:event:*", "mg:pass:*", "mg:token:*"):
+        for pattern in (keyspace.event("*"), keyspace.pass_("*"), keyspace.token("*")):
             (key,) = client.keys(pattern)
             assert month - 60 < client.ttl(key) <= month
 
@@ -41,7 +41,7 @@ def test_an_entry_whose_record_is_gone_is_left_out(
     accept(store, first)
     accept(store, second)
     with redis_server.client() as client:
-        client.delete(f"mg:event:{second.id}")
+        client.delete(keyspace.event(second.id))
     items, _ = store.events.page(
         gate=None, access=None, label=None, before=None, limit=9, now=now()
     )
@@ -81,6 +81,6 @@ def test_the_cursor_of_an_event_is_its_place_in_both_streams(
     record = store.events.get(event.id, now())
     assert record is not None
     with redis_server.client() as client:
-        for stream in ("mg:events", f"mg:events:{GATE}"):
+        for stream in (keyspace.events(), keyspace.events(GATE)):
             ((entry_id, _),) = client.xrange(stream)
             assert entry_id.decode() == record.cursor

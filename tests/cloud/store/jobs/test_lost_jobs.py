@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from cloud.contract import Channel, Delivery, DeliveryStatus, Event, Label
 from cloud.settings import Settings
-from cloud.store import Store, now
+from cloud.store import Store, keyspace, now
 from cloud.store.jobs.lost_jobs import LOST_AFTER
 from cloud.upkeep import Upkeep
 from tests.cloud.desks import accept, subscribe
@@ -73,9 +73,9 @@ def test_one_worker_of_all_looks_and_says_what_it_put_back(
     lose_the_queue(store)
     # As if they had been written a quarter of an hour ago.
     at_ms = int((now() - timedelta(minutes=15)).timestamp() * 1000)
-    store.client.delete("mg:deliveries")
+    store.client.delete(keyspace.deliveries())
     for number, each in enumerate(told):
-        store.client.xadd("mg:deliveries", {"id": each.id}, id=f"{at_ms}-{number}")
+        store.client.xadd(keyspace.deliveries(), {"id": each.id}, id=f"{at_ms}-{number}")
     with capture_logs() as logged:
         for _ in range(2):
             Upkeep(store, settings).look_for_lost_jobs()

@@ -18,7 +18,7 @@ from cloud.contract import Event, Gate, Label, Role, Subscriber
 from cloud.contract.gates import Channel
 from cloud.errors import BackupUnusable, StoreNotEmpty
 from cloud.settings import Settings
-from cloud.store import Store, mint, now
+from cloud.store import Store, keyspace, mint, now
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -88,7 +88,7 @@ def test_what_was_there_is_there_again(
         other, scanned=token, nonce="nonce-0001", gate=GATE, key_id="k", now=now()
     )
     assert redeemed.outcome.value == "admitted"
-    for pattern in ("mg:event:*", "mg:pass-token:*"):
+    for pattern in (keyspace.event("*"), keyspace.pass_token("*")):
         (name, *_) = other.client.keys(pattern)
         assert abs(other.client.pttl(name) - store.client.pttl(name)) < 10_000
 
@@ -116,13 +116,17 @@ def test_a_backup_of_a_store_at_work_is_of_one_moment(
         stop.set()
         thread.join()
     other.backup.restore(tmp_path / "backup", now(), uncounted)
-    entries: list[tuple[bytes, dict[bytes, bytes]]] = cast(Any, other.client.xrange("mg:events"))
+    entries: list[tuple[bytes, dict[bytes, bytes]]] = cast(
+        Any, other.client.xrange(keyspace.events())
+    )
     assert 20 <= len(entries) <= len(accepted)
-    assert other.client.xrange(f"mg:events:{GATE}") == entries
+    assert other.client.xrange(keyspace.events(GATE)) == entries
     assert other.queue.count == len(entries)
     for _, entry in entries:
-        record: dict[bytes, bytes] = cast(Any, other.client).hgetall(b"mg:event:" + entry[b"id"])
-        assert other.client.hget(b"mg:pass:" + record[b"pass"], "status") == b"issued"
+        record: dict[bytes, bytes] = cast(Any, other.client).hgetall(
+            keyspace.event(entry[b"id"].decode())
+        )
+        assert other.client.hget(keyspace.pass_(record[b"pass"].decode()), "status") == b"issued"
 
 
 def test_a_store_that_holds_something_is_left_as_it_is_unless_forced(
@@ -145,7 +149,7 @@ def test_what_expired_since_stays_gone(
     keys = store.backup.write(tmp_path / "backup", now(), uncounted)
     late = now() + timedelta(minutes=10)
     assert other.backup.restore(tmp_path / "backup", late, uncounted) == keys - 1
-    assert other.client.keys("mg:pass-token:*") == []
+    assert other.client.keys(keyspace.pass_token("*")) == []
 
 
 def _flipped(good: bytes) -> bytes:
@@ -154,7 +158,10 @@ def _flipped(good: bytes) -> bytes:
 
 def _relabelled(good: bytes) -> bytes:
     lines = gzip.decompress(good).splitlines(keepends=True)
-    changed = {**json.loads(lines[1]), "key": base64.b64encode(b"mg:gates:x").decode()}
+    changed = {
+        **json.loads(lines[1]),
+        "key": base64.b64encode(f"{keyspace.GATES}:x".encode()).decode(),
+    }
     return gzip.compress(b"".join([lines[0], json.dumps(changed).encode() + b"\n", *lines[2:]]))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from cloud.contract import CameraState, Enrolment, EnrolmentRequest, Heartbeat, Role
 from cloud.errors import EnrolmentCodeInvalid, KeyRevoked
-from cloud.store import Store, now
+from cloud.store import Store, keyspace, now
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -57,7 +57,7 @@ def test_a_code_expires(store: Store, redis_server: RedisServer) -> None:
     with pytest.raises(EnrolmentCodeInvalid):
         enrol(store, code)
     with redis_server.client() as client:
-        (kept,) = client.keys("mg:enrolment-code:*")
+        (kept,) = client.keys(keyspace.enrolment_code("*"))
         assert 0 < client.ttl(kept) <= HOUR.total_seconds()
         assert code.encode() not in kept
 
