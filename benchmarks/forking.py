@@ -3,10 +3,11 @@
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from cloud import jobs, logs, worker
-from cloud.posting import Desk
+from cloud import logs
 from cloud.settings import load
 from cloud.store import Store
+from cloud.worker import jobs, process
+from cloud.worker.context import JobContext
 
 
 def main() -> None:
@@ -14,7 +15,7 @@ def main() -> None:
     settings = load()
     logs.start(settings)
     store = Store.open(settings)
-    jobs.sit_down(Desk(store, worker.notifiers(settings), settings.public_url))
+    jobs.set_context(JobContext(store, process.notifiers(settings), settings.public_url))
     Worker([store.queue], connection=store.queue.connection, serializer=JSONSerializer).work(
         burst=True, logging_level="ERROR"
     )

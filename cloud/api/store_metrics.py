@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from cloud import outages
+from cloud import liveness
 from cloud.api.devices import status_of
 from cloud.contract import CameraState, Device, DeviceStatus
 from cloud.errors import StoreFault, StoreUnavailable
@@ -220,7 +220,7 @@ class Readout(Collector):
         # Only a device of the same gate and name can have replaced it: 1,000 devices are not each
         # held against 1,000.
         namesakes = self._namesakes[device.gate, device.name]
-        return device.last_seen_at is not None and not outages.may_be_silent(
+        return device.last_seen_at is not None and not liveness.may_be_silent(
             device, namesakes, self._at
         )
 

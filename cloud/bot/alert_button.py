@@ -7,9 +7,9 @@ from uuid import UUID
 from cloud.audience import delivery_id
 from cloud.bot.chat_request import ChatRequest
 from cloud.contract import Channel, Language
+from cloud.notify.alerts import ACKNOWLEDGE, acknowledged_text, is_alert
 from cloud.notify.texts import bot_text
 from cloud.notify.times import zone_at
-from cloud.posting import ACKNOWLEDGE, acknowledged_text, is_alert
 from cloud.store import Alert, Store
 
 

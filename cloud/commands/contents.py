@@ -31,11 +31,11 @@ def purge(
     that age are added up to days, and kept. What is removed cannot be brought back but from a
     backup.
     """
-    from cloud import upkeep  # noqa: PLC0415
+    from cloud.worker import maintenance  # noqa: PLC0415
 
     settings = console.settings()
     with console.store() as store:
-        removed = upkeep.purge(store, settings, days)
+        removed = maintenance.purge(store, settings, days)
     if as_json:
         print(json.dumps(asdict(removed)))
         return

@@ -36,13 +36,13 @@ def worker(
     burst: Annotated[bool, typer.Option(help="Leave when no job waits.")] = False,
 ) -> None:
     """Draw QR codes and send messages. On SIGTERM it finishes the job in hand, then leaves."""
-    from cloud import worker as cloud_worker  # noqa: PLC0415
+    from cloud.worker import process  # noqa: PLC0415
 
     settings = console.settings()
     logs.start(settings)
     end_traces = console.traces("worker")
     try:
-        cloud_worker.work(settings, burst=burst)
+        process.work(settings, burst=burst)
     except CloudError as error:
         console.refuse(str(error))
     finally:

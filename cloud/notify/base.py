@@ -1,7 +1,7 @@
 """What every channel offers."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -32,6 +32,7 @@ class Message:
         return f"Message({len(self.text)} letters, {'with' if self.qr_png else 'without'} a code)"
 
 
+@runtime_checkable
 class AlertEditor(Protocol):
     """A way to change what was sent."""
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from rq import Retry
 
-from cloud import gatekeeping, jobs
+from cloud import gatekeeping
 from cloud.bot.chat_request import ChatRequest
 from cloud.bot.conversation import Conversation
 from cloud.contract import (
@@ -28,11 +28,12 @@ from cloud.contract import (
 )
 from cloud.errors import GateClosed, GateUnknown
 from cloud.gatekeeping import PassIssuer
-from cloud.posting import Desk
 from cloud.store import Store, WriteOutcome, now
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
 from tests.cloud.api.test_events import code_of
+from tests.cloud.builders import Clock, Recorder, subscribe
 from tests.cloud.conftest import GATE, posted
-from tests.cloud.desks import Clock, Recorder, subscribe
 
 Make = Callable[..., Event]
 WAIT = timedelta(minutes=10)
@@ -317,7 +318,7 @@ def telegram() -> Recorder:
 @pytest.fixture
 def clock(store: Store, telegram: Recorder) -> Clock:
     clock = Clock()
-    jobs.sit_down(Desk(store, {Channel.TELEGRAM: telegram}, None, clock))
+    jobs.set_context(JobContext(store, {Channel.TELEGRAM: telegram}, None, clock))
     return clock
 
 

@@ -26,7 +26,7 @@ from tests.cloud.processes import (
     wait_until,
     wait_until_it_answers,
 )
-from tests.cloud.test_worker import settled
+from tests.cloud.worker.test_process import settled
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
 

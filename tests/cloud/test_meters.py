@@ -12,15 +12,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cloud import jobs, meters
+from cloud import meters
 from cloud.api.metrics import Metrics
 from cloud.contract import Channel, Event, Label, Subscriber
-from cloud.posting import Desk
 from cloud.settings import Settings
 from cloud.store import Store, now
 from cloud.store.jobs.queue import waited_s
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
+from tests.cloud.builders import Recorder, accept
 from tests.cloud.conftest import GATE
-from tests.cloud.desks import Recorder, accept
 from tests.cloud.processes import environment, process, wait_until_it_answers
 from tests.cloud.test_main import command
 from tests.doubles.bot_api import BotApiDouble
@@ -100,8 +101,8 @@ def test_a_mail_that_sums_up_counts_once_and_with_all_that_it_is_about(
         return {each: sample(name, labels) or 0.0 for each, (name, labels) in names.items()}
 
     before = counted()
-    desk = Desk(store, {Channel.EMAIL: Recorder()}, None, mail_cooldown=timedelta(0))
-    jobs.sit_down(desk)
+    context = JobContext(store, {Channel.EMAIL: Recorder()}, None, mail_cooldown=timedelta(0))
+    jobs.set_context(context)
     store.digests.join(told[1])
     store.digests.join(told[2])
     for delivery in told:

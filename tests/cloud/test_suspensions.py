@@ -6,7 +6,6 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from cloud import jobs
 from cloud.contract import (
     Channel,
     Delivery,
@@ -19,12 +18,13 @@ from cloud.contract import (
 )
 from cloud.errors import DeliveryImpossible, DeliveryPostponed, SubscriberGone
 from cloud.notify.telegram import TelegramNotifier
-from cloud.posting import Desk
 from cloud.store import Store, keyspace, now, subscriber_id
 from cloud.store.messages.suspensions import REFUSALS
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
 from tests.cloud.api.test_events import code_of
+from tests.cloud.builders import Clock, Recorder, accept
 from tests.cloud.conftest import GATE, Login
-from tests.cloud.desks import Clock, Recorder, accept
 from tests.doubles.bot_api import BotApiDouble
 
 Make = Callable[..., Event]
@@ -38,9 +38,9 @@ def telegram() -> Recorder:
 
 
 @pytest.fixture(autouse=True)
-def _desk(store: Store, telegram: Recorder) -> None:
-    desk = Desk(store, dict.fromkeys(Channel, telegram), None, Clock(), timedelta())
-    jobs.sit_down(desk)
+def _context(store: Store, telegram: Recorder) -> None:
+    context = JobContext(store, dict.fromkeys(Channel, telegram), None, Clock(), timedelta())
+    jobs.set_context(context)
 
 
 def subscribe(store: Store, channel: Channel = Channel.TELEGRAM, address: str = "42") -> str:
@@ -212,7 +212,7 @@ def test_topics_of_webhooks_alone_are_refused_for_people(operator: httpx.Client)
 def api(store: Store) -> Iterator[BotApiDouble]:
     with BotApiDouble() as double:
         notifier = TelegramNotifier(double.token, double.url, answer_timeout_s=60)
-        jobs.sit_down(Desk(store, {Channel.TELEGRAM: notifier}, None, Clock()))
+        jobs.set_context(JobContext(store, {Channel.TELEGRAM: notifier}, None, Clock()))
         yield double
         notifier.close()
 

@@ -7,17 +7,18 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from cloud import gatekeeping, jobs
+from cloud import gatekeeping
 from cloud.bot.chat_request import ChatRequest
 from cloud.bot.conversation import Conversation
 from cloud.contract import Channel, Delivery, Event, Gate, Label, StaffRole
-from cloud.outages import look
-from cloud.posting import Desk
 from cloud.store import Store, keyspace, now
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
+from cloud.worker.outages import detect
 from tests.cloud.api.test_events import code_of
+from tests.cloud.builders import Clock, Recorder, subscribe
 from tests.cloud.conftest import GATE, OTHER_GATE
-from tests.cloud.desks import Clock, Recorder, subscribe
-from tests.cloud.test_outages import beat, enrolled
+from tests.cloud.worker.test_outages import beat, enrolled
 
 Make = Callable[..., Event]
 LIFETIME = timedelta(minutes=5)
@@ -75,7 +76,7 @@ def test_mails_and_digests_are_told_in_the_gates_zone(store: Store, make_event: 
     zoned(store)
     subscribe(store, Channel.EMAIL, "a@example.org")
     mailbox, turned = Recorder(), Clock()
-    jobs.sit_down(Desk(store, {Channel.EMAIL: mailbox}, None, turned, zone=TOKYO))
+    jobs.set_context(JobContext(store, {Channel.EMAIL: mailbox}, None, turned, zone=TOKYO))
     events = [make_event(Label.WITHOUT_MASK) for _ in range(3)]
     for event in events:
         accept(store, event)
@@ -99,7 +100,7 @@ def test_outages_are_told_in_the_gates_zone(store: Store) -> None:
     subscribe(store, Channel.TELEGRAM, "99")
     device, began = enrolled(store), now() - timedelta(minutes=5)
     beat(store, device, began)
-    look(store, timedelta(minutes=1), now(), TOKYO)
+    detect(store, timedelta(minutes=1), now(), TOKYO)
     assert clock(began, LIMA, "%Y-%m-%d %H:%M:%S") in told(store)["99"].text
 
 

@@ -17,7 +17,7 @@ from cloud.contract import Channel, EnrolmentRequest, Event, Subscriber
 from cloud.store import Store, now
 from tests.cloud.conftest import GATE, posted
 from tests.cloud.processes import environment, process, wait_until_it_answers
-from tests.cloud.test_worker import settled
+from tests.cloud.worker.test_process import settled
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
 

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from cloud.client import Client
 from cloud.contract import CameraState, DeliveryKind, Device
-from cloud.outages import look
 from cloud.settings import Settings
 from cloud.store import Store
+from cloud.worker.outages import detect
 from demo.clip import BUNDLED
 from demo.stage import Stage
 from tests.doubles.redis_server import free_port
@@ -42,10 +42,10 @@ def _told_of_outages(stage: Stage) -> int:
     try:
         seen_at = _device(stage).last_seen_at
         assert seen_at is not None
-        look(store, AFTER, seen_at + AFTER)
+        detect(store, AFTER, seen_at + AFTER)
         early = store.deliveries.page(gate=None, status=None, before=None, limit=50)[0]
         assert not [each for each in early if each.kind is DeliveryKind.DEVICE]
-        look(store, AFTER, seen_at + AFTER + timedelta(seconds=1))
+        detect(store, AFTER, seen_at + AFTER + timedelta(seconds=1))
         told = store.deliveries.page(gate=None, status=None, before=None, limit=50)[0]
         return len([each for each in told if each.kind is DeliveryKind.DEVICE])
     finally:

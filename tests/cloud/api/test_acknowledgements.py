@@ -8,17 +8,18 @@ import httpx
 import pytest
 from rq import Retry
 
-from cloud import jobs
 from cloud.bot.chat_request import ChatRequest
 from cloud.bot.conversation import Conversation
 from cloud.contract import Channel, Event, Label, Language, Role, Subscriber
 from cloud.errors import DeliveryImpossible, DeliveryThrottled
+from cloud.notify.alerts import ACKNOWLEDGE
 from cloud.notify.telegram import TelegramNotifier
-from cloud.posting import ACKNOWLEDGE, Desk
 from cloud.store import Store, now, subscriber_id
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
 from tests.cloud.api.test_events import code_of
+from tests.cloud.builders import Recorder, accept
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
-from tests.cloud.desks import Recorder, accept
 from tests.doubles.bot_api import BotApiDouble
 
 Make = Callable[..., Event]
@@ -28,7 +29,7 @@ Make = Callable[..., Event]
 def api(store: Store) -> Iterator[BotApiDouble]:
     with BotApiDouble() as double:
         notifier = TelegramNotifier(double.token, double.url, answer_timeout_s=60)
-        jobs.sit_down(Desk(store, {Channel.TELEGRAM: notifier}, None, editor=notifier))
+        jobs.set_context(JobContext(store, {Channel.TELEGRAM: notifier}, None, editor=notifier))
         yield double
         notifier.close()
 
@@ -136,7 +137,7 @@ def test_an_edit_that_is_put_off_is_made_later_and_one_refused_stops_no_other(
     store: Store, refused: Event, operator: httpx.Client
 ) -> None:
     editor = Editor()
-    jobs.sit_down(Desk(store, {Channel.TELEGRAM: Recorder()}, None, editor=editor))
+    jobs.set_context(JobContext(store, {Channel.TELEGRAM: Recorder()}, None, editor=editor))
     deliver_all(store, refused)
     taken(operator, refused)
     editor.errors = {"42": DeliveryThrottled("429", 7), "43": DeliveryThrottled("429", 7)}

@@ -23,14 +23,14 @@ from cloud.contract import (
     Subscriber,
 )
 from cloud.errors import EnrolmentCodeInvalid, GateUnknown
-from cloud.jobs import deliver, sit_down
-from cloud.posting import Desk
 from cloud.settings import Settings
 from cloud.store import Store, StoredAccount, keyspace, mint, now, subscriber_id
-from cloud.upkeep import purge
+from cloud.worker.context import JobContext
+from cloud.worker.jobs import deliver, set_context
+from cloud.worker.maintenance import purge
 from tests.cloud.api.test_events import code_of, post
+from tests.cloud.builders import Recorder
 from tests.cloud.conftest import GATE, OTHER_GATE, PASSWORD, Login
-from tests.cloud.desks import Recorder
 
 Make = Callable[..., Event]
 PATH = f"/v1/gates/{GATE}"
@@ -299,7 +299,7 @@ def test_a_delivery_of_a_deleted_gate_is_not_sent(
     assert admin.delete(PATH, params={"force": "true"}).status_code == 204
 
     notifier = Recorder()
-    sit_down(Desk(store, {Channel.TELEGRAM: notifier}, None))
+    set_context(JobContext(store, {Channel.TELEGRAM: notifier}, None))
     assert deliver(delivery["id"]) is None
     (settled,) = admin.get("/v1/deliveries", params={"gate": GATE}).json()["items"]
     assert settled["status"] == DeliveryStatus.UNDELIVERED_BY_CHOICE.value

@@ -20,8 +20,8 @@ from cloud.contract import (
 from cloud.store import Store, keyspace, now
 from cloud.store.streams import SCANNED_AT_MOST
 from tests.cloud.api.test_events import code_of
+from tests.cloud.builders import accept
 from tests.cloud.conftest import GATE, OTHER_GATE, Login, posted
-from tests.cloud.desks import accept
 
 
 def page(client: httpx.Client, **query: str | int) -> DeliveryPage:

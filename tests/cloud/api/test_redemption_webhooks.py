@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from cloud import gatekeeping, jobs
+from cloud import gatekeeping
 from cloud.bot.chat_request import ChatRequest
 from cloud.bot.conversation import Conversation
 from cloud.contract import (
@@ -24,11 +24,12 @@ from cloud.contract import (
     Topic,
     WebhookType,
 )
-from cloud.posting import Desk
 from cloud.store import Store, now
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
 from tests.cloud.api.test_passes import issue, redeem
+from tests.cloud.builders import Recorder
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
-from tests.cloud.desks import Recorder
 
 Make = Callable[..., Event]
 MINUTES = timedelta(minutes=5)
@@ -162,7 +163,7 @@ def test_a_worker_sends_what_is_told_though_the_pass_is_used(
     redeem(scanner, issued.token)
     scanner.post(f"/v1/passes/{issued.id}/undo", json={"nonce": "nonce-0001"})
     hook = Recorder()
-    jobs.sit_down(Desk(store, {Channel.WEBHOOK: hook}, None))
+    jobs.set_context(JobContext(store, {Channel.WEBHOOK: hook}, None))
     for delivery in told(store):
         assert jobs.deliver(delivery.id) is None
     assert [message.id for message in hook.sent] == [delivery.id for delivery in told(store)]

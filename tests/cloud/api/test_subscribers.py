@@ -5,15 +5,15 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from cloud import jobs
 from cloud.contract import Channel, DeliveryKind, DeliveryStatus, Role
 from cloud.notify.webhook import new_secret
-from cloud.posting import Desk
 from cloud.store import Store, now, subscriber_id
 from cloud.store.messages.webhook_secrets import OVERLAP
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
 from tests.cloud.api.test_events import code_of
+from tests.cloud.builders import Clock, Recorder
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
-from tests.cloud.desks import Clock, Recorder
 
 SUBSCRIBERS = f"/v1/gates/{GATE}/subscribers"
 ADDRESSES = {
@@ -39,7 +39,7 @@ def test_a_test_goes_out_at_once_and_is_listed(
     made = subscribed(operator, channel, quiet_hours=ALWAYS_QUIET, cooldown_s=86_400)
     store.suspensions.suspend(GATE, made["id"], "on holiday", now())
     recorder, clock = Recorder(), Clock()
-    jobs.sit_down(Desk(store, {channel: recorder}, None, clock))
+    jobs.set_context(JobContext(store, {channel: recorder}, None, clock))
     answer = operator.post(f"{SUBSCRIBERS}/{made['id']}/test")
     assert answer.status_code == 201
     assert answer.json()["kind"] == "test"
@@ -82,7 +82,7 @@ def test_a_rolled_secret_is_shown_once_and_the_old_one_is_good_for_a_day(
     assert fresh not in operator.get(SUBSCRIBERS).text
 
     recorder = Recorder()
-    jobs.sit_down(Desk(store, {Channel.WEBHOOK: recorder}, None))
+    jobs.set_context(JobContext(store, {Channel.WEBHOOK: recorder}, None))
     tested = operator.post(f"{SUBSCRIBERS}/{made['id']}/test").json()
     jobs.deliver(tested["id"])
     assert [secret.get_secret_value() for secret in recorder.sent[0].secrets] == [

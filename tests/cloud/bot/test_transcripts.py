@@ -14,11 +14,12 @@ from uuid import UUID
 
 import pytest
 
-from cloud import gatekeeping, jobs
+from cloud import gatekeeping
 from cloud.contract import Channel, Event, Label, StaffRole
 from cloud.notify.telegram import TelegramNotifier
-from cloud.posting import Desk
 from cloud.store import Store, now
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
 from tests.cloud.conftest import GATE
 from tests.doubles.bot_api import BotApiDouble
 
@@ -109,7 +110,7 @@ class Stage:
 
     def _deliver(self, event_id: UUID | None = None) -> None:
         notifier = TelegramNotifier(self.api.token, self.api.url)
-        jobs.sit_down(Desk(self.store, {Channel.TELEGRAM: notifier}, None))
+        jobs.set_context(JobContext(self.store, {Channel.TELEGRAM: notifier}, None))
         kept, _ = self.store.deliveries.page(gate=GATE, status=None, before=None, limit=50)
         for delivery in kept:
             if event_id in {None, delivery.event_id}:

@@ -10,8 +10,8 @@ from cloud.contract import Channel, Delivery, DeliveryStatus, Event, Label
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, now
 from cloud.store.jobs.lost_jobs import LOST_AFTER
-from cloud.upkeep import Upkeep
-from tests.cloud.desks import accept, subscribe
+from cloud.worker.maintenance import put_back_lost_jobs
+from tests.cloud.builders import accept, subscribe
 
 Make = Callable[..., Event]
 LATER = LOST_AFTER + timedelta(minutes=1)
@@ -78,6 +78,6 @@ def test_one_worker_of_all_looks_and_says_what_it_put_back(
         store.client.xadd(keyspace.deliveries(), {"id": each.id}, id=f"{at_ms}-{number}")
     with capture_logs() as logged:
         for _ in range(2):
-            Upkeep(store, settings).look_for_lost_jobs()
+            put_back_lost_jobs(store)
     assert [(each["event"], each["deliveries"]) for each in logged] == [("jobs_put_back", 3)]
     assert store.waiting_jobs() == 3

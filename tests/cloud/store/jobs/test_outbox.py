@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from cloud import gatekeeping
 from cloud.contract import Channel, DeliveryStatus, Event, Subscriber
 from cloud.errors import StoreUnavailable
-from cloud.relay import Relay
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, now
 from cloud.store.jobs.outbox import Outbox
 from cloud.store.jobs.queue import waited_s
+from cloud.worker import relay
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process
 from tests.doubles.redis_server import RedisServer
@@ -116,17 +116,17 @@ def test_a_delivery_is_sent_again_through_the_outbox(apart: Store, make_event: M
 
 
 def test_workers_relay_by_themselves(apart: Store, make_event: Make) -> None:
-    relays = [Relay(apart), Relay(apart)]
-    for relay in relays:
-        relay.start()
+    tasks = [*relay.tasks(apart), *relay.tasks(apart)]
+    for task in tasks:
+        task.start()
     for _ in range(5):
         accept(apart, make_event())
     deadline = time.monotonic() + 60
     while apart.waiting_jobs() != 10 or len(outbox_of(apart)) > 0:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    for relay in relays:
-        relay.stop()
+    for task in tasks:
+        task.stop()
     assert apart.queue.count == 10
 
 
@@ -153,4 +153,5 @@ def test_a_worker_does_jobs_of_another_server(
 
 def test_one_server_needs_no_outbox(store: Store) -> None:
     assert store.outbox is None
+    assert relay.tasks(store) == []
     assert store.queue_client is store.client

@@ -13,8 +13,9 @@ from cloud.contract import (
     Topic,
     WebhookType,
 )
-from cloud.outages import is_replaced, look
+from cloud.liveness import is_replaced
 from cloud.store import DeletionRequest, Store, now, subscriber_id
+from cloud.worker.outages import detect
 from tests.cloud.conftest import GATE
 
 AFTER = timedelta(seconds=60)
@@ -71,11 +72,11 @@ def test_an_outage_is_told_once_and_its_end_once(store: Store) -> None:
     subscribe(store, Channel.WEBHOOK, "https://example.org/hook")
     device, began = enrolled(store), now()
     beat(store, device, began)
-    look(store, AFTER, began + AFTER)
+    detect(store, AFTER, began + AFTER)
     assert told(store) == []
 
     for seconds in (61, 71, 500):
-        look(store, AFTER, began + timedelta(seconds=seconds))
+        detect(store, AFTER, began + timedelta(seconds=seconds))
     texts = {each.channel: each.text for each in told(store)}
     assert len(told(store)) == 2
     assert "Door 1 at Main entrance is offline" in texts[Channel.TELEGRAM]
@@ -85,10 +86,10 @@ def test_an_outage_is_told_once_and_its_end_once(store: Store) -> None:
     back = began + timedelta(seconds=600)
     beat(store, device, back)
     for _ in range(2):
-        look(store, AFTER, back)
+        detect(store, AFTER, back)
     assert len(told(store)) == 4
     assert "is back" in told(store)[0].text + told(store)[1].text
-    look(store, AFTER, back + timedelta(seconds=61))
+    detect(store, AFTER, back + timedelta(seconds=61))
     assert len(told(store)) == 6
 
 
@@ -100,7 +101,7 @@ def test_who_never_came_who_finished_and_who_was_shut_out_is_not_missed(store: S
     beat(store, finished, at, CameraState.ENDED, finished=True)
     beat(store, out, at)
     store.devices.revoke(out)
-    look(store, AFTER, at + timedelta(hours=1))
+    detect(store, AFTER, at + timedelta(hours=1))
     assert told(store) == []
 
 
@@ -108,14 +109,14 @@ def test_a_device_that_was_stopped_is_missed_unless_it_is_back_in_time(store: St
     subscribe(store, Channel.TELEGRAM, "42")
     device, at = enrolled(store), now()
     beat(store, device, at, CameraState.ENDED)  # SIGTERM: a restart, or a power-off
-    look(store, AFTER, at + AFTER)
+    detect(store, AFTER, at + AFTER)
     beat(store, device, at + AFTER)
-    look(store, AFTER, at + 2 * AFTER)
+    detect(store, AFTER, at + 2 * AFTER)
     assert told(store) == []
 
     beat(store, device, at + 2 * AFTER, CameraState.ENDED)
-    look(store, AFTER, at + 3 * AFTER + SECOND)
-    look(store, AFTER, at + 3 * AFTER + 2 * SECOND)
+    detect(store, AFTER, at + 3 * AFTER + SECOND)
+    detect(store, AFTER, at + 3 * AFTER + 2 * SECOND)
     (only,) = told(store)
     assert "is offline" in only.text
 
@@ -128,7 +129,7 @@ def test_an_edge_of_before_that_says_goodbye_is_missed(store: Store) -> None:
         ' "outbox_depth": 0, "version": "0.1.0"}'
     )
     store.devices.beat(device, Heartbeat.model_validate_json(old), at)
-    look(store, AFTER, at + AFTER + SECOND)
+    detect(store, AFTER, at + AFTER + SECOND)
     assert len(told(store)) == 1
 
 
@@ -138,14 +139,14 @@ def test_an_announced_absence_is_not_told_of_until_its_time_is_over(store: Store
     beat(store, device, at, CameraState.ENDED)
     store.absences.announce(device, at + timedelta(hours=2))
     for minutes in (2, 60, 119):
-        look(store, AFTER, at + timedelta(minutes=minutes))
+        detect(store, AFTER, at + timedelta(minutes=minutes))
     assert told(store) == []
     for minutes in (120, 121):
-        look(store, AFTER, at + timedelta(minutes=minutes))
+        detect(store, AFTER, at + timedelta(minutes=minutes))
     assert len(told(store)) == 1
     assert store.devices.all()[0].expected_offline_until is None
     beat(store, device, at + timedelta(minutes=122))
-    look(store, AFTER, at + timedelta(minutes=122))
+    detect(store, AFTER, at + timedelta(minutes=122))
     assert len(told(store)) == 2
 
 
@@ -154,14 +155,14 @@ def test_an_announced_absence_is_over_once_the_device_is_back(store: Store) -> N
     device, at = enrolled(store), now()
     beat(store, device, at)
     store.absences.announce(device, at + timedelta(hours=2))
-    look(store, AFTER, at + SECOND)  # still on: it has yet to be switched off
-    look(store, AFTER, at + timedelta(minutes=5))
+    detect(store, AFTER, at + SECOND)  # still on: it has yet to be switched off
+    detect(store, AFTER, at + timedelta(minutes=5))
     back = at + timedelta(minutes=10)
     beat(store, device, back)
-    look(store, AFTER, back)
+    detect(store, AFTER, back)
     assert told(store) == []
     assert store.devices.all()[0].expected_offline_until is None
-    look(store, AFTER, back + AFTER + SECOND)
+    detect(store, AFTER, back + AFTER + SECOND)
     assert len(told(store)) == 1
 
 
@@ -170,12 +171,12 @@ def test_an_announcement_can_be_taken_back_and_made_anew(store: Store) -> None:
     device, at = enrolled(store), now()
     beat(store, device, at)
     store.absences.announce(device, at + timedelta(minutes=5))
-    look(store, AFTER, at + timedelta(minutes=4))
+    detect(store, AFTER, at + timedelta(minutes=4))
     store.absences.announce(device, at + timedelta(minutes=10))
-    look(store, AFTER, at + timedelta(minutes=9))
+    detect(store, AFTER, at + timedelta(minutes=9))
     assert told(store) == []
     store.absences.cancel(device)
-    look(store, AFTER, at + timedelta(minutes=9))
+    detect(store, AFTER, at + timedelta(minutes=9))
     assert len(told(store)) == 1
 
 
@@ -186,9 +187,9 @@ def test_a_device_that_was_enrolled_anew_is_not_missed_under_its_old_id(store: S
     new, at = enrolled(store), now()
     assert not is_replaced(store.devices.all()[0], store.devices.all())
     beat(store, new, at + timedelta(hours=1))
-    look(store, AFTER, at + timedelta(hours=1))
+    detect(store, AFTER, at + timedelta(hours=1))
     assert told(store) == []
-    look(store, AFTER, at + timedelta(hours=2))
+    detect(store, AFTER, at + timedelta(hours=2))
     assert len(told(store)) == 1
 
 
@@ -197,7 +198,7 @@ def test_a_second_camera_of_the_same_name_does_not_hide_the_loss_of_the_first(st
     first, second, at = enrolled(store), enrolled(store), now()
     beat(store, first, at)
     beat(store, second, at + timedelta(hours=1))
-    look(store, AFTER, at + timedelta(hours=1))
+    detect(store, AFTER, at + timedelta(hours=1))
     assert len(told(store)) == 1
 
 
@@ -206,7 +207,7 @@ def test_a_device_of_a_deleted_gate_is_not_missed(store: Store) -> None:
     device, at = enrolled(store), now()
     beat(store, device, at)
     store.deletion.gate(GATE, DeletionRequest("operator"), at, force=True)
-    look(store, AFTER, at + timedelta(hours=1))
+    detect(store, AFTER, at + timedelta(hours=1))
     assert told(store) == []
 
 
@@ -223,11 +224,11 @@ def test_a_webhook_that_chose_the_topic_is_told_of_an_outage_and_of_its_end(stor
     )
     device, began = enrolled(store), now()
     beat(store, device, began)
-    look(store, AFTER, began + timedelta(seconds=61))
+    detect(store, AFTER, began + timedelta(seconds=61))
     back = began + timedelta(seconds=600)
     beat(store, device, back)
     for _ in range(2):
-        look(store, AFTER, back)
+        detect(store, AFTER, back)
     online, offline = (DeviceWebhook.model_validate_json(each.text) for each in told(store))
     assert (offline.type, online.type) == (WebhookType.DEVICE_OFFLINE, WebhookType.DEVICE_ONLINE)
     assert offline.data.silent_since == online.data.silent_since == began

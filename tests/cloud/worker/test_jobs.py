@@ -15,7 +15,6 @@ from rq.job import Job
 from rq.registry import clean_registries
 from rq.timeouts import JobTimeoutException
 
-from cloud import jobs
 from cloud.contract import (
     Channel,
     Decision,
@@ -26,11 +25,12 @@ from cloud.contract import (
 )
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
 from cloud.notify.base import Message
-from cloud.posting import Desk
 from cloud.settings import Settings
-from cloud.store import DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT, WHEN_FAILED, Store, now
+from cloud.store import DELIVER, Store, now
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
+from tests.cloud.builders import Clock, Recorder, accept, only, subscribe
 from tests.cloud.conftest import GATE
-from tests.cloud.desks import Clock, Recorder, accept, only, subscribe
 from tests.doubles.redis_server import RedisServer
 
 Make = Callable[..., Event]
@@ -47,20 +47,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture(autouse=True)
-def _desk(store: Store, telegram: Recorder, clock: Clock) -> None:
-    jobs.sit_down(Desk(store, {Channel.TELEGRAM: telegram}, None, clock))
+def _context(store: Store, telegram: Recorder, clock: Clock) -> None:
+    jobs.set_context(JobContext(store, {Channel.TELEGRAM: telegram}, None, clock))
 
 
 def pass_id(decision: Decision) -> UUID:
     assert decision.issued_pass is not None
     return decision.issued_pass.id
-
-
-def test_the_names_in_the_queue_are_jobs() -> None:
-    for name in (DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT, WHEN_FAILED):
-        module, _, function = name.rpartition(".")
-        assert module == jobs.__name__
-        assert callable(getattr(jobs, function))
 
 
 def test_a_pass_is_sent_once_with_its_code(
@@ -107,7 +100,7 @@ def test_what_was_sent_is_written_down_once_the_store_is_back(
         store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
         subscribe(store)
         notifier = Outlived(server)
-        jobs.sit_down(Desk(store, {Channel.TELEGRAM: notifier}, None))
+        jobs.set_context(JobContext(store, {Channel.TELEGRAM: notifier}, None))
         accept(store, make_event(Label.WITHOUT_MASK))
         assert jobs.deliver(only(store).id) is None
         assert only(store).status is DeliveryStatus.SENT

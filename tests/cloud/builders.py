@@ -1,4 +1,4 @@
-"""What stands around a desk in tests: a notifier that keeps messages, a clock to turn, gates."""
+"""What tests of deliveries need: a notifier that keeps messages, a clock to turn, subscribers."""
 
 from datetime import datetime, timedelta
 from uuid import uuid4

@@ -1,3 +1,5 @@
+"""Jobs that wait for another try go back into their queues, by one scheduler of all."""
+
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,11 +10,12 @@ from pydantic import SecretStr
 from rq.exceptions import AbandonedJobError
 from rq.scheduler import RQScheduler
 
-from cloud import gatekeeping, jobs
+from cloud import gatekeeping
 from cloud.contract import Channel, Event, Gate, Label, Subscriber
-from cloud.late_jobs import LATE_LOCK_S, LateJobs, PromptScheduler
 from cloud.settings import Settings
 from cloud.store import Store, now
+from cloud.worker import jobs, scheduler
+from cloud.worker.scheduler import LOCK_LIFETIME_S, JobScheduler
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -33,7 +36,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_what_a_dead_worker_had_in_hand_goes_before_what_waits(
+def test_the_job_of_a_dead_worker_goes_before_jobs_that_wait(
     store: Store, make_event: Make
 ) -> None:
     store.gates.subscribe(
@@ -46,32 +49,32 @@ def test_what_a_dead_worker_had_in_hand_goes_before_what_waits(
     for job in (postponed, broken):
         store.queue.remove(job)
         store.queue.schedule_job(job, now())
-    PromptScheduler([store.queue], store.queue_client).turn()
+    JobScheduler([store.queue], store.queue_client).enqueue_due()
     assert store.queue.get_job_ids() == [broken.id, fresh.id, postponed.id]
     assert store.queue.scheduled_job_registry.count == 0
 
 
-def test_the_lock_on_late_jobs_outlives_its_holder_by_seconds_only(store: Store) -> None:
-    first, second = (PromptScheduler([store.queue], store.queue_client) for _ in range(2))
-    first.turn()
+def test_the_schedulers_lock_outlives_its_holder_by_seconds_only(store: Store) -> None:
+    first, second = (JobScheduler([store.queue], store.queue_client) for _ in range(2))
+    first.enqueue_due()
     assert first.acquired_locks == {store.queue.name}
     lifetime = store.client.ttl(RQScheduler.get_locking_key(store.queue.name))
     assert isinstance(lifetime, int)
-    assert 0 < lifetime <= LATE_LOCK_S
-    second.turn()
+    assert 0 < lifetime <= LOCK_LIFETIME_S
+    second.enqueue_due()
     assert second.acquired_locks == set()
-    first.stop()  # type: ignore[no-untyped-call]
-    second.turn()
+    first.release()
+    second.enqueue_due()
     assert second.acquired_locks == {store.queue.name}
 
 
-def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(
+def test_scheduled_jobs_are_enqueued_also_where_the_store_was_away_at_the_start(
     tmp_path: Path, make_event: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = RedisServer(tmp_path)
     store = Store.open(Settings(redis_url=SecretStr(server.url)))
-    late = LateJobs(store)
-    late.start()
+    task = scheduler.task(store)
+    task.start()
     wait_until(lambda: "store_away" in caplog.text)
     with server:
         store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
@@ -83,5 +86,5 @@ def test_late_jobs_are_looked_for_also_where_the_store_was_away_at_the_start(
         store.queue.remove(job)
         store.queue.schedule_job(job, now())
         wait_until(lambda: store.waiting_jobs() == 1)
-        late.stop()
+        task.stop()
     store.close()

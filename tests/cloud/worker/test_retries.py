@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from rq import Retry
 
-from cloud import jobs, retries
 from cloud.contract import Channel, DeliveryStatus, Event, Label, Subscriber
 from cloud.errors import DeliveryPostponed, DeliveryThrottled
-from cloud.posting import Desk
 from cloud.store import Store, keyspace, now
+from cloud.worker import jobs, retries
+from cloud.worker.context import JobContext
+from tests.cloud.builders import Clock, Recorder, accept, only
 from tests.cloud.conftest import GATE
-from tests.cloud.desks import Clock, Recorder, accept, only
 
 Make = Callable[..., Event]
 
-PEOPLE = Path(__file__).parents[2] / "docs" / "people.md"
+PEOPLE = Path(__file__).parents[3] / "docs" / "people.md"
 
 ADDRESSES = {
     Channel.TELEGRAM: "42",
@@ -34,7 +34,7 @@ class Other:
         self.notifier = Recorder()
         self.clock = Clock()
         self.waits: list[int] = []
-        jobs.sit_down(Desk(store, {channel: self.notifier}, None, self.clock))
+        jobs.set_context(JobContext(store, {channel: self.notifier}, None, self.clock))
         store.gates.subscribe(
             Subscriber(
                 id="only",

@@ -29,7 +29,7 @@ from cloud.notify import mail as mail_notifier
 from cloud.settings import Settings
 from cloud.store import JobQueue, Store, now
 from cloud.store.connection import SOCKET_TIMEOUT_S
-from cloud.worker import JOB_WAIT_S, DeliveryWorker
+from cloud.worker.rq_worker import JOB_WAIT_S, DeliveryWorker
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import Process, environment, process
 from tests.doubles.bot_api import BotApiDouble

@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 from rq import Retry
 
-from cloud import gatekeeping, jobs
+from cloud import gatekeeping
 from cloud.contract import Channel, Delivery, DeliveryStatus, Event, Gate, Label, Subscriber
 from cloud.errors import DeliveryPostponed
-from cloud.posting import Desk
 from cloud.store import Store, now
+from cloud.worker import jobs
+from cloud.worker.context import JobContext
+from tests.cloud.builders import Clock, Recorder, accept, only
 from tests.cloud.conftest import GATE
-from tests.cloud.desks import Clock, Recorder, accept, only
 
 Make = Callable[..., Event]
 
@@ -28,14 +29,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture(autouse=True)
-def _desk(store: Store, telegram: Recorder, clock: Clock) -> None:
-    jobs.sit_down(Desk(store, {Channel.TELEGRAM: telegram}, None, clock))
+def _context(store: Store, telegram: Recorder, clock: Clock) -> None:
+    jobs.set_context(JobContext(store, {Channel.TELEGRAM: telegram}, None, clock))
 
 
 @pytest.fixture
 def mail(store: Store, clock: Clock) -> Recorder:
     recorder = Recorder()
-    jobs.sit_down(Desk(store, {Channel.EMAIL: recorder}, None, clock))
+    jobs.set_context(JobContext(store, {Channel.EMAIL: recorder}, None, clock))
     return recorder
 
 

@@ -8,7 +8,7 @@ from cloud.contract import Event, Label, Role, Subscriber
 from cloud.contract.gates import Channel
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, mint, now
-from cloud.upkeep import UPKEEP, Upkeep, purge, warn_of_expiries
+from cloud.worker.maintenance import UPKEEP, purge, purge_if_due, warn_of_expiries
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -76,8 +76,7 @@ def test_a_silent_gates_stream_is_trimmed_too(
 
 
 def test_one_worker_of_all_purges_once_a_day(store: Store, settings: Settings) -> None:
-    one, other = Upkeep(store, settings), Upkeep(store, settings)
-    assert [one.turn(), other.turn(), one.turn()] == [True, False, False]
+    assert [purge_if_due(store, settings) for _ in range(3)] == [True, False, False]
     assert [entry.actor for entry in store.audit.page()[0]] == [UPKEEP]
 
 
@@ -86,9 +85,9 @@ def test_a_purge_that_broke_off_is_done_again(
 ) -> None:
     with redis_server.client() as client:
         client.hset(keyspace.delivery("x"), "delivery", "this is no delivery")
-        assert not Upkeep(store, settings).turn()
+        assert not purge_if_due(store, settings)
         client.delete(keyspace.delivery("x"))
-    assert Upkeep(store, settings).turn()
+    assert purge_if_due(store, settings)
 
 
 def test_a_key_that_expires_within_a_week_is_warned_of(store: Store) -> None:
