@@ -16,7 +16,17 @@ from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from cloud import meters, tracing
-from cloud.api import (
+from cloud.api.access.dependencies import CSRF_HEADER, session_cookie
+from cloud.api.access.roles import ROLES
+from cloud.api.metrics import Metrics
+from cloud.api.middleware.body_limit import BodyLimit
+from cloud.api.middleware.direct_routes import DirectRoutes
+from cloud.api.middleware.json_bodies import JsonBodies
+from cloud.api.middleware.methods import Methods, Resources
+from cloud.api.middleware.observation import Observation
+from cloud.api.middleware.rate_limit import RateLimit
+from cloud.api.problems import documented, handle
+from cloud.api.routes import (
     accounts,
     acknowledgements,
     audit,
@@ -38,13 +48,6 @@ from cloud.api import (
     stream,
     subscribers,
 )
-from cloud.api.bodies import JsonBodies
-from cloud.api.deps import CSRF_HEADER, ROLES, session_cookie
-from cloud.api.direct_routes import DirectRoutes
-from cloud.api.methods import Methods, Resources
-from cloud.api.metrics import Metrics
-from cloud.api.middleware import BodyLimit, Observation, RateLimit
-from cloud.api.problems import documented, handle
 from cloud.api.store_metrics import StoreMetrics, ask
 from cloud.contract import Event, Problem, ProblemCode, RedemptionRequest, Role
 from cloud.settings import Settings

@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from cloud import liveness
-from cloud.api.devices import status_of
+from cloud.api.device_status import status_of
 from cloud.contract import CameraState, Device, DeviceStatus
 from cloud.errors import StoreFault, StoreUnavailable
 from cloud.store import Reading, Store, now

@@ -16,7 +16,7 @@ def api(
 ) -> None:
     """Serve the HTTP API. Starts with Redis away, and answers 503 until it is there."""
     from cloud.api.app import create_app  # noqa: PLC0415
-    from cloud.api.server import Server  # noqa: PLC0415
+    from cloud.api.serving.server import Server  # noqa: PLC0415
 
     settings = console.settings()
     logs.start(settings)

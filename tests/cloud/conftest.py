@@ -16,8 +16,8 @@ from uuid_utils.compat import uuid7
 
 from cloud import passwords
 from cloud.api.app import create_app
-from cloud.api.connections import Limits
-from cloud.api.server import Server
+from cloud.api.serving.limits import Limits
+from cloud.api.serving.server import Server
 from cloud.contract import EnrolmentRequest, Event, Gate, Label, Role
 from cloud.settings import Settings
 from cloud.store import Store, StoredAccount, csrf_token, mint, new_account_id, now

@@ -31,7 +31,7 @@ from cloud.gatekeeping import PassIssuer
 from cloud.store import Store, WriteOutcome, now
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
-from tests.cloud.api.test_events import code_of
+from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.builders import Clock, Recorder, subscribe
 from tests.cloud.conftest import GATE, posted
 

@@ -22,7 +22,7 @@ from cloud.store import Store, keyspace, now, subscriber_id
 from cloud.store.messages.suspensions import REFUSALS
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
-from tests.cloud.api.test_events import code_of
+from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.builders import Clock, Recorder, accept
 from tests.cloud.conftest import GATE, Login
 from tests.doubles.bot_api import BotApiDouble

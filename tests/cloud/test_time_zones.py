@@ -15,7 +15,7 @@ from cloud.store import Store, keyspace, now
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
 from cloud.worker.outages import detect
-from tests.cloud.api.test_events import code_of
+from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.builders import Clock, Recorder, subscribe
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.cloud.worker.test_outages import beat, enrolled

@@ -17,7 +17,7 @@ from cloud.api.problems import STATUS, TITLES
 from cloud.contract import EnrolmentRequest, Event, Gate, ProblemCode, Role
 from cloud.settings import Settings
 from cloud.store import Store, mint, now
-from tests.cloud.api.test_events import code_of
+from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.conftest import GATE, Login, posted, serving
 from tests.doubles.redis_server import RedisServer
 

@@ -28,7 +28,7 @@ from cloud.store import Store, StoredAccount, keyspace, mint, now, subscriber_id
 from cloud.worker.context import JobContext
 from cloud.worker.jobs import deliver, set_context
 from cloud.worker.maintenance import purge
-from tests.cloud.api.test_events import code_of, post
+from tests.cloud.api.routes.test_events import code_of, post
 from tests.cloud.builders import Recorder
 from tests.cloud.conftest import GATE, OTHER_GATE, PASSWORD, Login
 

@@ -18,7 +18,7 @@ from cloud.contract import (
     Subscriber,
 )
 from cloud.store import Store, StoredAccount, mint, subscriber_id
-from tests.cloud.api.test_events import code_of
+from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)

@@ -6,12 +6,12 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from cloud.api.callers import network
-from cloud.api.middleware import Counters
+from cloud.api.access.callers import network
+from cloud.api.middleware.rate_limit import Counters
 from cloud.contract import Role
 from cloud.settings import Settings
 from cloud.store import Store, StoredAccount
-from tests.cloud.api.test_events import code_of
+from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.conftest import GATE, Login, SignIn, serving
 
 SITE = "https://desk.example.org"

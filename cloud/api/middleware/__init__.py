@@ -1,0 +1,1 @@
+"""Middleware: what is done for every request before and after its route."""

@@ -1,0 +1,166 @@
+"""Events: posted by devices, read by people."""
+
+from datetime import timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import structlog
+from fastapi import APIRouter, Request, Response
+
+from cloud import gatekeeping, occurrence
+from cloud import store as cloud_store
+from cloud.api.access.credentials import Credentials, body_as, described
+from cloud.api.access.dependencies import (
+    Caller,
+    Now,
+    StoreDep,
+    async_store_of,
+    at_gate,
+    metrics_of,
+    readable_gate,
+    settings_of,
+)
+from cloud.api.parameters import (
+    AccessFilter,
+    Before,
+    DeviceFilter,
+    GateFilter,
+    LabelFilter,
+    Limit,
+    Since,
+    Until,
+)
+from cloud.api.problems import documented
+from cloud.contract import (
+    Decision,
+    Event,
+    EventPage,
+    EventRecord,
+    ProblemCode,
+)
+from cloud.errors import EventUnknown, RoleForbidden
+from cloud.occurrence import Occurrence
+from cloud.store import PolicyContext, StoredKey
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+EXAMPLE_EVENT = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "label": "with_mask",
+    "confidence": 0.97,
+    "votes": 9,
+    "first_seen_at": "2026-03-02T08:15:29.120Z",
+    "occurred_at": "2026-03-02T08:15:30.020Z",
+    "models": {"classifier": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Decision,
+    responses={
+        200: {"model": Decision, "description": "Accepted before: the same decision again"},
+        **documented(ProblemCode.EVENT_CONFLICT, ProblemCode.GATE_UNKNOWN),
+    },
+    openapi_extra=described(Event, a_mask=EXAMPLE_EVENT),
+)
+async def post_event(request: Request) -> Response:
+    """Accept a verdict and decide on it.
+
+    The event, its pass, its receipt and its jobs are kept together or not at all. The same id
+    again is answered with the same decision and does nothing twice; once the pass is past its
+    expiry that decision comes without it, since the token is kept no longer.
+
+    A pass lives from `occurred_at`. Where it would be over already the event is kept and refused
+    as `too_late`. The header `Date` (RFC 9110 section 6.6.1) says what the device's clock shows as
+    it sends the event; `occurred_at` is then corrected by the cloud's clock. Without it, or where
+    it cannot be read, the device's clock is taken at its word. An event of up to 60 seconds in the
+    future is taken as of now; one further ahead is refused as `clock_ahead`.
+    """
+    credentials = Credentials(request, "post_event")
+    body = await request.body()
+    now = cloud_store.now()
+    store, settings = async_store_of(request), settings_of(request)
+    lifetime = timedelta(seconds=settings.pass_lifetime_s)
+    visitor_wait = timedelta(seconds=settings.visitor_wait_s)
+    zone = ZoneInfo(settings.time_zone)
+    sent_at = occurrence.sent_at(request.headers.getlist("Date"))
+
+    async def decision(
+        caller: StoredKey, context: PolicyContext
+    ) -> tuple[Event, gatekeeping.Answer] | None:
+        if caller.gate is None or caller.device_id is None:
+            raise RoleForbidden("this key belongs to no enrolled device")
+        event = body_as(Event, request, body)
+        offered = gatekeeping.offer(
+            event,
+            context,
+            caller.device_id,
+            lifetime,
+            now,
+            gate=caller.gate,
+            occurrence=Occurrence.of(event.occurred_at, sent_at, now),
+            visitor_wait=visitor_wait,
+            zone=zone,
+        )
+        answer = gatekeeping.settled(offered, await store.add(offered))
+        return (event, answer) if answer is not None else None
+
+    event, answer = await credentials.decide(store, None, decision)
+    if not answer.repeated:
+        metrics_of(request).accepted(event, answer.decision)
+    structlog.contextvars.bind_contextvars(
+        event_id=str(event.id),
+        gate=answer.decision.gate,
+        access=answer.decision.access.value,
+        reason=str(refusal.reason) if (refusal := answer.decision.refusal) else "",
+        repeated=answer.repeated,
+    )
+    return Response(
+        answer.decision.model_dump_json(),
+        status_code=200 if answer.repeated else 201,
+        media_type="application/json",
+    )
+
+
+@router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN))
+def list_events(
+    *,
+    caller: Caller,
+    store: StoreDep,
+    now: Now,
+    gate: GateFilter = None,
+    access: AccessFilter = None,
+    label: LabelFilter = None,
+    device: DeviceFilter = None,
+    since: Since = None,
+    until: Until = None,
+    before: Before = None,
+    limit: Limit = 50,
+) -> EventPage:
+    """Read events, newest first. A page may be short of `limit` and still have a `next`."""
+    items, read_on = store.events.page(
+        gate=readable_gate(caller, gate),
+        access=access,
+        label=label,
+        before=before,
+        limit=limit,
+        now=now,
+        device=device,
+        since=since,
+        until=until,
+    )
+    return EventPage(items=items, next=read_on)
+
+
+@router.get(
+    "/{event_id}", responses=documented(ProblemCode.EVENT_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
+)
+def get_event(event_id: UUID, caller: Caller, store: StoreDep, now: Now) -> EventRecord:
+    """Read one event with its pass as it is now."""
+    record = store.events.get(event_id, now)
+    if record is None:
+        raise EventUnknown(f"there is no event {event_id}, or it is past its retention")
+    at_gate(caller, record.gate)
+    return record

@@ -1,0 +1,61 @@
+"""Passes that operators make by hand, for whom the camera cannot judge."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Body
+
+from cloud import gatekeeping
+from cloud.api.access.audit_trail import actor_of, request_id
+from cloud.api.access.dependencies import Caller, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.parameters import GatePath
+from cloud.api.problems import documented
+from cloud.contract import ManualPass, NewPass, ProblemCode
+from cloud.errors import GateUnknown, StoreFault
+
+log = structlog.get_logger("cloud.api")
+
+router = APIRouter(prefix="/v1/gates", tags=["passes"])
+
+EXAMPLE = {"reason": "cannot wear a mask, has a doctor's note", "lifetime_s": 600}
+
+
+@router.post(
+    "/{gate_id}/passes",
+    status_code=201,
+    responses=documented(
+        ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_CLOSED
+    ),
+)
+def create_pass(
+    *,
+    gate_id: GatePath,
+    wanted: Annotated[NewPass, Body(openapi_examples={"by hand": {"value": EXAMPLE}})],
+    caller: Caller,
+    store: StoreDep,
+    settings: SettingsDep,
+    now: Now,
+) -> ManualPass:
+    """Make a pass by hand. Its token is shown only here; its code is at `/v1/passes/{id}/qr.svg`.
+
+    It is nobody's but whose hands it is put into: a visitor who waits for the next pass goes on
+    waiting, and nobody is told. The reason is kept in the audit trail. At a gate that is closed
+    none is made.
+    """
+    gate = store.gates.get(at_gate(caller, gate_id))
+    if gate is None:
+        raise GateUnknown(f"there is no gate {gate_id}")
+    own = gatekeeping.lifetime_at(gate, timedelta(seconds=settings.pass_lifetime_s))
+    issued = gatekeeping.issue_manual_pass(
+        store,
+        gate,
+        gatekeeping.PassIssuer(actor_of(caller), request_id()),
+        reason=wanted.reason,
+        lifetime=own if wanted.lifetime_s is None else timedelta(seconds=wanted.lifetime_s),
+        now=now,
+    )
+    if issued is None:
+        raise StoreFault("a pass of an id that was made just now is there already")
+    log.info("pass_issued_by_hand", pass_id=str(issued.id), gate=gate_id)
+    return ManualPass(**issued.model_dump(), gate=gate_id)

@@ -1,0 +1,295 @@
+"""Subscribers: who is told of a gate's events."""
+
+import re
+from collections.abc import Sequence
+from email.errors import MessageError
+from email.headerregistry import Address
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+
+from cloud import announcements
+from cloud.api.access.audit_trail import TrailDep
+from cloud.api.access.dependencies import Caller, Now, SettingsDep, StoreDep, at_gate
+from cloud.api.lists import LINKED, PagesDep, made
+from cloud.api.parameters import GatePath
+from cloud.api.problems import documented
+from cloud.api.routes.gates import existing
+from cloud.contract import (
+    Channel,
+    Delivery,
+    IssuedSubscriber,
+    NewSubscriber,
+    ProblemCode,
+    RolledSecret,
+    Subscriber,
+    SubscriberChange,
+    Topic,
+)
+from cloud.errors import DeliveryImpossible, MalformedRequest, SubscriberUnknown
+from cloud.notify.hosts import is_mail_domain
+from cloud.notify.webhook import new_secret, url_of
+from cloud.settings import Settings
+from cloud.store import Store, subscriber_id
+from cloud.store.access.limits import TESTS_OF_A_SUBSCRIBER
+
+router = APIRouter(prefix="/v1/gates/{gate_id}/subscribers", tags=["gates"])
+
+CHAT = re.compile(r"-?[1-9][0-9]{0,19}|@[A-Za-z][A-Za-z0-9_]{4,31}")
+"""A chat's id (groups have negative ones), or the public name of a channel."""
+
+CHAT_IDS_END = 2**52
+"""The Bot API's ids have at most 52 significant bits (https://core.telegram.org/bots/api#chat)."""
+
+_AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
+_OF_A_SUBSCRIBER = documented(
+    ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.SUBSCRIBER_UNKNOWN
+)
+_REMOVABLE = frozenset({"quiet_hours", "cooldown_s"})
+
+BY_AN_OPERATOR = "an operator suspended it"
+
+
+@router.get("", responses={**_AT_A_GATE, **LINKED})
+def list_subscribers(
+    gate_id: GatePath, caller: Caller, store: StoreDep, pages: PagesDep
+) -> list[Subscriber]:
+    """List who is told of this gate's events, the oldest first."""
+    existing(store, at_gate(caller, gate_id))
+    return pages.of(
+        store.gates.subscribers(gate_id),
+        lambda subscriber: made(subscriber.created_at, subscriber.id),
+        lambda subscriber: subscriber.id,
+    )
+
+
+@router.post("", status_code=201, responses=_AT_A_GATE)
+def create_subscriber(
+    *,
+    gate_id: GatePath,
+    new: Annotated[
+        NewSubscriber,
+        Body(
+            openapi_examples={
+                "a chat": {"value": {"channel": "telegram", "address": "123456789"}},
+                "a mailbox": {
+                    "value": {
+                        "channel": "email",
+                        "address": "guard@example.org",
+                        "quiet_hours": {
+                            "start": "22:00",
+                            "end": "07:00",
+                            "timezone": "Europe/Madrid",
+                        },
+                        "cooldown_s": 600,
+                    }
+                },
+                "a webhook": {
+                    "value": {
+                        "channel": "webhook",
+                        "address": "https://hooks.example.org/maskgate",
+                        "topics": ["refusal"],
+                    }
+                },
+            }
+        ),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    settings: SettingsDep,
+    trail: TrailDep,
+    now: Now,
+) -> IssuedSubscriber:
+    """Tell an address of this gate's events. The same address again is the same subscriber, as it
+    was made, and is taken up again if it was suspended. A webhook's secret is shown only here."""
+    existing(store, at_gate(caller, gate_id))
+    _check_topics(new.channel, new.topics)
+    address = _address(new, settings)
+    made = store.gates.subscribe(
+        Subscriber(
+            **{**new.model_dump(), "address": address},
+            id=subscriber_id(new.channel, address),
+            gate=gate_id,
+            created_at=now,
+        )
+    )
+    secret = new_secret() if made.channel is Channel.WEBHOOK else None
+    if secret is not None and not store.webhook_secrets.seal(gate_id, made.id, secret):
+        secret = None
+    if made.created_at == now:
+        trail.record("subscriber.created", f"subscriber:{made.id}", gate=gate_id)
+    elif made.suspended_at is not None:
+        made = store.suspensions.resume(gate_id, made.id) or made
+        trail.record("subscriber.resumed", f"subscriber:{made.id}", gate=gate_id)
+    return IssuedSubscriber(**made.model_dump(), secret=secret)
+
+
+@router.patch("/{subscriber_id}", responses=_OF_A_SUBSCRIBER)
+def change_subscriber(
+    *,
+    gate_id: GatePath,
+    subscriber_id: str,
+    change: Annotated[
+        SubscriberChange,
+        Body(
+            openapi_examples={
+                "refusals alone, in Spanish": {"value": {"topics": ["refusal"], "language": "es"}},
+                "at any hour": {"value": {"quiet_hours": None}},
+            }
+        ),
+    ],
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+    now: Now,
+) -> Subscriber:
+    """Change what a subscriber is told of, in which language, and when; suspend it, or resume.
+
+    What is left out stays as it is; `null` takes quiet hours or a cooldown away. What is on its
+    way already is sent as it was to be, but not to a suspended subscriber.
+    """
+    held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
+    fields = {
+        name: getattr(change, name) for name in change.model_fields_set if name != "suspended"
+    }
+    wanted = {
+        name: value for name, value in fields.items() if value is not None or name in _REMOVABLE
+    }
+    _check_topics(held.channel, wanted.get("topics", []))
+    changed = store.gates.change_subscriber(gate_id, subscriber_id, wanted)
+    act = "subscriber.changed"
+    if change.suspended is True:
+        act = "subscriber.suspended"
+        changed = store.suspensions.suspend(gate_id, subscriber_id, BY_AN_OPERATOR, now)
+    elif change.suspended is False:
+        act = "subscriber.resumed"
+        changed = store.suspensions.resume(gate_id, subscriber_id)
+    if changed is None:
+        raise _unknown(gate_id)
+    trail.record(act, f"subscriber:{subscriber_id}", gate=gate_id)
+    return changed
+
+
+@router.delete("/{subscriber_id}", status_code=204, responses=_OF_A_SUBSCRIBER)
+def delete_subscriber(
+    gate_id: GatePath, subscriber_id: str, caller: Caller, store: StoreDep, trail: TrailDep
+) -> None:
+    """Tell an address no more."""
+    existing(store, at_gate(caller, gate_id))
+    if not store.gates.unsubscribe(gate_id, subscriber_id):
+        raise _unknown(gate_id)
+    trail.record("subscriber.deleted", f"subscriber:{subscriber_id}", gate=gate_id)
+
+
+@router.post(
+    "/{subscriber_id}/test",
+    status_code=201,
+    responses=_OF_A_SUBSCRIBER,
+)
+def test_subscriber(
+    *,
+    gate_id: GatePath,
+    subscriber_id: str,
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+    now: Now,
+) -> Delivery:
+    """Send a test message, five a minute at most. The answer is its delivery: read its status in
+    `GET /v1/deliveries?event=` with the answer's `event_id`. A suspended subscriber gets it too."""
+    held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
+    gate = existing(store, gate_id)
+    store.limits.count(TESTS_OF_A_SUBSCRIBER, "test-subscriber", f"{gate_id}:{subscriber_id}")
+    delivery = announcements.of_test(gate, held, now)
+    store.deliveries.add(delivery, now)
+    trail.record("subscriber.tested", f"subscriber:{subscriber_id}", gate=gate_id)
+    return delivery
+
+
+@router.post("/{subscriber_id}/secret", status_code=201, responses=_OF_A_SUBSCRIBER)
+def roll_subscriber_secret(
+    *,
+    gate_id: GatePath,
+    subscriber_id: str,
+    caller: Caller,
+    store: StoreDep,
+    trail: TrailDep,
+    now: Now,
+) -> RolledSecret:
+    """Give a webhook a new secret, which is shown only here.
+
+    For 24 hours bodies are signed with the old one as well, so that the receiver misses none.
+    """
+    held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
+    if held.channel is not Channel.WEBHOOK:
+        raise MalformedRequest("only a webhook has a secret", ("path", "subscriber_id"))
+    secret = new_secret()
+    until = store.webhook_secrets.roll(gate_id, subscriber_id, secret, now)
+    trail.record("subscriber.secret_rolled", f"subscriber:{subscriber_id}", gate=gate_id)
+    return RolledSecret(secret=secret, old_secret_expires_at=until)
+
+
+def _subscriber(store: Store, gate_id: str, subscriber_id: str) -> Subscriber:
+    existing(store, gate_id)
+    held = store.gates.subscriber(gate_id, subscriber_id)
+    if held is None:
+        raise _unknown(gate_id)
+    return held
+
+
+def _unknown(gate_id: str) -> SubscriberUnknown:
+    return SubscriberUnknown(f"gate {gate_id} has no subscriber of this id")
+
+
+def _check_topics(channel: Channel, topics: Sequence[Topic]) -> None:
+    alone = sorted(topic.value for topic in announcements.WEBHOOKS_ALONE.intersection(topics))
+    if alone and channel is not Channel.WEBHOOK:
+        raise MalformedRequest(
+            f"only webhooks are told of {' and '.join(alone)}; leave it out", ("body", "topics")
+        )
+
+
+def _address(new: NewSubscriber, settings: Settings) -> str:
+    match new.channel:
+        case Channel.TELEGRAM:
+            return _chat(new.address)
+        case Channel.EMAIL:
+            return _mailbox(new.address)
+        case Channel.WEBHOOK:
+            return _hook(new.address, private_addresses=settings.webhook_private_addresses)
+
+
+def _chat(address: str) -> str:
+    is_name = address.startswith("@")
+    if CHAT.fullmatch(address) is None or not (is_name or abs(int(address)) < CHAT_IDS_END):
+        raise MalformedRequest(
+            "give the chat's id, which the bot tells on /start, or @channel", ("body", "address")
+        )
+    return address
+
+
+def _mailbox(address: str) -> str:
+    try:
+        parsed = Address(addr_spec=address)
+    except (ValueError, MessageError, IndexError) as error:
+        raise MalformedRequest("this is not an e-mail address", ("body", "address")) from error
+    # RFC 5321 section 4.5.3.1: a path has at most 256 octets, its brackets among them, and what
+    # stands before the @ at most 64.
+    if (
+        not parsed.username
+        or parsed.addr_spec != address  # it holds a comment, or is written in two ways
+        or not is_mail_domain(parsed.domain)
+        or not address.isprintable()
+        or len(address.encode()) > 254
+        or len(parsed.username.encode()) > 64
+    ):
+        raise MalformedRequest("this is not an e-mail address", ("body", "address"))
+    return address
+
+
+def _hook(address: str, *, private_addresses: bool) -> str:
+    try:
+        url_of(address, private_addresses=private_addresses)
+    except DeliveryImpossible as error:
+        raise MalformedRequest(str(error), ("body", "address")) from error
+    return address
