@@ -1,6 +1,6 @@
-"""`python -m dashboard`: the page's server. Options are those of `streamlit run` (--server.port).
+"""`python -m dashboard`: the server of the page. It takes the options of `streamlit run`.
 
-With DASHBOARD_LOG_JSON=true its log is JSON.
+With DASHBOARD_LOG_JSON=true it writes its log as JSON.
 """
 
 import sys
@@ -14,7 +14,7 @@ def main() -> None:
     if logs.wanted():
         logs.take_over()
 
-    from streamlit.web import cli  # noqa: PLC0415 (it looks at once for where to write its log)
+    from streamlit.web import cli  # noqa: PLC0415 (its import decides at once where it writes its log)
 
     cli.main(["run", str(Path(__file__).with_name("app.py")), *sys.argv[1:]])
 

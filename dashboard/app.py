@@ -1,4 +1,4 @@
-"""The dashboard's pages, as Streamlit runs them. `python -m dashboard` starts its server."""
+"""The list of the pages. Streamlit runs this file at each refresh; `__main__` starts the server."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""The cloud's API, as this dashboard uses it: `cloud.client`, with errors for the screen."""
+"""The client of the cloud's API: `cloud.client`, with errors in words for the page."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,10 +45,11 @@ PAGE_LIMIT = 100
 class Client:
     """Reads gates, events, deliveries and passes; closes gates. Every failure is a DashboardError.
 
-    An item of a list that this version cannot read is an `Unread` in its place: a newer cloud may
-    know labels, channels or states that this dashboard does not.
+    A list has an `Unread` in the place of an item that this version cannot read: a newer cloud may
+    know labels, channels or states that this dashboard does not. Threads may share a client.
 
-    Safe to share between threads.
+    Args:
+        settings: The address of the API, and the key.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,36 +68,46 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections to the API."""
         self._api.close()
 
     def now(self) -> datetime:
-        """The time by the cloud's clock, so that a wrong one here shows no pass for too long."""
+        """Return the cloud's time: a wrong clock of this machine must not show a pass too long."""
         return self._api.now()
 
     def gates(self) -> list[Gate | Unread]:
-        """All the gates that the key may read."""
-        with self._in_words():
+        """Return all gates that the key may read."""
+        with self._errors_in_words():
             return _all(lambda cursor: self._api.list_gates(after=cursor))
 
     def gate(self, gate_id: str) -> Gate:
-        """One gate, as it is now. Raises GateUnknown where the key sees none of this id."""
+        """Read one gate.
+
+        Args:
+            gate_id: The id of the gate.
+
+        Returns:
+            The gate as it is now.
+
+        Raises:
+            GateUnknown: The key may read no gate with this id.
+        """
         for gate in self.gates():
             if isinstance(gate, Gate) and gate.id == gate_id:
                 return gate
         raise GateUnknown(
-            f"The gate '{gate_id}' is gone, or not this key's any more.",
+            f"The gate '{gate_id}' was deleted, or this key may not see it any more.",
             "Load this page again, and choose another gate.",
         )
 
     def close_gate(self, gate_id: str, *, closed: bool, reason: str) -> Gate:
-        """Close or open a gate; `reason` goes into the cloud's audit trail."""
-        with self._in_words():
+        """Close or open a gate; the cloud's audit trail keeps the reason."""
+        with self._errors_in_words():
             return self._api.change_gate(gate_id, GateChange(closed=closed, reason=reason))
 
     def devices(self, gate: str | None = None) -> list[Device | Unread]:
-        """All the devices that the key may read; of one gate, if one is named."""
-        with self._in_words():
+        """Return all devices that the key may read, or those of one gate."""
+        with self._errors_in_words():
             return _all(lambda cursor: self._api.list_devices(gate=gate, after=cursor))
 
     def events(
@@ -110,8 +121,8 @@ class Client:
         before: str | None = None,
         limit: int = PAGE_LIMIT,
     ) -> Page[EventRecord]:
-        """One page of events, newest first; accepted from `since` on and before `until`."""
-        with self._in_words():
+        """Return one page of events, newest first; accepted from `since` on and before `until`."""
+        with self._errors_in_words():
             return self._api.list_events(
                 gate=gate,
                 access=access,
@@ -123,7 +134,7 @@ class Client:
             )
 
     def newest_event(self, gate: str) -> EventRecord | Unread | None:
-        """The last event of a gate, or None where nothing has happened."""
+        """Return the newest event of a gate; None where there is none."""
         page = self.events(gate=gate, limit=1)
         while not page.rows and page.next is not None:  # a page may be empty before the end
             page = self.events(gate=gate, before=page.next)
@@ -137,18 +148,37 @@ class Client:
         before: str | None = None,
         limit: int = PAGE_LIMIT,
     ) -> Page[Delivery]:
-        """One page of deliveries, newest first."""
-        with self._in_words():
+        """Return one page of deliveries, newest first."""
+        with self._errors_in_words():
             return self._api.list_deliveries(gate=gate, status=status, before=before, limit=limit)
 
     def pass_qr(self, pass_id: UUID) -> bytes:
-        """The pass's QR code as a PNG. Raises PassOver once it may not be used any more."""
-        with self._in_words():
+        """Read the QR code of a pass.
+
+        Args:
+            pass_id: The id of the pass.
+
+        Returns:
+            The code as a PNG.
+
+        Raises:
+            PassOver: The pass was used, expired or revoked.
+        """
+        with self._errors_in_words():
             return self._api.get_pass_qr_png(pass_id)
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Say what a call ended in to the person who looks at the screen."""
+    def _errors_in_words(self) -> Iterator[None]:
+        """Translate the errors of `cloud.client` into errors in words for the page.
+
+        Yields:
+            Nothing; the call is made in the block.
+
+        Raises:
+            ApiUnreachable: The API did not answer, or not in time.
+            ApiUnreadable: The answer is not one of the API, version 1.
+            DashboardError: The API refused the call.
+        """
         address = self._api.url
         try:
             yield
@@ -161,12 +191,12 @@ class Client:
             raise ApiUnreachable(f"{said[:1].upper()}{said[1:]}.", _START_IT) from error
         except NoApi as error:
             raise ApiUnreadable(
-                f"What answers at {address} does not speak the cloud's API, version 1: {error}.",
-                "Check DASHBOARD_API_URL: it is the API's address without /v1, and no proxy's "
-                "page.",
+                f"The server at {address} does not answer as version 1 of the API: {error}.",
+                "Check DASHBOARD_API_URL: it has to be the API's address, without /v1.",
             ) from error
         except Refused as error:
-            raise _refusal(error) from error
+            refusal = _refusal(error)
+            raise refusal from error
 
 
 def _all(read: Callable[[str | None], Page[ItemT]]) -> list[ItemT | Unread]:
@@ -181,8 +211,8 @@ def _all(read: Callable[[str | None], Page[ItemT]]) -> list[ItemT | Unread]:
 def _refusal(refused: Refused) -> DashboardError:
     other = _OTHERS.get(type(refused), (ApiRefused, "The cloud's log says more."))
     error, mend = _MENDS.get(refused.code, other)
-    said = (refused.problem.detail or refused.problem.title).rstrip(".")
-    return error(f"{said[:1].upper()}{said[1:]} ({refused.code}).", mend, code=refused.code)
+    detail = (refused.problem.detail or refused.problem.title).rstrip(".")
+    return error(f"{detail[:1].upper()}{detail[1:]} ({refused.code}).", mend, code=refused.code)
 
 
 _START_IT = (
@@ -199,7 +229,7 @@ _OTHERS: dict[type[Refused], tuple[type[ApiRefused], str]] = {
     Unauthenticated: (KeyRefused, _NEW_KEY),
     Forbidden: (RoleForbidden, _NEW_KEY),
 }
-"""What is said of the codes that have no words of their own."""
+"""The errors of the codes that _MENDS does not list."""
 
 _MENDS: dict[ProblemCode | str, tuple[type[ApiRefused], str]] = {
     ProblemCode.KEY_MISSING: (KeyRefused, _NEW_KEY),
@@ -207,15 +237,15 @@ _MENDS: dict[ProblemCode | str, tuple[type[ApiRefused], str]] = {
     ProblemCode.KEY_REVOKED: (KeyRefused, _NEW_KEY),
     ProblemCode.KEY_EXPIRED: (KeyRefused, _NEW_KEY),
     ProblemCode.ROLE_FORBIDDEN: (RoleForbidden, _NEW_KEY),
-    ProblemCode.GATE_FORBIDDEN: (RoleForbidden, "The key is bound to one gate: choose that one."),
+    ProblemCode.GATE_FORBIDDEN: (RoleForbidden, "The key is bound to one gate: choose that gate."),
     ProblemCode.GATE_UNKNOWN: (
         GateUnknown,
         "Choose another gate, or make this one with: python -m cloud gates create.",
     ),
-    ProblemCode.PASS_OVER: (PassOver, "The page follows by itself."),
+    ProblemCode.PASS_OVER: (PassOver, "The page shows the next verdict by itself."),
     ProblemCode.STORE_UNAVAILABLE: (
         StoreUnavailable,
-        "Check the cloud's Redis (CLOUD_REDIS_URL). Gates go on judging and keep their events "
-        "until it is back; this page tries again by itself.",
+        "Check the cloud's Redis (CLOUD_REDIS_URL). The doors go on judging and keep their events "
+        "until Redis is back; this page tries again by itself.",
     ),
 }

@@ -1,4 +1,4 @@
-"""The settings and the API client that all of this process's viewers share."""
+"""The connection: the settings and the client of the API, which all viewers share."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from dashboard.settings import Settings, load_settings
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One client, opened with these settings."""
+    """The settings, and a client that was opened with them."""
 
     settings: Settings
     client: Client
@@ -18,6 +18,13 @@ class Connection:
 
 @st.cache_resource(show_spinner=False, on_release=lambda held: held.client.close())
 def connect() -> Connection:
-    """The connection. Raises SettingsInvalid, anew at each try, until the settings are right."""
+    """Return the connection, which is opened at the first call.
+
+    Returns:
+        The connection.
+
+    Raises:
+        SettingsInvalid: A setting is wrong. Each call tries again.
+    """
     settings = load_settings()
     return Connection(settings, Client(settings))

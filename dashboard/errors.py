@@ -1,22 +1,27 @@
-"""What can go wrong here, in words for the person who looks at the screen.
+"""The errors of the dashboard, in words for the person who looks at the page.
 
 DashboardError
-├── SettingsInvalid          a DASHBOARD_ variable is missing or makes no sense
-├── ApiUnreachable           nobody answers at DASHBOARD_API_URL, or not in time
-├── ApiUnreadable            something answers there, but not this version of the cloud's API
+├── SettingsInvalid          a DASHBOARD_ variable is missing, or its value cannot be used
+├── ApiUnreachable           no server answers at DASHBOARD_API_URL, or not in time
+├── ApiUnreadable            a server answers there, and not with version 1 of the API
 └── ApiRefused               the cloud answered with a problem (RFC 9457)
     ├── KeyRefused           401: the key is unknown or revoked
     ├── RoleForbidden        403: the key may not do this
     ├── GateUnknown          404: there is no such gate
     ├── PassOver             410: the pass is used, expired or revoked, so it has no code to show
-    └── StoreUnavailable     503: the cloud is up, its Redis is not
+    └── StoreUnavailable     503: the cloud runs, and its Redis does not answer
 """
 
 from cloud.contract import ProblemCode
 
 
 class DashboardError(Exception):
-    """A failure that the page shows: what happened (`title`, `what`) and how to mend it."""
+    """A failure that the page shows.
+
+    Args:
+        what: What happened.
+        mend: How to mend it.
+    """
 
     title = "Something went wrong"
 
@@ -33,7 +38,7 @@ class SettingsInvalid(DashboardError):  # noqa: N818 (here a name says what happ
 
 
 class ApiUnreachable(DashboardError):  # noqa: N818
-    """The cloud's API gave no answer at all."""
+    """The cloud's API did not answer."""
 
     title = "The cloud does not answer"
 
@@ -41,11 +46,17 @@ class ApiUnreachable(DashboardError):  # noqa: N818
 class ApiUnreadable(DashboardError):  # noqa: N818
     """The answer is not one that this version of the wire knows."""
 
-    title = "The cloud's answer makes no sense"
+    title = "The cloud's answer cannot be read"
 
 
 class ApiRefused(DashboardError):  # noqa: N818
-    """The API answered, with a problem; `code` is its stable name."""
+    """The API answered with a problem.
+
+    Args:
+        what: What happened.
+        mend: How to mend it.
+        code: The stable name of the problem.
+    """
 
     title = "The cloud refused"
 
@@ -55,13 +66,13 @@ class ApiRefused(DashboardError):  # noqa: N818
 
 
 class KeyRefused(ApiRefused):
-    """The dashboard's key opens nothing."""
+    """The cloud does not accept the dashboard's key."""
 
     title = "The dashboard's key was refused"
 
 
 class RoleForbidden(ApiRefused):
-    """The key is good, but not for this."""
+    """The key is valid, and its role may not do this."""
 
     title = "The dashboard's key may not do this"
 
@@ -80,10 +91,10 @@ class GateUnknown(ApiRefused):
 class PassOver(ApiRefused):
     """The pass was used, expired or revoked between two refreshes."""
 
-    title = "This pass is over"
+    title = "This pass has ended"
 
 
 class StoreUnavailable(ApiRefused):
-    """The API is up and its store is not."""
+    """The API runs, and its store does not answer."""
 
     title = "The cloud cannot reach its store"

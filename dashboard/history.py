@@ -1,8 +1,8 @@
-"""The newest events and deliveries that match a filter, read page by page.
+"""The history of events and deliveries: searched page by page, the newest first.
 
-The API does the filtering. It bounds how much one call looks at, so a page may be short, or empty,
-and still have a `next`: a rare match in a long history takes many calls. A table is drawn anew
-every few seconds, so a search is cut into parts: each drawing reads on where the one before ended.
+The API does the filtering, and looks at a limited number of entries in one call. So a page may be
+short or empty and still have a `next`, and a rare match in a long history takes many calls. A table
+is refreshed every few seconds, so each refresh reads a part, from where the one before ended.
 """
 
 from collections.abc import Callable, Hashable
@@ -17,28 +17,28 @@ from dashboard.client import PAGE_LIMIT, Client
 T = TypeVar("T", EventRecord, Delivery)
 
 PAGES = 10
-"""Pages that one drawing of a table reads from the newest on, and as many further back."""
+"""Pages that one refresh of a table reads from the newest on, and as many further back."""
 
 PAGES_IN_ALL = 200
-"""Pages after which a search stops and waits to be told to go on. Where a filter is on, the API
-looks at up to 5,000 entries for a page: this many pages are a million."""
+"""Pages after which a search stops until somebody presses "Search on". With a filter, the API looks
+at up to 5,000 entries for a page: this many pages are a million entries."""
 
 STALE_AFTER = timedelta(minutes=1)
-"""A search that was not drawn for so long (its tab was hidden) begins anew: what came meanwhile may
-be more than one drawing reads."""
+"""A search that was not refreshed for so long (its tab was hidden) begins again: more may have come
+since then than one refresh reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events to show. None is any.
+    """The filter of the events. A field that is None leaves out nothing.
 
-    Attributes:
-        gate: Of this gate alone.
-        access: With this answer alone.
-        label: With this verdict alone.
-        since: Accepted by the cloud then or later.
-        until: Accepted by the cloud before then.
-        last: Accepted within so long before now; takes the place of `since`.
+    Args:
+        gate: Only events of this gate.
+        access: Only events with this answer.
+        label: Only events with this verdict.
+        since: Only events that the cloud accepted at this time or later.
+        until: Only events that the cloud accepted before this time.
+        last: Only events that the cloud accepted within so long before now; replaces `since`.
     """
 
     gate: str | None = None
@@ -50,23 +50,23 @@ class EventFilter:
 
     @property
     def narrows(self) -> bool:
-        """Whether it leaves anything of the chosen gates out."""
+        """Whether the filter leaves out events of the chosen gates."""
         parts = (self.access, self.label, self.since, self.until, self.last)
         return any(part is not None for part in parts)
 
 
 @dataclass(slots=True)
 class Search(Generic[T]):
-    """How far a search has come; kept from one drawing of its table to the next.
+    """The progress of a search; kept from one refresh of its table to the next.
 
-    Attributes:
+    Args:
         subject: What is searched for.
-        found: All that was found so far, newest first.
-        cursor: Where to read on, further back.
-        ended: Nothing is further back.
-        pages: Pages read further back so far.
-        allowed: Pages after which it stops.
-        drawn_at: When it last went on.
+        found: The entries that were found, newest first.
+        cursor: The cursor of the next page further back.
+        ended: Whether the oldest entry was read.
+        pages: The number of pages that were read further back.
+        allowed: The number of pages after which the search stops.
+        drawn_at: When the search last went on.
     """
 
     subject: Hashable = None
@@ -79,20 +79,20 @@ class Search(Generic[T]):
 
     @property
     def stopped(self) -> bool:
-        """Whether it waits to be told to go on."""
+        """Whether the search has stopped before the oldest entry."""
         return not self.ended and self.pages >= self.allowed
 
     def go_on(self) -> None:
-        """Allow as many pages again."""
+        """Let a search that has stopped read as many pages again."""
         self.allowed = self.pages + PAGES_IN_ALL
 
     def serves(self, subject: Hashable, now: datetime) -> bool:
-        """Whether it is about this subject, and was drawn lately."""
+        """Return whether the search is about this subject, and was refreshed a short while ago."""
         fresh = self.drawn_at is None or now - self.drawn_at < STALE_AFTER
         return fresh and self.subject == subject
 
     def read_further(self, page: Callable[[str | None], Page[T]], limit: int) -> None:
-        """Read back until more than `limit` are found, or this drawing's pages are read."""
+        """Read back until more than `limit` are found, or this refresh has read its pages."""
         for _ in range(min(PAGES, self.allowed - self.pages)):
             if self.ended or len(self.found) > limit:
                 return
@@ -104,12 +104,12 @@ class Search(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
-    """What was found, newest first.
+    """The result of one refresh.
 
-    Attributes:
-        items: At most as many as were asked for.
-        more: There are older ones that match.
-        unfinished: Fewer were found than asked for, and older entries are still to be looked at.
+    Args:
+        items: The entries, newest first; at most as many as were asked for.
+        more: Whether there are older entries that match.
+        unfinished: Whether fewer were found than asked for, and older entries are not read yet.
     """
 
     items: list[T | Unread]
@@ -123,17 +123,23 @@ def read_history(
     limit: int,
     search: Search[EventRecord] | None = None,
 ) -> Found[EventRecord]:
-    """Read events until `limit` are found, the oldest is reached, or a drawing's pages are read.
+    """Read events until `limit` are found, the oldest is read, or a refresh has read its pages.
 
     Args:
-        client: Of the API.
-        wanted: Which events.
-        limit: How many at most.
-        search: How far this search has come; it is brought on. Left out: it begins here.
+        client: The client of the API.
+        wanted: The filter of the events.
+        limit: The most events to return.
+        search: The progress of the search, which is updated; None begins a search.
+
+    Returns:
+        The events.
+
+    Raises:
+        DashboardError: The API did not answer, or refused.
     """
     search = search or Search()
     since = client.now() - wanted.last if wanted.last else wanted.since
-    if since is not None:  # what was found a while ago may have left the period
+    if since is not None:  # by now an entry may be too old for the period
         search.found = [
             row for row in search.found if isinstance(row, Unread) or row.accepted_at >= since
         ]
@@ -159,7 +165,21 @@ def read_messages(
     limit: int,
     search: Search[Delivery] | None = None,
 ) -> Found[Delivery]:
-    """Read deliveries, as `read_history` reads events."""
+    """Read deliveries, as `read_history` reads events.
+
+    Args:
+        client: The client of the API.
+        gate: Only deliveries about this gate.
+        status: Only deliveries in this state; None for any.
+        limit: The most deliveries to return.
+        search: The progress of the search, which is updated; None begins a search.
+
+    Returns:
+        The deliveries.
+
+    Raises:
+        DashboardError: The API did not answer, or refused.
+    """
 
     def page(before: str | None) -> Page[Delivery]:
         return client.deliveries(

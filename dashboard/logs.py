@@ -1,7 +1,7 @@
-"""The dashboard's log as JSON: one object a line on standard error, whoever writes it.
+"""The dashboard's log as JSON: each line on standard error is one object.
 
-Streamlit gives each of its loggers a handler of its own, and prints some lines past them. So what
-reaches standard output and error is read.
+Streamlit gives each of its loggers a handler of its own, and prints some lines without a logger.
+So this module reads all that reaches standard output and standard error.
 """
 
 import atexit
@@ -19,16 +19,19 @@ from pydantic import TypeAdapter, ValidationError
 
 _RECORD: Final = "\x1e"
 _FIELD: Final = "\x1f"
-"""ASCII's separators of records and of fields, which no text of a log holds."""
+"""The separators of records and of fields in ASCII, which no text of a log holds."""
 
 FORMAT: Final = f"{_RECORD}%(levelname)s{_FIELD}%(name)s{_FIELD}%(message)s"
-"""How loggers write, so that a record is told from what is merely printed."""
+"""The format of the loggers, by which a record is told from a printed line."""
+
+_LOGGER: Final = "dashboard"
+"""The dashboard's own logger. Its messages are the names of events."""
 
 _TRACE: Final = "\nTraceback (most recent call last):\n"
 
 
 def wanted() -> bool:
-    """Whether DASHBOARD_LOG_JSON asks for JSON; a value that is no answer is named on the page."""
+    """Return whether DASHBOARD_LOG_JSON asks for JSON; the page names an unreadable value."""
     try:
         return TypeAdapter(bool).validate_python(os.environ.get("DASHBOARD_LOG_JSON") or "false")
     except ValidationError:
@@ -36,9 +39,9 @@ def wanted() -> bool:
 
 
 def take_over() -> None:
-    """Write all that reaches standard output and error of this process as JSON, until it ends.
+    """Write as JSON all that reaches this process's standard output and error, until it ends.
 
-    Has to be called before Streamlit is imported, which looks for standard error once.
+    Call this before Streamlit is imported: its import takes hold of standard error.
     """
     shown = sys.stderr
     os.environ["STREAMLIT_LOGGER_MESSAGE_FORMAT"] = FORMAT
@@ -59,9 +62,9 @@ class JsonLines(TextIOBase):
     """A text stream that turns what is written to it into JSON lines on another.
 
     Args:
-        shown: where the lines go.
-        name: the `logger` of what is merely printed.
-        level: the `level` of that.
+        shown: The stream that gets the JSON lines.
+        name: The `logger` of a printed line.
+        level: The `level` of a printed line.
     """
 
     encoding = "utf-8"
@@ -76,31 +79,31 @@ class JsonLines(TextIOBase):
         self._begun = ""
 
     def writable(self) -> bool:
-        """Return true."""
+        """Return True: the stream can be written to."""
         return True
 
     def write(self, text: str) -> int:
-        """Write a record of a logger, which comes in one piece, or some of a printed line."""
+        """Write a record of a logger, which comes in one piece, or a part of a printed line."""
         if text.startswith(_RECORD):
             level, name, said = text.removeprefix(_RECORD).rstrip("\n").split(_FIELD, 2)
             message, traced, trace = said.partition(_TRACE)
             exception = _TRACE.lstrip("\n") + trace if traced else None
-            self._say(level.lower(), name, message, exception)
+            self._write_line(level.lower(), name, message, exception)
             return len(text)
         with self._lock:
             *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
             if line.strip():
-                self._say(self._level, self._name, line.strip(), None)
+                self._write_line(self._level, self._name, line.strip(), None)
         return len(text)
 
     def end(self) -> None:
-        """Write what is there of a line that has not ended."""
+        """Write the last printed line, where it has not ended."""
         self.write("\n")
 
-    def _say(self, level: str, name: str, message: str, exception: str | None) -> None:
+    def _write_line(self, level: str, name: str, message: str, exception: str | None) -> None:
         line = {
-            "event": "library_message",
+            "event": message if name == _LOGGER else "library_message",
             "message": message,
             "level": level,
             "logger": name,
@@ -115,11 +118,11 @@ class JsonLines(TextIOBase):
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if isinstance(error, KeyboardInterrupt):
         return
-    logging.getLogger("dashboard").critical("uncaught error", exc_info=(kind, error, trace))
+    logging.getLogger(_LOGGER).critical("uncaught_error", exc_info=(kind, error, trace))
 
 
 def _uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
     error = failed.exc_value if failed.exc_value is not None else failed.exc_type()
-    logging.getLogger("dashboard").critical(
-        "uncaught error in a thread", exc_info=(failed.exc_type, error, failed.exc_traceback)
+    logging.getLogger(_LOGGER).critical(
+        "uncaught_error_in_thread", exc_info=(failed.exc_type, error, failed.exc_traceback)
     )

@@ -1,7 +1,7 @@
 """The page's own HTML: Jinja templates, with every value escaped.
 
-Streamlit's own table is drawn on a canvas: on a phone it scrolls sideways under the thumb, and it
-does not grow with the reader's font. A plain one becomes a list of cards there.
+Streamlit draws its own table on a canvas: on a phone it has to be scrolled sideways, and it does
+not grow with the reader's font. A table in HTML becomes a list of cards on a phone.
 """
 
 from pathlib import Path
@@ -21,5 +21,5 @@ _environment = Environment(
 
 
 def render(template: str, /, **values: object) -> Markup:
-    """Fill templates/<template>.html. A value that the template lacks is an error, never a gap."""
+    """Fill templates/<template>.html in; a value that is missing is an error."""
     return Markup(_environment.get_template(f"{template}.html").render(values))  # noqa: S704

@@ -14,7 +14,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from cloud.contract import CameraState, Channel, DeliveryStatus, Label, PassStatus
 from tests.browser.conftest import Dashboard, keep_picture, start_dashboard
-from tests.dashboard.cloud_double import KEY, Mood
+from tests.dashboard.cloud_double import KEY
+from tests.dashboard.cloud_server import Behaviour
 
 pytestmark = pytest.mark.browser
 
@@ -84,7 +85,7 @@ def test_a_pass_is_shown_as_a_code_that_a_phone_reads_until_it_is_used(
     expect(page.get_by_test_id("event")).to_have_count(2)
     expect_code(page, TOKEN)
     keep_picture(page, "granted")
-    dashboard.cloud.settle_pass(event, PassStatus.REDEEMED)
+    dashboard.cloud.end_pass(event, PassStatus.REDEEMED)
     expect_state(page, "admitted")
     expect(page.get_by_test_id("qr")).to_have_count(0)
     assert code_in(page) == ""
@@ -234,7 +235,7 @@ def test_each_gate_has_an_address_of_its_own(dashboard: Dashboard, open_page: Op
 def test_a_door_screen_shows_the_banner_alone(
     dashboard: Dashboard, open_page: OpenPage, width: int, height: int
 ) -> None:
-    dashboard.cloud.mood = Mood.KIOSK
+    dashboard.cloud.behaviour = Behaviour.KIOSK
     event = dashboard.cloud.grant(token=TOKEN)
     dashboard.cloud.deliver(event)
     page = open_page("/?gate=main&screen=door", width=width, height=height)
@@ -256,7 +257,7 @@ def test_it_beeps_once_for_each_refusal_and_only_after_a_press(
     dashboard: Dashboard, open_page: OpenPage
 ) -> None:
     page = open_page()
-    bell, button = page.get_by_test_id("bell"), page.get_by_test_id("sound")
+    bell, button = page.get_by_test_id("status-bar"), page.get_by_test_id("sound")
     expect(bell).to_have_attribute("data-sound", "blocked")
     expect(button).to_have_text("Turn sound on")
     button.click()

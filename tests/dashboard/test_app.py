@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from cloud.contract import Channel, DeliveryStatus, GateChange, Label, PassStatus
 from dashboard.history import PAGES, PAGES_IN_ALL
-from tests.dashboard.cloud_double import KEY, CloudDouble, Mood
+from tests.dashboard.cloud_double import KEY, CloudDouble
+from tests.dashboard.cloud_server import Behaviour
 
 FOLDER = Path(__file__).parents[2] / "dashboard"
 
@@ -49,7 +50,7 @@ def test_each_refresh_follows_the_gate(cloud: CloudDouble) -> None:
     event = cloud.grant()
     assert 'data-state="granted"' in html_of(page.run())
     assert 'data-testid="qr"' in html_of(page)
-    cloud.settle_pass(event, PassStatus.REDEEMED)
+    cloud.end_pass(event, PassStatus.REDEEMED)
     assert 'data-state="admitted"' in html_of(page.run())
     assert 'data-testid="qr"' not in html_of(page)
     cloud.refuse(label=Label.INCORRECT_MASK)
@@ -67,7 +68,7 @@ def test_a_code_is_fetched_once_for_a_pass(cloud: CloudDouble) -> None:
 
 def test_a_key_that_may_not_see_codes_leaves_the_verdict_standing(cloud: CloudDouble) -> None:
     cloud.grant()
-    cloud.mood = Mood.NO_QR
+    cloud.behaviour = Behaviour.NO_QR
     said = html_of(open_page())
     assert 'data-state="granted"' in said
     assert "A viewer may not see codes" in said
@@ -75,15 +76,17 @@ def test_a_key_that_may_not_see_codes_leaves_the_verdict_standing(cloud: CloudDo
 
 
 @pytest.mark.parametrize(
-    ("mood", "words"),
+    ("behaviour", "words"),
     [
-        (Mood.STORE_AWAY, "CLOUD_REDIS_URL"),
-        (Mood.ANOTHER_SITE, "DASHBOARD_API_URL"),
+        (Behaviour.STORE_AWAY, "CLOUD_REDIS_URL"),
+        (Behaviour.ANOTHER_SITE, "DASHBOARD_API_URL"),
     ],
 )
-def test_trouble_is_said_and_no_table_is_drawn(cloud: CloudDouble, mood: Mood, words: str) -> None:
+def test_trouble_is_said_and_no_table_is_drawn(
+    cloud: CloudDouble, behaviour: Behaviour, words: str
+) -> None:
     cloud.refuse()
-    cloud.mood = mood
+    cloud.behaviour = behaviour
     said = html_of(open_page())
     assert 'data-testid="trouble"' in said
     assert words in said
@@ -238,7 +241,7 @@ def test_what_the_key_may_not_do_is_said_beside_the_button(
 ) -> None:
     monkeypatch.setenv("DASHBOARD_GATE_CONTROL", "true")
     page = open_page()
-    cloud.mood = Mood.KIOSK
+    cloud.behaviour = Behaviour.KIOSK
     page.button(key="control").click().run()
     assert 'data-testid="control-failed"' in html_of(page)
     assert not cloud.gates[0].closed
@@ -272,10 +275,10 @@ def test_messages_say_what_became_of_them(cloud: CloudDouble) -> None:
 
 def test_a_kiosks_key_sees_its_banner_and_is_told_what_is_not_for_it(cloud: CloudDouble) -> None:
     cloud.grant()
-    cloud.mood = Mood.KIOSK
+    cloud.behaviour = Behaviour.KIOSK
     said = html_of(open_page())
     assert 'data-testid="qr"' in said
-    assert "Messages are not for this key" in said
+    assert "This key may not see messages" in said
     assert 'data-testid="trouble"' not in said
 
 

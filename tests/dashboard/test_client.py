@@ -16,7 +16,8 @@ from dashboard.errors import (
     StoreUnavailable,
 )
 from dashboard.settings import load_settings
-from tests.dashboard.cloud_double import KEY, CloudDouble, Mood
+from tests.dashboard.cloud_double import KEY, CloudDouble
+from tests.dashboard.cloud_server import Behaviour
 
 
 def test_what_is_read_is_what_the_cloud_has(cloud: CloudDouble, client: Client) -> None:
@@ -49,7 +50,7 @@ def test_a_pass_gives_its_code_until_it_is_over(cloud: CloudDouble, client: Clie
     event = cloud.grant()
     assert event.pass_record is not None
     assert client.pass_qr(event.pass_record.id).startswith(b"\x89PNG")
-    cloud.settle_pass(event, PassStatus.REDEEMED)
+    cloud.end_pass(event, PassStatus.REDEEMED)
     with pytest.raises(PassOver) as caught:
         client.pass_qr(event.pass_record.id)
     assert caught.value.code is ProblemCode.PASS_OVER
@@ -64,24 +65,24 @@ def test_nobody_there(cloud: CloudDouble, client: Client) -> None:
 
 def test_somebody_who_never_answers(cloud: CloudDouble, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASHBOARD_API_TIMEOUT_S", "0.1")
-    cloud.mood = Mood.SILENT
+    cloud.behaviour = Behaviour.SILENT
     with Client(load_settings()) as client, pytest.raises(ApiUnreachable, match=r"within 0\.1 s"):
         client.gates()
 
 
 @pytest.mark.parametrize(
-    ("mood", "error"),
+    ("behaviour", "error"),
     [
-        (Mood.STORE_AWAY, StoreUnavailable),
-        (Mood.ANOTHER_SITE, ApiUnreadable),
-        (Mood.BAD_GATEWAY, ApiUnreadable),
-        (Mood.KIOSK, RoleForbidden),
+        (Behaviour.STORE_AWAY, StoreUnavailable),
+        (Behaviour.ANOTHER_SITE, ApiUnreadable),
+        (Behaviour.BAD_GATEWAY, ApiUnreadable),
+        (Behaviour.KIOSK, RoleForbidden),
     ],
 )
 def test_each_refusal_has_a_name_and_a_mend(
-    cloud: CloudDouble, client: Client, mood: Mood, error: type[Exception]
+    cloud: CloudDouble, client: Client, behaviour: Behaviour, error: type[Exception]
 ) -> None:
-    cloud.mood = mood
+    cloud.behaviour = behaviour
     with pytest.raises(error) as caught:
         client.deliveries()
     assert caught.value.mend  # type: ignore[attr-defined]
@@ -97,7 +98,7 @@ def test_a_wrong_key_is_not_repeated(cloud: CloudDouble, client: Client) -> None
 def test_a_picture_that_is_none(cloud: CloudDouble, client: Client) -> None:
     event = cloud.grant()
     assert event.pass_record is not None
-    cloud.mood = Mood.ANOTHER_SITE
+    cloud.behaviour = Behaviour.ANOTHER_SITE
     with pytest.raises(ApiUnreadable, match="PNG"):
         client.pass_qr(event.pass_record.id)
 
@@ -105,7 +106,7 @@ def test_a_picture_that_is_none(cloud: CloudDouble, client: Client) -> None:
 def test_an_unforeseen_problem_still_says_what_the_cloud_said(
     cloud: CloudDouble, client: Client
 ) -> None:
-    cloud.mood = Mood.BROKEN
+    cloud.behaviour = Behaviour.BROKEN
     with pytest.raises(ApiRefused, match="Something broke"):
         client.gates()
 

@@ -18,12 +18,12 @@ from cloud.contract import (
     Gate,
     Label,
 )
-from dashboard.banner import Tone, banner_for
 from dashboard.client import Client
-from dashboard.clock import LocalClock
-from dashboard.devices import remarks_on_devices
 from dashboard.markup import TEMPLATES, render
-from dashboard.tables import delivery_row, event_row
+from dashboard.wording.banner import Tone, banner_for
+from dashboard.wording.clock import LocalClock
+from dashboard.wording.devices import remarks_on_devices
+from dashboard.wording.tables import delivery_row, event_row
 from tests.dashboard.cloud_double import CloudDouble
 from tests.dashboard.test_app import html_of, open_page
 

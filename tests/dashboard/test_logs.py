@@ -54,6 +54,22 @@ def test_records_and_printed_lines_become_objects() -> None:
     assert failed["exception"].endswith("with base 10: 'seen'")
     assert (printed["message"], printed["level"]) == ("printed line", "warning")
     assert rest["message"] == "the rest"
+    assert {open_["event"], failed["event"], printed["event"]} == {"library_message"}
+
+
+def test_the_dashboards_own_records_name_their_event() -> None:
+    shown = io.StringIO()
+    handler = logging.StreamHandler(JsonLines(shown, "stderr", "warning"))
+    handler.setFormatter(logging.Formatter(FORMAT))
+    logger = logging.Logger("dashboard")
+    logger.addHandler(handler)
+    try:
+        int("seen")
+    except ValueError:
+        logger.exception("uncaught_error_in_thread")
+    line = read(shown.getvalue())
+    assert line["event"] == "uncaught_error_in_thread"
+    assert line["exception"].endswith("with base 10: 'seen'")
 
 
 @pytest.mark.parametrize(

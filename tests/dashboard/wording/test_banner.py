@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from cloud.contract import EventRecord, Label, PassStatus, Refusal, RefusalReason
-from dashboard.banner import LATE, Banner, Tone, banner_for
-from dashboard.clock import LocalClock
+from dashboard.wording.banner import LATE, Banner, Tone, banner_for
+from dashboard.wording.clock import LocalClock
 from tests.dashboard.cloud_double import CloudDouble
 
 SHOWN = timedelta(seconds=30)
@@ -62,7 +62,7 @@ def test_an_expired_pass_shows_no_code_even_when_the_cloud_has_not_said_so(
 
 def test_a_redeemed_pass_welcomes_and_then_makes_room(double: CloudDouble) -> None:
     event = double.grant()
-    double.settle_pass(event, PassStatus.REDEEMED)
+    double.end_pass(event, PassStatus.REDEEMED)
     now, afterwards = (later(double.events[0], double, after) for after in (timedelta(0), MINUTE))
     assert (now.tone, now.qr_of) == (Tone.ADMITTED, None)
     assert afterwards.tone is Tone.WAITING
@@ -72,7 +72,7 @@ def test_a_revoked_pass_is_said_to_be_so_while_it_would_have_been_valid(
     double: CloudDouble,
 ) -> None:
     event = double.grant(lifetime=5 * MINUTE)
-    double.settle_pass(event, PassStatus.REVOKED)
+    double.end_pass(event, PassStatus.REVOKED)
     now, afterwards = (later(double.events[0], double, n * MINUTE) for n in (1, 6))
     assert (now.tone, now.title, now.qr_of) == (Tone.OVER, "Pass revoked", None)
     assert afterwards.tone is Tone.WAITING

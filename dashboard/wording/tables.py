@@ -1,4 +1,4 @@
-"""Events and deliveries as rows of words."""
+"""The rows of the two tables: the words for an event and for a delivery."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from cloud.contract import (
     Refusal,
     RefusalReason,
 )
-from dashboard.banner import LABELS, LATE
-from dashboard.clock import LocalClock
 from dashboard.history import PAGES_IN_ALL
+from dashboard.wording.banner import LABELS, LATE
+from dashboard.wording.clock import LocalClock
 
 ANSWERS = {Access.GRANTED: "Granted", Access.REFUSED: "Refused"}
 
@@ -43,27 +43,27 @@ REASONS = {
     RefusalReason.CLOCK_AHEAD: "the door's clock is ahead",
     RefusalReason.GATE_CLOSED: "the gate was closed",
 }
-"""Why no pass was made; nothing where the verdict says it already."""
+"""Why there is no pass; nothing where the verdict says it already."""
 
-NOT_SHOWN = "This dashboard cannot show it: it does not know {why}. Update the dashboard."
+NOT_SHOWN = "This dashboard cannot show this row: it does not know {why}. Update the dashboard."
 
-NO_MESSAGES = "No messages yet at this gate. They go to its subscribers, for each event."
+NO_MESSAGES = "No messages yet at this gate. Its subscribers get one for each event."
 
 _MOMENT = TypeAdapter(AwareDatetime)
 
 
 def event_row(event: EventRecord | Unread, clock: LocalClock) -> dict[str, str]:
-    """What templates/events.html shows of one event."""
+    """Return the values of one event for templates/events.html."""
     if isinstance(event, Unread):
         return _unread_row(event, "occurred_at", clock)
-    elsewhen = abs(event.accepted_at - event.occurred_at) > LATE
+    much_later = abs(event.accepted_at - event.occurred_at) > LATE
     return {
         "unread": "",
         "id": str(event.id),
         "iso": event.occurred_at.isoformat(),
         "at": clock.at(event.occurred_at),
         "utc": clock.utc(event.occurred_at),
-        "accepted": clock.at(event.accepted_at) if elsewhen else "",
+        "accepted": clock.at(event.accepted_at) if much_later else "",
         "gate": event.gate,
         "verdict": LABELS[event.label],
         "sure": f"{event.confidence:.0%} sure, {event.votes} looks",
@@ -75,7 +75,7 @@ def event_row(event: EventRecord | Unread, clock: LocalClock) -> dict[str, str]:
 
 
 def pass_words(its_pass: PassRecord | None, clock: LocalClock) -> str:
-    """The state of a pass, as a table has it."""
+    """Return the state of a pass in words."""
     if its_pass is None:
         return "–"
     if its_pass.status is PassStatus.REDEEMED:
@@ -88,7 +88,7 @@ def pass_words(its_pass: PassRecord | None, clock: LocalClock) -> str:
 
 
 def delivery_row(delivery: Delivery | Unread, clock: LocalClock) -> Mapping[str, str | bool]:
-    """What templates/deliveries.html shows of one delivery."""
+    """Return the values of one delivery for templates/deliveries.html."""
     if isinstance(delivery, Unread):
         return _unread_row(delivery, "created_at", clock)
     return {
@@ -112,11 +112,11 @@ def _why(refusal: Refusal | None) -> str:
         return ""
     if isinstance(refusal.reason, RefusalReason):
         return REASONS[refusal.reason]
-    return refusal.reason.replace("_", " ")  # of a newer cloud
+    return refusal.reason.replace("_", " ")  # a newer cloud sends reasons that are not known here
 
 
 def _unread_row(row: Unread, moment: str, clock: LocalClock) -> dict[str, str]:
-    """A row that says that it cannot be shown, and why; at its own time if that can be read."""
+    """Return a row that says why it cannot be shown; with its time where that can be read."""
     try:
         at = _MOMENT.validate_strings(row.text(moment))
     except ValidationError:
@@ -134,14 +134,14 @@ def _unread_row(row: Unread, moment: str, clock: LocalClock) -> dict[str, str]:
 
 
 def how_many(count: int, noun: str, more: bool, clock: LocalClock) -> str:
-    """What is said below a table: whether there is more, and whose times these are."""
+    """Return the line below a table: whether there are older rows, and the zone of its times."""
     shown = noun if count == 1 else f"{noun}s"
     extent = f"The newest {count} {shown}; there are older ones." if more else f"{count} {shown}."
     return f"{extent} Times are in {clock.name}."
 
 
 def how_far(count: int, noun: str, pages: int, *, stopped: bool) -> str:
-    """What is said of a search that has not looked at the oldest entries yet."""
+    """Return the line below a table whose search has not read the oldest entries yet."""
     so_far = f"{count} {noun} found" if count == 1 else f"{count or 'no'} {noun}s found"
     if stopped:
         return (
@@ -152,12 +152,12 @@ def how_far(count: int, noun: str, pages: int, *, stopped: bool) -> str:
 
 
 def remarks_on(deliveries: Sequence[Delivery | Unread]) -> list[tuple[str, str]]:
-    """What must be said above the table: a kind (bad or choice) and a sentence with its mend."""
+    """Return the remarks above the table: a kind (bad or choice), and a sentence with its mend."""
     counts = Counter(delivery.status for delivery in deliveries if not isinstance(delivery, Unread))
     remarks = []
     if failed := counts[DeliveryStatus.FAILED]:
         remarks.append(
-            ("bad", f"{_messages(failed)} not sent, for a fault: the table has the reason.")
+            ("bad", f"{_messages(failed)} not sent because of a fault: the table has the reason.")
         )
     if kept := counts[DeliveryStatus.UNDELIVERED_BY_CHOICE]:
         remarks.append(

@@ -5,7 +5,7 @@ import wave
 
 import numpy as np
 
-from dashboard.bell import SAMPLE_RATE, beep
+from dashboard.panels.status_bar import SAMPLE_RATE, beep
 
 
 def test_the_beep_is_a_short_wav_that_can_be_heard_and_does_not_click() -> None:

@@ -1,4 +1,4 @@
-"""The banner: what the gate's last verdict means right now, for the person who stands there."""
+"""The banner: what the gate's last verdict means now for the person who stands at the gate."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,11 +14,11 @@ from cloud.contract import (
     PassStatus,
     RefusalReason,
 )
-from dashboard.clock import LocalClock
+from dashboard.wording.clock import LocalClock
 
 LATE = timedelta(seconds=60)
-"""A verdict that took longer than this to arrive is about somebody who has left: the gate was
-offline. It is history, never the banner; its pass is not shown to whoever stands there now."""
+"""A verdict that took longer to arrive is about somebody who has left: the gate was offline. The
+banner never shows it, nor its pass, to the person who stands at the gate now."""
 
 LABELS = {
     Label.WITH_MASK: "Mask worn",
@@ -28,7 +28,7 @@ LABELS = {
 
 
 class Tone(StrEnum):
-    """Which of its faces the banner shows."""
+    """The state that the banner shows, by which the style sheet chooses its colour and sign."""
 
     WAITING = "waiting"
     REFUSED = "refused"
@@ -40,7 +40,16 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """What is written, and which pass's QR code goes with it."""
+    """The text of the banner, and the pass whose QR code is beside the text.
+
+    Args:
+        tone: The state of the banner.
+        title: The largest words.
+        message: The sentence to the person at the gate.
+        note: A smaller line, for the staff.
+        qr_of: The pass whose QR code is shown; None where no code is shown.
+        refusal: The refused event for which the page beeps once; None where nobody is refused.
+    """
 
     tone: Tone
     title: str
@@ -48,14 +57,19 @@ class Banner:
     note: str = ""
     qr_of: UUID | None = None
     refusal: UUID | None = None
-    """The event that was refused: what a beep is for, once."""
 
 
 def banner_for(event: EventRecord | Unread | None, clock: LocalClock, shown: timedelta) -> Banner:
-    """The banner for a gate's newest event.
+    """Return the banner of a gate that is open.
 
-    A refusal, and the end of a pass, stay for `shown`; a live pass stays until it is used, over,
-    or replaced by the next verdict.
+    Args:
+        event: The newest event of the gate; None where there is none.
+        clock: The clock of the viewer.
+        shown: How long a refusal, or the end of a pass, stays on the banner. A valid pass stays
+            until it is used or expires, or the next verdict comes.
+
+    Returns:
+        The banner.
     """
     if event is None:
         return Banner(
@@ -77,27 +91,33 @@ def banner_for(event: EventRecord | Unread | None, clock: LocalClock, shown: tim
 
 
 def closed_banner(event: EventRecord | Unread | None, clock: LocalClock) -> Banner:
-    """The banner of a gate that is closed, whatever its newest event was.
+    """Return the banner of a gate that is closed.
 
-    A pass that is made meanwhile admits nobody, so its code is not shown, and nobody is sent back
-    to the camera.
+    A pass of a closed gate admits nobody, so the banner shows no code.
+
+    Args:
+        event: The newest event of the gate; None where there is none.
+        clock: The clock of the viewer.
+
+    Returns:
+        The banner.
     """
     last = ""
     if isinstance(event, EventRecord):
         last = f"Last verdict: {event.access}, at {clock.at(event.occurred_at)}."
     return Banner(
-        Tone.CLOSED, "Closed", "This entrance is closed just now. Please speak to the staff.", last
+        Tone.CLOSED, "Closed", "This entrance is closed now. Please speak to the staff.", last
     )
 
 
 def _of_another_moment(event: EventRecord, clock: LocalClock) -> str:
-    """What is noted of a verdict that is not about whoever stands at the gate now, else nothing."""
+    """Return a note on a verdict about somebody who has left; nothing for another verdict."""
     reason = event.refusal.reason if event.refusal is not None else ""
     came_at = clock.at(event.accepted_at)
     if reason == RefusalReason.CLOCK_AHEAD:
         return (
-            f"The last verdict says that it was made at {clock.at(event.occurred_at)} and came at "
-            f"{came_at}: the door's clock is ahead."
+            f"The last verdict is dated {clock.at(event.occurred_at)} and came at {came_at}: "
+            "the door's clock is ahead."
         )
     happened_at = event.happened_at or event.occurred_at
     if event.accepted_at - happened_at > LATE or reason == RefusalReason.TOO_LATE:
@@ -117,7 +137,7 @@ def _refused(event: EventRecord, clock: LocalClock, shown: timedelta) -> Banner:
         return _waiting(f"Last verdict: no pass, since the gate was closed, at {at}.")
     message = refusal.message if refusal else "No pass this time."
     if refusal is not None and not isinstance(refusal.reason, RefusalReason):
-        # A reason of a later version: whether it is about the person's mask is not known.
+        # This version does not know the reason, so it cannot say that it is the mask.
         return Banner(Tone.OVER, "No pass", message, _seen(event, clock))
     return Banner(Tone.REFUSED, "Refused", message, _seen(event, clock), refusal=event.id)
 
@@ -165,7 +185,7 @@ def _ended(
             f"It was valid until {expiry}.",
         )
         until, afterwards = its_pass.expires_at + shown, f"Last pass: expired at {expiry}, unused."
-    else:  # the wire has no time of the revocation
+    else:  # the API does not give the time of the revocation
         banner = Banner(Tone.OVER, "Pass revoked", "Please ask the staff.", _seen(event, clock))
         until, afterwards = its_pass.expires_at, "Last pass: revoked."
     return banner if clock.now <= until else _waiting(afterwards)

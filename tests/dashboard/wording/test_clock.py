@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dashboard.clock import LocalClock
+from dashboard.wording.clock import LocalClock
 
 NOW = datetime(2026, 7, 14, 22, 30, tzinfo=UTC)
 

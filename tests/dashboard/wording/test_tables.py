@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from cloud.contract import DeliveryStatus, PassStatus, Refusal, RefusalReason
-from dashboard.clock import LocalClock
-from dashboard.tables import event_row, how_many, pass_words, remarks_on
+from dashboard.wording.clock import LocalClock
+from dashboard.wording.tables import event_row, how_many, pass_words, remarks_on
 from tests.dashboard.cloud_double import CloudDouble
 
 MINUTE = timedelta(minutes=1)
@@ -32,7 +32,7 @@ def test_a_pass_in_words(
 ) -> None:
     event = double.grant(lifetime=5 * MINUTE)
     if status is not PassStatus.ISSUED:
-        double.settle_pass(event, status)
+        double.end_pass(event, status)
     clock = LocalClock.of("UTC", double.now() + after)
     assert pass_words(double.events[0].pass_record, clock).startswith(words)
 
@@ -84,7 +84,7 @@ def test_faults_come_before_choices_and_both_are_counted(double: CloudDouble) ->
         double.deliver(event, status=status)
     (bad, fault), (choice, kept) = remarks_on(double.deliveries)
     assert (bad, choice) == ("bad", "choice")
-    assert fault.startswith("1 message was not sent, for a fault")
+    assert fault.startswith("1 message was not sent because of a fault")
     assert kept.startswith("2 messages were not sent, by choice")
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from cloud.contract import CameraState
-from dashboard.clock import LocalClock
-from dashboard.devices import SILENT, remarks_on_devices
+from dashboard.wording.clock import LocalClock
+from dashboard.wording.devices import SILENT, remarks_on_devices
 from tests.dashboard.cloud_double import CloudDouble
 
 
@@ -26,7 +26,7 @@ def double() -> CloudDouble:
     [
         (CameraState.LIVE, "plain", "camera live, 24 frames/s"),
         (CameraState.RECONNECTING, "bad", "gets no picture"),
-        (CameraState.ENDED, "choice", "has ended"),
+        (CameraState.ENDED, "choice", "was stopped"),
     ],
 )
 def test_the_camera_as_the_device_says(
@@ -43,14 +43,14 @@ def test_a_device_that_fell_silent(double: CloudDouble) -> None:
     double.enrol(ago=SILENT + timedelta(seconds=5))
     kind, words = remark(double)
     assert kind == "bad"
-    assert "was last heard at" in words
+    assert "last reported at" in words
 
 
 def test_a_film_that_has_ended_is_told_from_a_device_that_was_stopped(double: CloudDouble) -> None:
     double.enrol(camera=CameraState.ENDED)
-    assert "it was stopped" in remark(double)[1]
+    assert "The program was stopped" in remark(double)[1]
     double.enrol(camera=CameraState.ENDED, finished=True)
-    assert "its film has ended" in remark(double)[1]
+    assert "The film has ended" in remark(double)[1]
 
 
 def test_a_device_that_is_off_as_announced(double: CloudDouble) -> None:
@@ -59,7 +59,7 @@ def test_a_device_that_is_off_as_announced(double: CloudDouble) -> None:
     double.devices = [double.devices[0].model_copy(update={"expected_offline_until": until})]
     kind, words = remark(double)
     assert kind == "choice"
-    assert "as was announced" in words
+    assert "as planned" in words
     until = double.now() - timedelta(seconds=1)
     double.devices = [double.devices[0].model_copy(update={"expected_offline_until": until})]
     assert remark(double)[0] == "bad"
