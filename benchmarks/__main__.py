@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import api, memory, rows, worker
-from demo.stage import ROOT
+from demo.deployment import ROOT
 
 
 def _edge(seconds: float, folder: Path) -> dict[str, rows.Row]:

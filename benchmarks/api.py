@@ -18,7 +18,7 @@ import uuid_utils
 from benchmarks.load import Load, LoadError, Target, at_once, drive, pace
 from benchmarks.rows import Row
 from cloud.contract import Event, Label, Outcome, Redemption
-from demo.stage import Stage, free_port
+from demo.deployment import Deployment, free_port
 
 CALLERS = 64
 """So many that the server is never out of work, on either side: with 32 it waits for the disk,
@@ -101,30 +101,30 @@ def rows(state: Path, seconds: float) -> dict[str, Row]:
         seconds: how long each of the three is under load, in all.
     """
     state.mkdir(parents=True, exist_ok=True)
-    stage = Stage(state)
+    deployment = Deployment(state)
     with ExitStack() as stack:
-        redis = stack.enter_context(stage.running("redis"))
-        api = stack.enter_context(_served(("-m", "cloud", "api"), stage, **UNLIMITED))
-        stage.wait_for(f"{stage.api_url}/readyz", redis, "the API")
-        stage.prepare()
+        redis = stack.enter_context(deployment.running("redis"))
+        api = stack.enter_context(_served(("-m", "cloud", "api"), deployment, **UNLIMITED))
+        deployment.wait_for(f"{deployment.api_url}/readyz", redis, "the API")
+        deployment.prepare()
         port = free_port(8100)
         uvicorn = ("-m", "uvicorn", "benchmarks.bare:app", "--no-access-log", "--port", str(port))
-        bare = stack.enter_context(_served(uvicorn, stage))
-        stage.wait_for(f"http://127.0.0.1:{port}/docs", redis, "the bare route")
+        bare = stack.enter_context(_served(uvicorn, deployment))
+        deployment.wait_for(f"http://127.0.0.1:{port}/docs", redis, "the bare route")
         tokens = Tokens()
         sides = Sides(
             bare=Target(f"http://127.0.0.1:{port}/bare", event, {}, watched=bare),
             events=Target(
-                f"{stage.api_url}/v1/events",
+                f"{deployment.api_url}/v1/events",
                 event,
-                {"Authorization": f"Bearer {stage.device_key()}"},
+                {"Authorization": f"Bearer {deployment.device_key()}"},
                 watched=api,
                 taken=tokens.take_from,
             ),
             redemptions=Target(
-                f"{stage.api_url}/v1/passes/redeem",
+                f"{deployment.api_url}/v1/passes/redeem",
                 tokens.attempt,
-                {"Authorization": f"Bearer {stage.keys['scanner']}"},
+                {"Authorization": f"Bearer {deployment.keys['scanner']}"},
                 expected=200,
                 watched=api,
             ),
@@ -134,11 +134,13 @@ def rows(state: Path, seconds: float) -> dict[str, Row]:
 
 
 @contextmanager
-def _served(arguments: tuple[str, ...], stage: Stage, **settings: str) -> Iterator[psutil.Process]:
+def _served(
+    arguments: tuple[str, ...], deployment: Deployment, **settings: str
+) -> Iterator[psutil.Process]:
     """Run `python <arguments>`; its log goes to a file, as that of a container does."""
-    with (stage.state / f"{arguments[-1]}.log").open("wb") as log:
+    with (deployment.state / f"{arguments[-1]}.log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, *arguments], env={**stage.environment(), **settings}, stderr=log
+            [sys.executable, *arguments], env={**deployment.environment(), **settings}, stderr=log
         )
         try:
             yield psutil.Process(server.pid)

@@ -19,7 +19,7 @@ from cloud import gatekeeping
 from cloud.contract import Event, Gate, Label
 from cloud.settings import Settings
 from cloud.store import Store, now
-from demo.stage import ROOT
+from demo.deployment import ROOT
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer
 

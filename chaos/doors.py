@@ -17,7 +17,7 @@ from uuid import uuid4
 from chaos.world import World, gate_of_chat
 from cloud.client import ApiUnreachable, Client, Unavailable
 from cloud.contract import Outcome, RedemptionRequest
-from demo.story import decode
+from demo.scenario import decode
 
 SCANNERS = 3
 AGAIN_AFTER_S = 0.3

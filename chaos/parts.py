@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from demo.stage import ROOT
+from demo.deployment import ROOT
 
 STOP_TIMEOUT_S = 20.0
 

@@ -30,7 +30,7 @@ from cloud.contract import (
 )
 from cloud.settings import Settings
 from cloud.store import Store
-from demo.stage import ROOT, free_port
+from demo.deployment import ROOT, free_port
 from edge import __version__, identity
 from edge.client import Client
 from tests.doubles.bot_api import BotApiDouble

@@ -1,11 +1,11 @@
-"""Makes the bundled clip: one person comes to the door twice, first without a mask, then with one.
+"""The bundled clip: a person comes to the door twice, first without a mask, then with one.
 
     python -m demo.clip [OUT]
 
 The person is cut from the portrait of astronaut Eileen Collins (NASA, public domain) that
 scikit-image carries as `skimage.data.astronaut()`, and walks in front of a plain wall. The mask is
-drawn. The camera shakes, the light flickers and the sensor is noisy, all from a fixed seed: the
-same script makes the same frames.
+drawn. The camera shakes, the light flickers and the sensor is noisy, all from a fixed seed, so the
+script makes the same frames each time.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ ABSENT_S: Final = 1.5
 WALK_S: Final = 1.2
 STAND_S: Final = 3.2
 
-# Pixels of the 512 x 512 portrait: what to cut out, and the mask's outline and ear loops upon it.
+# Pixels of the 512 x 512 portrait: the box of the person, the mask's outline, and its ear loops.
 PERSON_BOX: Final = (60, 5, 330, 420)
 CERTAIN_PERSON: Final = ((222, 95, 60, 70), (222, 300, 110, 100))
 # fmt: off
@@ -53,10 +53,13 @@ def _person() -> tuple[Picture, Reals]:
     """Cut the person out of the portrait.
 
     Returns:
-        The portrait, u8 [512, 512, 3] BGR, and how much of each pixel is person, f32 [512, 512]
+        The portrait, u8 [512, 512, 3] BGR, and the person's share of each pixel, f32 [512, 512]
         from 0 to 1.
+
+    Raises:
+        SystemExit: The portrait holds no person.
     """
-    from skimage import data  # noqa: PLC0415 (of the development environment alone)
+    from skimage import data  # noqa: PLC0415 (only the development environment has it)
 
     portrait = np.ascontiguousarray(data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
     trimap: Picture = np.full(portrait.shape[:2], cv2.GC_BGD, np.uint8)
@@ -70,7 +73,7 @@ def _person() -> tuple[Picture, Reals]:
     person = np.isin(trimap, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     count, regions, stats, _ = cv2.connectedComponentsWithStats(person)
     if count < 2:
-        raise SystemExit("no person was found in the portrait: has scikit-image changed it?")
+        raise SystemExit("no person was found in the portrait: this scikit-image may have another")
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     alpha = (regions == largest).astype(np.float32)
     return portrait, cv2.GaussianBlur(alpha, (0, 0), 1.2)
@@ -99,7 +102,7 @@ def _with_mask(portrait: Picture) -> Picture:
 
 
 def _wall(random: np.random.Generator) -> Reals:
-    """A plain wall with soft stains and light from the left, f32 [HEIGHT, WIDTH, 3]."""
+    """Return a plain wall with soft stains and light from the left, f32 [HEIGHT, WIDTH, 3]."""
     stains = cv2.resize(
         random.normal(0, 6, (6, 8)).astype(np.float32),
         (WIDTH, HEIGHT),
@@ -113,7 +116,7 @@ def _wall(random: np.random.Generator) -> Reals:
 
 
 def _path() -> list[float | None]:
-    """Where the person stands in each frame: pixels from the middle, or None for nobody."""
+    """Return the person's place in each frame, in pixels from the middle; None for nobody."""
     away = WIDTH * 0.85
     steps = np.arange(1, round(WALK_S * FPS) + 1) / round(WALK_S * FPS)
     eased = steps * steps * (3 - 2 * steps)
@@ -127,7 +130,7 @@ def _path() -> list[float | None]:
 
 
 def frames(seed: int = SEED) -> list[Picture]:
-    """The clip's frames, u8 [480, 640, 3] BGR: without a mask, then with one, then nobody."""
+    """Return the frames, u8 [480, 640, 3] BGR: without a mask, then with one, then nobody."""
     random = np.random.default_rng(seed)
     portrait, alpha = _person()
     wall = _wall(random)
@@ -165,10 +168,10 @@ def frames(seed: int = SEED) -> list[Picture]:
 
 
 def main(out: Annotated[Path, typer.Argument(help="The file to write")] = BUNDLED) -> None:
-    """Write the clip as MPEG-4, which OpenCV's own decoder reads everywhere."""
+    """Write the clip as MPEG-4, which the decoder in OpenCV reads on every machine."""
     writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
     if not writer.isOpened():
-        raise SystemExit(f"OpenCV cannot write {out}: is the folder there, and writable?")
+        raise SystemExit(f"OpenCV cannot write {out}: check that its folder can be written to")
     clip = frames()
     for frame in clip:
         writer.write(frame)

@@ -1,4 +1,4 @@
-"""The stage: all processes of Maskgate on this machine, started by honcho from the Procfile."""
+"""A deployment of Maskgate on this machine: its processes, started by honcho from the Procfile."""
 
 import contextlib
 import fcntl
@@ -20,7 +20,7 @@ from rich.console import Console
 
 from cloud.client import Client
 from cloud.contract import Channel, NewGate, NewKey, NewSubscriber, Role
-from demo.part import Part, Parts, Running
+from demo.process import DemoProcess, ProcessGroup, Running
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROCFILE: Final = ROOT / "demo" / "Procfile"
@@ -28,45 +28,59 @@ GATE: Final = "front-door"
 START_TIMEOUT_S: Final = 60.0
 
 
-class StageError(Exception):
-    """Some part of the demo did not start, or ended before its time. The message says which."""
+class DeploymentError(Exception):
+    """A process of the demo did not start, or ended too early; the message names it."""
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port of 127.0.0.1, or another when somebody listens there."""
+    """Find a free port of 127.0.0.1.
+
+    Args:
+        wanted: The port to return where it is free.
+
+    Returns:
+        The port.
+
+    Raises:
+        DeploymentError: No port is free.
+    """
     for port in (wanted, 0):
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", port))
             return int(listener.getsockname()[1])
-    raise StageError("this machine has no free port on 127.0.0.1")
+    raise DeploymentError("this machine has no free port on 127.0.0.1")
 
 
 class _Signals:
-    """SIGINT and SIGTERM, which do nothing from `ignore` to `heed`."""
+    """The handlers of SIGINT and SIGTERM, which do nothing from `ignore` to `restore`."""
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
 
     def ignore(self) -> None:
-        """Let parts end in order, however often Ctrl-C is pressed."""
+        """Let the processes end in order, however often Ctrl-C is pressed."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, signal.SIG_IGN)
 
-    def heed(self) -> None:
-        """Do what was done before."""
+    def restore(self) -> None:
+        """Set the handlers that were set before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
 
 @dataclass
-class Stage:
-    """Where the demo keeps its state, and where its parts listen.
+class Deployment:
+    """The processes of Maskgate, their state and their ports.
 
     Args:
-        state: folder for Redis' append-only file, the edge's outbox and the demo's keys.
-        console: where the parts' lines are shown.
+        state: The folder for Redis' append-only file, the edge's outbox and the demo's keys.
+        redis_port: The port of Redis on 127.0.0.1.
+        api_port: The port of the API on 127.0.0.1.
+        dashboard_port: The port of the dashboard on 127.0.0.1.
+        keys: The keys of the API by name: admin, dashboard, scanner.
+        console: Shows the lines of the processes.
     """
 
     state: Path
@@ -75,37 +89,40 @@ class Stage:
     dashboard_port: int = field(default_factory=lambda: free_port(8501))
     keys: dict[str, str] = field(default_factory=dict, repr=False)
     console: Console = field(default_factory=lambda: Console(stderr=True), repr=False)
-    _running: list[Part] = field(default_factory=list, init=False, repr=False)
+    _running: list[DemoProcess] = field(default_factory=list, init=False, repr=False)
 
     @property
     def api_url(self) -> str:
-        """Where the API answers."""
+        """The address of the API."""
         return f"http://127.0.0.1:{self.api_port}"
 
     @property
     def dashboard_url(self) -> str:
-        """Where the dashboard's pages are."""
+        """The address of the dashboard."""
         return f"http://127.0.0.1:{self.dashboard_port}"
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep the state to this process: two Redis servers would spoil one append-only file.
+        """Lock the state: two Redis servers would spoil one append-only file.
+
+        Yields:
+            Nothing; the lock is held until the end of the block.
 
         Raises:
-            StageError: another demo runs on the same state.
+            DeploymentError: Another demo runs on the same state.
         """
         self.state.parent.mkdir(parents=True, exist_ok=True)
         with self.state.with_name(f"{self.state.name}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise StageError(
+                raise DeploymentError(
                     f"another demo runs on {self.state}: end it, or give this one its own --state"
                 ) from error
             yield
 
     def environment(self) -> dict[str, str]:
-        """What every process of the demo is started with. Variables that are set already win."""
+        """Return the environment of every process; variables that are set already win."""
         own = {
             "CLOUD_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
             "CLOUD_REDIS_DIR": str(self.state / "redis"),
@@ -123,77 +140,93 @@ class Stage:
         }
         if "dashboard" in self.keys:
             own["DASHBOARD_API_KEY"] = self.keys["dashboard"]
-        ours_alone = {"PATH", "PYTHONPATH", "CLOUD_REDIS_URL", "CLOUD_PORT", "EDGE_CLOUD_URL"}
-        return {**own, **os.environ, **{name: own[name] for name in ours_alone}}
+        always_own = {"PATH", "PYTHONPATH", "CLOUD_REDIS_URL", "CLOUD_PORT", "EDGE_CLOUD_URL"}
+        return {**own, **os.environ, **{name: own[name] for name in always_own}}
 
     @contextlib.contextmanager
-    def running(self, *names: str, **extra: str) -> Iterator[Parts]:
-        """Run the named lines of the Procfile, each after the one before it.
+    def running(self, *names: str, **extra: str) -> Iterator[ProcessGroup]:
+        """Run the named lines of the Procfile, started one after the other.
 
-        At the end the last is stopped first, and each has ended before the next is stopped: nothing
-        outlives what it uses.
+        At the end the processes stop in the opposite order, and each has ended before the next is
+        stopped: no process outlives one that it uses.
+
+        Args:
+            names: The names of the lines.
+            extra: More environment variables of these processes.
+
+        Yields:
+            The processes.
         """
         signals, started = _Signals(), []
         with contextlib.ExitStack() as ends:
-            ends.callback(signals.heed)
+            ends.callback(signals.restore)
             for name in names:
                 environment = {**self.environment(), **extra}
-                part = Part(name, PROCFILE, environment, self.console)
-                self._running.append(part)
-                started.append(part)
-                ends.callback(self._running.remove, part)
-                ends.callback(part.stop)
+                process = DemoProcess(name, PROCFILE, environment, self.console)
+                self._running.append(process)
+                started.append(process)
+                ends.callback(self._running.remove, process)
+                ends.callback(process.stop)
             ends.callback(signals.ignore)
-            yield Parts(started)
+            yield ProcessGroup(started)
 
     def check(self) -> None:
-        """See that all parts run.
+        """Check that all processes run.
 
         Raises:
-            StageError: one has ended by itself. It is named, with its last lines.
+            DeploymentError: A process has ended by itself; the message has its last lines.
         """
-        for part in self._running:
-            status = part.poll()
+        for process in self._running:
+            status = process.poll()
             if status is not None:
-                raise StageError(
-                    f"{part.name} ended by itself, with status {status}; its last lines:\n"
-                    f"{part.last_lines}"
+                raise DeploymentError(
+                    f"{process.name} ended by itself, with status {status}; its last lines:\n"
+                    f"{process.last_lines}"
                 )
 
-    def wait_for_the_end_of(self, parts: Parts, timeout_s: float) -> None:
-        """Wait until the last of them has done what it had to do.
+    def wait_for_end(self, processes: ProcessGroup, timeout_s: float) -> None:
+        """Wait until one of the processes has ended in order.
+
+        Args:
+            processes: The processes.
+            timeout_s: The longest wait, in seconds.
 
         Raises:
-            StageError: it failed, it takes longer, or another part has ended by itself.
+            DeploymentError: A process failed, or none ended in time.
         """
         give_up = time.monotonic() + timeout_s
-        while parts.poll() is None:
+        while processes.poll() is None:
             self.check()
             if time.monotonic() > give_up:
-                raise StageError(f"{parts.names} did not end within {timeout_s:.0f} s")
+                raise DeploymentError(f"{processes.names} did not end within {timeout_s:.0f} s")
             time.sleep(0.1)
-        if parts.poll() != 0:
+        if processes.poll() != 0:
             self.check()
 
     def wait_for(self, url: str, process: Running, what: str) -> None:
-        """Wait until `url` answers 200.
+        """Wait until an address answers 200.
+
+        Args:
+            url: The address.
+            process: The process that answers there.
+            what: The name of that process in an error.
 
         Raises:
-            StageError: a part ended, or nothing answered within START_TIMEOUT_S.
+            DeploymentError: A process ended, or no server answered within START_TIMEOUT_S.
         """
         give_up = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < give_up:
             self.check()
             if process.poll() is not None:
-                raise StageError(f"{what} ended while starting")
+                raise DeploymentError(f"{what} ended while starting")
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
                     return
             time.sleep(0.1)
-        raise StageError(f"{what} did not answer at {url} within {START_TIMEOUT_S:.0f} s")
+        raise DeploymentError(f"{what} did not answer at {url} within {START_TIMEOUT_S:.0f} s")
 
     def _command(self, *words: str) -> str:
-        """Run `python -m …` with the demo's environment and return what it printed."""
+        """Run `python -m …` with the demo's environment, and return its standard output."""
         done = subprocess.run(
             [sys.executable, "-m", *words],
             env=self.environment(),
@@ -203,15 +236,17 @@ class Stage:
             check=False,
         )
         if done.returncode:
-            raise StageError(f"python -m {' '.join(words[:3])} failed; its lines above say why")
+            raise DeploymentError(
+                f"python -m {' '.join(words[:3])} failed: the lines above say why"
+            )
         return done.stdout
 
     def prepare(self) -> None:
-        """Make keys, the gate and its subscribers, and enrol the device; once for each state.
+        """Make the keys, the gate and its subscribers, and enrol the device; once for a state.
 
         Raises:
-            StageError: a command failed.
-            ClientError: the API did not answer.
+            DeploymentError: A command failed.
+            ClientError: The API did not answer.
         """
         kept = self.state / "keys.json"
         if kept.exists():
@@ -241,6 +276,6 @@ class Stage:
         self.keys = keys
 
     def device_key(self) -> str:
-        """The key that the enrolled device keeps in its state folder."""
+        """Return the key of the enrolled device, which the edge keeps in its state folder."""
         kept = json.loads((self.state / "edge" / "device.json").read_text())
         return str(kept["device_key"])

@@ -1,4 +1,4 @@
-"""A part of the demo: one line of the Procfile, run by honcho."""
+"""A process of the demo: one line of the Procfile, run by honcho."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from rich.text import Text
 
 STOP_TIMEOUT_S: Final = 15.0
 LAST_LINES: Final = 15
-"""So many lines of a part that failed are shown again."""
+"""Lines of a process that are shown again when it has failed."""
 
 _COLOURS: Final = {
     "redis": "red",
@@ -28,27 +28,27 @@ _COLOURS: Final = {
 }
 
 _LINE: Final = re.compile(r"\S+ (?P<name>\S+) *\| ?(?P<text>.*)")
-"""Time, name and text, as honcho writes them; `system` is honcho itself."""
+"""The time, the name and the text of a line of honcho; the name `system` is honcho itself."""
 
 STOPPED: Final = frozenset({0, -signal.SIGTERM, 128 + signal.SIGTERM})
-"""Statuses of a part that ended because it was told to."""
+"""The exit statuses of a process that ended because it was told to."""
 
 
 class Running(Protocol):
-    """Something that runs, and ends at some time."""
+    """A process, or several, that run until they end."""
 
     def poll(self) -> int | None:
-        """Its status; None while it runs."""
+        """Return the exit status; None while it runs."""
 
 
-class Part:
-    """One process of Maskgate, with its children; its lines are shown as they come.
+class DemoProcess:
+    """One process of Maskgate with its children. The console shows its lines as they come.
 
     Args:
-        name: of its line in the Procfile.
-        procfile: the Procfile.
-        environment: of the process.
-        console: where its lines are shown.
+        name: The name of its line in the Procfile.
+        procfile: The Procfile.
+        environment: The environment variables of the process.
+        console: Shows the lines.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Part:
         self._stopping = False
         root = procfile.parent.parent
         honcho = Path(sys.executable).with_name("honcho")
-        # A session of its own: Ctrl-C at the terminal reaches the demo, which stops parts in order.
+        # In a session of its own the process gets no Ctrl-C: the demo stops the processes in order.
         self._process = subprocess.Popen(
             [str(honcho), "--procfile", str(procfile), "--app-root", str(root), "start", name],
             env=environment,
@@ -74,28 +74,34 @@ class Part:
 
     @property
     def pid(self) -> int:
-        """The process above the part's own."""
+        """The id of honcho's process, whose child is the process itself."""
         return self._process.pid
 
     @property
     def last_lines(self) -> str:
-        """What it wrote last."""
+        """The lines that the process wrote last."""
         return "\n".join(self._last)
 
     def poll(self) -> int | None:
-        """Its status; None while it runs."""
+        """Return the exit status; None while the process runs."""
         return self._process.poll()
 
     def wait(self, timeout_s: float | None = None) -> int:
-        """Wait until it ends, and return its status.
+        """Wait until the process ends.
+
+        Args:
+            timeout_s: The longest wait, in seconds; None for ever.
+
+        Returns:
+            The exit status.
 
         Raises:
-            subprocess.TimeoutExpired: it runs for longer.
+            subprocess.TimeoutExpired: The process runs for longer.
         """
         return self._process.wait(timeout_s)
 
     def stop(self) -> None:
-        """Tell it to end, and wait until it has. What it says of that is shown if it goes wrong."""
+        """Stop the process, wait for its end, and show its last lines where it ended badly."""
         self._stopping = True
         ended_before = self._process.poll() is not None
         if not ended_before:
@@ -106,15 +112,15 @@ class Part:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             status = self._process.wait()
-        # Whatever it has started may still hold the other end.
+        # A process that it has started may still hold the other end of the pipe.
         self._reader.join(timeout=1)
         if not ended_before and status not in STOPPED:
-            said = f"{self.name} ended with status {status}; its last lines:"
-            self._console.print(Text(f"{said}\n{self.last_lines}", style="yellow"))
+            text = f"{self.name} ended with status {status}; its last lines:"
+            self._console.print(Text(f"{text}\n{self.last_lines}", style="yellow"))
 
     def _read(self) -> None:
-        with cast(IO[bytes], self._process.stdout) as written:
-            for raw in written:
+        with cast(IO[bytes], self._process.stdout) as output:
+            for raw in output:
                 found = _LINE.fullmatch(raw.decode(errors="replace").rstrip())
                 if found is None or found["name"] == "system" or not found["text"].strip():
                     continue
@@ -125,34 +131,41 @@ class Part:
                     self._console.print(line, soft_wrap=True, highlight=False)
 
 
-class Parts:
-    """Parts that were started one after the other.
+class ProcessGroup:
+    """Processes that were started one after the other.
 
     Args:
-        parts: in that order.
+        processes: The processes, in that order.
     """
 
-    def __init__(self, parts: list[Part]) -> None:
-        self._parts = parts
+    def __init__(self, processes: list[DemoProcess]) -> None:
+        self._processes = processes
 
     @property
     def pid(self) -> int:
-        """Of the first."""
-        return self._parts[0].pid
+        """The id of the first process."""
+        return self._processes[0].pid
 
     @property
     def names(self) -> str:
-        """Theirs."""
-        return ", ".join(each.name for each in self._parts)
+        """The names of the processes."""
+        return ", ".join(each.name for each in self._processes)
 
     def poll(self) -> int | None:
-        """Status of one that has ended; None while all run."""
-        return next((each.poll() for each in self._parts if each.poll() is not None), None)
+        """Return the exit status of a process that has ended; None while all run."""
+        statuses = (each.poll() for each in self._processes)
+        return next((status for status in statuses if status is not None), None)
 
     def wait(self, timeout_s: float | None = None) -> int:
-        """Wait until the last ends, and return its status.
+        """Wait until the last process ends.
+
+        Args:
+            timeout_s: The longest wait, in seconds; None for ever.
+
+        Returns:
+            The exit status of the last process.
 
         Raises:
-            subprocess.TimeoutExpired: it runs for longer.
+            subprocess.TimeoutExpired: The process runs for longer.
         """
-        return self._parts[-1].wait(timeout_s)
+        return self._processes[-1].wait(timeout_s)

@@ -1,4 +1,7 @@
-"""The story that the demo must tell, checked from outside: everything is read back from the API."""
+"""The scenario that the demo must play: a refusal, a pass, and its one redemption.
+
+Everything is read back from the API.
+"""
 
 import time
 from dataclasses import dataclass
@@ -16,15 +19,20 @@ from cloud.contract import Access, EventRecord, Outcome, PassRecord, RedemptionR
 QR_TIMEOUT_S: Final = 20.0
 
 
-class StoryError(Exception):
-    """A part of the story did not happen. The message says which."""
+class ScenarioError(Exception):
+    """A step of the scenario did not happen; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """What happened, as the API tells it.
+class ScenarioResult:
+    """The result of a scenario, as the API tells it.
 
-    `seconds_from_face_to_qr` runs from the first frame that showed the person with the mask.
+    Args:
+        refused: The number of refused events.
+        granted: The number of events with a pass.
+        redeemed: The outcome of the first redemption of the pass.
+        redeemed_again: The outcome of the second.
+        seconds_from_face_to_qr: The time from the first frame with the person to the QR code.
     """
 
     refused: int
@@ -35,31 +43,37 @@ class Story:
 
 
 def decode(png: bytes) -> str:
-    """Read a QR code's text back from its picture, as a door's scanner would.
+    """Read a QR code in a picture, as a scanner at the door does.
+
+    Args:
+        png: The picture.
+
+    Returns:
+        The text of the code.
 
     Raises:
-        StoryError: the bytes are no picture, or the picture holds no readable code.
+        ScenarioError: The bytes are no picture, or the picture holds no readable code.
     """
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     if picture is None:
-        raise StoryError("the API's QR code is not a picture")
+        raise ScenarioError("the API's QR code is not a picture")
     codes = zxingcpp.read_barcodes(picture)
     if not codes:
-        raise StoryError("the QR code could not be read back from its picture")
+        raise ScenarioError("the QR code could not be read back from its picture")
     return str(codes[0].text)
 
 
 def _with_qr(api: Client, event: EventRecord) -> tuple[PassRecord, datetime]:
-    """Wait until the worker has drawn the pass's QR code and handed it over."""
+    """Wait until the worker has drawn the QR code; return the pass and the time of that."""
     give_up = time.monotonic() + QR_TIMEOUT_S
     while time.monotonic() < give_up:
         record = api.get_event(event.id).pass_record
         if record is None:
-            raise StoryError("an event was granted, but the API knows no pass for it")
+            raise ScenarioError("an event was granted, but the API has no pass for it")
         if record.qr_ready_at is not None:
             return record, record.qr_ready_at
         time.sleep(0.05)
-    raise StoryError(
+    raise ScenarioError(
         f"the pass's QR code was not ready within {QR_TIMEOUT_S:.0f} s: does the worker run?"
     )
 
@@ -68,36 +82,39 @@ def _redeem(scanner: Client, text: str) -> Outcome:
     return scanner.redeem_pass(RedemptionRequest(token=text, nonce=uuid4().hex)).outcome
 
 
-def play_out(api: Client, scanner: Client) -> Story:
-    """Follow the newest pass from the event to the turnstile, and try it twice.
+def run_scenario(api: Client, scanner: Client) -> ScenarioResult:
+    """Follow the newest pass from its event to the door, and redeem it twice.
 
     Args:
-        api: with an operator's key.
-        scanner: with the key of the scanner at the gate.
+        api: A client with an operator's key.
+        scanner: A client with the key of the scanner at the gate.
+
+    Returns:
+        The result.
 
     Raises:
-        StoryError: nobody was refused, nobody was granted, or the pass did not work exactly once.
-        ClientError: the API did not answer.
+        ScenarioError: Nobody was refused, nobody got a pass, or the pass did not admit once.
+        ClientError: The API did not answer.
     """
-    seen = list(api.iter_events())
-    refused = sum(event.access is Access.REFUSED for event in seen)
-    granted = [event for event in seen if event.access is Access.GRANTED]
+    events = list(api.iter_events())
+    refused = sum(event.access is Access.REFUSED for event in events)
+    granted = [event for event in events if event.access is Access.GRANTED]
     if not refused:
-        raise StoryError("nobody was refused: the clip's first half shows a person without a mask")
-    if not granted:
-        raise StoryError(
-            "nobody was granted a pass: the clip's second half shows a person with a mask"
+        raise ScenarioError(
+            "nobody was refused, although the clip begins with a person without a mask"
         )
+    if not granted:
+        raise ScenarioError("nobody got a pass, although the clip ends with a person with a mask")
     newest = granted[0]
     record, qr_ready_at = _with_qr(api, newest)
     text = decode(api.get_pass_qr_png(record.id))
-    story = Story(
+    result = ScenarioResult(
         refused=refused,
         granted=len(granted),
         redeemed=_redeem(scanner, text),
         redeemed_again=_redeem(scanner, text),
         seconds_from_face_to_qr=round((qr_ready_at - newest.first_seen_at).total_seconds(), 3),
     )
-    if (story.redeemed, story.redeemed_again) != (Outcome.ADMITTED, Outcome.ALREADY_REDEEMED):
-        raise StoryError(f"a pass admits once and only once, but: {story}")
-    return story
+    if (result.redeemed, result.redeemed_again) != (Outcome.ADMITTED, Outcome.ALREADY_REDEEMED):
+        raise ScenarioError(f"a pass must admit once and only once; the result: {result}")
+    return result

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import ROOT
+from demo.deployment import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

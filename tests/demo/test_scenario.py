@@ -1,4 +1,4 @@
-"""The demo's check fails when a part of the story did not happen."""
+"""The scenario fails when one of its steps did not happen."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pytest
 
 from cloud.client import Client
 from cloud.contract import Access, EventPage, EventRecord, Label, PassRecord, PassStatus
-from demo.story import Story, StoryError, decode, play_out
+from demo.scenario import ScenarioError, ScenarioResult, decode, run_scenario
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TOKEN = "7gKq2mVxR4tZa"
@@ -76,46 +76,46 @@ def _api(
     return answer
 
 
-def _play(seen: list[EventRecord], outcomes: list[str], png: bytes) -> Story:
+def _play(seen: list[EventRecord], outcomes: list[str], png: bytes) -> ScenarioResult:
     transport = httpx.MockTransport(_api(seen, outcomes, png))
     with (
         Client("http://cloud", "operator-key", transport=transport) as api,
         Client("http://cloud", "scanner-key", transport=transport) as scanner,
     ):
-        return play_out(api, scanner)
+        return run_scenario(api, scanner)
 
 
 REFUSED = _record(1, Access.REFUSED)
 GRANTED = _record(2, Access.GRANTED)
 
 
-def test_the_whole_story_is_told_with_its_figures() -> None:
-    story = _play([GRANTED, REFUSED], ["admitted", "already_redeemed"], _png(TOKEN))
-    assert story.refused == 1
-    assert story.granted == 1
-    assert story.seconds_from_face_to_qr == 1.5
+def test_a_scenario_that_went_well_has_its_figures() -> None:
+    result = _play([GRANTED, REFUSED], ["admitted", "already_redeemed"], _png(TOKEN))
+    assert result.refused == 1
+    assert result.granted == 1
+    assert result.seconds_from_face_to_qr == 1.5
 
 
 @pytest.mark.parametrize(
     ("seen", "outcomes", "says"),
     [
         ([GRANTED], ["admitted", "already_redeemed"], "nobody was refused"),
-        ([REFUSED], [], "nobody was granted"),
+        ([REFUSED], [], "nobody got a pass"),
         ([GRANTED, REFUSED], ["admitted", "admitted"], "once and only once"),
         ([GRANTED, REFUSED], ["expired", "expired"], "once and only once"),
     ],
 )
-def test_a_missing_part_fails(seen: list[EventRecord], outcomes: list[str], says: str) -> None:
-    with pytest.raises(StoryError, match=says):
+def test_a_missing_step_fails(seen: list[EventRecord], outcomes: list[str], says: str) -> None:
+    with pytest.raises(ScenarioError, match=says):
         _play(seen, outcomes, _png(TOKEN))
 
 
 def test_a_picture_without_a_code_fails() -> None:
     blank = bytes(cv2.imencode(".png", np.full((200, 200), 255, np.uint8))[1])
-    with pytest.raises(StoryError, match="could not be read back"):
+    with pytest.raises(ScenarioError, match="could not be read back"):
         decode(blank)
 
 
 def test_bytes_that_are_no_picture_fail() -> None:
-    with pytest.raises(StoryError, match="not a picture"):
+    with pytest.raises(ScenarioError, match="not a picture"):
         decode(b"<svg/>")

@@ -35,7 +35,7 @@ from cloud.contract import (
     NewSubscriber,
     Role,
 )
-from demo.story import decode, play_out
+from demo.scenario import decode, run_scenario
 from tests.cloud.notify.test_mail import Mailbox
 from tests.deploy.engine import ROOT, docker, health, inspected, wait_until
 from tests.doubles.bot_api import TOKEN, BotApiDouble
@@ -351,7 +351,7 @@ def test_the_story_from_the_camera_to_the_door(
             lambda: {event.access for event in api.iter_events()} == set(Access),
             "one was refused and one was granted",
         )
-        story = play_out(api, scanner)
+        story = run_scenario(api, scanner)
     photos = installation.bot_api.wait_for_photos(1)
     assert photos[0].chat_id == str(CHAT)
     assert decode(photos[0].photo)

@@ -19,7 +19,7 @@ import pytest
 from cloud.client import Client
 from cloud.contract import Access, Channel, NewGate, NewSubscriber
 from demo.clip import BUNDLED
-from demo.story import play_out
+from demo.scenario import run_scenario
 from tests.charts.rendering import CLOUD, EDGE, Manifest, rendered
 from tests.deploy.kube_node import GATEWAY, Node, Pod, podman, until
 from tests.doubles.bot_api import BotApiDouble
@@ -252,7 +252,7 @@ def test_a_person_is_refused_then_admitted_and_gets_a_code_that_opens_once(
     )
     key = _key(cloud_up, "Turnstile", "scanner", "--gate", "main")
     with Client(operator.url, key, timeout_s=20) as scanner:
-        story = play_out(operator, scanner)
+        story = run_scenario(operator, scanner)
     assert story.refused >= 1
     assert story.granted >= 1
     until(lambda: bool(bot_api.photos), "a code in Telegram")

@@ -13,7 +13,7 @@ from cloud.settings import Settings
 from cloud.store import Store
 from cloud.worker.outages import detect
 from demo.clip import BUNDLED
-from demo.stage import Stage
+from demo.deployment import Deployment
 from tests.doubles.redis_server import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -21,26 +21,26 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 AFTER = timedelta(seconds=60)
 
 
-def _device(stage: Stage) -> Device:
-    with Client(stage.api_url, stage.keys["admin"], timeout_s=30) as api:
+def _device(deployment: Deployment) -> Device:
+    with Client(deployment.api_url, deployment.keys["admin"], timeout_s=30) as api:
         (only,) = api.iter_devices()
     assert isinstance(only, Device)
     return only
 
 
-def _wait_for(stage: Stage, state: CameraState) -> None:
+def _wait_for(deployment: Deployment, state: CameraState) -> None:
     give_up = monotonic() + 90
-    while (last := _device(stage).last_heartbeat) is None or last.camera is not state:
+    while (last := _device(deployment).last_heartbeat) is None or last.camera is not state:
         assert monotonic() < give_up, f"no heartbeat said {state} within 90 s"
         sleep(0.1)
 
 
-def _told_of_outages(stage: Stage) -> int:
+def _told_of_outages(deployment: Deployment) -> int:
     """Look as a worker would a minute after the last heartbeat; count who was told."""
-    settings = Settings(redis_url=SecretStr(f"redis://127.0.0.1:{stage.redis_port}/0"))
+    settings = Settings(redis_url=SecretStr(f"redis://127.0.0.1:{deployment.redis_port}/0"))
     store = Store.open(settings)
     try:
-        seen_at = _device(stage).last_seen_at
+        seen_at = _device(deployment).last_seen_at
         assert seen_at is not None
         detect(store, AFTER, seen_at + AFTER)
         early = store.deliveries.page(gate=None, status=None, before=None, limit=50)[0]
@@ -53,22 +53,24 @@ def _told_of_outages(stage: Stage) -> int:
 
 
 def test_a_camera_that_gets_sigterm_is_missed_and_a_clip_that_ends_is_not(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, redis_port=free_port(), api_port=free_port())
-    with stage.running("redis", "api") as cloud:
-        stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
-        stage.prepare()
+    deployment = Deployment(tmp_path, redis_port=free_port(), api_port=free_port())
+    with deployment.running("redis", "api") as cloud:
+        deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
+        deployment.prepare()
         source = {"EDGE_SOURCE": str(BUNDLED), "EDGE_HEARTBEAT_S": "0.5"}
 
-        with stage.running("edge", DEMO_EDGE_OPTIONS="--as-fast-as-possible", **source) as edge:
+        with deployment.running(
+            "edge", DEMO_EDGE_OPTIONS="--as-fast-as-possible", **source
+        ) as edge:
             assert edge.wait(120) == 0
-        last = _device(stage).last_heartbeat
+        last = _device(deployment).last_heartbeat
         assert last is not None
         assert (last.camera, last.finished) == (CameraState.ENDED, True)
-        assert _told_of_outages(stage) == 0
+        assert _told_of_outages(deployment) == 0
 
-        with stage.running("edge", DEMO_EDGE_OPTIONS="--loop", **source):
-            _wait_for(stage, CameraState.LIVE)
-        last = _device(stage).last_heartbeat
+        with deployment.running("edge", DEMO_EDGE_OPTIONS="--loop", **source):
+            _wait_for(deployment, CameraState.LIVE)
+        last = _device(deployment).last_heartbeat
         assert last is not None
         assert (last.camera, last.finished) == (CameraState.ENDED, False)
-        assert _told_of_outages(stage) == 2
+        assert _told_of_outages(deployment) == 2

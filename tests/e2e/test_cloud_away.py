@@ -14,8 +14,8 @@ from uuid_utils.compat import uuid7
 from cloud.client import Client, Unavailable
 from cloud.contract import Access, Decision, Event, EventRecord, Label, ProblemCode
 from demo.clip import BUNDLED
-from demo.part import Parts
-from demo.stage import Stage
+from demo.deployment import Deployment
+from demo.process import ProcessGroup
 from edge.outbox import Outbox
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -28,13 +28,13 @@ def _until(holds: Callable[[], bool], what: str, timeout_s: float = 90) -> None:
         sleep(0.1)
 
 
-def _kept(stage: Stage) -> list[EventRecord]:
-    with Client(stage.api_url, stage.keys["admin"], timeout_s=30) as api:
+def _kept(deployment: Deployment) -> list[EventRecord]:
+    with Client(deployment.api_url, deployment.keys["admin"], timeout_s=30) as api:
         return list(api.iter_events())
 
 
-def _waiting(stage: Stage) -> int:
-    outbox = Outbox(stage.state / "edge" / "outbox.db")
+def _waiting(deployment: Deployment) -> int:
+    outbox = Outbox(deployment.state / "edge" / "outbox.db")
     try:
         return outbox.depth()
     finally:
@@ -42,24 +42,24 @@ def _waiting(stage: Stage) -> int:
 
 
 def test_events_of_an_absent_cloud_arrive_in_order_with_their_own_times(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    with stage.running("redis", "api", "worker") as cloud:
-        stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
-        stage.prepare()
+    deployment = Deployment(tmp_path)
+    with deployment.running("redis", "api", "worker") as cloud:
+        deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
+        deployment.prepare()
 
     # Nobody answers now. The clip has an end, and the edge waits a moment for the cloud after it.
     play = {"EDGE_SOURCE": str(BUNDLED), "DEMO_EDGE_OPTIONS": "", "EDGE_DRAIN_TIMEOUT_S": "1"}
-    with stage.running("edge", **play) as edge:
+    with deployment.running("edge", **play) as edge:
         assert edge.wait(120) != 0, "undelivered events must show in the exit code"
-    decided = _waiting(stage)
+    decided = _waiting(deployment)
     assert decided >= 2
     returned_at = datetime.now(UTC)
 
-    with stage.running("redis", "api", "worker") as cloud:
-        stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
-        with stage.running("edge", EDGE_SOURCE=str(BUNDLED), DEMO_EDGE_OPTIONS="--loop"):
-            _until(lambda: len(_kept(stage)) >= decided, "the delivery of what had waited")
-        oldest_first = list(reversed(_kept(stage)))[:decided]
+    with deployment.running("redis", "api", "worker") as cloud:
+        deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
+        with deployment.running("edge", EDGE_SOURCE=str(BUNDLED), DEMO_EDGE_OPTIONS="--loop"):
+            _until(lambda: len(_kept(deployment)) >= decided, "the delivery of what had waited")
+        oldest_first = list(reversed(_kept(deployment)))[:decided]
     moments = [event.occurred_at for event in oldest_first]
     assert moments == sorted(moments)
     assert all(moment < returned_at for moment in moments)
@@ -67,7 +67,7 @@ def test_events_of_an_absent_cloud_arrive_in_order_with_their_own_times(tmp_path
     assert oldest_first[0].label is Label.WITHOUT_MASK
 
 
-def _redis_of(redis: Parts) -> psutil.Process:
+def _redis_of(redis: ProcessGroup) -> psutil.Process:
     return next(
         child
         for child in psutil.Process(redis.pid).children(recursive=True)
@@ -76,7 +76,7 @@ def _redis_of(redis: Parts) -> psutil.Process:
 
 
 def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
+    deployment = Deployment(tmp_path)
 
     def post() -> Decision:
         now = datetime.now(UTC)
@@ -88,13 +88,13 @@ def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
             first_seen_at=now,
             occurred_at=now,
         )
-        with Client(stage.api_url, stage.device_key(), timeout_s=30) as device:
+        with Client(deployment.api_url, deployment.device_key(), timeout_s=30) as device:
             return device.post_event(event)
 
-    with stage.running("api", "worker") as cloud:
-        with stage.running("redis") as redis:
-            stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
-            stage.prepare()
+    with deployment.running("api", "worker") as cloud:
+        with deployment.running("redis") as redis:
+            deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
+            deployment.prepare()
             acknowledged = [post() for _ in range(20)]
             _redis_of(redis).send_signal(signal.SIGKILL)
             redis.wait(30)
@@ -104,11 +104,11 @@ def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
         assert (away.value.status, away.value.code) == (503, ProblemCode.STORE_UNAVAILABLE)
         assert away.value.retry_after_s is not None
         assert away.value.retry_after_s >= 1
-        assert httpx.get(f"{stage.api_url}/healthz", timeout=30).status_code == 200
-        assert httpx.get(f"{stage.api_url}/readyz", timeout=30).status_code == 503
+        assert httpx.get(f"{deployment.api_url}/healthz", timeout=30).status_code == 200
+        assert httpx.get(f"{deployment.api_url}/readyz", timeout=30).status_code == 503
 
-        with stage.running("redis"):
-            stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
-            kept = {event.id for event in _kept(stage)}
+        with deployment.running("redis"):
+            deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
+            kept = {event.id for event in _kept(deployment)}
             assert kept == {decision.event_id for decision in acknowledged}
             assert post().access is Access.GRANTED

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from demo.stage import ROOT, Stage
+from demo.deployment import ROOT, Deployment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -72,7 +72,7 @@ def test_a_source_that_is_not_there_fails_and_names_it(tmp_path: Path) -> None:
 
 
 def test_two_demos_do_not_share_a_state(tmp_path: Path) -> None:
-    with Stage(tmp_path / "demo-once").alone():
+    with Deployment(tmp_path / "demo-once").alone():
         done = _demo("--state", str(tmp_path / "demo"))
     assert done.returncode == 1
     assert "another demo runs" in done.stderr

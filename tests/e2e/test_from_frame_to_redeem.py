@@ -24,8 +24,8 @@ from cloud.contract import (
     RedemptionRequest,
 )
 from demo.clip import BUNDLED
-from demo.stage import Stage
-from demo.story import decode
+from demo.deployment import Deployment
+from demo.scenario import decode
 from tests.doubles.bot_api import BotApiDouble
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -39,8 +39,8 @@ def telegram() -> Iterator[BotApiDouble]:
         yield double
 
 
-def _client(stage: Stage, name: str) -> Client:
-    return Client(stage.api_url, stage.keys[name], timeout_s=30)
+def _client(deployment: Deployment, name: str) -> Client:
+    return Client(deployment.api_url, deployment.keys[name], timeout_s=30)
 
 
 def _settled(api: Client) -> list[Delivery]:
@@ -52,15 +52,15 @@ def _redeem(scanner: Client, text: str) -> Redemption:
 
 
 def test_the_whole_way(tmp_path: Path, telegram: BotApiDouble) -> None:
-    stage = Stage(tmp_path)
+    deployment = Deployment(tmp_path)
     chat = {"CLOUD_TELEGRAM_TOKEN": telegram.token, "CLOUD_TELEGRAM_API_URL": telegram.url}
-    with stage.running("redis", "api", "worker", **chat) as cloud:
-        stage.wait_for(f"{stage.api_url}/readyz", cloud, "the cloud")
-        stage.prepare()
-        with stage.running("edge", EDGE_SOURCE=str(BUNDLED), DEMO_EDGE_OPTIONS="") as edge:
+    with deployment.running("redis", "api", "worker", **chat) as cloud:
+        deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
+        deployment.prepare()
+        with deployment.running("edge", EDGE_SOURCE=str(BUNDLED), DEMO_EDGE_OPTIONS="") as edge:
             assert edge.wait(PLAY_TIMEOUT_S) == 0
 
-        with _client(stage, "admin") as api, _client(stage, "scanner") as scanner:
+        with _client(deployment, "admin") as api, _client(deployment, "scanner") as scanner:
             granted, refused = list(api.iter_events())
             assert (refused.access, refused.label) == (Access.REFUSED, Label.WITHOUT_MASK)
             assert (granted.access, granted.label) == (Access.GRANTED, Label.WITH_MASK)
@@ -81,6 +81,6 @@ def test_the_whole_way(tmp_path: Path, telegram: BotApiDouble) -> None:
             kept = next(api.iter_events()).pass_record
             assert kept is not None
             assert kept.status is PassStatus.REDEEMED
-            headers = {"Authorization": f"Bearer {stage.keys['admin']}"}
-            told = httpx.get(f"{stage.api_url}/v1/deliveries", headers=headers, timeout=30)
+            headers = {"Authorization": f"Bearer {deployment.keys['admin']}"}
+            told = httpx.get(f"{deployment.api_url}/v1/deliveries", headers=headers, timeout=30)
             assert token not in told.raise_for_status().text

@@ -32,7 +32,7 @@ from cloud.contract import (
     Role,
 )
 from demo.clip import BUNDLED
-from demo.story import decode
+from demo.scenario import decode
 from tests.cloud.processes import (
     ROOT,
     Process,
