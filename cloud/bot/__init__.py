@@ -13,7 +13,7 @@ The way from an update of Telegram to an answer, file by file:
 5. `chat_queues`: handles the updates of each chat in their order.
 6. `handlers`: turns the update into a `chat_request`, and the answer into a message.
 7. `conversation`: finds the answer. It asks `commands`, `scanning` (which reads photos with
-   `qr_codes`), `chat_settings`, `alert_button` or `membership`. None of these imports Telegram.
+   `qr_reader`), `chat_settings`, `alert_button` or `membership`. None of these imports Telegram.
 8. `rate_limiter`: sends the message when Telegram's limits allow it.
 """
 

@@ -17,7 +17,7 @@ from telegram.ext import (
 )
 
 from cloud.bot.conversation import Conversation
-from cloud.bot.qr_codes import LARGEST_BYTES
+from cloud.bot.qr_reader import LARGEST_BYTES
 from cloud.bot.request_parsing import (
     LONGEST_TEXT,
     chat_request,

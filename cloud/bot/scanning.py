@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 
 from cloud import invitations, redeeming
 from cloud.bot.chat_request import ChatRequest
-from cloud.bot.qr_codes import UnreadablePicture, read_qr_codes
+from cloud.bot.qr_reader import UnreadablePicture, read_qr_codes
 from cloud.contract import Language, Outcome, Redemption, StaffMember
 from cloud.errors import GateUnknown
 from cloud.notify.texts import bot_text

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
-from cloud.bot.qr_codes import read_qr_codes
+from cloud.bot.qr_reader import read_qr_codes
 from tests.cloud.bot.pictures import below, beside, canvas, code, encoded
 
 PASS = "https://gate.example.org/p/7Kq2mXw9RtB4z"
