@@ -13,6 +13,8 @@ EXTRAS ?= edge cloud dashboard demo training
 TAG ?=
 REGISTRY ?=
 CLUSTER ?= kind
+# One more than the processors: a test often waits for a process that it started.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 # The versions that everything was last tested with: a release of today breaks nothing here until it is tried.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -41,14 +43,23 @@ help: ## Say what can be made
 demo: .venv/.run ## Run everything here on a bundled clip; SOURCE=0 for a webcam, ONCE=1 to play once and check
 	@$(BIN)/python -m demo $(if $(SOURCE),--source '$(SOURCE)') $(if $(ONCE),--once)
 
-# A browser's driver keeps an event loop, PyTorch and OpenVINO their threads, until their process ends, and a
-# fork of them may crash; Helm's library brings Go's runtime, which crashes beside OpenVINO. So browser tests and
-# chart tests get a process of their own, and each file of the training tests one.
-test: .venv/.dev ## Run all tests
-	$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/charts --ignore=tests/deploy --ignore=tests/training
-	$(BIN)/python -m pytest tests/charts
-	$(BIN)/python -m pytest tests/browser
-	@set -e; for file in $$(find tests/training -name 'test_*.py' | sort); do echo "$$file"; $(BIN)/python -m pytest --quiet "$$file"; done
+# The parts of the tests run one after another, each in WORKERS processes (pytest-xdist). A part has processes of its
+# own because Helm's library brings Go's runtime, which crashes beside OpenVINO, and a browser's driver keeps an event
+# loop until its process ends. A test that forks beside the threads of PyTorch may hang: a file with such tests (marked
+# `forks`) gets a process of its own. All parts run even if one fails; the last line names those that failed.
+PYTEST = $(BIN)/python -m pytest --quiet --cov --cov-append --cov-report=
+PARALLEL = $(PYTEST) --numprocesses $(WORKERS) --dist loadfile
+test: .venv/.dev ## Run all tests in WORKERS processes, and report how many branches they cover
+	@rm -rf var/coverage && mkdir -p var/coverage
+	@failed=''; part() { name="$$1"; shift; echo "tests: $$name"; "$$@" || failed="$$failed $$name"; }; \
+	part applications $(PARALLEL) --ignore=tests/browser --ignore=tests/charts --ignore=tests/deploy --ignore=tests/training; \
+	part charts $(PARALLEL) tests/charts; \
+	part browser $(PARALLEL) tests/browser; \
+	export OMP_NUM_THREADS=1; \
+	part training $(PARALLEL) -m 'not forks' tests/training; \
+	for file in $$(grep -rl --include='test_*.py' 'mark\.forks' tests/training); do part "$$file" $(PYTEST) -m forks "$$file"; done; \
+	$(BIN)/coverage report | tail -n 1 | sed 's/^TOTAL.* /coverage of branches: /'; \
+	test -z "$$failed" || { echo "tests failed in:$$failed" >&2; exit 1; }
 
 lint: .venv/.dev ## Check style, types, the laws between packages, the workflows' security, and that one version is said everywhere
 	$(BIN)/ruff check .

@@ -19,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from tests.doubles.redis_server import free_port
+
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "docker" / "compose.yaml"
 FILES = [BASE, *sorted((ROOT / "docker").glob("compose.?*.yaml"))]
@@ -126,8 +128,8 @@ class Machine:
                 **kept,
                 "PATH": os.pathsep.join([str(self._tools), os.environ["PATH"]]),
                 "MASKGATE_SECRETS": str(self.secrets),
-                "MASKGATE_API_PORT": str(_free_port()),
-                "MASKGATE_DASHBOARD_PORT": str(_free_port()),
+                "MASKGATE_API_PORT": str(free_port()),
+                "MASKGATE_DASHBOARD_PORT": str(free_port()),
                 **self.environment,
             },
             capture_output=True,
@@ -163,12 +165,6 @@ class Machine:
         """Return the environment that Compose was given with these words."""
         pairs = (self.folder / "environment").read_text().rstrip("\0").split("\0")
         return dict(pair.split("=", 1) for pair in pairs)
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 @pytest.fixture
@@ -490,8 +486,8 @@ def test_what_is_no_address_is_refused(machine: Machine) -> None:
 
 
 def test_tls_prints_the_names_that_browsers_use(machine: Machine) -> None:
-    machine.environment |= {"OVERLAYS": "tls", "MASKGATE_HTTP_PORT": str(_free_port())}
-    port = _free_port()
+    machine.environment |= {"OVERLAYS": "tls", "MASKGATE_HTTP_PORT": str(free_port())}
+    port = free_port()
     machine.environment["MASKGATE_HTTPS_PORT"] = str(port)
     assert "MASKGATE_HOST" in machine.refused("up")
     machine.settings("MASKGATE_HOST=https://gate.example.org\n")
@@ -512,8 +508,8 @@ def test_overlays_are_remembered_until_others_are_asked_for(machine: Machine) ->
     machine.secret("dashboard_people", f"ana $2a$14${'x' * 53}\n")
     machine.environment |= {
         "OVERLAYS": "tls",
-        "MASKGATE_HTTP_PORT": str(_free_port()),
-        "MASKGATE_HTTPS_PORT": str(_free_port()),
+        "MASKGATE_HTTP_PORT": str(free_port()),
+        "MASKGATE_HTTPS_PORT": str(free_port()),
     }
     machine.ran("up")
     machine.environment["OVERLAYS"] = ""

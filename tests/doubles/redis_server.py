@@ -1,6 +1,7 @@
 """A real redis-server for tests, on a free port, in a folder of its own."""
 
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -19,8 +20,12 @@ START_TIMEOUT_S = 60.0
 """Of a process on a machine that others keep busy."""
 
 PORTS = range(20_000, 30_000)
-"""Below those that Linux gives to outgoing connections (net.ipv4.ip_local_port_range): until it is
-bound, and while a server is away, no connection of another process takes it."""
+"""The ports lie below those that Linux gives to outgoing connections
+(net.ipv4.ip_local_port_range). So no connection of another process takes a port before its server
+binds it, or while its server is away."""
+
+WORKER_PORTS = 1_000
+"""Ports of each of pytest-xdist's processes: two of them never give out the same port."""
 
 _given: set[int] = set()
 
@@ -37,16 +42,30 @@ def program() -> str:
     return bundled
 
 
+def ports_of(worker: str) -> range:
+    """Return the ports of one process of pytest-xdist.
+
+    Args:
+        worker: The process, as pytest-xdist names it in `PYTEST_XDIST_WORKER`: `gw0`, `gw1`, and so
+            on. An empty name stands for a test run of a single process.
+    """
+    if not worker:
+        return PORTS
+    first = PORTS.start + int(worker.removeprefix("gw")) * WORKER_PORTS % len(PORTS)
+    return range(first, first + WORKER_PORTS)
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 on which nothing listens; never the same one twice."""
-    for port in random.sample(PORTS, len(PORTS)):
+    ports = ports_of(os.environ.get("PYTEST_XDIST_WORKER", ""))
+    for port in random.sample(ports, len(ports)):
         with socket.socket() as held, contextlib.suppress(OSError):
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if port not in _given:
                 held.bind(("127.0.0.1", port))
                 _given.add(port)
                 return port
-    raise AssertionError(f"no port of {PORTS} is free")
+    raise AssertionError(f"no port of {ports} is free")
 
 
 class RedisServer:

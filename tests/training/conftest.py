@@ -1,6 +1,8 @@
-"""Models that learnt nothing, as networks and as files."""
+"""Models that learnt nothing, as networks and as files; and which tests may fork."""
 
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -40,3 +42,14 @@ def models(
     install(first, FACES, folder)
     install(second, MASKS, folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def forks_are_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that forks and does not say so: tests share processes with PyTorch's threads."""
+    if request.node.get_closest_marker("forks") is None:
+        monkeypatch.setattr(os, "fork", _refused)
+
+
+def _refused() -> NoReturn:
+    raise AssertionError("this test forks: mark it with @pytest.mark.forks, or give it workers=0")

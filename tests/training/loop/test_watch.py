@@ -2,6 +2,7 @@ import io
 import json
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,8 @@ def test_a_run_is_shown_until_it_ends(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_process_is_gone_is_named(tmp_path: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
+    with subprocess.Popen(["true"]) as process:
+        child = process.pid
     told = {
         "state": "running", "host": platform.node(), "pid": child, "at": 0.0, "minutes": 1.0,
         "budget": 2.0, "samples": 10, "pace": 1.0, "losses": LOSSES,
