@@ -4,6 +4,7 @@ Values that are settings of a process are taken from its `Settings` class, so th
 a variable that nothing reads, and a number that the process would refuse.
 """
 
+import typing
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,225 +14,100 @@ from pydantic_settings import BaseSettings
 import cloud.settings
 import dashboard.settings
 import edge.settings
-
-Schema = dict[str, Any]
-
-_NAME: Final[Schema] = {"type": "string", "maxLength": 253, "pattern": "^[a-z0-9.-]*$"}
-_KEY: Final[Schema] = {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$"}
-_TEXTS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
-_POLICY: Final[Schema] = {"enum": ["Always", "IfNotPresent", "Never"]}
-_DIGEST: Final[Schema] = {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"}
-_TAG: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_.-]*$", "not": {"const": "latest"}}
-_SIZE: Final[Schema] = {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(Mi|Gi|Ti)$"}
-_PORTS: Final[Schema] = {
-    "type": "array",
-    "items": {"type": "integer", "minimum": 1, "maximum": 65535},
-}
-_NAMES: Final[Schema] = {"type": "array", "items": {"type": "string", "minLength": 1}}
-_HOSTS: Final[Schema] = {
-    "type": "array",
-    "items": {"type": "string", "pattern": "^[A-Za-z0-9.*-]+$"},
-}
-_CRON: Final[Schema] = {"type": "string", "pattern": "^(@[a-z]+|(\\S+ ){4}\\S+)$"}
-_URL: Final[Schema] = {"type": "string", "pattern": "^(https?://\\S+)?$"}
-_DURATION: Final[Schema] = {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"}
-_SERVICE: Final[Schema] = {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}
-_USER: Final[Schema] = {"type": ["integer", "null"], "minimum": 1}
-
-
-def closed(**properties: Schema) -> Schema:
-    """Return the schema of an object that has these properties and no other."""
-    return {"type": "object", "additionalProperties": False, "properties": properties}
-
-
-_QUANTITY: Final[Schema] = {"type": ["string", "number"]}
-_AMOUNTS: Final[Schema] = {
-    "type": "object",
-    "required": ["cpu", "memory"],
-    "additionalProperties": _QUANTITY,
-}
-_RESOURCES: Final[Schema] = {
-    **closed(requests=_AMOUNTS, limits={**_AMOUNTS, "required": ["memory"]}),
-    "required": ["requests", "limits"],
-}
-_TOLERATIONS: Final[Schema] = {
-    "type": "array",
-    "items": closed(
-        key={"type": "string"},
-        operator={"enum": ["Exists", "Equal"]},
-        value={"type": "string"},
-        effect={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
-        tolerationSeconds={"type": "integer"},
-    ),
-}
-_OBJECT: Final[Schema] = {"type": "object"}
-_AFFINITY: Final[Schema] = closed(
-    nodeAffinity=_OBJECT, podAffinity=_OBJECT, podAntiAffinity=_OBJECT
+from charts.value_types import (
+    AFFINITY,
+    CIDR,
+    CIDRS,
+    CRON,
+    DIGEST,
+    DURATION,
+    HOSTS,
+    KEY,
+    MOUNTS,
+    NAME,
+    NAMES,
+    PEERS,
+    POLICY,
+    PORTS,
+    POSITIVE,
+    RESOURCES,
+    RULES,
+    SERVICE,
+    SIZE,
+    SOURCES,
+    TAG,
+    TEXTS,
+    TOLERATIONS,
+    URL,
+    USER,
+    VARIABLES,
+    VOLUMES,
+    Schema,
+    closed,
 )
-_SELECTOR: Final[Schema] = closed(
-    matchLabels=_TEXTS,
-    matchExpressions={
-        "type": "array",
-        "items": closed(
-            key={"type": "string"},
-            operator={"enum": ["In", "NotIn", "Exists", "DoesNotExist"]},
-            values={"type": "array", "items": {"type": "string"}},
-        ),
-    },
-)
-_CIDR: Final[Schema] = {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
-_CIDRS: Final[Schema] = {"type": "array", "items": _CIDR}
-_PEERS: Final[Schema] = {
-    "type": "array",
-    "items": closed(
-        namespaceSelector=_SELECTOR,
-        podSelector=_SELECTOR,
-        ipBlock=closed(cidr=_CIDR, **{"except": _CIDRS}),
-    ),
-}
-_RULES: Final[Schema] = {
-    "type": "array",
-    "items": closed(
-        to=_PEERS,
-        ports={
-            "type": "array",
-            "items": closed(
-                port={"type": ["integer", "string"]},
-                endPort={"type": "integer"},
-                protocol={"enum": ["TCP", "UDP", "SCTP"]},
-            ),
-        },
-    ),
-}
-_REFERENCE: Final[Schema] = {
-    **closed(name={"type": "string", "minLength": 1}, key=_KEY, optional={"type": "boolean"}),
-    "required": ["name", "key"],
-}
-# EnvVar: a value, or where Kubernetes takes it from.
-_VARIABLES: Final[Schema] = {
-    "type": "array",
-    "items": {
-        **closed(
-            name={"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.-]*$"},
-            value={"type": "string"},
-            valueFrom={
-                **closed(
-                    secretKeyRef=_REFERENCE,
-                    configMapKeyRef=_REFERENCE,
-                    fieldRef=_OBJECT,
-                    resourceFieldRef=_OBJECT,
-                ),
-                "minProperties": 1,
-                "maxProperties": 1,
-            },
-        ),
-        "required": ["name"],
-        "anyOf": [{"required": ["value"]}, {"required": ["valueFrom"]}],
-        "not": {"required": ["value", "valueFrom"]},
-    },
-}
-_WHOLE: Final[Schema] = {
-    **closed(name={"type": "string", "minLength": 1}, optional={"type": "boolean"}),
-    "required": ["name"],
-}
-# EnvFromSource: all keys of a Secret or a ConfigMap.
-_SOURCES: Final[Schema] = {
-    "type": "array",
-    "items": {
-        **closed(prefix={"type": "string"}, secretRef=_WHOLE, configMapRef=_WHOLE),
-        "anyOf": [{"required": ["secretRef"]}, {"required": ["configMapRef"]}],
-        "not": {"required": ["secretRef", "configMapRef"]},
-    },
-}
-# Volume and VolumeMount: Kubernetes has dozens of kinds, and names what is wrong itself.
-_VOLUMES: Final[Schema] = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {"name": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}},
-        "required": ["name"],
-        "minProperties": 2,
-    },
-}
-_MOUNTS: Final[Schema] = {
-    "type": "array",
-    "items": {
-        **closed(
-            name={"type": "string", "minLength": 1},
-            mountPath={"type": "string", "pattern": "^/"},
-            subPath={"type": "string"},
-            subPathExpr={"type": "string"},
-            readOnly={"type": "boolean"},
-            recursiveReadOnly={"type": "string"},
-            mountPropagation={"type": "string"},
-        ),
-        "required": ["name", "mountPath"],
-    },
-}
-_POSITIVE: Final[Schema] = {"type": "integer", "minimum": 1}
 
 EVERYWHERE: Final[Mapping[str, Schema]] = {
     "registry": {"type": "string", "pattern": "^[^/\\s]*(/[^\\s]*)?$"},
     "repository": {"type": "string", "minLength": 1},
-    "tag": _TAG,
-    "digest": _DIGEST,
-    "pullPolicy": _POLICY,
+    "tag": TAG,
+    "digest": DIGEST,
+    "pullPolicy": POLICY,
     "imageRegistry": {"type": "string", "pattern": "^[^/\\s]*(/[^\\s]*)?$"},
-    "imagePullSecrets": _NAMES,
+    "imagePullSecrets": NAMES,
     "namespaceOverride": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"},
     "bindAddress": {
         "type": "string",
         "pattern": "^[0-9]+(\\.[0-9]+){3}$|^[0-9a-fA-F]*(:[0-9a-fA-F.]*)+$",
     },
-    "existingSecret": _NAME,
-    "existingClaim": _NAME,
-    "caSecret": _NAME,
-    "tlsSecret": _NAME,
-    "storageClass": _NAME,
-    "key": _KEY,
-    "tokenKey": _KEY,
-    "passwordKey": _KEY,
-    "urlKey": _KEY,
-    "caKey": _KEY,
-    "size": _SIZE,
-    "resources": _RESOURCES,
-    "nodeSelector": _TEXTS,
-    "tolerations": _TOLERATIONS,
-    "affinity": _AFFINITY,
-    "annotations": _TEXTS,
-    "podAnnotations": _TEXTS,
-    "labels": _TEXTS,
-    "podLabels": _TEXTS,
-    "commonLabels": _TEXTS,
-    "commonAnnotations": _TEXTS,
-    "schedule": _CRON,
+    "existingSecret": NAME,
+    "existingClaim": NAME,
+    "caSecret": NAME,
+    "tlsSecret": NAME,
+    "storageClass": NAME,
+    "key": KEY,
+    "tokenKey": KEY,
+    "passwordKey": KEY,
+    "urlKey": KEY,
+    "caKey": KEY,
+    "size": SIZE,
+    "resources": RESOURCES,
+    "nodeSelector": TEXTS,
+    "tolerations": TOLERATIONS,
+    "affinity": AFFINITY,
+    "annotations": TEXTS,
+    "podAnnotations": TEXTS,
+    "labels": TEXTS,
+    "podLabels": TEXTS,
+    "commonLabels": TEXTS,
+    "commonAnnotations": TEXTS,
+    "schedule": CRON,
     "timeZone": {"type": "string", "pattern": "^[A-Za-z0-9_+/-]*$"},
     "concurrencyPolicy": {"enum": ["Allow", "Forbid", "Replace"]},
-    "interval": _DURATION,
-    "keep": _POSITIVE,
-    "maxReplicas": _POSITIVE,
+    "interval": DURATION,
+    "keep": POSITIVE,
+    "maxReplicas": POSITIVE,
     "port": {"type": "integer", "minimum": 1, "maximum": 65535},
     "targetCPU": {"type": "integer", "minimum": 1, "maximum": 100},
-    "hosts": _HOSTS,
-    "clients": _PEERS,
-    "monitoring": _PEERS,
-    "dns": _PEERS,
-    "mail": _PEERS,
-    "redis": _PEERS,
-    "cidr": _CIDR,
-    "except": _CIDRS,
-    "ports": _PORTS,
-    "dnsPorts": {**_PORTS, "minItems": 1},
-    "redisPorts": _PORTS,
-    "extraEgress": _RULES,
-    "extraEnv": _VARIABLES,
-    "extraEnvFrom": _SOURCES,
-    "extraVolumes": _VOLUMES,
-    "extraVolumeMounts": _MOUNTS,
-    "runAsUser": _USER,
-    "runAsGroup": _USER,
-    "sentinels": _NAMES,
-    "priorityClassName": _NAME,
+    "hosts": HOSTS,
+    "clients": PEERS,
+    "monitoring": PEERS,
+    "dns": PEERS,
+    "mail": PEERS,
+    "redis": PEERS,
+    "cidr": CIDR,
+    "except": CIDRS,
+    "ports": PORTS,
+    "dnsPorts": {**PORTS, "minItems": 1},
+    "redisPorts": PORTS,
+    "extraEgress": RULES,
+    "extraEnv": VARIABLES,
+    "extraEnvFrom": SOURCES,
+    "extraVolumes": VOLUMES,
+    "extraVolumeMounts": MOUNTS,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "sentinels": NAMES,
+    "priorityClassName": NAME,
 }
 
 _GATE_ID: Final = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -290,7 +166,9 @@ def settings_schema(settings: type[BaseSettings]) -> Schema:
 
 
 def _types_of(annotation: Any) -> set[Any]:
-    return {annotation, *getattr(annotation, "__args__", ())}
+    """Return an annotation and all types inside of it: of a union, and below `Annotated`."""
+    inside = [*typing.get_args(annotation)]
+    return {annotation, *(found for each in inside for found in _types_of(each))}
 
 
 def _resolved(said: Schema, whole: Schema) -> Schema:
@@ -307,8 +185,8 @@ _PULL_SECRETS: Final[Schema] = {
     "type": "array",
     "items": {
         "anyOf": [
-            {**_NAME, "minLength": 1},
-            {**closed(name={**_NAME, "minLength": 1}), "required": ["name"]},
+            {**NAME, "minLength": 1},
+            {**closed(name={**NAME, "minLength": 1}), "required": ["name"]},
         ]
     },
 }
@@ -317,7 +195,7 @@ _HOST: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9.*-]+$"}
 _INGRESS_HOSTS: Final[Schema] = {
     "type": "array",
     "items": {
-        "anyOf": [_HOST, {**closed(host=_HOST, tlsSecret=_NAME), "required": ["host"]}],
+        "anyOf": [_HOST, {**closed(host=_HOST, tlsSecret=NAME), "required": ["host"]}],
     },
 }
 _FAMILY_POLICY: Final[Schema] = {"enum": ["", "SingleStack", "PreferDualStack", "RequireDualStack"]}
@@ -333,13 +211,13 @@ _SERVICES: Final = ("api", "bot", "dashboard", "redis.bundled")
 def _log_in() -> Mapping[str, Schema]:
     return {
         "dashboard.login.kind": {"enum": ["none", "basic", "oauth2-proxy"]},
-        "dashboard.login.basic.peopleKey": _KEY,
+        "dashboard.login.basic.peopleKey": KEY,
         "dashboard.login.oauth2Proxy.provider": {"type": "string", "pattern": "^[a-z0-9-]+$"},
-        "dashboard.login.oauth2Proxy.issuerUrl": _URL,
-        "dashboard.login.oauth2Proxy.clientSecretKey": _KEY,
-        "dashboard.login.oauth2Proxy.cookieSecretKey": _KEY,
-        "dashboard.login.oauth2Proxy.emailDomains": _NAMES,
-        "dashboard.login.oauth2Proxy.allowedGroups": _NAMES,
+        "dashboard.login.oauth2Proxy.issuerUrl": URL,
+        "dashboard.login.oauth2Proxy.clientSecretKey": KEY,
+        "dashboard.login.oauth2Proxy.cookieSecretKey": KEY,
+        "dashboard.login.oauth2Proxy.emailDomains": NAMES,
+        "dashboard.login.oauth2Proxy.allowedGroups": NAMES,
         "dashboard.login.oauth2Proxy.extraArgs": {
             "type": "array",
             "items": {"type": "string", "pattern": "^--"},
@@ -351,8 +229,8 @@ def _policies() -> Mapping[str, Schema]:
     peers = ("dashboardClients", "telegram", "webhooks", "otlp", "proxy", "login")
     ports = ("telegramPorts", "otlpPorts", "proxyPorts", "loginPorts")
     return {
-        **{f"networkPolicy.{name}": _PEERS for name in peers},
-        **{f"networkPolicy.{name}": _PORTS for name in ports},
+        **{f"networkPolicy.{name}": PEERS for name in peers},
+        **{f"networkPolicy.{name}": PORTS for name in ports},
         "networkPolicy.ingressNamespaces": {
             "type": "array",
             "items": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"},
@@ -362,7 +240,7 @@ def _policies() -> Mapping[str, Schema]:
             "type": "string",
             "pattern": "^([0-9a-fA-F:.]+/[0-9]{1,3})?$",
         },
-        "networkPolicy.internet.except6": _CIDRS,
+        "networkPolicy.internet.except6": CIDRS,
     }
 
 
@@ -380,7 +258,7 @@ def cloud_chart() -> Mapping[str, Schema]:
         "settings": settings_schema(cloud.settings.Settings),
         "dashboard.settings": settings_schema(dashboard.settings.Settings),
         "gates": _by_id({"type": "string", "minLength": 1}),
-        "telegram.webhookSecretKey": {**_KEY, "pattern": "^[-._a-zA-Z0-9]*$"},
+        "telegram.webhookSecretKey": {**KEY, "pattern": "^[-._a-zA-Z0-9]*$"},
         "redis.mode": {"enum": ["bundled", "external"]},
         "redis.bundled.fsync": {"enum": ["always", "everysec"]},
         "redis.bundled.maxMemory": {
@@ -391,11 +269,11 @@ def cloud_chart() -> Mapping[str, Schema]:
         "redis.external.url": {"type": "string"},
         "redis.external.queueUrl": {"type": "string"},
         "redis.external.queueUrlKey": {"type": "string", "pattern": "^[-._a-zA-Z0-9]*$"},
-        "api.service.type": _SERVICE,
-        "dashboard.service.type": _SERVICE,
+        "api.service.type": SERVICE,
+        "dashboard.service.type": SERVICE,
         "worker.autoscaling.kind": {"enum": ["none", "hpa", "keda"]},
         "worker.autoscaling.keda.trigger": {"enum": ["redis", "prometheus"]},
-        "worker.autoscaling.keda.prometheusAddress": _URL,
+        "worker.autoscaling.keda.prometheusAddress": URL,
         "worker.autoscaling.keda.redis": {},
         "worker.terminationGracePeriodSeconds": {"type": "integer", "minimum": 30},
         "bot.replicas": {"type": "integer", "minimum": 1, "maximum": 2},
@@ -413,8 +291,8 @@ def cloud_chart() -> Mapping[str, Schema]:
                 "required": ["name"],
             },
         },
-        "gateway.apiHostnames": _HOSTS,
-        "gateway.dashboardHostnames": _HOSTS,
+        "gateway.apiHostnames": HOSTS,
+        "gateway.dashboardHostnames": HOSTS,
         "redis": {},
         "monitoring": {},
         "monitoring.rules.backupAfterSeconds": {"type": "integer", "minimum": 3600},
@@ -430,33 +308,33 @@ _CAMERA: Final[Mapping[str, Schema]] = {
     "group": {"type": ["integer", "null"], "minimum": 1},
     # templates/_faults.tpl looks at addresses: a schema's error would repeat a password.
     "url": {"type": "string"},
-    "existingSecret": _NAME,
-    "urlKey": _KEY,
-    "ports": _PORTS,
-    "claim": _NAME,
+    "existingSecret": NAME,
+    "urlKey": KEY,
+    "ports": PORTS,
+    "claim": NAME,
 }
 _ENROLMENT: Final[Mapping[str, Schema]] = {
-    "existingSecret": _NAME,
-    "key": _KEY,
-    "nodes": {"type": "array", "items": {**_NAME, "minLength": 1}, "uniqueItems": True},
+    "existingSecret": NAME,
+    "key": KEY,
+    "nodes": {"type": "array", "items": {**NAME, "minLength": 1}, "uniqueItems": True},
 }
 
 
 _STATE: Final[Mapping[str, Schema]] = {
     "kind": {"enum": ["claim", "hostPath", "emptyDir"]},
-    "claim": closed(size=_SIZE, storageClass=_NAME),
+    "claim": closed(size=SIZE, storageClass=NAME),
     "hostPath": closed(path={"type": "string", "pattern": "^/\\S+$"}, prepare={"type": "boolean"}),
 }
 _EDGE_IMAGE: Final = closed(
     registry=EVERYWHERE["registry"],
     repository=EVERYWHERE["repository"],
-    tag=_TAG,
-    digest=_DIGEST,
-    pullPolicy=_POLICY,
+    tag=TAG,
+    digest=DIGEST,
+    pullPolicy=POLICY,
 )
 _HOST_ALIASES: Final[Schema] = {
     "type": "array",
-    "items": closed(ip={"type": "string"}, hostnames=_HOSTS),
+    "items": closed(ip={"type": "string"}, hostnames=HOSTS),
 }
 _GROUPS: Final[Schema] = {"type": "array", "items": {"type": "integer", "minimum": 1}}
 
@@ -471,22 +349,22 @@ def edge_chart() -> Mapping[str, Schema]:
     settings = settings_schema(edge.settings.Settings)
     # What may be said for all doors and for one; templates/_door.tpl puts the two together.
     either: dict[str, Schema] = {
-        "affinity": _AFFINITY,
-        "extraEnv": _VARIABLES,
-        "extraEnvFrom": _SOURCES,
-        "extraVolumes": _VOLUMES,
-        "extraVolumeMounts": _MOUNTS,
+        "affinity": AFFINITY,
+        "extraEnv": VARIABLES,
+        "extraEnvFrom": SOURCES,
+        "extraVolumes": VOLUMES,
+        "extraVolumeMounts": MOUNTS,
         "hostAliases": _HOST_ALIASES,
         "hostNetwork": {"type": "boolean"},
-        "nodeSelector": _TEXTS,
-        "podAnnotations": _TEXTS,
-        "podLabels": _TEXTS,
-        "priorityClassName": _NAME,
-        "resources": _RESOURCES,
-        "runtimeClassName": _NAME,
+        "nodeSelector": TEXTS,
+        "podAnnotations": TEXTS,
+        "podLabels": TEXTS,
+        "priorityClassName": NAME,
+        "resources": RESOURCES,
+        "runtimeClassName": NAME,
         "settings": settings,
         "supplementalGroups": _GROUPS,
-        "tolerations": _TOLERATIONS,
+        "tolerations": TOLERATIONS,
         "updateStrategy": {"enum": ["RollingUpdate", "OnDelete"]},
     }
     own: dict[str, Schema] = {
@@ -508,10 +386,10 @@ def edge_chart() -> Mapping[str, Schema]:
         "state.kind": _STATE["kind"],
         "state.hostPath.path": _STATE["hostPath"]["properties"]["path"],
         "monitoring": {},
-        "networkPolicy.cloud": _PEERS,
-        "networkPolicy.cloudPorts": _PORTS,
-        "networkPolicy.cameras": _PEERS,
-        "networkPolicy.cameraPorts": _PORTS,
-        "networkPolicy.proxy": _PEERS,
-        "networkPolicy.proxyPorts": _PORTS,
+        "networkPolicy.cloud": PEERS,
+        "networkPolicy.cloudPorts": PORTS,
+        "networkPolicy.cameras": PEERS,
+        "networkPolicy.cameraPorts": PORTS,
+        "networkPolicy.proxy": PEERS,
+        "networkPolicy.proxyPorts": PORTS,
     }

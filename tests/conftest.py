@@ -3,7 +3,7 @@
 `HYPOTHESIS_PROFILE` names the profile:
 
 - `steady` (the default): the same examples each time, so a red run says something of the change.
-- `nightly`: new random examples each time, ten times as many. A failure prints the line
+- `nightly`: new random examples each time, three times as many. A failure prints the line
   `@reproduce_failure(...)` that repeats its example.
 """
 
@@ -19,7 +19,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "nightly",
     deadline=None,
-    max_examples=1000,
+    max_examples=300,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

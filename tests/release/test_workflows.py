@@ -40,7 +40,7 @@ def job(request: pytest.FixtureRequest) -> Job:
 
 
 def test_there_are_workflows() -> None:
-    assert {workflow.stem for workflow in WORKFLOWS} == {"ci", "release"}
+    assert {workflow.stem for workflow in WORKFLOWS} == {"ci", "nightly", "release"}
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda each: each.stem)
