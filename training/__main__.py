@@ -13,7 +13,7 @@ from training.commands.bench import bench
 from training.commands.collect import collect
 from training.commands.compare import compare_command
 from training.commands.export import export
-from training.commands.options import Data, Prepared
+from training.commands.options import Prepared
 from training.commands.report import report_command
 from training.commands.suspects import suspects_command
 from training.commands.watch import watch_command
@@ -36,7 +36,15 @@ app.command()(collect)
 
 @app.command()
 def prepare(
-    data: Data = Path("../shared/data"),
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of pictures in COCO, VOC, YOLO or class-folder layout, or a folder of the "
+            "public sets. If it holds mask_templates/, the other commands draw these masks on "
+            "bare faces."
+        ),
+    ],
     prepared: Prepared = Path("var/training/prepared"),
     teacher: Annotated[
         Path | None,

@@ -7,7 +7,8 @@
     │   ├── UnknownLabelError          a class name that means neither mask nor face to us
     │   ├── EmptyClassError            a class without a single picture
     │   ├── SingleClassError           a classifier cannot be trained on one class
-    │   └── DamagedIndexError          an index of collected crops that is none of ours
+    │   ├── DamagedIndexError          an index of collected crops that is none of ours
+    │   └── ExistingListError          a list of suspects is there, and somebody may have edited it
     ├── SourceError               a camera, video or folder of pictures that cannot be read
     ├── ScreenError               a window is needed, and none can be opened
     ├── StorageError              a file cannot be written: the disk is full, the folder not ours
@@ -60,6 +61,10 @@ class SingleClassError(DataError):
 
 class DamagedIndexError(DataError):
     """An index of collected crops that is none of ours."""
+
+
+class ExistingListError(DataError):
+    """A list of suspects is there, and somebody may have edited it."""
 
 
 class SourceError(TrainingError):

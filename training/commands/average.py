@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.commands.options import Data, Prepared
+from training.commands.options import Prepared, TemplateData, templates_of
 from training.loop.batch_norm import training_batches, with_new_statistics
 from training.networks.checkpoint import Configuration
 from training.networks.checkpoint_average import Weights, average_checkpoints
@@ -32,7 +32,7 @@ def average_command(
         int, typer.Option(min=1, help="Batches of training samples for the statistics.")
     ] = 100,
     prepared: Prepared = Path("var/training/prepared"),
-    data: Data = Path("../shared/data"),
+    data: TemplateData = None,
 ) -> None:
     """Average the weights of checkpoints that began from one another: one model that errs less.
 
@@ -40,7 +40,7 @@ def average_command(
     """
 
     def renew(weights: Weights, configuration: Configuration) -> Weights:
-        samples = training_batches(configuration, prepared, data / "mask_templates")
+        samples = training_batches(configuration, prepared, templates_of(prepared, data))
         return with_new_statistics(weights, configuration, samples, batches, console)
 
     count = average_checkpoints(checkpoints, run, renew if renew_statistics else None)

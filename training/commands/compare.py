@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.commands.options import Data, Prepared
+from training.commands.options import Prepared, TemplateData, templates_of
 from training.measuring.classifier_comparison import compare_classifiers
 
 
 def compare_command(
     *,
     runs: Annotated[list[Path], typer.Argument(help="Folders of trained mask classifiers.")],
-    data: Data = Path("../shared/data"),
+    data: TemplateData = None,
     prepared: Prepared = Path("var/training/prepared"),
     out: Annotated[
         Path, typer.Option(help="Where the figures are written; the picture stands beside it.")
@@ -22,4 +22,4 @@ def compare_command(
     """Several classifiers in one table: parameters, multiplications, ms a crop, F1, false admits
     and refusals; JSON and a picture of accuracy against speed.
     """
-    compare_classifiers(runs, prepared, data / "mask_templates", out, Console())
+    compare_classifiers(runs, prepared, templates_of(prepared, data), out, Console())

@@ -14,6 +14,7 @@ from training.commands.options import (
     LeastSide,
     Prepared,
     RunFolder,
+    Templates,
 )
 from training.graphs.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
 from training.measuring.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
@@ -25,6 +26,7 @@ from training.measuring.evaluate_installed import (
 )
 from training.measuring.evaluation_set import open_evaluation_set
 from training.measuring.fairness import measure_fairness
+from training.preparing.prepare import prepared_templates
 from training.samples.wearing import read_templates
 from training.storage import write_json
 
@@ -49,10 +51,6 @@ Elsewhere = Annotated[
             "folders (with_mask, without_mask, incorrect_mask)."
         ),
     ),
-]
-Templates = Annotated[
-    Path,
-    typer.Option(help="Folder of mask pictures with masks.cfg, for the drawn validation faces."),
 ]
 DetectorFile = Annotated[
     Path | None, typer.Option("--detector", help="Another detector (.xml) than the installed one.")
@@ -108,13 +106,14 @@ def evaluate_classifier_command(
     least_side: LeastSide = 32,
     pictures: Pictures = Path("var/training/evaluation/classifier"),
     json_file: JsonFile = None,
-    templates: Templates = Path("../shared/data/mask_templates"),
+    templates: Templates = None,
 ) -> None:
     """Faces where they are said to be: accuracy, precision, recall, F1, confusion, false admits and
     refusals with 95 % intervals, by face size, sharpness, brightness and source.
     """
     if run is not None:
-        console.print_json(data=evaluate_classifier(run, prepared, data, templates))
+        masks = templates or prepared_templates(prepared)
+        console.print_json(data=evaluate_classifier(run, prepared, data, masks))
         return
     judge = InstalledClassifier(_pair(models, None, classifier).classifier)
     done = evaluate_installed_classifier(open_evaluation_set(prepared, data), judge, least_side)
@@ -149,15 +148,15 @@ def evaluate_fairness_command(
     classifier: ClassifierFile = None,
     least_side: LeastSide = 32,
     json_file: JsonFile = None,
-    templates: Templates = Path("../shared/data/mask_templates"),
+    templates: Templates = None,
 ) -> None:
     """By sex, race group and age band of the held-out gender set: no-mask recall, and false
     refusals of the same faces with a mask drawn on; how far the worst group is from the best.
     """
     judge = InstalledClassifier(_pair(models, None, classifier).classifier)
-    done = measure_fairness(
-        open_evaluation_set(prepared, None), judge, read_templates(templates), least_side
-    )
+    folder = templates or prepared_templates(prepared)
+    drawn = read_templates(folder) if folder else []
+    done = measure_fairness(open_evaluation_set(prepared, None), judge, drawn, least_side)
     people.print(done.as_table())
     for why, count in done.left_out.items():
         people.print(f"[yellow]{count} faces left out: {why}", highlight=False)
@@ -196,14 +195,15 @@ def evaluate_all_command(
     prepared: Prepared = Path("var/training/prepared"),
     detector: DetectorRun = Path("var/training/detector"),
     classifier: ClassifierRun = Path("var/training/classifier"),
-    templates: Templates = Path("../shared/data/mask_templates"),
+    templates: Templates = None,
 ) -> None:
     """A run's detector, classifier and both together on the validation split: chooses what export
     asks for.
     """
+    masks = templates or prepared_templates(prepared)
     figures = {
         "detector": evaluate_detector(detector, prepared, None),
-        "classifier": evaluate_classifier(classifier, prepared, None, templates),
+        "classifier": evaluate_classifier(classifier, prepared, None, masks),
         "pipeline": evaluate_pipeline(detector, classifier, prepared, None),
     }
     console.print_json(data=figures)

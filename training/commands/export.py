@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.commands.options import ClassifierRun, DetectorRun, Prepared
+from training.commands.options import ClassifierRun, DetectorRun, Prepared, Templates
 from training.errors import MissingModelError
+from training.preparing.prepare import prepared_templates
 from training.records.layouts import Pixels, read_picture
 from training.records.record import read_records
 from training.shipping.card import write_card
@@ -52,9 +53,7 @@ def export(
     force_int8: Annotated[
         bool, typer.Option("--force-int8", help="Ship 8 bits whatever they cost.")
     ] = False,
-    templates: Annotated[
-        Path, typer.Option(help="Folder of mask pictures, for the drawn validation faces.")
-    ] = Path("../shared/data/mask_templates"),
+    templates: Templates = None,
     out: Annotated[Path, typer.Option(help="Where the edge looks for its models.")] = Path(
         "edge/models"
     ),
@@ -96,7 +95,7 @@ def export(
         add_int8(
             shipped,
             prepared,
-            templates,
+            templates or prepared_templates(prepared),
             out,
             report=detector / "precision.json",
             force=force_int8,

@@ -5,14 +5,25 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[
-    Path,
+from training.preparing.prepare import TEMPLATES, prepared_templates
+
+TemplateData = Annotated[
+    Path | None,
     typer.Option(
-        help="Folder of the public sets, or any folder in COCO, VOC, YOLO or class-folder layout."
+        "--data",
+        help="Folder whose mask_templates/ holds the pictures of masks that are drawn on bare "
+        "faces. Default: the folder that `prepare` read.",
+    ),
+]
+Templates = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of mask pictures with masks.cfg, to draw masks on bare faces of the "
+        "validation split. Default: mask_templates/ in the folder that `prepare` read."
     ),
 ]
 Prepared = Annotated[
-    Path, typer.Option(help="Where prepare writes, and the others read, the records.")
+    Path, typer.Option(help="Folder where `prepare` writes the records and all others read them.")
 ]
 
 RunFolder = Annotated[
@@ -34,3 +45,8 @@ LeastSide = Annotated[
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write the figures for machines here, too.")
 ]
+
+
+def templates_of(prepared: Path, data: Path | None) -> Path | None:
+    """Return the folder of mask pictures: in `data` if given, else where `prepare` found one."""
+    return data / TEMPLATES if data else prepared_templates(prepared)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from training.commands.options import ClassifierRun, Prepared
 from training.measuring.suspects import FIRMLY, find_suspects
-from training.samples.suspect_list import write_suspects
+from training.samples.suspect_list import refuse_existing_list, write_suspects
 
 console = Console()
 
@@ -31,6 +31,7 @@ def suspects_command(
     Look at suspects.png, delete the lines of suspects.jsonl whose labels are right after all, and
     train without the others: python -m training train classifier --without RUN/suspects.jsonl
     """
+    refuse_existing_list(run)
     found, crops = find_suspects(run, prepared, firmly)
     lines, sheet = write_suspects(found, crops, run)
     table = Table("labelled", "said", "faces", title=f"{len(found)} suspects")

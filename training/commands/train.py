@@ -9,7 +9,7 @@ import torch
 import typer
 from rich.console import Console
 
-from training.commands.options import Data, Prepared, RunFolder
+from training.commands.options import Prepared, RunFolder, TemplateData, templates_of
 from training.loop.device import DeviceChoice, open_process
 from training.loop.tasks import train_classifier, train_detector, train_gender
 from training.loop.train import Options, Run
@@ -72,7 +72,7 @@ def options_of(
 @app.command("detector")
 def train_detector_command(
     *,
-    data: Data = Path("../shared/data"),
+    data: TemplateData = None,
     prepared: Prepared = Path("var/training/prepared"),
     run: RunFolder = None,
     minutes: Minutes = 60,
@@ -121,7 +121,7 @@ def train_detector_command(
         tensorboard=tensorboard,
     ) as options:
         train_detector(
-            prepared, data / "mask_templates", progress, options, begin_from, teacher=teacher
+            prepared, templates_of(prepared, data), progress, options, begin_from, teacher=teacher
         )
 
 
@@ -129,7 +129,7 @@ def train_detector_command(
 def train_classifier_command(
     *,
     architecture: Architecture = "ours",
-    data: Data = Path("../shared/data"),
+    data: TemplateData = None,
     prepared: Prepared = Path("var/training/prepared"),
     run: RunFolder = None,
     minutes: Minutes = 25,
@@ -164,7 +164,7 @@ def train_classifier_command(
     ) as options:
         train_classifier(
             prepared,
-            data / "mask_templates",
+            templates_of(prepared, data),
             progress,
             options,
             begin_from,

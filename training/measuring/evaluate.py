@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -34,11 +33,12 @@ from training.networks.classifier import CropClassifier
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE, FaceDetector
 from training.networks.logits import logits_of
+from training.records.image_quality import grey_of, sharpness
 from training.records.importing import read_any
 from training.records.layouts import read_picture
 from training.records.record import LABELS
 from training.samples.album import Album, open_album
-from training.samples.crops import Held, held_crops, real
+from training.samples.crops import held_crops, real
 from training.storage import write_json
 
 OVERLAP = 0.45
@@ -206,16 +206,6 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
     return figures
 
 
-def _sharpness(held: Held) -> Floats:
-    """Variance of the Laplacian of each crop: the usual measure of blur (Pech-Pacheco et al.,
-    2000).
-    """
-    return np.array(
-        [cv2.Laplacian(cv2.cvtColor(c, cv2.COLOR_BGR2GRAY), cv2.CV_32F).var() for c in held.crops],
-        np.float32,
-    )
-
-
 def evaluate_classifier(
     run: Path, prepared: Path, data: Path | None, templates: Path | None
 ) -> dict[str, object]:
@@ -254,7 +244,7 @@ def evaluate_classifier(
         output_dict=True,
         zero_division=0,
     )
-    sharp = _sharpness(held)
+    sharp = np.array([sharpness(grey_of(crop)) for crop in held.crops], np.float32)
 
     def part(mask: NDArray[np.bool_]) -> dict[str, object]:
         truth, said = held.labels[mask], guesses[mask]

@@ -24,7 +24,7 @@ from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.intervals import Rate, rounded
 from training.measuring.matching import Outcome, outcomes, shorter_side
 from training.measuring.verdict_rates import verdict_rates
-from training.records.light import brightness, sharpness
+from training.records.image_quality import brightness, grey_of, sharpness
 from training.records.record import LABELS, FaceRecord, Record
 
 FAINTEST = 0.02
@@ -186,9 +186,9 @@ def evaluate_installed_classifier(
                 left_out["too small for the classifier"] += 1
                 continue
             x0, y0, x1, y1 = (round(v) for v in face.box)
-            crop = picture[y0:y1, x0:x1]
+            grey = grey_of(picture[y0:y1, x0:x1])
             truth = LABELS.index(str(face.label))
-            light = sharpness(crop), brightness(crop)
+            light = sharpness(grey), brightness(grey)
             done.append(
                 Outcome(
                     truth, int(said[0]), float(masked[0]), shorter_side(face), *light, record.set

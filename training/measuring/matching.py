@@ -10,8 +10,8 @@ from training.boxes.blending import overlaps
 from training.boxes.detections import Boxes, Detections
 from training.graphs.system import UNJUDGED, Floats, Prediction
 from training.measuring.average_precision import COUNTED
+from training.records.image_quality import brightness, grey_of, sharpness
 from training.records.layouts import Pixels
-from training.records.light import brightness, sharpness
 from training.records.record import LABELS, FaceRecord, Record
 
 MISSED = -1
@@ -96,15 +96,15 @@ def outcomes(
             said = UNJUDGED if labels is None else int(labels[place])
             likely = float("nan") if masked is None or said == UNJUDGED else float(masked[place])
         x0, y0, x1, y1 = (round(v) for v in face.box)
-        crop = picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+        grey = grey_of(picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)])
         done.append(
             Outcome(
                 LABELS.index(str(face.label)),
                 said,
                 likely,
                 shorter_side(face),
-                sharpness(crop),
-                brightness(crop),
+                sharpness(grey),
+                brightness(grey),
                 record.set,
             )
         )

@@ -16,14 +16,9 @@ from training.graphs.face_finder import Face, FaceFinder
 from training.preparing.crop_store import Collection
 from training.preparing.frames import Frame
 from training.records.crop_index import Crop
-from training.records.fingerprints import (
-    bits_apart,
-    brightness,
-    grey_of,
-    perceptual_hash,
-    sharpness,
-)
+from training.records.image_quality import brightness, grey_of, sharpness
 from training.records.layouts import Pixels, read_picture
+from training.records.perceptual_hash import hamming_distances, perceptual_hash
 
 MARGIN = 0.6
 """What a crop shows around the face, as a share of its longer side: room for training to shift,
@@ -300,7 +295,7 @@ class Collector:
             return Refusal.TOO_SMALL
         if sharp < self._rules.min_sharpness:
             return Refusal.BLURRED
-        if (bits_apart(self._collection.hashes, seen) <= self._rules.near).any():
+        if (hamming_distances(self._collection.hashes, seen) <= self._rules.near).any():
             return Refusal.DUPLICATE
         return None
 

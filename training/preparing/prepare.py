@@ -2,6 +2,7 @@
 write the records.
 """
 
+import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from training.records.inspection import inspect
 from training.records.public_sets import LICENCES, read_sets
 from training.records.record import LABELS, Record, write_records
 from training.storage import replacing, write_json
+
+TEMPLATES = "mask_templates"
+"""Folder of mask pictures among the sets (MaskTheFace's), which are drawn on bare faces."""
 
 TEACHABLE = {"portraits_cc_by", "masked_people", "gender", "crops"}
 
@@ -101,7 +105,8 @@ def prepare(
         "moved_to_their_near_duplicates": moved,
         "problems": len(problems),
         "teacher": teacher is not None,
-        "templates": len(list((data / "mask_templates").glob("*.png"))),
+        "templates": len(list((data / TEMPLATES).glob("*.png"))),
+        "mask_templates": str(data / TEMPLATES) if (data / TEMPLATES).is_dir() else None,
         "licences": {s: LICENCES.get(s, "a set of your own") for s in sets},
     }
     seen = survey(inspected)
@@ -140,6 +145,13 @@ def prepare(
     looked = ", ".join(str(p) for p in (prepared / "report.png", *sheets))
     console.print(f"Look at {looked}", highlight=False, soft_wrap=True)
     return summary
+
+
+def prepared_templates(prepared: Path) -> Path | None:
+    """Return the folder of mask pictures that lay among the prepared sets; None without one."""
+    file = prepared / "summary.json"
+    found = json.loads(file.read_text()).get("mask_templates") if file.is_file() else None
+    return Path(found) if found else None
 
 
 def table_columns() -> tuple[str, ...]:

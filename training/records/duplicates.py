@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.records.fingerprints import bits_apart
 from training.records.inspection import Inspected
+from training.records.perceptual_hash import hamming_distances
 from training.records.record import Record, split_of
 from training.storage import replacing
 
@@ -41,7 +41,7 @@ def find_pairs(records: list[Record], inspected: Inspected, near: int = NEAR) ->
     pairs = []
     hashes, digests = inspected.hashes, inspected.digests
     for first in range(len(records)):
-        bits = bits_apart(hashes[first + 1 :], int(hashes[first]))
+        bits = hamming_distances(hashes[first + 1 :], int(hashes[first]))
         for place in np.flatnonzero(bits <= near):
             second = first + 1 + int(place)
             pairs.append(

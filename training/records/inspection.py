@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from rich.progress import track
 
-from training.records.fingerprints import brightness, perceptual_hash, sharpness
+from training.records.image_quality import brightness, sharpness
+from training.records.perceptual_hash import perceptual_hash
 from training.records.record import Record
 
 

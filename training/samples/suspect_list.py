@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from training.errors import DamagedIndexError, MissingDataError
+from training.errors import DamagedIndexError, ExistingListError, MissingDataError
 from training.figures.contact_sheets import MOST, spread, write_sheet
 from training.records.layouts import Pixels
 from training.records.record import LABELS
 from training.samples.album import Album
 from training.storage import replacing
+
+LIST = "suspects.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +36,42 @@ class Suspect:
     probability: float
 
 
+def refuse_existing_list(folder: Path) -> None:
+    """Refuse a folder that holds a list of suspects: somebody may have edited the list.
+
+    Raises:
+        ExistingListError: `folder` holds a suspects.jsonl.
+    """
+    lines = folder / LIST
+    if lines.exists():
+        raise ExistingListError(
+            f"{lines} exists, and somebody may have deleted lines from it; rename the file to keep "
+            "it, or delete it, and run the command again"
+        )
+
+
 def write_suspects(
     suspects: Sequence[Suspect], crops: Sequence[Pixels], folder: Path
 ) -> tuple[Path, Path]:
-    """Write suspects.jsonl, a line each, and suspects.png: at most `sheets.MOST` of them, evenly
-    spread, with the number of the line, the label and what was said. The two files. Raises
-    StorageError.
+    """Write the suspects as a list and as a contact sheet.
+
+    The sheet shows at most `contact_sheets.MOST` faces, evenly spread over the list. A caption is
+    the number of the line, the label, and what the classifier says.
+
+    Args:
+        suspects: A line of suspects.jsonl each.
+        crops: The face of each suspect, u8 [H, W, 3] BGR.
+        folder: Where the two files go.
+
+    Returns:
+        The paths of suspects.jsonl and suspects.png.
+
+    Raises:
+        ExistingListError: `folder` holds a suspects.jsonl.
+        StorageError: A file cannot be written.
     """
-    lines, sheet = folder / "suspects.jsonl", folder / "suspects.png"
+    refuse_existing_list(folder)
+    lines, sheet = folder / LIST, folder / "suspects.png"
     with replacing(lines) as out:
         for suspect in suspects:
             out.write((json.dumps(asdict(suspect)) + "\n").encode())

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,22 @@ def test_each_option_of_the_loop_is_explained() -> None:
         assert all(
             option in {n for p in one.params for n in p.opts} for one in training.commands.values()
         )
+
+
+def _defaults(group: TyperGroup) -> Iterator[Path]:
+    """Every path that is an option's default, in the group and in the groups inside it."""
+    for command in group.commands.values():
+        if isinstance(command, TyperGroup):
+            yield from _defaults(command)
+        else:
+            yield from (p.default for p in command.params if isinstance(p.default, Path))
+
+
+def test_no_option_names_a_folder_outside_the_working_folder_unless_it_is_asked_to() -> None:
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    package = Path(__file__).parents[3]
+    paths = list(_defaults(command))
+    assert len(paths) > 20
+    assert [p for p in paths if ".." in p.parts] == []
+    assert all(p.is_relative_to(package) for p in paths if p.is_absolute())

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests.training.tiny import write_classes
 from training.__main__ import app
 from training.boxes.cropping import fitted
-from training.errors import MissingCheckpointError
+from training.errors import ExistingListError, MissingCheckpointError
 from training.networks.architectures import built
 from training.networks.checkpoint import CLASSIFIER, save
 from training.networks.normalisation import normalised
@@ -88,6 +88,9 @@ def test_slips_of_the_labeller_are_found_and_not_learnt_from(
     sheet = cv2.imread("run/suspects.png")
     assert sheet is not None
     assert sheet.shape[1] == 96 * len(wrong)
+
+    told = CliRunner().invoke(app, ["suspects", "--run", "run"])
+    assert isinstance(told.exception, ExistingListError)
 
     train = ["train", "classifier", "--data", "mine", "--size", "48", "--batch", "4"]
     told = CliRunner().invoke(

@@ -6,7 +6,7 @@ import cv2
 from rich.console import Console
 
 from tests.training.tiny import write_classes, write_coco
-from training.preparing.prepare import prepare
+from training.preparing.prepare import prepare, prepared_templates
 from training.records.record import read_records
 
 QUIET = Console(quiet=True)
@@ -128,3 +128,13 @@ def test_a_picture_that_is_cut_short_one_group_and_one_class_are_named(tmp_path:
     assert "with_mask: all 1 pictures are one group" in problems
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert any("every labelled face is with_mask" in w for w in report["warnings"])
+
+
+def test_mask_pictures_among_the_sets_are_remembered_for_the_other_commands(tmp_path: Path) -> None:
+    write_coco(tmp_path / "data/detection", 12)
+    assert prepared_templates(tmp_path / "out") is None
+    prepare(tmp_path / "data", tmp_path / "out", None, QUIET)
+    assert prepared_templates(tmp_path / "out") is None
+    (tmp_path / "data/mask_templates").mkdir()
+    prepare(tmp_path / "data", tmp_path / "out", None, QUIET)
+    assert prepared_templates(tmp_path / "out") == tmp_path / "data/mask_templates"

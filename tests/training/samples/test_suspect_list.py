@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.albums import boxed_album
-from training.errors import DamagedIndexError, MissingDataError
+from training.errors import DamagedIndexError, ExistingListError, MissingDataError
 from training.samples.crops import samples_of
 from training.samples.suspect_list import Suspect, read_suspects, without, write_suspects
 
@@ -53,3 +53,13 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match=r"gone\.jsonl is not there.*training suspects"):
         list(read_suspects(tmp_path / "gone.jsonl"))
+
+
+def test_a_list_that_somebody_may_have_edited_is_not_overwritten(tmp_path: Path) -> None:
+    found = [Suspect(name, 0, "with_mask", "without_mask", 0.0) for name in "ab"]
+    crops = [np.zeros((4, 4, 3), np.uint8)] * 2
+    lines, _ = write_suspects(found, crops, tmp_path)
+    lines.write_text(lines.read_text().splitlines()[0] + "\n")
+    with pytest.raises(ExistingListError, match=r"suspects\.jsonl exists.*rename the file"):
+        write_suspects(found, crops, tmp_path)
+    assert list(read_suspects(lines)) == found[:1]
