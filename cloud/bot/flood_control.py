@@ -58,7 +58,7 @@ class _Rate:
 
     Args:
         next_at: The theoretical arrival time of the generic cell rate algorithm (GCRA, see
-            cloud/store/messages/limiter.py), in seconds of the clock.
+            cloud/store/messages/telegram_limiter.py), in seconds of the clock.
         noticed_at: When the sender was last asked to slow down, in seconds of the clock.
     """
 

@@ -54,10 +54,10 @@ from cloud.store.maintenance.readings import Reading, Readings, RedisState
 from cloud.store.maintenance.retention import PurgeCounts, Retention
 from cloud.store.messages.deliveries import Alert, Deliveries, DeliveryFilter, LeasedByAnother
 from cloud.store.messages.digests import Digests
-from cloud.store.messages.limiter import FLEET_PER_SECOND, Limiter
 from cloud.store.messages.notices import Notices
 from cloud.store.messages.outages import Outages
 from cloud.store.messages.suspensions import Suspensions
+from cloud.store.messages.telegram_limiter import FLEET_PER_SECOND, TelegramLimiter
 from cloud.store.messages.webhook_secrets import WebhookSecrets
 from cloud.store.moments import now
 from cloud.store.people.chats import Chats
@@ -179,7 +179,7 @@ class Store:
         self.updates = Updates(client)
         self.migration = Migration(client, audit_retention)
         self.digests = Digests(client)
-        self.limiter = Limiter(client, telegram_per_second)
+        self.limiter = TelegramLimiter(client, telegram_per_second)
         self.retention = Retention(client, self.statistics)
         self.backup = Backup(client, self.queue.connection)
         self.readings = Readings(client, self.queue.connection)

@@ -1,4 +1,4 @@
-"""The door to Redis: how it is reached, and where its errors become ours."""
+"""Connections to Redis, and the translation of its errors."""
 
 import functools
 import inspect
@@ -19,7 +19,7 @@ from cloud.addresses import Service
 from cloud.errors import StoreFault, StoreUnavailable
 
 SOCKET_TIMEOUT_S = 3.0
-"""Redis answers in well under a millisecond; one that takes longer than this hangs."""
+"""Redis answers in well under a millisecond. A Redis that takes longer than this hangs."""
 
 CONNECT_TIMEOUT_S = 2.0
 
@@ -31,9 +31,15 @@ C = TypeVar("C", bound=type)
 def connect(url: str) -> redis.Redis:
     """Return a client that connects when it is first used.
 
-    One immediate second try serves the case of a pooled connection that Redis has closed since;
-    waiting any longer is left to the caller, who is told by the 503. With sentinels each new
+    A command is tried a second time at once, for a pooled connection that Redis has closed
+    meanwhile. Further tries are left to the caller, who gets a 503. With sentinels, each new
     connection asks them for the master.
+
+    Args:
+        url: as CLOUD_REDIS_URL.
+
+    Returns:
+        The client.
     """
     options: dict[str, Any] = {
         "socket_timeout": SOCKET_TIMEOUT_S,
@@ -53,18 +59,21 @@ def connect(url: str) -> redis.Redis:
 
 
 ASYNC_CONNECTIONS = 64
-"""At most so many requests of one process are with Redis at a time; the rest wait their turn."""
+"""Commands of one process that Redis has at a time; the others wait."""
 
 
 def connect_async(
     url: str, *, answer_within_s: float = SOCKET_TIMEOUT_S, **more: Any
 ) -> redis.asyncio.Redis:
-    """Return a client for asyncio that does as that of `connect`.
+    """Return a client for asyncio; for the rest see `connect`.
 
     Args:
         url: as CLOUD_REDIS_URL.
-        answer_within_s: how long one answer is waited for.
+        answer_within_s: how long to wait for one answer.
         more: keyword arguments of redis-py's connections.
+
+    Returns:
+        The client.
     """
     options: dict[str, Any] = {
         "socket_timeout": answer_within_s,
@@ -90,7 +99,7 @@ def connect_async(
 
 
 class _WatchedPool(SentinelConnectionPool):
-    """Connections to a master, which takes those to its sentinels with it when it is closed."""
+    """Connections to a master; closing them closes those to its sentinels too."""
 
     async def aclose(self) -> None:
         await super().aclose()
@@ -99,7 +108,7 @@ class _WatchedPool(SentinelConnectionPool):
 
 
 def _options(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what redis-py is told of connections to a service's data, and to its sentinels."""
+    """Return redis-py's options for connections to a service's data, and to its sentinels."""
     of_data: dict[str, Any] = dict(parse_url(service.example))  # type: ignore[no-untyped-call]
     of_data.pop("host")
     over_tls = of_data.pop("connection_class", None) is not None
@@ -114,7 +123,7 @@ def _options(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
     return {**of_data, "ssl": over_tls}, of_sentinels
 
 
-_AWAY = (
+_UNAVAILABLE = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.exceptions.ReadOnlyError,
@@ -123,14 +132,14 @@ _AWAY = (
 
 
 def translating(call: Callable[P, R]) -> Callable[P, R]:
-    """Wrap `call` so that errors of redis leave it as errors of the store."""
+    """Wrap `call`, so that errors of redis-py leave it as errors of the store."""
 
     @functools.wraps(call)
     def translated(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
         except redis.RedisError as error:
-            raise _ours(error) from error
+            raise _translated(error) from error
 
     return translated
 
@@ -138,27 +147,27 @@ def translating(call: Callable[P, R]) -> Callable[P, R]:
 def translating_async(
     call: Callable[P, Coroutine[Any, Any, R]],
 ) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Do as `translating` does, for a coroutine."""
+    """Wrap a coroutine function as `translating` wraps a function."""
 
     @functools.wraps(call)
     async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return await call(*args, **kwargs)
         except redis.RedisError as error:
-            raise _ours(error) from error
+            raise _translated(error) from error
 
     return translated
 
 
-def _ours(error: redis.RedisError) -> StoreUnavailable | StoreFault:
-    if isinstance(error, _AWAY):
+def _translated(error: redis.RedisError) -> StoreUnavailable | StoreFault:
+    if isinstance(error, _UNAVAILABLE):
         return StoreUnavailable(f"the store is away: {error}")
     return StoreFault(f"the store refused: {error}")
 
 
-def translates_redis_errors(shelf: C) -> C:
-    """Class decorator: every public method of `shelf` raises errors of the store alone."""
-    for name, member in list(vars(shelf).items()):
+def translates_redis_errors(repository: C) -> C:
+    """Decorate a class, so that its public methods raise errors of the store alone."""
+    for name, member in list(vars(repository).items()):
         if inspect.isfunction(member) and not name.startswith("_"):
-            setattr(shelf, name, translating(member))
-    return shelf
+            setattr(repository, name, translating(member))
+    return repository

@@ -63,7 +63,7 @@ def pass_(pass_id: UUID | str) -> str:
 
 
 def manual_passes(gate: str | None = None) -> str:
-    """Stream: passes that people made for one gate, or for all. Others follow from events."""
+    """Stream: manual passes of one gate, or of all."""
     return "mg:passes-by-hand" if gate is None else f"mg:passes-by-hand:{gate}"
 
 
@@ -83,16 +83,25 @@ def token(token_sha256: str) -> str:
 
 
 def redemption(key_id: str, nonce: str, gate: str, token_sha256: str) -> str:
-    """String: the answer that an attempt was given.
+    """Return the key of a string: the answer that an attempt got.
 
-    The attempt is its nonce together with what it tried, so that a scanner that uses a nonce
-    twice by mistake is never told one person's answer for another's token.
+    The key holds the nonce and the token's hash, so that a scanner that uses a nonce twice by
+    mistake never gets one person's answer for another person's token.
+
+    Args:
+        key_id: of the scanner's key, or of the account or chat.
+        nonce: of the attempt.
+        gate: of the scanner.
+        token_sha256: of the token.
+
+    Returns:
+        The key.
     """
     return f"{REDEMPTION_PREFIX}{key_id}:{nonce}:{gate}:{token_sha256}"
 
 
 def redemptions(gate: str | None = None) -> str:
-    """Stream: attempts to redeem a pass at one gate, or at all."""
+    """Stream: attempts to redeem a pass, at one gate or at all gates."""
     return "mg:redemptions" if gate is None else f"mg:redemptions:{gate}"
 
 
@@ -102,17 +111,17 @@ def undone(cursor: str) -> str:
 
 
 def update(bot_id: int, update_id: int) -> str:
-    """String: a note that an update of Telegram's was dealt with."""
+    """String: a note that an update of Telegram's was handled."""
     return f"mg:bot:update:{bot_id}:{update_id}"
 
 
 def inbox(bot_id: int | str) -> str:
-    """Hash: updates of Telegram's that a bot has not dealt with yet, by their numbers."""
+    """Hash: updates of Telegram's that a bot has not handled yet, by their numbers."""
     return f"{INBOX_PREFIX}{bot_id}"
 
 
 def relayed(cursor: str) -> str:
-    """String, on the queue's Redis: that an entry of the outbox was taken."""
+    """String, on the queue's Redis: a note that an entry of the outbox was run."""
     return f"mg:relayed:{cursor}"
 
 
@@ -127,8 +136,7 @@ def deliveries(gate: str | None = None) -> str:
 
 
 def deliveries_of(event_id: UUID) -> str:
-    """Set: deliveries that name an event (or a pass, a device's outage …) and were not written with
-    it; those that were lie in the gate's stream at the event's moment."""
+    """Set: deliveries of an event, a pass or an outage that were not written together with it."""
     return f"mg:deliveries-of:{event_id}"
 
 
@@ -138,17 +146,17 @@ def subscribers(gate: str) -> str:
 
 
 def of_subscriber(gate: str, subscriber_id: str) -> str:
-    """Field or member: one subscriber of one gate, among those of all gates."""
+    """Field or member: one subscriber of one gate, in a key of all gates."""
     return f"{gate}:{subscriber_id}"
 
 
 def subscriptions(channel: Channel, address: str) -> str:
-    """Set: the gates that an address is told of."""
+    """Set: the gates that an address is subscribed to."""
     return f"mg:subscriptions:{channel}:{address}"
 
 
 def enrolment_code(code_sha256: str) -> str:
-    """String: what a one-time code enrols, gone when it is used or expires."""
+    """String: what an enrolment code is for, gone when the code is used or expires."""
     return f"mg:enrolment-code:{code_sha256}"
 
 
@@ -179,7 +187,7 @@ def counters_of(gate: str) -> str:
 
 
 def telegram_chat(chat: str) -> str:
-    """Hash: when a chat takes its next message, and where its line ends."""
+    """Hash: when a chat takes its next message, and when the last message in its line is due."""
     return f"mg:telegram:chat:{chat}"
 
 
@@ -189,12 +197,12 @@ def telegram_place(message: str) -> str:
 
 
 def visitors(gate: str) -> str:
-    """List: who waits at a gate, the first to come first."""
+    """List: visitors who wait at a gate, the first to come first."""
     return f"mg:visitors:{gate}"
 
 
 def visit(chat: str) -> str:
-    """String: the gate at which a chat waits, and how its list holds it."""
+    """String: the gate at which a chat waits, and its member in the gate's list."""
     return f"mg:visit:{chat}"
 
 
@@ -204,12 +212,12 @@ def chat(chat: str) -> str:
 
 
 def moved_to(chat: str) -> str:
-    """String: the id that a chat got when it moved, remembered for a while."""
+    """String: the id that a chat got when it moved, for a while."""
     return f"mg:chat-moved-to:{chat}"
 
 
 def moved_from(chat: str) -> str:
-    """String: the id that a chat had before it moved, remembered for a while."""
+    """String: the id that a chat had before it moved, for a while."""
     return f"mg:chat-moved-from:{chat}"
 
 
@@ -224,12 +232,12 @@ def staffed(chat: str) -> str:
 
 
 def pairing_code(code_sha256: str) -> str:
-    """String: what a one-time code makes of a chat, gone when it is used or expires."""
+    """String: the role that a pairing code gives, gone when the code is used or expires."""
     return f"mg:pairing-code:{code_sha256}"
 
 
 def acknowledgement(event_id: UUID) -> str:
-    """Hash: who took charge of an event's alerts, and when."""
+    """Hash: who acknowledged an event, and when."""
     return f"mg:acknowledgement:{event_id}"
 
 
@@ -239,12 +247,12 @@ def digest(gate: str, address: str) -> str:
 
 
 def digest_sent(gate: str, address: str) -> str:
-    """String: when the last mail about a gate went to an address."""
+    """String: when the last mail about a gate was sent to an address."""
     return f"mg:digest-sent:{gate}:{address}"
 
 
 def digest_lock(gate: str, address: str) -> str:
-    """String: there while a worker writes to an address about a gate."""
+    """String: the lock of a worker that sends a mail about a gate to an address."""
     return f"mg:digest-lock:{gate}:{address}"
 
 
@@ -259,30 +267,30 @@ def sessions(account_id: str) -> str:
 
 
 def commands(device_id: str) -> str:
-    """Stream: what a device has not acknowledged yet."""
+    """Stream: commands that a device has not acknowledged yet."""
     return f"mg:commands:{device_id}"
 
 
 def outage(device_id: str) -> str:
-    """String: since when (ms) a device was not heard of."""
+    """String: when (ms) the last heartbeat before a device's outage came."""
     return f"mg:outage:{device_id}"
 
 
 def preview(gate: str) -> str:
-    """Channel: a gate's pictures. A published message is kept nowhere, not even in the log file."""
+    """Channel: a gate's pictures. Redis keeps no published message, not in its log either."""
     return f"mg:preview:{gate}"
 
 
 def viewers(gate: str) -> str:
-    """Sorted set: who watches a gate, each until the moment (ms) that is its score."""
+    """Sorted set: viewers of a gate's camera, each until the moment (ms) that is its score."""
     return f"mg:viewers:{gate}"
 
 
 def preview_asked(gate: str) -> str:
-    """String: that the gate's devices were asked for pictures a moment ago."""
+    """String: a note that the gate's devices were asked for pictures a moment ago."""
     return f"mg:preview-asked:{gate}"
 
 
 def preview_pace(device_id: str) -> str:
-    """String: that a device has just sent a picture."""
+    """String: a note that a device has just sent a picture."""
     return f"mg:preview-pace:{device_id}"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Return the present, cut to the millisecond that the store can keep."""
+    """Return the present, cut to milliseconds, which the store can keep."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 

@@ -1,4 +1,4 @@
-"""Records as Redis gives them back, read into what the cloud works with."""
+"""Records: hashes and documents in Redis, read into the cloud's types."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from cloud.errors import StoreFault
 from cloud.store.moments import from_ms
 
 Fields = Mapping[bytes, bytes]
-"""A Redis hash, as redis-py answers it."""
+"""A Redis hash, as redis-py returns it."""
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def parsed(model: type[M], document: bytes | str) -> M:
-    """Return `document` (JSON) as a `model`; raise StoreFault where it is not one."""
+    """Return `document` (JSON) as a `model`; raise StoreFault where it does not fit."""
     try:
         return model.model_validate_json(document)
     except ValidationError as error:
@@ -35,9 +35,9 @@ def parsed(model: type[M], document: bytes | str) -> M:
 
 @dataclass(frozen=True, slots=True)
 class StoredPass:
-    """A pass as it is kept; `status` never says `expired`, which only time tells.
+    """A pass as it is kept.
 
-    One that was made by hand has no event.
+    `status` is never `expired`: that follows from the time. A manual pass has no event.
     """
 
     id: UUID
@@ -78,7 +78,7 @@ class StoredPass:
         )
 
     def record(self, now: datetime) -> PassRecord:
-        """Return what keepers of the gate see of it at `now`."""
+        """Return the pass as it is listed at `now`."""
         status = self.status
         if status is PassStatus.ISSUED and now >= self.expires_at:
             status = PassStatus.EXPIRED
@@ -120,7 +120,13 @@ def event_record(fields: Fields, held: StoredPass | None, now: datetime) -> Even
 def refusal(fields: Fields) -> Refusal | None:
     """Return the refusal that an event's `fields` hold, if any.
 
-    A reason that earlier versions cannot read is in a field of its own, which they pass over.
+    A reason that earlier versions cannot read is in a field of its own, which they ignore.
+
+    Args:
+        fields: of the event.
+
+    Returns:
+        The refusal; None where the event was granted.
     """
     kept = fields.get(b"later_refusal") or fields[b"refusal"]
     return parsed(Refusal, kept) if kept else None

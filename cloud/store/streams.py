@@ -11,24 +11,24 @@ from cloud.store.moments import to_ms
 from cloud.store.records import Fields
 
 BATCH = 200
-"""Entries asked for at a time while a filter is on."""
+"""Entries of one read while a filter is on."""
 
 SCANNED_AT_MOST = 5_000
-"""Entries looked at for one page: a filter that matches next to nothing gives a short page and a
-cursor to go on from, rather than a request that reads all of a month."""
+"""Entries that are read for one page at most. A filter that matches few entries gives a short page
+with a cursor to read on from, rather than a request that reads the entries of a month."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries of one read, newest first, and where to read on (None at the stream's end)."""
+    """Entries, newest first, and the cursor of the next page (None at the stream's end)."""
 
     entries: list[tuple[str, Fields]]
-    read_on: str | None
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The ends of a read, as Redis takes them; an entry's place begins with its time in ms."""
+    """The ends of a read, as Redis takes them; the id of an entry begins with its time in ms."""
 
     oldest: str = "-"
     newest: str = "+"
@@ -51,9 +51,19 @@ def read_backwards(
     *,
     span: Span = Span(),
 ) -> Page:
-    """Return up to `limit` entries older than the cursor `before` whose fields are as `wanted`.
+    """Return a page of entries, newest first.
 
-    `before` comes from an earlier read of the same span, so it lies in it.
+    Args:
+        client: the connection.
+        stream: the key of the stream.
+        before: the cursor of the page before, which was read with the same span; None for the
+            first page.
+        wanted: fields and values that an entry must have.
+        limit: how many entries at most.
+        span: the span of time.
+
+    Returns:
+        The page.
     """
     matching: list[tuple[str, Fields]] = []
     cursor, scanned = before, 0

@@ -48,7 +48,7 @@ def subscribe(store: Store, channel: Channel = Channel.TELEGRAM, address: str = 
     store.gates.subscribe(
         Subscriber(id=subscriber, gate=GATE, channel=channel, address=address, created_at=now())
     )
-    store.webhook_secrets.seal(GATE, subscriber, "whsec_AAAA")
+    store.webhook_secrets.add(GATE, subscriber, "whsec_AAAA")
     return subscriber
 
 

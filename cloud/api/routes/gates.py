@@ -98,7 +98,7 @@ def change_gate(
             *announcements.of_gate_to_visitors(becomes, visitors, at=now, zone=zone),
         ]
 
-    gate = store.gates.change(gate_id, wanted, reason=change.reason, at=now, told=told)
+    gate = store.gates.change(gate_id, wanted, reason=change.reason, at=now, messages=told)
     if gate is None:
         raise GateUnknown(f"there is no gate {gate_id}")
     if "closed" in wanted:

@@ -114,7 +114,7 @@ def create_subscriber(
         )
     )
     secret = new_secret() if made.channel is Channel.WEBHOOK else None
-    if secret is not None and not store.webhook_secrets.seal(gate_id, made.id, secret):
+    if secret is not None and not store.webhook_secrets.add(gate_id, made.id, secret):
         secret = None
     if made.created_at == now:
         trail.record("subscriber.created", f"subscriber:{made.id}", gate=gate_id)

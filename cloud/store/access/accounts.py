@@ -20,7 +20,8 @@ from cloud.store.records import parsed
 SECRET_BYTES: Final = 32
 
 SEEN_EVERY = timedelta(seconds=30)
-"""How exactly it is kept when a session was last used: no request pays for more."""
+"""How often the time of a session's last use is written: not at each request, which would cost a
+write."""
 
 
 class StoredAccount(Account):
@@ -29,7 +30,7 @@ class StoredAccount(Account):
     password_hash: str
 
     def shown(self) -> Account:
-        """Return it without the hash."""
+        """Return the account without its password's hash."""
         return Account.model_validate(self.model_dump(exclude={"password_hash"}))
 
 
@@ -44,10 +45,10 @@ class StoredSession(Wire):
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session in use: whose it is, and until when.
+    """A session in use: its account, and its end.
 
-    It answers what a key answers too (id, name, role, gate), so that routes need not know which
-    of the two a caller came with.
+    It has the properties of a key that routes use (id, name, role, gate), so a route need not know
+    which of the two a caller has.
     """
 
     account: StoredAccount
@@ -66,22 +67,22 @@ class OpenSession:
 
     @property
     def role(self) -> Role:
-        """What it may do."""
+        """The account's role."""
         return self.account.role
 
     @property
     def gate(self) -> str | None:
-        """The one gate where it may do that; None for all."""
+        """The one gate where the account has its role; None for every gate."""
         return self.account.gate
 
     @property
     def expires_at(self) -> datetime:
-        """When it ends, however busy it is."""
+        """When the session ends, however often it is used."""
         return self.kept.expires_at
 
     @property
     def device_id(self) -> None:
-        """None: no device signs in."""
+        """None, since no device has a session."""
         return None
 
 
@@ -93,10 +94,13 @@ class Accounts:
         self._client = client
 
     def add(self, account: StoredAccount) -> bool:
-        """Keep a new account; return False if its name is taken.
+        """Keep a new account.
+
+        Returns:
+            False if its name is taken.
 
         Raises:
-            GateUnknown: it is bound to a gate that is not there.
+            GateUnknown: the account is bound to a gate that does not exist.
         """
         name = normalised_name(account.name)
 
@@ -118,7 +122,7 @@ class Accounts:
         return parsed(StoredAccount, document) if document else None
 
     def named(self, name: str) -> StoredAccount | None:
-        """Return the account of this name in upper or lower case, or None."""
+        """Return the account of this name, whatever its case, or None."""
         held = cast(bytes | None, self._client.hget(keyspace.ACCOUNT_NAMES, normalised_name(name)))
         return self.get(held.decode()) if held else None
 
@@ -129,7 +133,7 @@ class Accounts:
         return sorted(held, key=lambda account: (account.created_at, account.id))
 
     def set_password(self, account_id: str, password_hash: str) -> bool:
-        """Keep another hash; return False if there is no such account."""
+        """Replace the password's hash; return False if there is no such account."""
 
         def write(pipe: Any) -> bool:
             document = pipe.hget(keyspace.ACCOUNTS, account_id)
@@ -144,7 +148,7 @@ class Accounts:
         return check_and_set(self._client, write, keyspace.ACCOUNTS)
 
     def remove(self, account_id: str) -> bool:
-        """Forget an account; return False if there was none of that id."""
+        """Remove an account; return False if there is no such account."""
         account = self.get(account_id)
         if account is None:
             return False
@@ -157,7 +161,7 @@ class Accounts:
 
 @translates_redis_errors
 class Sessions:
-    """Sessions by the hash of their secret: who reads the store can still not use one."""
+    """Sessions by the hash of their secret: a reader of the store cannot use one."""
 
     def __init__(
         self, client: redis.Redis, accounts: Accounts, idle: timedelta, longest: timedelta
@@ -168,7 +172,7 @@ class Sessions:
         self._longest = longest
 
     def begin(self, account: StoredAccount, now: datetime) -> tuple[str, OpenSession]:
-        """Begin a session; return its secret, which is always a new one, and the session."""
+        """Begin a session; return its secret, which is always new, and the session."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
         kept = StoredSession(
             account_id=account.id, created_at=now, seen_at=now, expires_at=now + self._longest
@@ -186,7 +190,11 @@ class Sessions:
         return secret, opened
 
     def authenticate(self, secret: str, now: datetime) -> OpenSession:
-        """Return whose session this is; raise SessionInvalid where it is nobody's any more."""
+        """Return the session that a secret proves.
+
+        Raises:
+            SessionInvalid: the session has ended, or its account was removed.
+        """
         secret_sha256 = _sha256(secret)
         key = keyspace.session(secret_sha256)
         document = cast(bytes | None, self._client.get(key))
@@ -195,7 +203,7 @@ class Sessions:
             raise SessionInvalid("sign in again: this session has ended")
         account = self._accounts.get(kept.account_id)
         if account is None:
-            raise SessionInvalid("this session's account is no more")
+            raise SessionInvalid("the account of this session was removed")
         if now - kept.seen_at >= min(SEEN_EVERY, self._idle / 4):
             kept = kept.model_copy(update={"seen_at": now})
             # XX: a session that was ended meanwhile stays ended.
@@ -205,14 +213,14 @@ class Sessions:
         return OpenSession(account, kept, secret_sha256)
 
     def end(self, session: OpenSession) -> None:
-        """Log out here."""
+        """End one session."""
         with self._client.pipeline() as pipe:
             pipe.delete(keyspace.session(session.secret_sha256))
             pipe.srem(keyspace.sessions(session.account.id), session.secret_sha256)
             pipe.execute()
 
     def end_all(self, account_id: str) -> None:
-        """Log an account out everywhere."""
+        """End all sessions of an account."""
         held = cast(set[bytes], self._client.smembers(keyspace.sessions(account_id)))
         self._client.delete(
             keyspace.sessions(account_id), *(keyspace.session(each.decode()) for each in held)
@@ -220,20 +228,23 @@ class Sessions:
 
 
 def new_account_id() -> str:
-    """Return an id that no account has had."""
+    """Return a new id."""
     return f"a{secrets.token_hex(6)}"
 
 
 def csrf_token(secret: str) -> str:
-    """Return what a page of the session's own site can know, and no other site.
+    """Return the CSRF token of a session.
 
-    Derived from the session's secret one way, so there is nothing to keep and nothing to guess.
+    It is derived one way from the session's secret, so it need not be kept and cannot be guessed.
+
+    Returns:
+        A token that a page of the session's own site can know, and no other site.
     """
     return hashlib.sha256(f"csrf:{secret}".encode()).hexdigest()
 
 
 def normalised_name(name: str) -> str:
-    """Return the form in which two names are one (Unicode section 3.13, NFKC caseless)."""
+    """Return the form by which names are compared (Unicode section 3.13, NFKC caseless)."""
     composed = unicodedata.normalize("NFKC", name.strip())
     return unicodedata.normalize("NFKC", composed.casefold())
 

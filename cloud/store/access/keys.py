@@ -1,4 +1,4 @@
-"""Keys: who may call what. A key's secret is shown once and kept as a hash."""
+"""Keys: who may call what. The secret of a key is shown once and kept as a hash."""
 
 import hashlib
 import hmac
@@ -31,19 +31,19 @@ class StoredKey(Key):
 
     secret_sha256: str
     device_id: str | None = None
-    """The device whose own key this is."""
+    """The device that this key belongs to, if any."""
     replaces: str | None = None
-    """The device's key until now, good until this one is first used."""
+    """The device's former key, which is good until this one is first used."""
     replaced_by: str | None = None
-    """The device's key from now on."""
+    """The device's next key."""
 
     @property
     def document(self) -> str:
-        """The key as it is kept; its status follows from the time and is not."""
+        """The key as it is kept, in JSON; its status follows from the time, so it is left out."""
         return self.model_dump_json(exclude={"status"})
 
     def status_at(self, moment: datetime) -> KeyStatus:
-        """Return whether the key is good at a moment."""
+        """Return the status of the key at a moment."""
         if self.revoked:
             return KeyStatus.REVOKED
         expired = self.expires_at is not None and moment >= self.expires_at
@@ -56,7 +56,7 @@ class StoredKey(Key):
 
 @dataclass(frozen=True, slots=True)
 class MintedKey:
-    """A new key: what is kept of it, and its text, which is not."""
+    """A new key: the part that is kept, and the text, which is not."""
 
     stored: StoredKey
     text: str
@@ -65,7 +65,7 @@ class MintedKey:
         return f"MintedKey({self.stored.id})"
 
     def issued(self) -> IssuedKey:
-        """Return the one answer that shows the text."""
+        """Return the only answer that shows the text."""
         return IssuedKey.model_validate({**self.stored.model_dump(), "key": self.text})
 
 
@@ -76,11 +76,21 @@ def mint(
     device_id: str | None = None,
     expires_at: datetime | None = None,
 ) -> MintedKey:
-    """Return a new key, not kept yet: `mg_<id>_<secret>`.
+    """Return a new key, which is not kept yet. Its text is `mg_<id>_<secret>`.
 
-    The secret is 256 random bits, so a fast hash keeps it: slow hashes (argon2, bcrypt) make up
-    for what people choose as passwords, and would only slow down every request here (NIST
-    SP 800-63B section 5.1.2.2 asks for a salted slow hash below 112 bits of entropy only).
+    The secret is 256 random bits, so a fast hash is enough. Slow hashes (argon2, bcrypt) protect
+    weak passwords, and would slow down every request here. NIST SP 800-63B section 5.1.2.2 asks for
+    a salted slow hash below 112 bits of entropy only.
+
+    Args:
+        name: for people.
+        role: the role of its bearer.
+        gate: the one gate where the bearer has the role; None for every gate.
+        device_id: the device that the key belongs to, if any.
+        expires_at: when the key expires; None for never.
+
+    Returns:
+        The key, to be kept and to be shown once.
     """
     key_id = secrets.token_hex(6)
     secret = secrets.token_urlsafe(SECRET_BYTES)
@@ -100,10 +110,20 @@ def mint(
 def declared(
     text: str, name: str, role: Role, gate: str | None, expires_at: datetime | None = None
 ) -> StoredKey:
-    """Return what is kept of a key that was made elsewhere.
+    """Return the part that is kept of a key that was made elsewhere.
 
-    Raises KeyInvalid where `text` is not made as `mint` makes one, or is so short that it could be
-    guessed: a fast hash keeps it.
+    Args:
+        text: the key, as `mint` writes it.
+        name: for people.
+        role: the role of its bearer.
+        gate: the one gate where the bearer has the role; None for every gate.
+        expires_at: when the key expires; None for never.
+
+    Returns:
+        The key as it is kept.
+
+    Raises:
+        KeyInvalid: `text` is not the text of a key, or is short enough to be guessed.
     """
     if not DECLARED.fullmatch(text):
         raise KeyInvalid(
@@ -123,7 +143,18 @@ def declared(
 
 
 def expiry_of(wanted: NewKey | KeyChange, moment: datetime) -> datetime | None:
-    """Return when a key is to expire, None for never; raise MalformedRequest for the past."""
+    """Return when a key is to expire.
+
+    Args:
+        wanted: a request with a lifetime, a moment, or neither.
+        moment: the present.
+
+    Returns:
+        The moment; None for never.
+
+    Raises:
+        MalformedRequest: the moment is past.
+    """
     if wanted.lifetime_s is not None:
         return moment + timedelta(seconds=wanted.lifetime_s)
     if wanted.expires_at is not None and wanted.expires_at <= moment:
@@ -134,9 +165,20 @@ def expiry_of(wanted: NewKey | KeyChange, moment: datetime) -> datetime | None:
 
 
 def amended(key: StoredKey, change: KeyChange, moment: datetime) -> StoredKey:
-    """Return a key with another name or expiry; raise KeyOver where it cannot get an expiry.
+    """Return a key with another name or expiry.
 
-    What is over stays over: a key that people believe to be dead must not come back.
+    A key that has ended stays so: a key that people believe to be dead must not come back.
+
+    Args:
+        key: the key as it is kept.
+        change: the new name, expiry or both.
+        moment: the present.
+
+    Returns:
+        The key as it is to be kept.
+
+    Raises:
+        KeyOver: the expiry was to change, and the key was revoked, replaced, or has expired.
     """
     fields: dict[str, Any] = {}
     if change.name is not None:
@@ -152,7 +194,17 @@ def amended(key: StoredKey, change: KeyChange, moment: datetime) -> StoredKey:
 
 
 def split_key(text: str) -> tuple[str, str]:
-    """Return a key's id and its secret; raise KeyInvalid where `text` is not made like a key."""
+    """Return the id and the secret of a key's text.
+
+    Args:
+        text: as `mint` writes it.
+
+    Returns:
+        Id and secret.
+
+    Raises:
+        KeyInvalid: `text` has not the form of a key.
+    """
     prefix, _, rest = text.partition("_")
     key_id, _, secret = rest.partition("_")
     if prefix != PREFIX or not key_id.isalnum() or not secret:
@@ -161,12 +213,23 @@ def split_key(text: str) -> tuple[str, str]:
 
 
 def verified(stored: StoredKey | None, secret: str) -> StoredKey:
-    """Return the key that is kept, once `secret` proves it.
+    """Return the kept key, if `secret` is its secret and the key is good now.
 
-    Raises KeyInvalid, KeyRevoked or KeyExpired. The time is compared at each call, so a key that a
-    process remembers ends with its time too.
+    The time is compared at each call, so a key in a process's cache expires too.
+
+    Args:
+        stored: the key that is kept under the id; None where there is none.
+        secret: the secret that the caller sent.
+
+    Returns:
+        The key.
+
+    Raises:
+        KeyInvalid: there is no such key, or the secret is another one.
+        KeyRevoked: the key was revoked or replaced.
+        KeyExpired: the key has expired.
     """
-    # Compared for an unknown id too, so that the time taken says nothing about which ids are.
+    # Compared for an unknown id too, so that the time taken does not tell which ids exist.
     expected = stored.secret_sha256 if stored else _sha256("")
     if not hmac.compare_digest(_sha256(secret), expected) or stored is None:
         raise KeyInvalid("this key is not known here; ask an admin for one")
@@ -190,7 +253,11 @@ class Keys:
         self._client = client
 
     def add(self, key: StoredKey) -> None:
-        """Keep a new key; raise GateUnknown where it is bound to a gate that is not there."""
+        """Keep a new key.
+
+        Raises:
+            GateUnknown: the key is bound to a gate that does not exist.
+        """
 
         def write(pipe: Any) -> None:
             if key.gate is not None:
@@ -201,10 +268,14 @@ class Keys:
         check_and_set(self._client, write, keyspace.GATES)
 
     def keep(self, key: StoredKey) -> StoredKey:
-        """Keep a key unless it is there; return the one that is kept.
+        """Keep a key unless it is kept already.
 
-        Raises KeyInvalid where another key has its id, and GateUnknown where it is bound to a gate
-        that is not there.
+        Returns:
+            The key that is kept.
+
+        Raises:
+            KeyInvalid: another key has its id.
+            GateUnknown: the key is bound to a gate that does not exist.
         """
 
         def write(pipe: Any) -> StoredKey:
@@ -222,11 +293,18 @@ class Keys:
         return held
 
     def authenticate(self, text: str) -> StoredKey:
-        """Return whose key `text` is; raise KeyInvalid, KeyRevoked or KeyExpired."""
+        """Return the key that a text proves.
+
+        The first use of a device's next key revokes its former one.
+
+        Raises:
+            KeyInvalid: `text` is no key that is kept here.
+            KeyRevoked: the key was revoked or replaced.
+            KeyExpired: the key has expired.
+        """
         key_id, secret = split_key(text)
         stored = verified(self.get(key_id), secret)
         if stored.replaces is not None:
-            # The device has its new key, and shows it: the old one is done.
             self.revoke(stored.replaces)
             first_used = self.change(key_id, lambda key: _with(key, replaces=None))
             stored = verified(first_used, secret)
@@ -244,9 +322,14 @@ class Keys:
         return parsed(StoredKey, document) if document else None
 
     def change(self, key_id: str, changed: Callable[[StoredKey], StoredKey]) -> StoredKey | None:
-        """Keep what `changed` makes of a key, and return it; None where there is no such key.
+        """Change a key. Of two changes at a time, neither undoes the other.
 
-        Two changes at once are made one after the other, so that none undoes the other.
+        Args:
+            key_id: of the key.
+            changed: returns the changed key; it may be called more than once.
+
+        Returns:
+            The changed key; None where there is no such key.
         """
 
         def write(pipe: Any) -> StoredKey | None:
@@ -261,10 +344,19 @@ class Keys:
         return check_and_set(self._client, write, keyspace.KEYS)
 
     def roll(self, key: StoredKey, overlap: timedelta) -> tuple[MintedKey, datetime]:
-        """Make a device's next key; return it, and until when `key` is good at most.
+        """Make a device's next key.
 
-        A next key that was made before and never used is taken back: its answer was lost. Raises
-        KeyRevoked where `key` was taken back meanwhile.
+        A next key that was made before and never used is revoked: its answer was lost.
+
+        Args:
+            key: the device's present key.
+            overlap: how long the present key stays good, unless the next one is used before.
+
+        Returns:
+            The next key, and until when `key` is good at most.
+
+        Raises:
+            KeyRevoked: `key` was revoked meanwhile.
         """
 
         def write(pipe: Any) -> tuple[MintedKey, datetime]:
@@ -276,12 +368,12 @@ class Keys:
         return check_and_set(self._client, write, keyspace.KEYS)
 
     def revoke(self, key_id: str) -> bool:
-        """Take a key back; return False if there is none of that id."""
+        """Revoke a key; return False if there is no such key."""
         return self.change(key_id, lambda key: _with(key, revoked=True)) is not None
 
 
 def kept_key(pipe: Any, key_id: str) -> StoredKey | None:
-    """Return a key by a pipeline that watches, or None."""
+    """Return a key by a pipeline that watches KEYS, or None."""
     document = pipe.hget(keyspace.KEYS, key_id)
     return parsed(StoredKey, document) if document else None
 
@@ -289,9 +381,20 @@ def kept_key(pipe: Any, key_id: str) -> StoredKey | None:
 def rolled(
     pipe: Any, key_id: str, overlap: timedelta
 ) -> tuple[MintedKey, datetime, list[StoredKey]]:
-    """Return a device's next key, until when the one of `key_id` is good, and all keys to keep.
+    """Return a device's next key, by a pipeline that watches KEYS.
 
-    An expiry that an admin gave the key is the next one's too; the end of an overlap is not.
+    The next key inherits an expiry that an admin set, and no expiry that is the end of an overlap.
+
+    Args:
+        pipe: the pipeline.
+        key_id: of the device's present key.
+        overlap: how long the present key stays good, unless the next one is used before.
+
+    Returns:
+        The next key, until when the present one is good, and all keys to be kept.
+
+    Raises:
+        KeyRevoked: the present key was revoked.
     """
     key = kept_key(pipe, key_id)
     if key is None or key.revoked:

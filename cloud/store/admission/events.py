@@ -27,7 +27,7 @@ class Events:
         self._write = client.register_script(WRITE)
 
     def policy_context(self, gate: str) -> PolicyContext:
-        """Return, in one round trip, what a decision on an event at this gate needs to know."""
+        """Return what a decision on an event at this gate depends on, in one round trip."""
         commands = policy_context.reading("", gate)
         pipe = self._client.pipeline(transaction=False)
         for command in commands:
@@ -37,8 +37,9 @@ class Events:
     def add(self, acceptance: Acceptance) -> Receipt | WriteOutcome:
         """Write event, pass, deliveries and jobs, all or nothing.
 
-        Returns WRITTEN, or STALE where the policy context is not as the acceptance took it to
-        be, or the receipt of the event that has this id already.
+        Returns:
+            WRITTEN; STALE where the policy context has changed since the acceptance was made; the
+            receipt of the event, where one of this id was written before.
         """
         batch = self._batches.for_event(acceptance)
         done = written(
@@ -56,7 +57,7 @@ class Events:
         return self._records([fields], now)[0] if fields else None
 
     def trace(self, event_id: UUID) -> str:
-        """Return the trace that accepting the event is part of; nothing where it is of none."""
+        """Return the trace of the event's acceptance; empty where there is none."""
         held = cast(bytes | None, self._client.hget(keyspace.event(event_id), "trace"))
         return held.decode() if held else ""
 
@@ -78,7 +79,7 @@ class Events:
         `since` and `until` bound when the events were accepted: from then, up to before then.
         """
         wanted = {b"access": access, b"label": label, b"device": device}
-        window = read_backwards(
+        page = read_backwards(
             self._client,
             keyspace.events(gate),
             before,
@@ -87,11 +88,11 @@ class Events:
             span=Span.of(since, until),
         )
         pipe = self._client.pipeline(transaction=False)
-        for _, entry in window.entries:
+        for _, entry in page.entries:
             pipe.hgetall(keyspace.event(UUID(entry[b"id"].decode())))
         # Trimming is by whole nodes of the stream, so an entry may outlive its record.
         held = [fields for fields in pipe.execute() if fields]
-        return self._records(held, now), window.read_on
+        return self._records(held, now), page.next_cursor
 
     def _records(self, kept: Sequence[Fields], now: datetime) -> list[EventRecord]:
         ids = [UUID(fields[b"pass"].decode()) if fields[b"pass"] else None for fields in kept]

@@ -1,4 +1,4 @@
-"""The feed: events as they are accepted, read once by each process for all who listen in it."""
+"""The feed: events as they are accepted, read once by each process for all of its listeners."""
 
 import asyncio
 import contextvars
@@ -22,7 +22,7 @@ BLOCK_S: Final = 5.0
 BATCH: Final = 100
 
 MISSED_AT_MOST: Final = 5_000
-"""Events that a listener is given of what it missed; more are read in pages, or exported."""
+"""Missed events that a listener is sent at most; more are read in pages, or exported."""
 
 WAITING_AT_MOST: Final = 256
 """Events that wait for one listener before it counts as too slow."""
@@ -33,7 +33,7 @@ Entry = tuple[bytes, Fields]
 
 
 class CloseReason(StrEnum):
-    """Why a listener is told no more. Each may come back with the place that it had reached."""
+    """Why a listener was closed. The client may connect again with the last cursor that it has."""
 
     TOO_SLOW = "too_slow"
     SHUTTING_DOWN = "shutting_down"
@@ -41,16 +41,16 @@ class CloseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """One event of the feed."""
+    """An event of the feed, with its cursor in the stream."""
 
     cursor: str
     gate: str
     document: str
-    """The EventRecord, as it was when the event was accepted or read again, in JSON."""
+    """The EventRecord in JSON, as of the moment when it was read."""
 
 
 class Listener:
-    """One who listens, to one gate or to all: a queue with an end."""
+    """A bounded queue of events, of one gate or of all."""
 
     def __init__(self, gate: str | None) -> None:
         self.gate = gate
@@ -58,22 +58,22 @@ class Listener:
         self.closed: CloseReason | None = None
 
     async def next(self) -> FeedEvent | CloseReason:
-        """Return what comes next, or why nothing will."""
+        """Return the next event, or why the listener was closed."""
         return await self._queue.get()
 
-    def tell(self, heard: FeedEvent) -> bool:
-        """Take one event; return False, and close, if too many wait already."""
-        if self.gate is not None and heard.gate != self.gate:
+    def offer(self, event: FeedEvent) -> bool:
+        """Queue an event; return False, and close the listener, if its queue is full."""
+        if self.gate is not None and event.gate != self.gate:
             return True
         try:
-            self._queue.put_nowait(heard)
+            self._queue.put_nowait(event)
         except asyncio.QueueFull:
             self.close(CloseReason.TOO_SLOW)
             return False
         return True
 
     def close(self, why: CloseReason) -> None:
-        """Tell no more; what waits is let go, since it can be asked for again."""
+        """Close the listener. Queued events are dropped: the client can ask for them again."""
         self.closed = why
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -81,9 +81,9 @@ class Listener:
 
 
 class Feed:
-    """Hands each new event to every listener. Its reader runs while there is one.
+    """Offers each new event to every listener. Its reader runs while there is a listener.
 
-    Of one event loop. With Redis away the listeners wait, and miss nothing.
+    A feed belongs to one event loop. While Redis is away the listeners wait, and miss nothing.
     """
 
     def __init__(self, url: str, listeners_at_most: int) -> None:
@@ -100,9 +100,17 @@ class Feed:
         return len(self._listeners)
 
     async def join(self, gate: str | None) -> Listener:
-        """Return a listener that is told of what is accepted from now on.
+        """Return a listener to the events that are accepted from now on.
 
-        Raises TooManyListeners, and StoreUnavailable where the stream's end cannot be found.
+        Args:
+            gate: of this gate alone; None for all.
+
+        Returns:
+            The listener.
+
+        Raises:
+            TooManyListeners: this process has as many listeners as it may have.
+            StoreUnavailable: the stream's end cannot be read.
         """
         if len(self._listeners) >= self._room:
             raise TooManyListeners(f"{self._room} listen to this process already")
@@ -112,7 +120,7 @@ class Feed:
             async with self._joining:
                 if self._reader is None or self._reader.done():
                     end = await self._end()
-                    # In a context of its own: it serves more than the request that started it.
+                    # A context of its own: the reader serves more than the request that started it.
                     self._reader = asyncio.create_task(
                         self._read(end), name="feed", context=contextvars.Context()
                     )
@@ -124,28 +132,33 @@ class Feed:
         return listener
 
     def leave(self, listener: Listener) -> None:
-        """Forget a listener."""
+        """Remove a listener."""
         self._listeners.discard(listener)
         if not self._listeners:
             self._stop_reading()
 
     async def missed(self, gate: str | None, after: str) -> AsyncIterator[FeedEvent]:
-        """Yield what was accepted after the cursor `after`, the oldest first.
+        """Yield the events after a cursor.
 
-        Ends at the stream's end, or past `MISSED_AT_MOST` events.
+        Args:
+            gate: of this gate alone; None for all.
+            after: the cursor of the last event that the client has.
+
+        Yields:
+            Events, the oldest first, up to the stream's end or past `MISSED_AT_MOST`.
         """
         cursor, given = after, 0
         while given < MISSED_AT_MOST:
             entries = await self._after(gate, cursor)
-            for heard in await self._heard(entries):
-                yield heard
+            for event in await self._events(entries):
+                yield event
             given += len(entries)
             if len(entries) < BATCH:
                 return
             cursor = entries[-1][0].decode()
 
     def close(self) -> None:
-        """Close every listener: the process is about to leave."""
+        """Close every listener: the process shuts down."""
         self._closed = True
         for listener in self._listeners:
             listener.close(CloseReason.SHUTTING_DOWN)
@@ -153,7 +166,7 @@ class Feed:
         self._stop_reading()
 
     async def aclose(self) -> None:
-        """Close, and give the connections back."""
+        """Close every listener, and the connections."""
         reader = self._reader
         self.close()
         if reader is not None:
@@ -185,7 +198,7 @@ class Feed:
         return cast(list[Entry], answer[0][1]) if answer else []
 
     @translating_async
-    async def _heard(self, entries: Iterable[Entry]) -> list[FeedEvent]:
+    async def _events(self, entries: Iterable[Entry]) -> list[FeedEvent]:
         places = [(cursor.decode(), entry) for cursor, entry in entries]
         pipe = self._client.pipeline(transaction=False)
         for _, entry in places:
@@ -197,7 +210,7 @@ class Feed:
             if pass_id:
                 pipe.hgetall(keyspace.pass_(UUID(pass_id)))
         passes = iter(await pipe.execute())
-        heard = []
+        events = []
         moment = now()
         for (cursor, entry), fields, pass_id in zip(places, kept, ids, strict=True):
             held = next(passes) if pass_id else None
@@ -206,17 +219,17 @@ class Feed:
                 continue
             stored = StoredPass.read(UUID(pass_id), held) if held else None
             record: EventRecord = event_record(fields, stored, moment)
-            heard.append(FeedEvent(cursor, entry[b"gate"].decode(), record.model_dump_json()))
-        return heard
+            events.append(FeedEvent(cursor, entry[b"gate"].decode(), record.model_dump_json()))
+        return events
 
     async def _read(self, cursor: str) -> None:
-        # redis-py swallows a cancellation that meets an answer, so the reader asks by itself
-        # whether another has taken its place: two would tell everything twice.
+        # redis-py swallows a cancellation that comes with an answer. So the reader looks whether
+        # another one has taken its place: two readers would offer each event twice.
         mine = asyncio.current_task()
         while self._reader is mine:
             try:
                 entries = await self._wait(cursor)
-                told = await self._heard(entries) if entries else []
+                events = await self._events(entries) if entries else []
             except StoreError as error:
                 availability.of_the_store.lost("feed", error)
                 await asyncio.sleep(RETRY_S)
@@ -226,7 +239,7 @@ class Feed:
                 return
             if entries:
                 cursor = entries[-1][0].decode()
-            for heard in told:
+            for event in events:
                 for listener in list(self._listeners):
-                    if not listener.tell(heard):
+                    if not listener.offer(event):
                         self.leave(listener)

@@ -1,4 +1,4 @@
-"""Passes that people make by hand: written with the entry of the audit trail that says why."""
+"""Manual passes: passes that people make, written with an entry of the audit trail."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from cloud.store.transaction import WRITE, Batch, Preconditions, WriteOutcome, w
 
 @translates_redis_errors
 class ManualPasses:
-    """Writes passes that follow from no event; they are then like all others."""
+    """Writes passes that follow from no event. Afterwards they are like other passes."""
 
     def __init__(
         self,
@@ -42,9 +42,18 @@ class ManualPasses:
     ) -> WriteOutcome:
         """Write the pass, its entry in the audit trail and its deliveries, all or nothing.
 
-        `why` is the entry, as `audit.fields_of` returns it; who made the pass and the
-        reason are kept with the pass too. Returns EXISTS where a pass of this id is there already,
-        and STALE where the preconditions do not hold.
+        Args:
+            issued: the pass.
+            gate: where it is good.
+            why: the entry, as `audit.fields_of` returns it. Its actor and reason are kept with the
+                pass too.
+            deliveries: messages that tell of the pass.
+            now: the present.
+            preconditions: what must still hold for the pass to be written.
+
+        Returns:
+            WRITTEN; EXISTS where there is a pass of this id; STALE where the preconditions do not
+            hold.
         """
         batch = Batch(preconditions)
         self._batches.add_pass(batch, issued, gate, now)

@@ -1,8 +1,8 @@
-"""Passes page by page: those of events and those made by hand, as one list.
+"""The index of passes: passes of events and manual passes, as one list, page by page.
 
-Nothing is written for the list when an event is accepted, which has to be quick: its pass is found
-in the stream of events. Passes made by hand have a stream of their own. Both streams are read
-backwards and merged by the moment that Redis gave to their entries.
+Accepting an event has to be quick, so it writes nothing for this list: the pass is found in the
+stream of events. Manual passes have a stream of their own. Both streams are read from the newest
+entry on, and merged by the times of their entries' ids.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,9 +19,9 @@ from cloud.store.connection import translates_redis_errors
 from cloud.store.records import Fields, StoredPass
 from cloud.store.streams import BATCH, SCANNED_AT_MOST, Span, read_backwards
 
-_BY_HAND: Final = 10**15
-"""Added to the sequence number of a pass made by hand: entries of two streams may have the same id,
-and places in the list may not. Redis counts within a millisecond, so it never gets that far."""
+_MANUAL_OFFSET: Final = 10**15
+"""Added to the sequence number of a manual pass: entries of two streams may have the same id, and
+two places in the list may not. Redis counts the entries of one millisecond, far fewer than this."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,13 +39,13 @@ class _Place:
     @classmethod
     def of(cls, entry_id: str, source: PassSource) -> "_Place":
         place = cls.read(entry_id)
-        return place if source is PassSource.EVENT else cls(place.ms, place.number + _BY_HAND)
+        return place if source is PassSource.EVENT else cls(place.ms, place.number + _MANUAL_OFFSET)
 
     def in_stream(self, source: PassSource) -> str:
-        """Return the id before which a stream is read on from here."""
+        """Return the id from which a stream is read on, for this place."""
         if source is PassSource.EVENT:
             return str(self)
-        return f"{self.ms}-{max(self.number - _BY_HAND, 0)}"
+        return f"{self.ms}-{max(self.number - _MANUAL_OFFSET, 0)}"
 
     def __str__(self) -> str:
         return f"{self.ms}-{self.number}"
@@ -56,14 +56,14 @@ class _Entry:
     place: _Place
     source: PassSource
     id: UUID
-    """Of the event, or of the pass that was made by hand."""
+    """Of the event, or of the manual pass."""
 
 
 @translates_redis_errors
 class PassIndex:
     """All passes, the newest first.
 
-    Passes that were made by hand before their stream was written are not listed.
+    Manual passes of versions without a stream of them are not listed.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -98,7 +98,7 @@ class PassIndex:
         found: list[PassRecord] = []
         cursor, scanned = before, 0
         while True:
-            # Status changes, with time alone too, so it is in the record and not in a stream.
+            # The status changes, with time alone too, so it is in the record and not in a stream.
             size = limit if status is None else BATCH
             entries, read_on = self._entries(gate, sources, span, cursor, size)
             for entry, held in self._passes(entries):
@@ -124,11 +124,11 @@ class PassIndex:
     ) -> tuple[list[_Entry], str | None]:
         """Return up to `limit` entries of the streams, merged, and the cursor to read on from."""
         merged: list[_Entry] = []
-        # A stream that goes on is known down to where it was read, so the list is too.
+        # Where a stream goes on, the list is complete only down to where that stream was read.
         known_to: list[_Place] = []
         for source in sources:
             of_events = source is PassSource.EVENT
-            window = read_backwards(
+            page = read_backwards(
                 self._client,
                 keyspace.events(gate) if of_events else keyspace.manual_passes(gate),
                 None if before is None else _Place.read(before).in_stream(source),
@@ -138,10 +138,10 @@ class PassIndex:
             )
             merged += [
                 _Entry(_Place.of(entry_id, source), source, UUID(fields[b"id"].decode()))
-                for entry_id, fields in window.entries
+                for entry_id, fields in page.entries
             ]
-            if window.read_on is not None:
-                known_to.append(_Place.of(window.read_on, source))
+            if page.next_cursor is not None:
+                known_to.append(_Place.of(page.next_cursor, source))
         merged.sort(key=lambda entry: entry.place, reverse=True)
         oldest = max(known_to, default=None)
         entries = [entry for entry in merged if oldest is None or entry.place >= oldest][:limit]

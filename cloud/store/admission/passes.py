@@ -1,4 +1,4 @@
-"""Passes: kept by id and found by the hash of their token."""
+"""Passes, by id and by the hash of their token."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,11 +23,10 @@ from cloud.store.tokens import sha256_of
 from cloud.store.transaction import NO_PRECONDITIONS, Batch, Preconditions
 
 ANSWER_LIFETIME = timedelta(hours=1)
-"""How long an attempt can be repeated for the same answer; scanners retry within seconds."""
-
+"""How long a repeated attempt gets the same answer; scanners retry within seconds."""
 
 UNDO_WINDOW = timedelta(minutes=1)
-"""A turnstile that did not turn is noticed at once; later it is a second person."""
+"""A turnstile that did not turn is noticed at once. A later wish to undo is for a second person."""
 
 
 class UndoOutcome(StrEnum):
@@ -49,7 +48,7 @@ class UndoOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RedemptionResult:
-    """What one attempt to use a token came to."""
+    """The result of one attempt to use a token."""
 
     outcome: Outcome
     at: datetime
@@ -88,7 +87,7 @@ class Attempt:
         nonce: the scanner's own, for this attempt.
         key_id: whose attempt it is: a key's id, an account's, or a chat's.
         now: the present.
-        preconditions: what must still hold for the attempt to be settled.
+        preconditions: what must still hold for the attempt to be decided.
         name: what people call the one with that id.
         role: what they may do.
         deliveries: what is told if the attempt is admitted; written in the same step.
@@ -171,10 +170,13 @@ class Passes:
         return self.get(UUID(held.decode())) if held is not None else None
 
     def redeem(self, attempt: Attempt) -> RedemptionResult | None:
-        """Settle one attempt, atomically; the same attempt again gets the same answer.
+        """Redeem a pass, or refuse to, in one atomic step.
 
-        Whether the gate is closed is read in the same step. Returns None where the preconditions
-        did not hold: look again, then try again.
+        The same step reads whether the gate is closed. The same attempt gets the same answer again.
+
+        Returns:
+            The result; None where the preconditions did not hold. The caller then reads the policy
+            context again and tries again.
 
         Raises:
             GateUnknown: there is no such gate, so nobody is admitted there.

@@ -1,4 +1,4 @@
-"""Redemptions: every attempt to use a pass, as REDEEM wrote it down."""
+"""Redemptions: every attempt to use a pass, as the script REDEEM wrote it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,9 +17,9 @@ from cloud.store.streams import Span, read_backwards
 
 @translates_redis_errors
 class Redemptions:
-    """Attempts as a stream of all, and as a stream for each gate, trimmed by age.
+    """Attempts, as one stream of all and one of each gate, trimmed by age.
 
-    No token is in them, nor the hash of one.
+    An attempt holds neither the token nor its hash.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -54,7 +54,7 @@ class Redemptions:
             b"key": scanner,
             b"pass": pass_id,
         }
-        window = read_backwards(
+        page = read_backwards(
             self._client,
             keyspace.redemptions(gate),
             before,
@@ -62,13 +62,13 @@ class Redemptions:
             limit,
             span=Span.of(since, until),
         )
-        undone = self._undone([cursor for cursor, _ in window.entries])
+        undone = self._undone([cursor for cursor, _ in page.entries])
         return [
-            _attempt(cursor, fields, undone.get(cursor)) for cursor, fields in window.entries
-        ], window.read_on
+            _attempt(cursor, fields, undone.get(cursor)) for cursor, fields in page.entries
+        ], page.next_cursor
 
     def _undone(self, cursors: list[str]) -> dict[str, datetime]:
-        """Return when these redemptions were undone, those that were."""
+        """Return when those of these redemptions that were undone were undone."""
         if not cursors:
             return {}
         keys = [keyspace.undone(cursor) for cursor in cursors]

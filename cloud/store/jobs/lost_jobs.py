@@ -1,8 +1,8 @@
-"""Lost jobs: deliveries that wait to be sent, and have no job any more that would send them.
+"""Lost jobs: the jobs of pending deliveries that are no longer in the queue.
 
 A delivery is written with its job. The job can still be lost: where the queue has a Redis of its
-own and that loses its data, or where a worker and Redis die at once in a bad moment. Such a
-delivery would be pending for ever.
+own that loses its data, or where a worker and Redis die at the same time. The delivery would then
+be pending for ever.
 """
 
 from collections.abc import Iterable
@@ -20,17 +20,17 @@ from cloud.store.records import Fields, parsed
 from cloud.store.streams import Span
 
 LOST_AFTER: Final = timedelta(minutes=10)
-"""Younger deliveries are not looked at: their jobs may be on their way to the queue."""
+"""Younger deliveries are left out: their jobs may be on their way to the queue."""
 
 LOOKED_BACK: Final = timedelta(days=2)
-"""Longer than a delivery waits for quiet hours and is then tried for."""
+"""Longer than the quiet hours and the tries of a delivery together."""
 
 BATCH: Final = 500
 
 
 @translates_redis_errors
 class LostJobs:
-    """Finds deliveries without a job and queues one anew."""
+    """Finds pending deliveries without a job, and queues their jobs again."""
 
     def __init__(self, client: redis.Redis, queue_client: redis.Redis, jobs: JobWriter) -> None:
         self._client = client
@@ -38,13 +38,17 @@ class LostJobs:
         self._jobs = jobs
 
     def claim(self, interval: timedelta) -> bool:
-        """Return True to one caller in each interval, of all processes: it is to look."""
+        """Return True to one caller in each interval, of all processes, which then looks."""
         return bool(self._client.set(keyspace.LOST_JOBS, "1", nx=True, ex=interval))
 
     def requeue(self, now: datetime) -> int:
-        """Queue a job for each pending delivery that has none; return for how many.
+        """Queue a job for each pending delivery that has none.
 
-        A job too many does nothing: it finds its delivery settled, or in other hands.
+        A second job of a delivery does nothing: it finds the delivery settled, or another worker's
+        lease on it.
+
+        Returns:
+            How many jobs were queued.
         """
         span = Span.of(now - LOOKED_BACK, now - LOST_AFTER)
         newest, found = span.newest, 0

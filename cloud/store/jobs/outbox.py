@@ -1,9 +1,9 @@
-"""The outbox: jobs on their way to a queue on another Redis.
+"""The outbox: jobs on their way to a queue on another Redis (transactional outbox).
 
-No transaction spans two servers. So what queues a job is written down beside what the job follows
-from, by the same script, and carried over later: at least once, since it is forgotten here only
-when it is there. The queue keeps a note of each entry that it took, so that one whose relay died
-before it could forget is not queued again.
+No transaction spans two servers. So the commands that queue a job are written into the outbox by
+the script that writes the job's cause. A relay runs them on the queue's Redis later, at least once:
+an entry is removed only afterwards. The queue's Redis keeps a note of each entry that it has run,
+so that the entry of a relay that died before it removed the entry is not run twice.
 """
 
 from datetime import datetime, timedelta
@@ -18,11 +18,11 @@ from cloud.store.moments import to_ms
 AT_A_TIME: Final = 100
 
 NOTED_FOR: Final = timedelta(days=1)
-"""A relay comes back to what it did not forget within seconds. Later than this a job is queued
-twice, and the second finds its delivery settled."""
+"""A relay comes back within seconds to an entry that it did not remove. Later than this the job
+would be queued twice, and the second job would find its delivery settled."""
 
 TAKE = """
--- Run the commands of an entry, unless that was done. The note comes last: where memory is short,
+-- Run the commands of an entry, unless they were run. The note comes last: where memory is short,
 -- an entry is rather run twice than lost.
 -- KEYS: note; ARGV: how long it is kept (ms), commands (JSON)
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
@@ -34,7 +34,7 @@ return 1
 
 @translates_redis_errors
 class Outbox:
-    """Jobs that were written on the data's Redis, for the queue's."""
+    """Commands that were written to the data's Redis, for the queue's Redis."""
 
     def __init__(self, client: redis.Redis, queue_client: redis.Redis) -> None:
         self._client = client
@@ -54,9 +54,13 @@ class Outbox:
         return max((to_ms(now) - since) / 1000, 0.0)
 
     def relay(self, wait: timedelta = timedelta(milliseconds=1)) -> int:
-        """Carry over what is there, the oldest first, and return how many entries that were.
+        """Run entries on the queue's Redis, the oldest first. Any number of relays may run at once.
 
-        Waits for the first for up to `wait`. Any number may relay at once.
+        Args:
+            wait: how long to wait for the first entry.
+
+        Returns:
+            How many entries were run.
         """
         waits_ms = max(int(wait.total_seconds() * 1000), 1)
         read = cast(Any, self._client.xread({keyspace.OUTBOX: "0-0"}, AT_A_TIME, waits_ms))

@@ -1,4 +1,4 @@
-"""The job queue, as the store writes into it: jobs join the write of what they follow from."""
+"""The job queue: jobs are queued by the same write as their cause."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -28,31 +28,31 @@ of the first release."""
 
 SLOW_CHANNELS: Final = frozenset({Channel.EMAIL, Channel.WEBHOOK})
 
-# Functions are named, not imported: jobs stand above the store.
+# Functions are named, not imported: they are on a layer above the store.
 DELIVER = "cloud.jobs.deliver"
 DRAW_QR = "cloud.jobs.draw_qr"
 SHOW_ACKNOWLEDGEMENT = "cloud.jobs.show_acknowledgement"
 WHEN_FAILED = "cloud.jobs.when_failed"
 
 JOB_TIMEOUT_S = 30
-"""Sending one message takes 25 s at worst; a worker that died in it is missed soon after this."""
+"""Sending one message takes 25 s at worst. A dead worker is noticed soon after this."""
 
 FAILED_JOB_LIFETIME_S = 86_400
-"""What has failed is kept in the delivery; RQ's own note of it is for whoever looks into RQ."""
+"""The delivery keeps its failure. RQ's record of the failed job is for a person who inspects RQ."""
 
 CRASH_RETRIES = [1, 5, 15, 60, 300]
-"""Seconds to wait after each failure that the job did not foresee (Redis lost, worker killed)."""
+"""Seconds to wait after each failure that the job does not handle (Redis lost, worker killed)."""
 
 CLEANING_LOCK_S = 15
-"""RQ's own lock on cleaning up is for 15 minutes. Where its holder was killed, or Redis was away
-when it was to be given back, nobody would take up what dead workers left behind."""
+"""RQ's lock on cleaning up lasts 15 minutes. Where its holder was killed, or Redis was away when
+the lock was to be released, nobody would requeue the jobs of dead workers for that long."""
 
 INTERMEDIATE_TIMEOUT_S = 10
-"""A worker that took a job from the queue and has not begun it so long after is dead: this takes
-it milliseconds. RQ gives it a minute."""
+"""A worker that took a job and has not begun it after this time is dead: a living one takes
+milliseconds. RQ waits a minute."""
 
 PUT_BACK = """
--- Put a job that a worker took and never began back to the queue's head, unless it was begun now.
+-- Put a job that a worker took and never began back to the queue's head, unless it has begun.
 -- KEYS: jobs on their way, queue, note of when it was seen there, its tries; ARGV: job
 redis.call('DEL', KEYS[3])
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
@@ -66,23 +66,23 @@ _JOB_PREFIX: Final = Job.key_for("")
 
 
 class RequeuingIntermediateQueue(IntermediateQueue):
-    """Jobs that a worker has taken from the queue, and not begun yet.
+    """RQ's intermediate queue: jobs that a worker has taken and not begun yet.
 
-    One that stays there is put back as it was: it was not tried, so it has not failed either.
+    A job that stays there is put back as it was. RQ would count it as failed, but it was not tried.
     """
 
     def set_first_seen(self, job_id: str) -> bool:
-        """Note that a job is here; return False where that was noted before."""
+        """Note when a job was first seen here; return False if that was noted before."""
         key = self.get_first_seen_key(job_id)
         return bool(self.connection.set(key, time.time(), nx=True, ex=10 * INTERMEDIATE_TIMEOUT_S))
 
     def should_be_cleaned_up(self, job_id: str) -> bool:
-        """Return whether a job has been here for so long that who took it is dead."""
+        """Return whether a job has been here so long that its worker must be dead."""
         seen = self.get_first_seen(job_id)
         return seen is not None and time.time() - seen.timestamp() > INTERMEDIATE_TIMEOUT_S
 
     def cleanup(self, worker: object, queue: Queue) -> None:  # noqa: ARG002 (RQ's signature)
-        """Put back what dead workers took."""
+        """Put the jobs of dead workers back."""
         for job_id in self.get_job_ids():
             if job_id in queue.started_job_registry or self.set_first_seen(job_id):
                 continue
@@ -93,14 +93,14 @@ class RequeuingIntermediateQueue(IntermediateQueue):
 
 
 class TransactionalJob(Job):
-    """A job that is put off by one transaction, where RQ writes its status beside it first.
+    """A job whose retry is scheduled by one transaction.
 
-    With that status and without the rest, RQ takes what a dead worker left behind for settled, and
-    drops it.
+    RQ writes the status before that transaction. Where a worker dies in between, RQ finds the new
+    status without the rest, takes the job for finished, and drops it.
     """
 
     def set_status(self, status: JobStatus, pipeline: Pipeline | None = None) -> None:
-        """Set the status, which a transaction writes; RQ puts each into one in the end."""
+        """Set the status; the transaction that RQ makes in the end writes it."""
         if pipeline is None:
             self._status = status
         else:
@@ -108,13 +108,13 @@ class TransactionalJob(Job):
 
 
 class JobQueue(Queue):
-    """RQ's queue, of which nothing is left lying for longer than some seconds."""
+    """RQ's queue, which takes up the jobs of dead workers within seconds."""
 
     job_class = TransactionalJob
 
     @property
     def intermediate_queue(self) -> RequeuingIntermediateQueue:
-        """Jobs that are on their way to a worker."""
+        """The jobs that a worker has taken and not begun yet."""
         return RequeuingIntermediateQueue(self.key, connection=self.connection)
 
     def acquire_maintenance_lock(self) -> bool:
@@ -124,8 +124,17 @@ class JobQueue(Queue):
 
 
 def job_queue(client: redis.Redis, name: str = QUEUE_NAME) -> JobQueue:
-    """Return a queue. Its jobs are JSON: whoever can write to Redis can still not make a worker
-    unpickle, and so run, what they like.
+    """Return a queue.
+
+    Its jobs are JSON, not pickles: otherwise anybody who can write to Redis could make a worker run
+    any code.
+
+    Args:
+        client: the connection to the queue's Redis.
+        name: of the queue.
+
+    Returns:
+        The queue.
     """
     return JobQueue(name, connection=client, serializer=JSONSerializer)
 
@@ -140,7 +149,7 @@ def waited_s(queue: Queue, now: datetime) -> float:
 
 
 def prepared(function: str, arguments: Sequence[str], job_id: str) -> dict[str, Any]:
-    """Return what RQ's `Queue.prepare_data` needs for a job of ours."""
+    """Return the arguments of RQ's `Queue.prepare_data` for a job of ours."""
     return {
         "func": function,
         "args": tuple(arguments),
@@ -155,29 +164,29 @@ def prepared(function: str, arguments: Sequence[str], job_id: str) -> dict[str, 
 
 
 class JobWriter:
-    """Writes jobs as RQ's `Queue.enqueue_many` would, as plain commands.
+    """Writes jobs as plain commands, the same that RQ's `Queue.enqueue_many` sends.
 
-    RQ builds a job object for each job and dumps it field by field, which costs more than all
-    else that an event needs. The fields of two jobs of one function differ in the call and in two
-    times, so RQ makes one job of each function here, once, and the rest are copies. A test holds
-    them against RQ's own.
+    RQ builds an object for each job and writes it field by field, which costs more than the rest of
+    an event. The jobs of one function differ only in the call and in two times. So RQ makes one job
+    of each function at start, and the others are copies of its fields. A test compares them with
+    RQ's own.
 
-    With the queues `elsewhere`, on another Redis, they are entries of the outbox.
+    Where the queues are `elsewhere`, on another Redis, the commands go into the outbox.
     """
 
     def __init__(self, queue: Queue, slow_queue: Queue, *, elsewhere: bool = False) -> None:
         self._elsewhere = elsewhere
         self._queue_keys: dict[bool, str] = {False: queue.key, True: slow_queue.key}
         self._queues_key: str = queue.redis_queues_keys
-        self._forms = {
-            (function, is_slow): _form(to, function)
+        self._templates = {
+            (function, is_slow): _template(to, function)
             for is_slow, to in ((False, queue), (True, slow_queue))
             for function in (DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT)
         }
 
     @staticmethod
     def job_of(delivery_id: str) -> str:
-        """Return the name of the job that sends a delivery."""
+        """Return the id of the job that sends a delivery."""
         return f"deliver-{delivery_id}"
 
     def commands(
@@ -212,8 +221,8 @@ class JobWriter:
         for function, argument, job_id, is_slow in calls:
             call = orjson.dumps((function, None, (argument,), {})).decode()
             times = ("created_at", moment, "enqueued_at", moment)
-            form = self._forms[function, is_slow]
-            commands.append(("HSET", f"{_JOB_PREFIX}{job_id}", "data", call, *times, *form))
+            template = self._templates[function, is_slow]
+            commands.append(("HSET", f"{_JOB_PREFIX}{job_id}", "data", call, *times, *template))
         for is_slow, queue_key in self._queue_keys.items():
             ids = [job_id for *_, job_id, slow in calls if slow is is_slow]
             if ids:
@@ -238,7 +247,7 @@ class JobWriter:
 def enqueue(
     queue: Queue, deliveries: Iterable[str], drawn_pass: UUID | None, pipe: Any
 ) -> list[Job]:
-    """Put jobs into `pipe` by RQ's own means: one for each delivery, one for the QR code."""
+    """Put jobs into `pipe` with RQ itself: one for each delivery, one for the QR code."""
     calls = [(DELIVER, delivery_id, f"deliver-{delivery_id}") for delivery_id in deliveries]
     if drawn_pass is not None:
         calls.append((DRAW_QR, str(drawn_pass), f"draw-qr-{drawn_pass}"))
@@ -251,10 +260,10 @@ def enqueue(
     )
 
 
-def _form(queue: Queue, function: str) -> tuple[str, ...]:
-    call = prepared(function, (), "form")
+def _template(queue: Queue, function: str) -> tuple[str, ...]:
+    call = prepared(function, (), "template")
     job = queue.create_job(**call, status=JobStatus.QUEUED)
-    # RQ reads a field that is missing as it reads an empty one.
+    # RQ reads a missing field like an empty one.
     fields = {
         name: value
         for name, value in job.to_dict().items()

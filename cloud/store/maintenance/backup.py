@@ -1,14 +1,14 @@
-"""Backup and restore: every key of ours, as it was at one moment, in one file.
+"""Backup and restore: every key of this store, as of one moment, in one file.
 
-The file is gzip (RFC 1952) of JSON lines: a header, one line a key with what DUMP answers and the
-moment of its expiry, and an end with the number of keys and the SHA-256 of all lines before it.
-DUMP keeps every type exactly, and is read by a Redis of the same or a newer version. What the
-store holds as a hash (keys, codes, tokens) is a hash in the file too; tokens of passes that can
-still be used are in it as they are in the store, so the file is for its owner's eyes alone.
+The file is gzip (RFC 1952) of JSON lines: a header; one line for each key, with the answer of DUMP
+and the moment of expiry; and an end with the number of keys and the SHA-256 of all lines before.
+DUMP keeps every type exactly, and a Redis of the same or a newer version reads it. Secrets that the
+store holds as hashes (keys, codes, tokens) are hashes in the file too. Tokens of passes that can
+still be used are plain in both, so only its owner may read the file.
 
-It is consistent because writers wait while it is made: `CLIENT PAUSE … WRITE` holds their commands
-back, while reads go on. Whoever waits longer than its timeout is told that the store is away, and
-sends it again.
+The backup is consistent because writers wait while it is made: `CLIENT PAUSE … WRITE` holds their
+commands back, while reads go on. A writer that waits longer than its timeout gets an error that the
+store is away, and tries again.
 """
 
 import base64
@@ -39,30 +39,36 @@ NAME: Final = f"{FILE_PREFIX}%Y-%m-%dT%H%M%SZ{SUFFIX}"
 LEFT_AFTER_S: Final = 3600.0
 BATCH: Final = 500
 PAUSE_MS: Final = 10_000
-"""Renewed with every batch; should the backup die, writers go on after this."""
+"""Renewed with every batch. If the backup dies, writers go on after this."""
 
-OURS: Final = (keyspace.EVERYTHING, "rq:*")
-OF_LIVING_PROCESSES: Final = (
+PATTERNS: Final = (keyspace.EVERYTHING, "rq:*")
+PROCESS_PREFIXES: Final = (
     b"rq:worker",
     b"rq:scheduler",
     b"rq:clean_registries",
     keyspace.INBOX_PREFIX.encode(),
 )
-"""Registrations and locks of workers, and messages that the bot is about to answer: those of
-another time would only be in the way."""
+"""Registrations and locks of workers, and messages that the bot is about to answer. They are of use
+only while those processes run, so they are neither backed up nor removed."""
 
 Count = Callable[[int], None]
 
 
 def dated(folder: Path, now: datetime) -> Path:
-    """Return the file of a backup that is made at `now` into a folder of them."""
+    """Return the path of a backup that is made at `now` in a folder of backups."""
     return folder / now.astimezone(UTC).strftime(NAME)
 
 
 def newest(folder: Path, now: datetime) -> datetime | None:
-    """Return when the newest backup that `dated` named was made; None where there is none.
+    """Return when the newest backup that `dated` named was made.
 
-    One of a later moment than `now` was made while the clock was wrong, and does not count.
+    Args:
+        folder: the folder of backups.
+        now: the present. A backup of a later moment was made while the clock was wrong, and does
+            not count.
+
+    Returns:
+        The moment; None where there is no backup.
     """
     made = []
     for file in folder.glob(f"{FILE_PREFIX}*{SUFFIX}"):
@@ -72,7 +78,7 @@ def newest(folder: Path, now: datetime) -> datetime | None:
 
 
 def leftovers(folder: Path, now: datetime) -> list[Path]:
-    """Return the parts of backups that were broken off by a crash, an hour ago or longer."""
+    """Return the partial files of backups that a crash broke off an hour ago or longer."""
     return [
         file
         for file in folder.glob(f".{FILE_PREFIX}*{SUFFIX}.*")
@@ -81,7 +87,7 @@ def leftovers(folder: Path, now: datetime) -> list[Path]:
 
 
 def thin_out(folder: Path, keep: int) -> list[Path]:
-    """Remove the oldest files that `dated` named, but for the `keep` newest; return them."""
+    """Remove all but the `keep` newest files that `dated` named; return the removed ones."""
     held = sorted(folder.glob(f"{FILE_PREFIX}*{SUFFIX}"), reverse=True)
     for file in held[keep:]:
         file.unlink(missing_ok=True)
@@ -98,10 +104,21 @@ class Backup:
             self._clients["queue"] = queue_client
 
     def write(self, path: Path, now: datetime, count: Count) -> int:
-        """Write every key into `path`, whole or not at all; return how many there are.
+        """Write every key into a file, whole or not at all.
 
-        `count` is told after each batch how many are written so far. The file is readable by its
-        owner alone. That the backup succeeded, and `now`, is noted in the store for the metrics.
+        Only the file's owner can read it. The store notes `now` as the moment of the last backup,
+        for the metrics.
+
+        Args:
+            path: the file.
+            now: the present.
+            count: is called after each batch with the number of keys that are written.
+
+        Returns:
+            How many keys were written.
+
+        Raises:
+            BackupUnusable: the file cannot be written.
         """
         try:
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -127,10 +144,20 @@ class Backup:
         return keys
 
     def restore(self, path: Path, now: datetime, count: Count, *, force: bool = False) -> int:
-        """Bring back what `path` holds; return how many keys that are not past their expiry.
+        """Write the keys of a backup into the store. The whole file is checked before.
 
-        The whole file is checked before anything is written. Raises BackupUnusable, and
-        StoreNotEmpty where there is something already; with `force` that is removed first.
+        Args:
+            path: the file.
+            now: the present; keys that have expired are left out.
+            count: is called after each batch with the number of keys that are restored.
+            force: remove the keys that the store holds.
+
+        Returns:
+            How many keys were restored.
+
+        Raises:
+            BackupUnusable: the file is no whole backup.
+            StoreNotEmpty: the store holds keys, and `force` is not given.
         """
         for _ in _read(path):
             pass
@@ -148,10 +175,10 @@ class Backup:
         for line in _read(path):
             batch.append(line)
             if len(batch) == BATCH:
-                restored += self._bring_back(batch, now)
+                restored += self._restore_batch(batch, now)
                 batch = []
                 count(restored)
-        restored += self._bring_back(batch, now)
+        restored += self._restore_batch(batch, now)
         count(restored)
         return restored
 
@@ -182,11 +209,11 @@ class Backup:
         write(json.dumps(end, separators=(",", ":")).encode() + b"\n")
         return keys
 
-    def _bring_back(self, batch: list[Mapping[str, Any]], now: datetime) -> int:
+    def _restore_batch(self, batch: list[Mapping[str, Any]], now: datetime) -> int:
         moment = to_ms(now)
         living = [line for line in batch if line["until"] is None or line["until"] > moment]
         for name in {line["in"] for line in living}:
-            # A backup of two instances may be brought back into one.
+            # A backup of two instances may be restored into one.
             pipe = self._clients.get(name, self._clients["data"]).pipeline(transaction=False)
             for line in (line for line in living if line["in"] == name):
                 pipe.restore(
@@ -209,10 +236,10 @@ class Backup:
 
 
 def _keys(client: redis.Redis) -> Iterator[bytes]:
-    seen: set[bytes] = set()  # SCAN may give a key twice.
-    for pattern in OURS:
+    seen: set[bytes] = set()  # SCAN may return a key twice.
+    for pattern in PATTERNS:
         for key in client.scan_iter(match=pattern, count=BATCH):
-            if key not in seen and not key.startswith(OF_LIVING_PROCESSES):
+            if key not in seen and not key.startswith(PROCESS_PREFIXES):
                 seen.add(key)
                 yield key
 
@@ -240,7 +267,7 @@ def _dumped(client: redis.Redis, paused: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _read(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the lines of keys; raise BackupUnusable where the file is not whole or not ours."""
+    """Yield the lines of keys; raise BackupUnusable where the file is no whole backup."""
     digest = hashlib.sha256()
     keys = 0
     ended = False
@@ -260,7 +287,7 @@ def _read(path: Path) -> Iterator[Mapping[str, Any]]:
                 else:
                     ended = True
                     if (line["keys"], line["sha256"]) != (keys, digest.hexdigest()):
-                        raise BackupUnusable(f"{path} is damaged: its checksum is another")
+                        raise BackupUnusable(f"{path} is damaged: its checksum does not match")
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise BackupUnusable(f"{path} cannot be read as a backup: {error}") from error
     if not ended:

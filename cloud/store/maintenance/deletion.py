@@ -1,10 +1,10 @@
-"""Deletion: a gate ends, and what happened there stays readable.
+"""Deletion: the end of a gate, whose history stays readable.
 
-One transaction takes the gate away with all that opens it, tells of it or waits at it, so that no
-moment is in between: an event that is being accepted, a pass that is being made and a device that
-is being enrolled rest on the gate's record and find it gone. Events, attempts, statistics and the
-audit trail keep the gate's id and go by their age. The id is not given again: a new gate of that
-id would have the history of the old one, and codes that people still carry.
+One transaction removes the gate with its devices, keys, accounts, subscribers, staff and visitors.
+An event, a manual pass or an enrolment that is written at the same time depends on the gate's
+record, and fails without it. Events, attempts, statistics and the audit trail keep the gate's id
+and are removed by their age. The id is never used again: a new gate of that id would have the
+history of the old one, and people may still carry codes of the old one.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ M = TypeVar("M", StoredDevice, StoredKey, StoredAccount)
 
 
 class DeletedGate(Gate):
-    """What is kept of a gate that was deleted."""
+    """The record of a gate that was deleted."""
 
     deleted_at: UtcTime
 
@@ -59,11 +59,11 @@ class DeletionRequest:
 
 @dataclass(frozen=True, slots=True)
 class GateContents:
-    """What is at a gate and would go with it."""
+    """What belongs to a gate, and is deleted with it."""
 
     devices: list[StoredDevice] = field(default_factory=list)
     keys: list[StoredKey] = field(default_factory=list)
-    """Those of people and scanners; a device's keys go with the device."""
+    """Keys of people and scanners; a device's keys are deleted with the device."""
 
     accounts: list[StoredAccount] = field(default_factory=list)
     subscribers: list[Subscriber] = field(default_factory=list)
@@ -71,8 +71,8 @@ class GateContents:
     visitors: list[Visitor] = field(default_factory=list)
     passes: list[UUID] = field(default_factory=list)
 
-    def told(self) -> str:
-        """Return how many there are of each, as in `2 devices, 1 key`; nothing without any."""
+    def summary(self) -> str:
+        """Return how many there are of each, as in `2 devices, 1 key`; empty for none."""
         counts = (
             (len(self.devices), "device", "devices"),
             (len(self.keys), "key", "keys"),
@@ -99,11 +99,20 @@ class Deletion:
     def gate(
         self, gate_id: str, request: DeletionRequest, now: datetime, *, force: bool = False
     ) -> Gate:
-        """Delete a gate, and return it as it was.
+        """Delete a gate.
+
+        Args:
+            gate_id: of the gate.
+            request: who deletes it, and why.
+            now: the present.
+            force: delete what belongs to the gate too.
+
+        Returns:
+            The gate as it was.
 
         Raises:
             GateUnknown: there is no such gate.
-            GateInUse: something is at the gate, and `force` is not given. Nothing was changed.
+            GateInUse: something belongs to the gate, and `force` is not given. Nothing was changed.
         """
         good = self._good_passes(gate_id, now)
 
@@ -113,11 +122,11 @@ class Deletion:
                 raise GateUnknown(f"there is no gate {gate_id}")
             gate = parsed(Gate, document)
             found = _contents(pipe, gate_id, good, now)
-            told = found.told()
-            if told and not force:
+            summary = found.summary()
+            if summary and not force:
                 raise GateInUse(
-                    f"{told} at gate {gate_id} would go with it: take them away first, or delete "
-                    "it with force"
+                    f"{summary} at gate {gate_id} would go with it: take them away first, or "
+                    "delete it with force"
                 )
             code = pipe.hget(keyspace.GATE_CODES, gate_id)
             keys = _of(pipe, keyspace.KEYS, StoredKey, gate_id)
@@ -125,8 +134,8 @@ class Deletion:
             self._end(pipe, gate, now)
             if code is not None:
                 pipe.hdel(keyspace.GATES_BY_CODE, code)
-            _take_away(pipe, gate_id, found, keys, now)
-            for act, subject, detail in _acts(gate, found, told):
+            _remove_contents(pipe, gate_id, found, keys, now)
+            for act, subject, detail in _acts(gate, found, summary):
                 words = fields_of(
                     actor=request.actor,
                     act=act,
@@ -147,8 +156,8 @@ class Deletion:
             *(keyspace.KEYS, keyspace.DEVICES, keyspace.ACCOUNTS),
             *(keyspace.subscribers(gate_id), keyspace.staff(gate_id), keyspace.visitors(gate_id)),
         )
-        # Nobody is admitted by them any more. Now that none is made either, they are shown as what
-        # they are.
+        # Without their gate the passes admit nobody. They are revoked only now, when no more can be
+        # made, so that lists show all of them as revoked.
         for pass_id in self._good_passes(gate_id, now):
             self._passes.revoke(pass_id, now)
         return gate
@@ -220,7 +229,7 @@ def _contents(pipe: Any, gate_id: str, passes: list[UUID], now: datetime) -> Gat
     )
 
 
-def _take_away(
+def _remove_contents(
     pipe: Any, gate_id: str, found: GateContents, keys: list[StoredKey], now: datetime
 ) -> None:
     for key in keys:
@@ -232,7 +241,7 @@ def _take_away(
         pipe.hset(keyspace.DEVICES, device.id, shut_out.model_dump_json())
         pipe.delete(keyspace.commands(device.id))
     for account in found.accounts:
-        # Its sessions end with it: each is good only while its account is there.
+        # Its sessions end with it: a session is good only while its account exists.
         pipe.hdel(keyspace.ACCOUNTS, account.id)
         pipe.hdel(keyspace.ACCOUNT_NAMES, normalised_name(account.name))
     for subscriber in found.subscribers:
@@ -240,14 +249,15 @@ def _take_away(
     for member in found.staff:
         pipe.srem(keyspace.staffed(member.chat), gate_id)
     for visitor in found.visitors:
-        # Who is in the gate's list waits nowhere else.
+        # A visitor in the gate's list waits nowhere else.
         pipe.delete(keyspace.visit(visitor.chat))
     pipe.delete(keyspace.subscribers(gate_id), keyspace.staff(gate_id), keyspace.visitors(gate_id))
 
 
-def _acts(gate: Gate, found: GateContents, told: str) -> Iterator[tuple[str, str, str]]:
+def _acts(gate: Gate, found: GateContents, summary: str) -> Iterator[tuple[str, str, str]]:
     """Yield act, subject and detail of what a deletion does, for the audit trail."""
-    yield "gate.deleted", f"gate:{gate.id}", f'name: "{gate.name}"' + (f"; {told}" if told else "")
+    detail = f'name: "{gate.name}"' + (f"; {summary}" if summary else "")
+    yield "gate.deleted", f"gate:{gate.id}", detail
     for device in found.devices:
         yield "device.revoked", f"device:{device.id}", ""
     for key in found.keys:

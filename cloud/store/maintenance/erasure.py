@@ -1,7 +1,7 @@
-"""Erasure: a gate goes with everything that ever happened there.
+"""Erasure: the removal of a gate with its whole history.
 
-For gates that were made to try an installation out. A gate that people passed through is kept:
-its records go by their age, as `retention` has it.
+It is for gates that were made to try an installation out. The records of a gate that people passed
+through are removed by their age (`retention`).
 """
 
 from typing import Any, TypeVar, cast
@@ -26,10 +26,13 @@ class Erasure:
         self._client = client
 
     def gate(self, gate: str) -> int:
-        """Remove a gate with all that happened there; return how many events that were.
+        """Remove a gate with its whole history.
 
-        Subscribers, and jobs that still wait for a worker, are not looked for: see that there are
-        none.
+        Subscribers, and jobs that wait for a worker, are not removed: the caller sees to it that
+        there are none.
+
+        Returns:
+            How many events were removed.
         """
         stream = self._client.xrange(keyspace.events(gate))
         events = cast(list[tuple[bytes, dict[bytes, bytes]]], stream)
@@ -38,7 +41,7 @@ class Erasure:
             pipe.xdel(keyspace.events(), cursor)
             self._event(pipe, UUID(entry[b"id"].decode()))
         pipe.delete(keyspace.events(gate), keyspace.deliveries(gate))
-        self._made_by_hand(pipe, gate)
+        self._manual_passes(pipe, gate)
         self._redemptions(pipe, gate)
         for key in self._client.scan_iter(match=keyspace.counters_of(gate), count=500):
             pipe.delete(key)
@@ -60,7 +63,7 @@ class Erasure:
         held = (parsed(kind, document) for document in documents)
         return [each for each in held if each.gate == gate]
 
-    def _made_by_hand(self, pipe: Any, gate: str) -> None:
+    def _manual_passes(self, pipe: Any, gate: str) -> None:
         stream = self._client.xrange(keyspace.manual_passes(gate))
         for cursor, entry in cast(list[tuple[bytes, dict[bytes, bytes]]], stream):
             pipe.xdel(keyspace.manual_passes(), cursor)

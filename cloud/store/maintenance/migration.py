@@ -1,6 +1,6 @@
-"""Migration: what is kept under a chat's id follows the chat to another id.
+"""Migration: the records of a chat move with it to its new id.
 
-A group that becomes a supergroup gets a new id, and its old one takes no messages any more
+A group that becomes a supergroup gets a new id, and its old id takes no more messages
 (https://core.telegram.org/bots/api#responseparameters).
 """
 
@@ -43,10 +43,10 @@ class Migration:
     def move(self, old: str, new: str, now: datetime) -> bool:
         """Move everything that is kept under one chat's id to another id.
 
-        Subscriptions and roles of all gates, the place in a gate's line, the language and the mute
-        are moved in one MULTI, with an entry of the audit trail for each gate. What the new id has
-        already is left as it is. Then the deliveries of the last DELIVERIES_BACK that were not
-        sent get the new address. Done again, it changes nothing and adds no entry.
+        Subscriptions and roles at all gates, the place in a gate's line, the language and the mute
+        are moved in one MULTI, with an entry of the audit trail for each gate. Records that the new
+        id has already stay as they are. Then the unsent deliveries of the last DELIVERIES_BACK get
+        the new address. A second call changes nothing and adds no entry.
 
         Args:
             old: the id that the chat had.
@@ -59,13 +59,13 @@ class Migration:
         if old == new:
             return False
         gates = self._moved(old, new, now)
-        # Also where nothing was left to move: a process may have died between the two steps.
+        # Also where nothing was left to move, since a process may have died between the two steps.
         for gate in {*gates, *self._gates_of(new)}:
             self._readdress_recent(gate, old, new, now)
         return bool(gates)
 
     def readdress(self, delivery_ids: Iterable[str], old: str, new: str) -> None:
-        """Give deliveries to the old chat that were not sent the new chat's address."""
+        """Give the unsent ones of these deliveries the new chat's address."""
         for delivery_id in delivery_ids:
             self._readdress(delivery_id, old, new)
 
@@ -80,7 +80,7 @@ class Migration:
         return held.decode() if held else None
 
     def _moved(self, old: str, new: str, now: datetime) -> set[str | None]:
-        """Move in one MULTI; return the gates, None for what belongs to no gate."""
+        """Move the records in one MULTI; return their gates, None for those of no gate."""
         with self._client.pipeline() as pipe:
             while True:
                 pipe.watch(  # type: ignore[no-untyped-call]

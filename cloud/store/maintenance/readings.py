@@ -1,4 +1,4 @@
-"""Readings: what metrics tell of the store, asked of each Redis in one round trip."""
+"""Readings: the state of the store for the metrics, read from each Redis in one round trip."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from cloud.store.sites.devices import devices_from
 
 DATA: Final = "data"
 QUEUE: Final = "queue"
-"""The Redis of CLOUD_QUEUE_URL, where that is another one."""
+"""The Redis of CLOUD_QUEUE_URL, where it is another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisState:
-    """What one Redis says of itself (https://redis.io/docs/latest/commands/info/).
+    """The state of one Redis (https://redis.io/docs/latest/commands/info/).
 
     Attributes:
         memory_bytes: `used_memory`.
@@ -41,7 +41,7 @@ class Reading:
     Attributes:
         devices: all that are enrolled, the oldest first; revoked ones too.
         backed_up_at: when the last backup that succeeded was begun; None before the first.
-        redis: by DATA and QUEUE; without one whose user may not ask for INFO.
+        redis: by DATA and QUEUE; a Redis whose user may not ask for INFO is left out.
     """
 
     devices: list[Device]
@@ -58,18 +58,18 @@ class Readings:
         self._queue_client = queue_client
 
     def take(self) -> Reading:
-        """Ask for everything: one round trip to the data, and one to a queue elsewhere."""
+        """Read everything: one round trip to the data, and one to a queue elsewhere."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hvals(keyspace.DEVICES)
         pipe.hgetall(keyspace.HEARTBEATS)
         pipe.hgetall(keyspace.ABSENCES)
         pipe.get(keyspace.LAST_BACKUP)
-        answers = _answers(_ask_of_itself(pipe), needed=4)
+        answers = _answers(_ask_for_info(pipe), needed=4)
         documents, signs, announced, backed_up = answers[:4]
         states = {DATA: _state(*answers[4:])}
         if self._queue_client is not self._client:
             pipe = self._queue_client.pipeline(transaction=False)
-            states[QUEUE] = _state(*_answers(_ask_of_itself(pipe), needed=0))
+            states[QUEUE] = _state(*_answers(_ask_for_info(pipe), needed=0))
         return Reading(
             devices=devices_from(documents, signs, announced),
             backed_up_at=from_ms(backed_up) if backed_up else None,
@@ -77,12 +77,12 @@ class Readings:
         )
 
 
-def _ask_of_itself(pipe: Any) -> Any:
+def _ask_for_info(pipe: Any) -> Any:
     return pipe.info("memory").info("persistence")
 
 
 def _answers(pipe: Any, needed: int) -> list[Any]:
-    """Return what a pipeline answers; raise only for an error among the first `needed`."""
+    """Return the answers of a pipeline; raise only an error that is among the first `needed`."""
     answers: list[Any] = pipe.execute(raise_on_error=False)
     for answer in answers[:needed]:
         if isinstance(answer, redis.RedisError):

@@ -1,8 +1,9 @@
-"""Retention: what is past its age goes, wherever it lies.
+"""Retention: the removal of records past their age.
 
-Records expire by themselves at the retention they were written with, and streams are trimmed when
-something is appended. That leaves what was written under a longer retention than today's, the
-streams of gates where nothing happens any more, and statistics finer than a day.
+Records expire by themselves after the retention that was set when they were written, and a stream
+is trimmed when something is appended to it. A purge removes the rest: records that were written
+under a longer retention, the streams of gates where nothing happens any more, and statistics finer
+than a day.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -39,14 +40,14 @@ class PurgeCounts:
 
 @translates_redis_errors
 class Retention:
-    """Removes what is too old; done twice it removes nothing more."""
+    """Removes records that are too old. A second purge removes nothing more."""
 
     def __init__(self, client: redis.Redis, statistics: Statistics) -> None:
         self._client = client
         self._statistics = statistics
 
     def purge(self, now: datetime, retention: timedelta, zone: ZoneInfo) -> PurgeCounts:
-        """Remove what was made before `now - retention`; statistics become days of `zone`."""
+        """Remove records made before `now - retention`, and add statistics up to days of `zone`."""
         before = now - retention
         oldest = to_ms(before)
 
@@ -67,11 +68,11 @@ class Retention:
         return removed
 
     def claim(self, interval: timedelta) -> bool:
-        """Return True to one caller in each interval, of all processes: it is to purge."""
+        """Return True to one caller in each interval, of all processes, which then purges."""
         return bool(self._client.set(keyspace.PURGED, "1", nx=True, ex=interval))
 
     def release(self) -> None:
-        """Let another process purge: this one could not."""
+        """Release the claim, so that another process purges."""
         self._client.delete(keyspace.PURGED)
 
     def _remove(self, prefix: str, field: str, dead: Dead) -> int:
@@ -86,7 +87,7 @@ class Retention:
         return removed
 
     def _remove_tokens(self) -> int:
-        """Remove the hashes of tokens whose pass is gone."""
+        """Remove the hashes of tokens whose pass was removed."""
         removed = 0
         pattern = keyspace.token("*")
         for keys in _batches(self._client.scan_iter(match=pattern, count=BATCH)):

@@ -1,9 +1,10 @@
-"""Deliveries: what was to be told to whom, and what became of it.
+"""Deliveries: messages to subscribers and visitors, with their status.
 
-A delivery's record is a hash: the message itself, and beside it what changes. `held_until` is
-when the worker that has it in hand is given up on; `attempts` counts the sends that were begun, and
-`throttled` those of them that a limit put off; `first_attempt_at` is when the first was begun;
-`message_id` is Telegram's name of what was sent, by which it is edited once acknowledged.
+A delivery's record is a hash: the message itself, and beside it the fields that change.
+`held_until` is the end of the lease of the worker that sends it. `attempts` counts the sends that
+were begun, and `throttled` those of them that a limit put off. `first_attempt_at` is when the first
+was begun. `message_id` is Telegram's id of the sent message, which is edited once somebody
+acknowledges the event. A delivery is settled when its status is final.
 """
 
 from collections.abc import Iterable
@@ -33,14 +34,14 @@ _AGAIN = frozenset({DeliveryStatus.FAILED.value, DeliveryStatus.UNDELIVERED_BY_C
 
 @dataclass(frozen=True, slots=True)
 class LeasedByAnother:
-    """Another worker sends this delivery, or died over it: it is free again after `wait`."""
+    """Another worker holds the lease on this delivery, for `wait` at most."""
 
     wait: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A message in a chat that tells of an event."""
+    """A message in a chat that tells of an event, as Telegram can edit it."""
 
     chat: str
     message_id: int
@@ -52,7 +53,7 @@ ACKNOWLEDGEMENT_LIFETIME = timedelta(days=30)
 ACKNOWLEDGE = (
     RUN
     + """
--- Note who took charge of an event's alerts, if nobody did before; answers who did first, and when.
+-- Note who acknowledges an event, if nobody did before. Answers who did first, and when.
 -- KEYS: acknowledgement; ARGV: who, now (ms), lifetime (s), commands that follow (JSON)
 if redis.call('HSETNX', KEYS[1], 'by', ARGV[1]) == 1 then
   redis.call('HSET', KEYS[1], 'at', ARGV[2])
@@ -64,13 +65,13 @@ return redis.call('HMGET', KEYS[1], 'by', 'at')
 )
 
 WITH_THE_EVENT = timedelta(seconds=1)
-"""Deliveries of an event are appended by the script that appends the event: where Redis does not
-stop the clock for a script (before version 7), some milliseconds later at most."""
+"""The script that appends an event appends its deliveries too. Redis before version 7 does not stop
+the clock for a script, so they may be some milliseconds later."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """Which deliveries are asked for; None for any."""
+    """The deliveries that a caller asks for; a field that is None matches any."""
 
     status: DeliveryStatus | None = None
     channel: Channel | None = None
@@ -79,12 +80,12 @@ class DeliveryFilter:
     until: datetime | None = None
 
     @property
-    def in_records(self) -> bool:
-        """Whether records have to be read to know what matches: the stream has no such field."""
+    def needs_records(self) -> bool:
+        """Whether the records have to be read: the stream holds none of these fields."""
         return any(each is not None for each in (self.status, self.channel, self.subscriber))
 
     def matches(self, delivery: Delivery) -> bool:
-        """Return whether a delivery of the span of time is asked for."""
+        """Return whether a delivery of the span of time matches."""
         return (
             self.status in {None, delivery.status}
             and self.channel in {None, delivery.channel}
@@ -94,7 +95,7 @@ class DeliveryFilter:
 
 @translates_redis_errors
 class Deliveries:
-    """Deliveries by id, as a stream of all, and as a stream for each gate."""
+    """Deliveries by id, as one stream of all, and as one stream of each gate."""
 
     def __init__(self, client: redis.Redis, jobs: JobWriter, batches: BatchBuilder) -> None:
         self._client = client
@@ -119,7 +120,7 @@ class Deliveries:
         return records.delivery(fields) if fields else None
 
     def begin(self, delivery_id: str, lease: timedelta) -> Delivery | LeasedByAnother | None:
-        """Take a pending delivery in hand for as long as `lease`; None where none is pending."""
+        """Take the lease on a pending delivery; return None where it is not pending."""
         answer = self._begin(
             keys=[keyspace.delivery(delivery_id)], args=[int(lease.total_seconds() * 1000)]
         )
@@ -148,7 +149,7 @@ class Deliveries:
         self._client.hincrby(keyspace.delivery(delivery_id), "throttled", 1)
 
     def release(self, delivery_id: str, reason: str) -> None:
-        """Let go of a delivery that is still to be sent, and say what it waits for."""
+        """Release the lease on a delivery that is still to be sent; `reason` says why it waits."""
         self._amend(
             keys=[keyspace.delivery(delivery_id)],
             args=[
@@ -166,7 +167,7 @@ class Deliveries:
         detail: str = "",
         message_id: str = "",
     ) -> bool:
-        """Write what became of a pending delivery; return False if it was settled before."""
+        """Write the final status of a pending delivery; return False if it was settled before."""
         return bool(
             self._amend(
                 keys=[keyspace.delivery(delivery_id)],
@@ -182,9 +183,14 @@ class Deliveries:
         )
 
     def resend(self, delivery_id: str) -> Delivery:
-        """Make what was not delivered pending again, with its job, in one MULTI.
+        """Make a delivery that failed pending again, with its job, in one MULTI.
 
-        Raises DeliveryUnknown, and DeliveryNotFailed where it is pending or was sent.
+        Returns:
+            The delivery.
+
+        Raises:
+            DeliveryUnknown: there is no such delivery.
+            DeliveryNotFailed: the delivery is pending or was sent.
         """
         key = keyspace.delivery(delivery_id)
         with self._client.pipeline() as pipe:
@@ -223,13 +229,16 @@ class Deliveries:
     def acknowledge(
         self, event_id: UUID, by: str, now: datetime, *, show: bool = False
     ) -> tuple[str, datetime]:
-        """Note who took charge of an event's alerts; return who did first, and when.
+        """Acknowledge an event: note who takes care of it.
 
         Args:
             event_id: of the event.
-            by: who takes charge, for people.
+            by: who acknowledges it, for people.
             now: when.
-            show: queue a job that edits the alerts in Telegram, if nobody took charge before.
+            show: queue a job that edits the alerts in Telegram, if nobody acknowledged before.
+
+        Returns:
+            Who acknowledged the event first, and when.
         """
         batch = Batch()
         if show:
@@ -243,20 +252,20 @@ class Deliveries:
         return first.decode(), from_ms(at)
 
     def show_acknowledgement(self, event_id: UUID, now: datetime) -> None:
-        """Queue the job that edits the alerts in Telegram of an event that somebody took."""
+        """Queue the job that edits the alerts in Telegram of an acknowledged event."""
         with self._client.pipeline() as pipe:
             for command in self._jobs.acknowledgement(event_id, now):
                 pipe.execute_command(*command)  # type: ignore[no-untyped-call]
             pipe.execute()
 
     def acknowledgement(self, event_id: UUID) -> tuple[str, datetime] | None:
-        """Return who took charge of an event's alerts, and when; None where nobody did."""
+        """Return who acknowledged an event, and when; None where nobody did."""
         key = keyspace.acknowledgement(event_id)
         by, at = cast(list[bytes | None], self._client.hmget(key, ["by", "at"]))
         return (by.decode(), from_ms(at)) if by and at else None
 
     def acknowledged(self, delivery_ids: Iterable[str], by: str, at: datetime) -> list[Alert]:
-        """Note in each delivery who took charge; return those that Telegram can still edit."""
+        """Note the acknowledgement in each delivery; return the alerts that Telegram can edit."""
         ids = list(delivery_ids)
         pipe = self._client.pipeline(transaction=False)
         for each in ids:
@@ -293,14 +302,14 @@ class Deliveries:
         cursor = before
         scanned = 0
         while True:
-            size = BATCH if asked.in_records else limit
-            window = read_backwards(
+            size = BATCH if asked.needs_records else limit
+            page = read_backwards(
                 self._client, keyspace.deliveries(gate), cursor, {}, size, span=span
             )
             pipe = self._client.pipeline(transaction=False)
-            for _, entry in window.entries:
+            for _, entry in page.entries:
                 pipe.hgetall(keyspace.delivery(entry[b"id"].decode()))
-            for (entry_id, _), fields in zip(window.entries, pipe.execute(), strict=True):
+            for (entry_id, _), fields in zip(page.entries, pipe.execute(), strict=True):
                 if not fields:
                     continue
                 delivery = records.delivery(fields)
@@ -310,10 +319,10 @@ class Deliveries:
                     return found, cursor
                 found.append(delivery)
                 cursor = entry_id
-            scanned += len(window.entries)
-            if window.read_on is None or not asked.in_records or scanned >= SCANNED_AT_MOST:
-                return found, window.read_on
-            cursor = window.read_on
+            scanned += len(page.entries)
+            if page.next_cursor is None or not asked.needs_records or scanned >= SCANNED_AT_MOST:
+                return found, page.next_cursor
+            cursor = page.next_cursor
 
     def page_of_event(
         self,

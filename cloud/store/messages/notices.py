@@ -1,4 +1,4 @@
-"""Notices: messages that are written once, however often it is found that they are due."""
+"""Notices: messages that are written once, however often they are found to be due."""
 
 import redis
 
@@ -11,7 +11,7 @@ from cloud.store.transaction import WRITE, Batch, WriteOutcome, written
 
 @translates_redis_errors
 class Notices:
-    """Writes deliveries whose id says what they are about."""
+    """Writes deliveries whose id names their subject."""
 
     def __init__(self, client: redis.Redis, batches: BatchBuilder) -> None:
         self._batches = batches

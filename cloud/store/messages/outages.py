@@ -1,4 +1,4 @@
-"""Devices that have gone silent, and the deliveries that say so, each written once."""
+"""Outages: devices that are silent, and the deliveries that tell of them, each written once."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from cloud.store.transaction import RUN, WRITE, Batch, WriteOutcome, written
 END = (
     RUN
     + """
--- Forget an outage and write what tells of its end, or do nothing if there is no outage.
+-- Remove an outage and write the messages of its end; do nothing if there is no outage.
 -- KEYS: outage, devices that are silent; ARGV: device, commands (JSON)
 if redis.call('DEL', KEYS[1]) == 0 then return 0 end
 redis.call('SREM', KEYS[2], ARGV[1])
@@ -28,7 +28,7 @@ return 1
 
 @translates_redis_errors
 class Outages:
-    """Outages that go on, by device: since when it was not heard of."""
+    """Present outages, by device: the time of the device's last heartbeat."""
 
     def __init__(self, client: redis.Redis, batches: BatchBuilder) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class Outages:
         self._end = client.register_script(END)
 
     def all(self) -> dict[str, datetime]:
-        """Return the outages that go on."""
+        """Return the present outages: since when, by device."""
         pipe = self._client.pipeline(transaction=False)
         devices = cast(set[bytes], self._client.smembers(keyspace.OUTAGES))
         ids = sorted(device.decode() for device in devices)
@@ -49,7 +49,7 @@ class Outages:
     def begin(
         self, device_id: str, since: datetime, deliveries: Sequence[Delivery], now: datetime
     ) -> bool:
-        """Write an outage with what tells of it; return False if it was written before."""
+        """Write an outage with its messages; return False if it was written before."""
         batch = Batch()
         batch.add("SET", keyspace.outage(device_id), to_ms(since))
         batch.add("SADD", keyspace.OUTAGES, device_id)
@@ -58,7 +58,7 @@ class Outages:
         return written(reply).outcome is WriteOutcome.WRITTEN
 
     def end(self, device_id: str, deliveries: Sequence[Delivery], now: datetime) -> bool:
-        """Forget an outage and write what tells of its end; return False if it was ended before."""
+        """End an outage, and write its messages; return False if it was ended before."""
         batch = Batch()
         self._batches.add_deliveries(batch, deliveries, now)
         keys = [keyspace.outage(device_id), keyspace.OUTAGES]

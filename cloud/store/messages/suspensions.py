@@ -1,8 +1,8 @@
-"""Suspensions: subscribers whose side refuses for good what is sent to them.
+"""Suspensions: subscribers whose server refuses messages for good.
 
-How often in a row a subscriber was refused is counted. After REFUSALS of them, or one that says
-"never again", it is suspended: it stays in the list with the time and the reason, and nothing is
-sent to it until an operator takes it up again.
+Refusals in a row are counted. After REFUSALS of them, or one that says "never again", the
+subscriber is suspended: it stays in the list with the time and the reason, and gets no message
+until an operator resumes it.
 """
 
 from datetime import datetime, timedelta
@@ -18,15 +18,15 @@ from cloud.store.reports.audit import entry, fields_of
 from cloud.store.transaction import Command
 
 REFUSALS: Final = 3
-"""So many deliveries refused for good, with none in between that went out, suspend."""
+"""Refusals in a row that suspend a subscriber."""
 
 ACTOR: Final = "worker"
-"""The actor of a suspension in the audit trail: no person did it."""
+"""The actor of a suspension in the audit trail."""
 
 
 @translates_redis_errors
 class Suspensions:
-    """Counts refusals, suspends subscribers, and takes them up again."""
+    """Counts refusals, suspends subscribers and resumes them."""
 
     def __init__(self, client: redis.Redis, audit_retention: timedelta) -> None:
         self._client = client
@@ -39,13 +39,13 @@ class Suspensions:
 
         Args:
             gate: the subscriber's gate.
-            subscriber_id: who refused it.
-            reason: what the other side said, for people.
+            subscriber_id: the subscriber whose server refused.
+            reason: the answer of that server, for people.
             now: when.
-            at_once: suspend without counting: the other side wants nothing more, ever.
+            at_once: suspend without counting, since the server said "never again".
 
         Returns:
-            Whether the subscriber was suspended by this.
+            Whether this refusal suspended the subscriber.
         """
         field = keyspace.of_subscriber(gate, subscriber_id)
         count = self._client.hincrby(keyspace.REFUSALS, field, 1)
@@ -69,18 +69,18 @@ class Suspensions:
         return held is not None and held.suspended_at == now
 
     def reached(self, gate: str, subscriber_id: str) -> None:
-        """Forget the refusals of a subscriber: something went out to it."""
+        """Reset the count of a subscriber's refusals, after a message was sent."""
         field = keyspace.of_subscriber(gate, subscriber_id)
         self._client.hdel(keyspace.REFUSALS, field)
 
     def suspend(
         self, gate: str, subscriber_id: str, reason: str, now: datetime
     ) -> Subscriber | None:
-        """Suspend a subscriber; one that is suspended stays as it is. None where there is none."""
+        """Suspend a subscriber, unless it is suspended; return it, or None where there is none."""
         return self._set(gate, subscriber_id, since=now, reason=reason)
 
     def resume(self, gate: str, subscriber_id: str) -> Subscriber | None:
-        """Take a subscriber up again, and count anew; None where there is none."""
+        """Resume a subscriber and reset its count; return it, or None where there is none."""
         return self._set(gate, subscriber_id, since=None, reason="")
 
     def count(self) -> int:

@@ -1,4 +1,4 @@
-"""Secrets of webhooks: the one that bodies are signed with, and for a while the one before it."""
+"""Secrets of webhooks: the secret that signs bodies, and for a while the former one too."""
 
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -10,7 +10,7 @@ from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 
 OVERLAP: Final = timedelta(hours=24)
-"""How long bodies are signed with the old secret too, while the receiver is told the new one."""
+"""How long bodies are signed with the former secret too, until the receiver has the new one."""
 
 
 @translates_redis_errors
@@ -20,18 +20,18 @@ class WebhookSecrets:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    def seal(self, gate: str, subscriber_id: str, secret: str) -> bool:
-        """Keep a webhook's first secret; return False if it has one, which stays."""
+    def add(self, gate: str, subscriber_id: str, secret: str) -> bool:
+        """Keep a webhook's first secret; return False if it has one already."""
         field = keyspace.of_subscriber(gate, subscriber_id)
         return bool(self._client.hsetnx(keyspace.WEBHOOK_SECRETS, field, secret))
 
     def roll(self, gate: str, subscriber_id: str, secret: str, now: datetime) -> datetime:
-        """Keep a new secret beside the one before it, which is good for OVERLAP more.
+        """Keep a new secret; the former one stays good for OVERLAP.
 
-        Rolled twice within OVERLAP, the first of the three is good no more.
+        A second roll within OVERLAP ends the secret before the former one.
 
         Returns:
-            When bodies are signed with the new secret alone.
+            The moment from which bodies are signed with the new secret alone.
         """
         field = keyspace.of_subscriber(gate, subscriber_id)
         until = now + OVERLAP
@@ -51,7 +51,7 @@ class WebhookSecrets:
                 return until
 
     def all(self, gate: str, subscriber_id: str, now: datetime) -> list[str]:
-        """Return the secrets that bodies are signed with at `now`, the newest first."""
+        """Return the secrets that sign bodies at `now`, the newest first."""
         field = keyspace.of_subscriber(gate, subscriber_id)
         pipe = self._client.pipeline(transaction=False)
         pipe.hget(keyspace.WEBHOOK_SECRETS, field)

@@ -1,4 +1,4 @@
-"""Chats: what the bot keeps of a chat, and of itself."""
+"""Chats: the bot's state of each chat; and the bot's lease and name."""
 
 from datetime import datetime, timedelta
 from typing import cast
@@ -11,7 +11,7 @@ from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 
 LEAD = """
--- Take or keep the one place that there is; KEYS: place; ARGV: who, for how long (ms).
+-- Take or renew the lease. KEYS: lease; ARGV: holder, length (ms).
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -19,7 +19,7 @@ return 1
 """
 
 RESIGN = """
--- Give the place up, if it is held by who says so. KEYS: place; ARGV: who.
+-- Release the lease, if this holder has it. KEYS: lease; ARGV: holder.
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
@@ -27,7 +27,7 @@ return 0
 
 @translates_redis_errors
 class Chats:
-    """A chat's language and how long it is muted; and which bot speaks."""
+    """A chat's language, how long it is muted, and the lease of the bot that answers chats."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -35,7 +35,7 @@ class Chats:
         self._resign = client.register_script(RESIGN)
 
     def language(self, chat: str) -> Language | None:
-        """Return the language that a chat was last known to speak."""
+        """Return the language of a chat, if it is known."""
         held = cast(bytes | None, self._client.hget(keyspace.chat(chat), "language"))
         return Language(held.decode()) if held else None
 
@@ -44,7 +44,7 @@ class Chats:
         self._client.hset(keyspace.chat(chat), "language", language.value)
 
     def mute(self, chat: str, until: datetime | None) -> None:
-        """Keep alerts from a chat until then; None lets them through again."""
+        """Send a chat no alerts until then; None ends this."""
         if until is None:
             self._client.hdel(keyspace.chat(chat), "muted_until")
         else:
@@ -57,16 +57,16 @@ class Chats:
         return until if until is not None and until > now else None
 
     def lead(self, bot: str, lifetime: timedelta) -> bool:
-        """Take or keep the one bot's place for so long; return False if another has it."""
+        """Take or renew the bot's lease for `lifetime`; return False if another bot holds it."""
         key, length = keyspace.BOT_LEADER, int(lifetime.total_seconds() * 1000)
         return bool(self._lead(keys=[key], args=[bot, length]))
 
     def resign(self, bot: str) -> None:
-        """Give the bot's place up at once."""
+        """Release the bot's lease."""
         self._resign(keys=[keyspace.BOT_LEADER], args=[bot])
 
     def introduce(self, username: str) -> None:
-        """Keep the bot's name, which links to it are made of."""
+        """Keep the bot's name, which is part of the links to it."""
         self._client.set(keyspace.BOT_NAME, username)
 
     def bot_name(self) -> str | None:

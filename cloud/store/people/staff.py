@@ -15,7 +15,7 @@ from cloud.store.locking import check_and_set
 from cloud.store.records import parsed
 
 CODE_LENGTH = 12
-"""12 letters of 58 are 70 bits, for minutes: past guessing, and Telegram passes on up to 64."""
+"""12 letters of 58 are 70 bits, which nobody guesses in minutes. Telegram takes up to 64."""
 
 
 @translates_redis_errors
@@ -28,7 +28,7 @@ class Staff:
     def new_code(
         self, gate: str, role: StaffRole, lifetime: timedelta, now: datetime
     ) -> PairingCode:
-        """Make a one-time code; it is kept as a hash, until it is used or expires."""
+        """Make a one-time code, which is kept as a hash until it is used or expires."""
         code = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(CODE_LENGTH))
         made = PairingCode(code=code, gate=gate, role=role, expires_at=now + lifetime)
         document = made.model_copy(update={"code": ""}).model_dump_json()
@@ -36,7 +36,7 @@ class Staff:
         return made
 
     def pair(self, code: str, chat: str, name: str, now: datetime) -> StaffMember | None:
-        """Use up a code for a chat.
+        """Give a chat the role of a code, and use the code up.
 
         Returns:
             The member; None where the code was never made, was used, has expired, or is for a gate
@@ -69,7 +69,7 @@ class Staff:
         return sorted(held, key=lambda member: (member.paired_at, member.chat))
 
     def of_chat(self, chat: str) -> list[StaffMember]:
-        """Return what a chat may do, by gate."""
+        """Return the roles of a chat, by gate."""
         gates = cast(set[bytes], self._client.smembers(keyspace.staffed(chat)))
         pipe = self._client.pipeline(transaction=False)
         for gate in sorted(gates):
@@ -77,7 +77,7 @@ class Staff:
         return [parsed(StaffMember, document) for document in pipe.execute() if document]
 
     def dismiss(self, gate: str, chat: str) -> bool:
-        """Take a chat's role back; return False if it had none."""
+        """Remove a chat's role at a gate; return False if it had none."""
         with self._client.pipeline() as pipe:
             pipe.hdel(keyspace.staff(gate), chat)
             pipe.srem(keyspace.staffed(chat), gate)

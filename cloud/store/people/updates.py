@@ -1,4 +1,4 @@
-"""Updates of Telegram's: those that wait for their answer, and notes of those that have it."""
+"""Telegram's updates: those that wait for an answer, and the numbers of those that have one."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ KEPT_FOR = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who an update comes from.
+    """The sender of an update.
 
     Args:
         chat: the chat's id.
@@ -41,10 +41,9 @@ class Updates:
         self._client = client
 
     def known(self, senders: Sequence[Sender]) -> list[bool]:
-        """Return for each sender, in one round trip, whether anything is known of them.
+        """Return for each sender, in one round trip, whether the sender is known.
 
-        That is so of staff, of chats that are told of a gate, of visitors who wait, and of who
-        comes with a code that is good.
+        Known are staff, subscribed chats, visitors who wait, and senders with a valid code.
         """
         pipe = self._client.pipeline(transaction=False)
         for sender in senders:
@@ -61,7 +60,7 @@ class Updates:
         return [any(answers[at : at + 3]) for at in range(0, len(answers), 3)]
 
     def keep(self, bot_id: int, documents: Mapping[int, str]) -> None:
-        """Keep updates (JSON by number) until they are dealt with, for KEPT_FOR at most."""
+        """Keep updates (JSON by number) until they are handled, for KEPT_FOR at most."""
         if not documents:
             return
         key = keyspace.inbox(bot_id)
@@ -71,17 +70,17 @@ class Updates:
             pipe.execute()
 
     def waiting(self, bot_id: int) -> dict[int, str]:
-        """Return the kept updates that nobody has dealt with, the oldest first."""
+        """Return the kept updates that are not handled yet, the oldest first."""
         held = cast(dict[bytes, bytes], self._client.hgetall(keyspace.inbox(bot_id)))
         documents = {int(number): document.decode() for number, document in held.items()}
         return dict(sorted(documents.items()))
 
     def is_handled(self, bot_id: int, update_id: int) -> bool:
-        """Return whether a bot has dealt with an update."""
+        """Return whether a bot has handled an update."""
         return bool(self._client.exists(keyspace.update(bot_id, update_id)))
 
     def mark_handled(self, bot_id: int, update_id: int) -> None:
-        """Note that a bot has dealt with an update, and keep the update no longer."""
+        """Note that a bot has handled an update, and remove the update."""
         with self._client.pipeline() as pipe:
             pipe.set(keyspace.update(bot_id, update_id), "", ex=KEPT_FOR)
             pipe.hdel(keyspace.inbox(bot_id), str(update_id))

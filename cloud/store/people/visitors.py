@@ -1,6 +1,6 @@
-"""Visitors: chats that wait at a gate for the next pass there, and the code that brings them.
+"""Visitors: chats that wait at a gate for the next pass there, and the code of the gate's link.
 
-They are a list, the first to come first. Who is first is read with the rest of an event's
+They are a list, the first to come first. The first of them is read with the rest of an event's
 policy context, and taken from the list by the write that accepts the event, if it still holds: one
 pass has one visitor, and one visitor one pass.
 """
@@ -21,13 +21,14 @@ from cloud.store.connection import translates_redis_errors
 from cloud.store.moments import from_ms, to_ms
 
 CODE_LENGTH = 10
-"""10 letters of 58 are 58 bits: who waits at a gate has seen the code that hangs there."""
+"""10 letters of 58 are 58 bits: only a person who has seen the code at the gate knows it."""
 
 READ_AT_MOST = 20
-"""Visitors looked at for one that still waits; joining drops those at the front that do not."""
+"""Visitors that are read to find one that still waits. A visitor who joins removes expired ones
+from the front."""
 
 JOIN = """
--- Let a chat wait at a gate, and at no other; one that waits there already keeps its place.
+-- Let a chat wait at a gate, and at no other. A chat that waits there already keeps its place.
 -- KEYS: visitors of the gate, wait of the chat, gates
 -- ARGV: the visitor, gate, now (ms since 1970), expiry, prefix of visitors
 -- Answers how many are before it, or -1 where there is no such gate.
@@ -53,7 +54,7 @@ return length - 1
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A chat that waits, what it is spoken to in, and until when it waits."""
+    """A chat that waits, its language, and until when it waits."""
 
     chat: str
     language: Language
@@ -72,18 +73,18 @@ class Visitor:
 
 
 def first_waiting(visitors: Iterable[Visitor], now: datetime) -> Visitor | None:
-    """Return the first who still waits."""
+    """Return the first visitor who still waits, or None."""
     return next((visitor for visitor in visitors if visitor.until > now), None)
 
 
 def arrived_by(visitors: Iterable[Visitor], moment: datetime, wait: timedelta) -> list[Visitor]:
-    """Return those who had come by a moment; `wait` is how long each waits."""
+    """Return the visitors who had joined by a moment; `wait` is how long each waits."""
     return [visitor for visitor in visitors if visitor.until - wait <= moment]
 
 
 @translates_redis_errors
 class Visitors:
-    """Waiting chats by gate, first come first; and a code for each gate."""
+    """Waiting chats by gate, the first to come first; and a code for each gate."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -95,7 +96,7 @@ class Visitors:
         return held.decode() if held is not None else self._new_code(gate, replacing=None)
 
     def replace_code(self, gate: str) -> str:
-        """Make another code; the one before brings nobody any more."""
+        """Replace the gate's code; the former code stops working."""
         held = cast(bytes | None, self._client.hget(keyspace.GATE_CODES, gate))
         return self._new_code(gate, replacing=held)
 
@@ -112,7 +113,10 @@ class Visitors:
         lifetime: timedelta,
         language: Language = Language.EN,
     ) -> int:
-        """Let a chat wait at a gate; return how many are before it.
+        """Let a chat wait at a gate, and at no other.
+
+        Returns:
+            How many are before it.
 
         Raises:
             GateUnknown: there is no such gate.
@@ -134,7 +138,7 @@ class Visitors:
         return before
 
     def leave(self, chat: str) -> str | None:
-        """Let a chat wait no more; return the gate where it did, or None."""
+        """End a chat's wait; return the gate where it waited, or None."""
         held = cast(bytes | None, self._client.getdel(keyspace.visit(chat)))
         if held is None:
             return None
@@ -156,7 +160,7 @@ class Visitors:
         return len(self._waiting(gate, now))
 
     def at_gate(self, gate: str, now: datetime) -> list[Visitor]:
-        """Return who waits at the gate, the first to come first."""
+        """Return the visitors who wait at the gate, the first to come first."""
         return self._waiting(gate, now)
 
     def _waiting(self, gate: str, now: datetime) -> list[Visitor]:

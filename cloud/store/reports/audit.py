@@ -1,4 +1,4 @@
-"""The audit trail: one stream, written to and never changed, trimmed by age."""
+"""The audit trail: one stream, which is appended to and never changed, and trimmed by age."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from cloud.store.streams import read_backwards
 from cloud.store.transaction import Command
 
 COMMAND = "command"
-"""The actor of what is done by `python -m cloud …`: whoever may log in to the machine."""
+"""The actor of commands of `python -m cloud …`: a person who may log in to the machine."""
 
 
 def fields_of(
@@ -32,14 +32,17 @@ def fields_of(
     request_id: str = "",
     detail: str = "",
 ) -> dict[str, str]:
-    """Return one entry as the stream holds it, for a script that writes it with what it tells of.
+    """Return one entry as the stream holds it, for a script that writes it with the act itself.
 
     Args:
         actor: `key:<id>`, `account:<name>`, `chat:<id>`, COMMAND, `worker` or `telegram`.
-        act: a noun and what became of it, in the past: `pass.revoked`.
-        subject: what it was done to: `pass:<id>`.
-        reason: why, in the words of who did it.
-        detail: what it changed: `name: "Old" → "New"`.
+        act: a noun and a verb in the past: `pass.revoked`.
+        subject: the object of the act: `pass:<id>`.
+        now: when the act was done.
+        gate: the gate that the act concerns, if one.
+        reason: why, in the actor's words.
+        request_id: of the request that asked for the act.
+        detail: what the act changed: `name: "Old" → "New"`.
     """
     return {
         "at": str(to_ms(now)),
@@ -54,9 +57,14 @@ def fields_of(
 
 
 def differences(before: BaseModel, after: BaseModel) -> str:
-    """Return what two states of one thing differ in, as an entry's detail tells it.
+    """Return the differences of two states of one object, for the detail of an entry.
 
-    `name: "Old" → "New", pass_lifetime_s: null → 60`; nothing where they are the same.
+    Args:
+        before: the former state.
+        after: the new state.
+
+    Returns:
+        `name: "Old" → "New", pass_lifetime_s: null → 60`; empty where nothing differs.
     """
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
     return ", ".join(
@@ -71,14 +79,14 @@ def _written(value: Any) -> str:
 
 
 def entry(fields: Mapping[str, str], oldest: datetime) -> Command:
-    """Return the command that appends one entry and drops what is older than `oldest`."""
+    """Return the command that appends one entry and trims entries older than `oldest`."""
     words = chain.from_iterable(fields.items())
     return ("XADD", keyspace.AUDIT, "MINID", "~", max(to_ms(oldest), 0), "*", *words)
 
 
 @translates_redis_errors
 class Audit:
-    """Acts of people and of keys, in the order in which they were done."""
+    """Acts of people and of keys, in their order."""
 
     def __init__(self, client: redis.Redis, retention: timedelta) -> None:
         self._client = client
@@ -96,7 +104,7 @@ class Audit:
         request_id: str = "",
         detail: str = "",
     ) -> None:
-        """Write down one act; the arguments are those of `fields_of`."""
+        """Append one act; the arguments are those of `fields_of`."""
         fields = fields_of(
             actor=actor,
             act=act,
@@ -120,14 +128,14 @@ class Audit:
     ) -> tuple[list[AuditEntry], str | None]:
         """Return up to `limit` acts, newest first, and the cursor to read on from."""
         wanted = {b"gate": gate, b"actor": actor, b"act": act}
-        window = read_backwards(
+        page = read_backwards(
             self._client,
             keyspace.AUDIT,
             before,
             {name: value for name, value in wanted.items() if value is not None},
             limit,
         )
-        return [_entry(cursor, fields) for cursor, fields in window.entries], window.read_on
+        return [_entry(cursor, fields) for cursor, fields in page.entries], page.next_cursor
 
 
 def _entry(cursor: str, fields: Fields) -> AuditEntry:

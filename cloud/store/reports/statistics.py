@@ -1,7 +1,7 @@
-"""Statistics: counters by gate and quarter of an hour, kept beside what they count.
+"""Statistics: counters by gate and quarter of an hour.
 
-A counter is raised in the transaction, or by the script, that writes what it counts, so a retry
-counts nothing twice. Counters lie in one hash for each gate and day in UTC, one field for each
+A counter is raised by the transaction or script that writes the counted object, so a retry counts
+nothing twice. Counters lie in one hash for each gate and day in UTC, one field for each
 quarter of the day and thing counted: the clocks of the world's zones are whole quarters of an hour
 apart, so quarters add up to the hours and days of any of them.
 
@@ -10,7 +10,7 @@ fully-mergeable quantile sketch with relative-error guarantees", VLDB 2019, sect
 raises the counter of its bin, and bins of any quarters add up to a sketch whose quantiles are
 within `ACCURACY` of the true ones.
 
-Past the retention a gate's quarters are added up to days (`compact`), and these are kept.
+Quarters past the retention are added up to days (`compact`), which are kept.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ from cloud.store.scripts import MOVE_COUNTERS
 
 QUARTER: Final = timedelta(minutes=15)
 ACCURACY: Final = 0.02
-"""Relative: a quantile of 2 s is told as 1.96 to 2.04 s, for about 115 bins a factor of 100."""
+"""Relative: a quantile of 2 s is reported as 1.96 to 2.04 s. A factor of 100 has about 115 bins."""
 
 REDEEMED: Final = "redeemed"
 _BINS: Final = LogarithmicMapping(ACCURACY)
@@ -62,15 +62,22 @@ def judged(access: Access, label: Label) -> str:
 
 
 def drawn(seconds: float) -> str:
-    """Return the name under which a time from face to QR code is counted, by its bin."""
+    """Return the name under which a duration from face to QR code is counted, by its bin."""
     return f"qr:{_BINS.key(max(seconds, _SHORTEST_S))}"
 
 
 def happened(happened_at: datetime | None, accepted_at: datetime, retention: timedelta) -> datetime:
-    """Return when an event is counted: when it occurred by the cloud's clock.
+    """Return the moment at which an event is counted.
 
-    Events of a gate that was offline come late and count where they belong. One of which nobody
-    can tell when it occurred, or that is of before the retention, counts when it was accepted.
+    An event of a gate that was offline comes late, and counts when it happened.
+
+    Args:
+        happened_at: when it happened by the cloud's clock; None where that is not known.
+        accepted_at: when it was accepted.
+        retention: how long quarters of an hour are kept.
+
+    Returns:
+        When it happened; when it was accepted, where that is not known or before the retention.
     """
     if happened_at is None or happened_at <= accepted_at - retention:
         return accepted_at
@@ -79,7 +86,10 @@ def happened(happened_at: datetime | None, accepted_at: datetime, retention: tim
 
 @dataclass(slots=True)
 class Tally:
-    """Counters of one gate over one span of time."""
+    """Counters of one gate over one span of time.
+
+    `bins` holds durations in seconds from face to QR code, by the bins of a DDSketch.
+    """
 
     start: datetime
     end: datetime
@@ -97,17 +107,17 @@ class Tally:
             case [other] if other == REDEEMED:
                 self.redeemed += number
             case _:
-                # Of a newer version that ran on this store before.
+                # A newer version, which ran on this store before, wrote this counter.
                 pass
 
     def add(self, other: "Tally") -> None:
-        """Add what another one counted; the span stays."""
+        """Add the counters of another tally; the span stays."""
         self.events += other.events
         self.redeemed += other.redeemed
         self.bins += other.bins
 
     def quantile_s(self, share: float) -> float | None:
-        """Return the duration that `share` (0 to 1) of all do not exceed, or None without any."""
+        """Return the quantile at `share` (0 to 1) of the durations, in seconds; None for none."""
         if not self.bins:
             return None
         sketch = DDSketch(ACCURACY)
@@ -118,14 +128,14 @@ class Tally:
 
 @translates_redis_errors
 class Statistics:
-    """Counters by gate: quarters of an hour, and days where these are past the retention."""
+    """Counters by gate: of quarters of an hour, and of days past the retention."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._move = client.register_script(MOVE_COUNTERS)
 
     def quarters(self, gate: str, since: datetime, until: datetime) -> list[Tally]:
-        """Return the quarters that begin in the span and counted something, the oldest first."""
+        """Return the quarters with counters that begin in the span, the oldest first."""
         days = list(_dates(since.astimezone(UTC).date(), until.astimezone(UTC).date()))
         pipe = self._client.pipeline(transaction=False)
         for day in days:
@@ -156,10 +166,18 @@ class Statistics:
         return [found[day] for day in sorted(found)]
 
     def compact(self, before: datetime, zone: ZoneInfo) -> int:
-        """Add the quarters before `before` up to days of `zone`; return how many quarters went.
+        """Add quarters up to days.
 
-        `before` is a midnight of `zone`, so that a day is never kept in two ways. A quarter that is
-        counted late, after its day was made, is added to that day the next time.
+        A counter that is raised later, in a quarter that is already added up, is added to its day
+        by the next call.
+
+        Args:
+            before: a midnight of `zone`; quarters before it are added up. No day is then kept both
+                as quarters and as a day.
+            zone: the time zone of the days.
+
+        Returns:
+            How many quarters were removed.
         """
         moved = 0
         for key in self._client.scan_iter(match=keyspace.quarters_of_all(), count=500):

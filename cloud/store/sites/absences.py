@@ -1,4 +1,4 @@
-"""Absences that an operator has announced: until when a device is expected to be silent."""
+"""Absences: times in which a device is expected to be silent, as an operator announced them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,10 +14,10 @@ from cloud.store.records import parsed
 
 
 class Absence(Wire):
-    """A device may be silent until then; `begun` once it was silent for long enough to be missed.
+    """Until when a device may be silent, and whether it was silent for long enough to be missed.
 
-    It is kept beside the device's own record, which a process of an earlier version writes anew
-    without the fields that it does not know.
+    An absence is kept beside the device's record. A process of an earlier version rewrites that
+    record without the fields that it does not know.
     """
 
     until: UtcTime
@@ -32,7 +32,7 @@ class Absences:
         self._client = client
 
     def announce(self, device_id: str, until: datetime) -> None:
-        """Expect a device to be silent until then, in the place of what was announced before."""
+        """Announce that a device is silent until then; replaces an earlier announcement."""
 
         def write(pipe: Any) -> None:
             held = pipe.hget(keyspace.ABSENCES, device_id)
@@ -44,7 +44,7 @@ class Absences:
         check_and_set(self._client, write, keyspace.ABSENCES)
 
     def cancel(self, device_id: str) -> None:
-        """Expect a device to be heard of again, from now on."""
+        """Cancel the announced absence of a device."""
         self._client.hdel(keyspace.ABSENCES, device_id)
 
     def begin(self, device_id: str) -> bool:
@@ -63,9 +63,12 @@ class Absences:
         return check_and_set(self._client, write, keyspace.ABSENCES)
 
     def end(self, device_id: str, at: datetime) -> bool:
-        """Forget the absence of a device that is back, or whose time is over; say if there was one.
+        """Remove the absence of a device that is back, or whose absence is over.
 
-        One that has not begun holds on: the device has still to be switched off.
+        An absence that has not begun stays: the device is still to be switched off.
+
+        Returns:
+            Whether an absence was removed.
         """
 
         def write(pipe: Any) -> bool:
@@ -81,6 +84,6 @@ class Absences:
 
 
 def until(absences: Mapping[bytes, bytes], device_id: str) -> datetime | None:
-    """Return until when a device may be silent, by the hash `keyspace.ABSENCES`."""
+    """Return until when a device may be silent, from the hash `keyspace.ABSENCES`."""
     held = absences.get(device_id.encode())
     return parsed(Absence, held).until if held else None

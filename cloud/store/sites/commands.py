@@ -14,8 +14,8 @@ from cloud.store.moments import from_ms, to_ms
 from cloud.store.records import Fields, parsed
 
 KEPT_AT_MOST: Final = 100
-"""Commands that wait for one device; then the oldest go. All of them are notices of a state that
-is kept elsewhere, so nothing is lost with one."""
+"""Commands that wait for one device at most; beyond it the oldest are removed. A command only tells
+of a state that is kept elsewhere, so nothing is lost with it."""
 
 KEPT_FOR: Final = timedelta(days=7)
 
@@ -25,13 +25,13 @@ WAKEUPS_KEPT: Final = 1000
 
 @translates_redis_errors
 class Commands:
-    """Commands by device, each until it is acknowledged; and what gates are set to."""
+    """Commands by device, each until it is acknowledged; and the settings of gates."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
     def issue(self, devices: Iterable[str], kind: CommandKind, now: datetime) -> None:
-        """Ask each of the devices for one thing, and wake those that wait."""
+        """Send a command to each of the devices, and wake those that wait."""
         with self._client.pipeline() as pipe:
             for device_id in devices:
                 stream = keyspace.commands(device_id)
@@ -42,7 +42,7 @@ class Commands:
             pipe.execute()
 
     def waiting(self, device_id: str, after: str | None) -> list[Command]:
-        """Return what waits for a device, oldest first, once those up to `after` are forgotten."""
+        """Remove a device's commands up to `after`, and return the others, the oldest first."""
         stream = keyspace.commands(device_id)
         if after is not None:
             milliseconds, _, number = after.partition("-")
@@ -58,7 +58,7 @@ class Commands:
         ]
 
     def settings(self, gate: str) -> DeviceSettings:
-        """Return what a gate is set to."""
+        """Return the settings of a gate."""
         pipe = self._client.pipeline()
         pipe.hget(keyspace.GATE_SETTINGS, gate)
         pipe.hget(keyspace.GATE_REVISIONS, gate)
@@ -67,7 +67,10 @@ class Commands:
         return DeviceSettings(gate=gate, settings=held, revision=int(revision or 0))
 
     def set(self, gate: str, settings: GateSettings) -> DeviceSettings:
-        """Set a gate to something else, under the next revision.
+        """Change the settings of a gate, under the next revision.
+
+        Returns:
+            The settings with their revision.
 
         Raises:
             GateUnknown: there is no such gate.

@@ -1,4 +1,4 @@
-"""Devices, the one-time codes that enrol them, and what they report."""
+"""Devices, the one-time codes that enrol them, and their heartbeats."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ from cloud.store.records import parsed
 from cloud.store.sites import absences
 
 CODE_LENGTH = 12
-"""12 letters of 58 are 70 bits, for an hour: typed once by a person, and past guessing."""
+"""12 letters of 58 are 70 bits: a person types them once, and nobody guesses them in an hour."""
 
 
 class StoredDevice(Device):
@@ -30,14 +30,14 @@ class StoredDevice(Device):
 
 
 class LastHeartbeat(Wire):
-    """The last heartbeat, and when it came by our clock."""
+    """A device's last heartbeat, and when it came by the cloud's clock."""
 
     heartbeat: Heartbeat
     seen_at: UtcTime
 
 
 class CodeRecord(Wire):
-    """What a code is good for."""
+    """An enrolment code as it is kept, under its hash."""
 
     gate: str
     expires_at: UtcTime
@@ -45,20 +45,23 @@ class CodeRecord(Wire):
 
 @translates_redis_errors
 class Devices:
-    """Devices by id, their last signs of life, and codes by hash."""
+    """Devices by id, their last heartbeats, and enrolment codes by hash."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
     def new_code(self, gate: str, lifetime: timedelta, now: datetime) -> EnrolmentCode:
-        """Make a one-time code for a gate; it is kept as a hash, until it expires."""
+        """Make a one-time code for a gate, which is kept as a hash until it expires."""
         code = "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(CODE_LENGTH))
-        admission = CodeRecord(gate=gate, expires_at=now + lifetime)
-        self._client.set(_code_key(code), admission.model_dump_json(), ex=lifetime)
-        return EnrolmentCode(code=code, gate=gate, expires_at=admission.expires_at)
+        record = CodeRecord(gate=gate, expires_at=now + lifetime)
+        self._client.set(_code_key(code), record.model_dump_json(), ex=lifetime)
+        return EnrolmentCode(code=code, gate=gate, expires_at=record.expires_at)
 
     def enrol(self, request: EnrolmentRequest, now: datetime) -> Enrolment:
-        """Use up a code: keep the device and its key in one MULTI with the code's deletion.
+        """Enrol a device: keep it with its key, and delete the code, in one MULTI.
+
+        Returns:
+            The device's id and key.
 
         Raises:
             EnrolmentCodeInvalid: the code was never made, was used, has expired, or is for a gate
@@ -68,19 +71,19 @@ class Devices:
 
         def write(pipe: Any) -> Enrolment:
             document = pipe.get(code_key)
-            admission = parsed(CodeRecord, document) if document else None
-            if admission is None or now >= admission.expires_at:
+            record = parsed(CodeRecord, document) if document else None
+            if record is None or now >= record.expires_at:
                 raise EnrolmentCodeInvalid(_CODE_REFUSED)
             try:
-                require_gate(pipe, admission.gate)
+                require_gate(pipe, record.gate)
             except GateUnknown as error:
                 raise EnrolmentCodeInvalid(_CODE_REFUSED) from error
             device_id = secrets.token_hex(6)
-            key = mint(request.name, Role.DEVICE, admission.gate, device_id)
+            key = mint(request.name, Role.DEVICE, record.gate, device_id)
             device = StoredDevice(
                 id=device_id,
                 name=request.name,
-                gate=admission.gate,
+                gate=record.gate,
                 enrolled_at=now,
                 key_id=key.stored.id,
             )
@@ -88,7 +91,7 @@ class Devices:
             pipe.delete(code_key)
             pipe.hset(keyspace.DEVICES, device_id, device.model_dump_json())
             pipe.hset(keyspace.KEYS, key.stored.id, key.stored.document)
-            return Enrolment(device_id=device_id, device_key=key.text, gate=admission.gate)
+            return Enrolment(device_id=device_id, device_key=key.text, gate=record.gate)
 
         return check_and_set(self._client, write, code_key, keyspace.GATES)
 
@@ -98,7 +101,7 @@ class Devices:
         self._client.hset(keyspace.HEARTBEATS, device_id, sign.model_dump_json())
 
     def all(self) -> list[Device]:
-        """Return every device with its last sign of life, the oldest first."""
+        """Return every device with its last heartbeat, the oldest first."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hvals(keyspace.DEVICES)
         pipe.hgetall(keyspace.HEARTBEATS)
@@ -106,7 +109,7 @@ class Devices:
         return devices_from(*pipe.execute())
 
     def seen(self, device_id: str) -> Device | None:
-        """Return the device with its last sign of life, or None."""
+        """Return the device with its last heartbeat, or None."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hget(keyspace.DEVICES, device_id)
         pipe.hget(keyspace.HEARTBEATS, device_id)
@@ -122,7 +125,7 @@ class Devices:
         return parsed(StoredDevice, document) if document else None
 
     def rename(self, device_id: str, name: str) -> bool:
-        """Name a device and all of its keys; return False if there is no such device."""
+        """Rename a device and all of its keys; return False if there is no such device."""
 
         def write(pipe: Any) -> bool:
             stored = _kept(pipe, device_id)
@@ -139,7 +142,7 @@ class Devices:
         return check_and_set(self._client, write, keyspace.KEYS, keyspace.DEVICES)
 
     def roll(self, key: StoredKey, overlap: timedelta) -> tuple[MintedKey, datetime]:
-        """Make the next key of the device whose key this is; see `Keys.roll`."""
+        """Make the next key of the device that this key belongs to; see `Keys.roll`."""
 
         def write(pipe: Any) -> tuple[MintedKey, datetime]:
             stored = _kept(pipe, key.device_id or "")
@@ -155,7 +158,7 @@ class Devices:
         return check_and_set(self._client, write, keyspace.KEYS, keyspace.DEVICES)
 
     def revoke(self, device_id: str) -> bool:
-        """Take every key of a device back; return False if there is no such device."""
+        """Revoke a device with all of its keys; return False if there is no such device."""
 
         def write(pipe: Any) -> bool:
             stored = _kept(pipe, device_id)
@@ -180,18 +183,18 @@ _CODE_REFUSED = (
 
 
 def devices_from(
-    documents: Iterable[bytes], signs: Mapping[bytes, bytes], announced: Mapping[bytes, bytes]
+    documents: Iterable[bytes], heartbeats: Mapping[bytes, bytes], announced: Mapping[bytes, bytes]
 ) -> list[Device]:
-    """Return devices with their last signs of life, the oldest first.
+    """Return devices with their last heartbeats, the oldest first.
 
     Args:
         documents: the values of `keyspace.DEVICES`.
-        signs: the hash `keyspace.HEARTBEATS`.
+        heartbeats: the hash `keyspace.HEARTBEATS`.
         announced: the hash `keyspace.ABSENCES`.
     """
     held = (parsed(StoredDevice, document) for document in documents)
     devices = (
-        _seen(stored, signs.get(stored.id.encode()), absences.until(announced, stored.id))
+        _seen(stored, heartbeats.get(stored.id.encode()), absences.until(announced, stored.id))
         for stored in held
     )
     return sorted(devices, key=lambda device: (device.enrolled_at, device.id))

@@ -18,17 +18,17 @@ from cloud.store.transaction import RUN_ALL, Batch, Preconditions
 
 M = TypeVar("M", Gate, Subscriber)
 
-Told = Callable[[Gate, Gate], Sequence[Delivery]]
-"""What is told of a gate that was changed, by the gate before and after."""
+ChangeMessages = Callable[[Gate, Gate], Sequence[Delivery]]
+"""Returns the deliveries that tell of a change, by the gate before and after it."""
 
 
 def subscriber_id(channel: Channel, address: str) -> str:
-    """Return the one id that an address can have at a gate: it is told of an event once."""
+    """Return the id of an address at a gate; an address has one, so it gets each message once."""
     return hashlib.sha256(f"{channel.value}:{address}".encode()).hexdigest()[:12]
 
 
 def forget(pipe: Any, gate_id: str, subscriber: Subscriber) -> None:
-    """Add the commands that forget all that is kept of a subscriber to a pipeline."""
+    """Add to a pipeline the commands that remove all records of a subscriber."""
     field = keyspace.of_subscriber(gate_id, subscriber.id)
     pipe.hdel(keyspace.subscribers(gate_id), subscriber.id)
     pipe.hdel(keyspace.WEBHOOK_SECRETS, field)
@@ -56,7 +56,7 @@ class Gates:
         self._batches = batches
 
     def add(self, gate: Gate) -> bool:
-        """Keep a new gate; return False if its id is taken, or was a deleted gate's."""
+        """Keep a new gate; return False if its id is taken, or belonged to a deleted gate."""
 
         def write(pipe: Any) -> bool:
             if pipe.hexists(keyspace.DELETED_GATES, gate.id) or pipe.hexists(
@@ -75,7 +75,7 @@ class Gates:
         return parsed(Gate, document) if document else None
 
     def with_preconditions(self, gate_id: str) -> tuple[Gate | None, Preconditions]:
-        """Return the gate, or None; and preconditions that hold while it stays as it is."""
+        """Return the gate, or None; and preconditions that hold while the gate is unchanged."""
         command = ("HGET", keyspace.GATES, gate_id)
         document = cast(bytes | None, self._client.hget(keyspace.GATES, gate_id))
         return (parsed(Gate, document) if document else None), Preconditions.on(
@@ -89,20 +89,27 @@ class Gates:
         *,
         reason: str = "",
         at: datetime | None = None,
-        told: Told | None = None,
+        messages: ChangeMessages | None = None,
     ) -> Gate | None:
-        """Change fields of a gate and return it as it is then; None where there is no such gate.
+        """Change fields of a gate.
 
-        Where `closed` is among the fields, `reason` and `at` say why and when. One that is closed
-        already keeps since when, and its reason unless another is given. What `told` makes of the
-        gate as it was and as it is then is written in the same MULTI.
+        Args:
+            gate_id: of the gate.
+            fields: the fields with their new values.
+            reason: why the gate is closed. A gate that is closed already keeps its reason where
+                this is empty.
+            at: when the gate is closed. A gate that is closed already keeps its time.
+            messages: makes the deliveries that are written in the same MULTI.
+
+        Returns:
+            The changed gate; None where there is no such gate.
         """
 
         def with_why(gate: Gate) -> Mapping[str, Any]:
             return {**fields, **_closing(gate, fields["closed"], reason, at)}
 
         def follows(before: Gate, after: Gate) -> bytes | None:
-            deliveries = told(before, after) if told is not None else []
+            deliveries = messages(before, after) if messages is not None else []
             if not deliveries:
                 return None
             batch = Batch()
@@ -123,7 +130,10 @@ class Gates:
         return sorted((parsed(Gate, document) for document in documents), key=lambda gate: gate.id)
 
     def subscribe(self, subscriber: Subscriber) -> Subscriber:
-        """Keep a subscriber; the same id again is answered with the subscriber that it has.
+        """Keep a subscriber, unless there is one of its id.
+
+        Returns:
+            The subscriber that is kept.
 
         Raises:
             GateUnknown: there is no such gate.
@@ -151,7 +161,7 @@ class Gates:
     def change_subscriber(
         self, gate_id: str, subscriber_id: str, fields: Mapping[str, Any]
     ) -> Subscriber | None:
-        """Change fields of a subscriber and return it as it is then; None where there is none."""
+        """Change fields of a subscriber; return it, or None where there is no such subscriber."""
         key = keyspace.subscribers(gate_id)
         return self._changed(Subscriber, key, subscriber_id, lambda _: fields)
 
@@ -162,7 +172,7 @@ class Gates:
         return sorted(held, key=lambda subscriber: (subscriber.created_at, subscriber.id))
 
     def unsubscribe(self, gate_id: str, subscriber_id: str) -> bool:
-        """Forget a subscriber; return False if there was none of that id."""
+        """Remove a subscriber; return False if there is no such subscriber."""
         held = cast(bytes | None, self._client.hget(keyspace.subscribers(gate_id), subscriber_id))
         if held is None:
             return False

@@ -83,7 +83,7 @@ class LongPolls:
                         Any, await self._client.xrevrange(keyspace.COMMAND_WAKEUPS, count=1)
                     )
                     place = last[0][0] if last else b"0-0"
-                    # What came before the first look may be for somebody who waits already.
+                    # A command before the first read may be for a device that waits already.
                     for woken in self._waiting.values():
                         woken.set()
                 read = self._client.xread({keyspace.COMMAND_WAKEUPS: place}, block=BLOCK_MS)

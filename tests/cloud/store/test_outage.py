@@ -164,7 +164,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "digests.release": (("main", "a@b.c"), {}),
     "digests.waiting": (("main", "a@b.c"), {}),
     "digests.last_sent_at": (("main", "a@b.c"), {}),
-    "webhook_secrets.seal": (("main", "a", "whsec_a"), {}),
+    "webhook_secrets.add": (("main", "a", "whsec_a"), {}),
     "webhook_secrets.roll": (("main", "a", "whsec_b", NOW), {}),
     "webhook_secrets.all": (("main", "a", NOW), {}),
     "deliveries.add": ((DELIVERY, NOW), {}),

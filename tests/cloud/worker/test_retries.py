@@ -44,7 +44,7 @@ class Other:
                 created_at=now(),
             )
         )
-        store.webhook_secrets.seal(GATE, "only", "whsec_AAAA")
+        store.webhook_secrets.add(GATE, "only", "whsec_AAAA")
         accept(store, make_event(Label.WITHOUT_MASK))
 
     def puts_off(self, *errors: Exception) -> None:

@@ -261,9 +261,9 @@ async def test_a_listener_that_is_too_slow_is_sent_away_and_the_others_are_not()
     slow, quick = Listener(None), Listener(None)
     for number in range(WAITING_AT_MOST + 1):
         heard = FeedEvent(f"{number + 1}-0", GATE, "{}")
-        assert quick.tell(heard)
+        assert quick.offer(heard)
         assert await quick.next() == heard
-        assert slow.tell(heard) is (number < WAITING_AT_MOST)
+        assert slow.offer(heard) is (number < WAITING_AT_MOST)
     assert await asyncio.wait_for(slow.next(), PATIENCE_S) is CloseReason.TOO_SLOW
     assert slow.closed is CloseReason.TOO_SLOW
     assert quick.closed is None

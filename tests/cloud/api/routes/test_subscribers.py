@@ -98,7 +98,7 @@ def test_a_rolled_secret_is_shown_once_and_the_old_one_is_good_for_a_day(
 def test_rolled_twice_the_first_secret_is_good_no_more(store: Store) -> None:
     first, second, third = new_secret(), new_secret(), new_secret()
     at = now()
-    store.webhook_secrets.seal(GATE, "hook", first)
+    store.webhook_secrets.add(GATE, "hook", first)
     assert store.webhook_secrets.roll(GATE, "hook", second, at) == at + OVERLAP
     store.webhook_secrets.roll(GATE, "hook", third, at + timedelta(hours=1))
     assert store.webhook_secrets.all(GATE, "hook", at + OVERLAP) == [third, second]

@@ -8,9 +8,9 @@ most b + W/T messages go in any window of length W, which is what the constants 
 The limits are those of https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this:
 30 messages a second overall, one a second in a chat, 20 a minute in a group.
 
-Telegram answers 429 with `retry_after` for each of the three, and does not say which it is. What
-it asks holds the chat that it was asked for. Only where several chats are told to wait at almost
-the same time it is taken for the limit of the whole bot, and the fleet is held too.
+Telegram answers 429 with `retry_after` for each of the three, and does not say which it is. The
+chat of the message is then held for that time. Where several chats get such an answer at almost the
+same time, the cause is taken to be the limit of the whole bot, and the fleet is held too.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from cloud.store.moments import from_ms
 FLEET_PER_SECOND = 30
 
 FLEET_BURST = 5
-"""Of the fleet's share of a second; the rest of it is spread evenly."""
+"""Messages of the fleet that may be sent at once; the others of a second are spread evenly."""
 
 CHAT_INTERVAL_MS = 1_000
 
@@ -35,25 +35,24 @@ GROUP_BURST = 5
 """5 at once and then one every 4 s are 20 in the worst minute."""
 
 PLACE_LIFETIME_MS = 3_600_000
-"""How long a delivery that waits keeps its place in its chat's line."""
+"""How long a waiting delivery keeps its place in its chat's line."""
 
 FLEET_HOLD_CHATS = 3
 FLEET_HOLD_WINDOW_MS = 60_000
-"""So many different chats told to wait within so long hold the fleet. A chat's own limits are per
-second and per minute, so chats that are merely busy are rarely told so together; a bot that is
-over its limit is told so at once by every chat that it writes to."""
+"""So many different chats that must wait, within this time, hold the fleet. Busy chats rarely get
+such answers together; a bot over its own limit gets them for every chat that it writes to."""
 
 LONGEST_HOLD_S = 86_400.0
-"""What Telegram asks is obeyed up to a day, which is as long as a delivery is tried for."""
+"""A longer `retry_after` is cut to a day, which is as long as a delivery is tried."""
 
 TAKE = """
--- Let a message go, or say how long it has to wait; only one that goes counts.
+-- Let a message go, or answer how long it has to wait (ms). Only a message that goes counts.
 -- KEYS: hold of the fleet (ms since 1970), TAT of the fleet, hash of the chat, place of this
 --       message, holds of chats
 -- ARGV: interval of the fleet (ms), burst of the fleet, interval of the chat, burst of the chat,
 --       lifetime of a place, now ('' for this server's clock), chat
--- A message that finds its chat busy gets a place: a moment, one interval after the last place
--- given. So a hundred that wait for one chat come back one after the other, in order.
+-- A message to a busy chat gets a place: a moment, one interval after the last place given. So a
+-- hundred messages that wait for one chat come back one after the other, in order.
 local now = tonumber(ARGV[6])
 if not now then
   local time = redis.call('TIME')
@@ -94,8 +93,8 @@ return '0'
 """
 
 HOLD = """
--- Let nothing go to a chat for a while, and nothing at all where several chats are told to wait.
--- A longer hold that is there already stays. Answers 1 where the fleet is held by this.
+-- Hold a chat for a while, and the fleet where several chats must wait. A longer hold stays.
+-- Answers 1 where this call holds the fleet.
 -- KEYS: hold of the fleet, holds of chats (sorted by their end), chats told to wait (sorted by when
 --       they were told), for how long they were told (ms, hash)
 -- ARGV: chat, length (ms), now ('' for this server's clock), chats that hold the fleet, window (ms)
@@ -141,7 +140,7 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A limit: so many at once, and then one every `interval_ms`."""
+    """A limit: `burst` messages at once, and then one every `interval_ms`."""
 
     interval_ms: float
     burst: int
@@ -161,8 +160,8 @@ def chat_rate(chat: str) -> Rate:
 
 
 @translates_redis_errors
-class Limiter:
-    """One for all workers and the bot, on the clock of Redis, which they share."""
+class TelegramLimiter:
+    """The limiter that all workers and the bot share, on the clock of Redis."""
 
     def __init__(self, client: redis.Redis, per_second: int = FLEET_PER_SECOND) -> None:
         self._client = client
@@ -171,12 +170,15 @@ class Limiter:
         self._hold = client.register_script(HOLD)
 
     def take(self, chat: str, message: str, now_ms: float | None = None) -> timedelta:
-        """Return zero when the message may go now, which counts it, else how long to wait.
+        """Ask for permission to send a message.
 
         Args:
             chat: where it goes: a chat's id or @name.
-            message: its name, by which it keeps its place in the line of its chat.
+            message: its id, by which it keeps its place in the line of its chat.
             now_ms: milliseconds since 1970, instead of Redis' own clock.
+
+        Returns:
+            Zero where the message may be sent now, which counts it; else how long to wait.
         """
         rate = chat_rate(chat)
         waiting = self._take(
@@ -196,15 +198,15 @@ class Limiter:
         return timedelta(milliseconds=float(waiting))
 
     def hold(self, chat: str, seconds: float, now_ms: float | None = None) -> bool:
-        """Send nothing to a chat for as long as Telegram asks with `retry_after`.
+        """Hold a chat for as long as Telegram asks with `retry_after`.
 
-        Where FLEET_HOLD_CHATS different chats are told to wait within FLEET_HOLD_WINDOW_MS, nothing
-        is sent at all for the shortest of what they were asked: that is what the bot's own limit
-        asks, if it is the cause, and one chat that has to wait longer keeps nobody else waiting.
+        Where FLEET_HOLD_CHATS different chats must wait within FLEET_HOLD_WINDOW_MS, the fleet is
+        held for the shortest of their times. That is the time of the bot's own limit, if it is the
+        cause, and a chat that has to wait longer delays no other chat.
 
         Args:
             chat: the chat that the refused message was for.
-            seconds: how long; at most LONGEST_HOLD_S are obeyed.
+            seconds: how long; it is cut to LONGEST_HOLD_S.
             now_ms: milliseconds since 1970, instead of Redis' own clock.
 
         Returns:
@@ -227,7 +229,7 @@ class Limiter:
         )
 
     def held_until(self, chat: str, now: datetime) -> datetime | None:
-        """Return until when Telegram asked us to send nothing to this chat; None if it did not."""
+        """Return until when a chat is held; None where it is not."""
         till = self._client.zscore(keyspace.TELEGRAM_CHAT_HOLDS, chat)
         until = from_ms(int(till)) if till else None
         return until if until is not None and until > now else None

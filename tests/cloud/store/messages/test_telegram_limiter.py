@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud.store import Store, now
-from cloud.store.messages.limiter import Limiter
+from cloud.store.messages.telegram_limiter import TelegramLimiter
 from tests.doubles.redis_server import RedisServer
 
 START_MS = 1_700_000_000_000.0
@@ -32,13 +32,13 @@ class Undying(redis.Redis):
 
 
 @pytest.fixture
-def limiter(store: Store, redis_server: RedisServer) -> Iterator[Limiter]:
+def limiter(store: Store, redis_server: RedisServer) -> Iterator[TelegramLimiter]:
     with Undying(port=redis_server.port) as client:
-        yield Limiter(client)
+        yield TelegramLimiter(client)
 
 
 def sent(
-    limiter: Limiter, chats: Sequence[str], start_ms: float = START_MS
+    limiter: TelegramLimiter, chats: Sequence[str], start_ms: float = START_MS
 ) -> dict[str, list[float]]:
     """Send a message to each of `chats`, all handed over at once; return when each went (ms)."""
     went: dict[str, list[float]] = defaultdict(list)
@@ -59,7 +59,9 @@ def most_within(moments: Sequence[float], window_ms: float) -> int:
     return max(sum(first <= each < first + window_ms for each in ordered) for first in ordered)
 
 
-def test_the_fleet_sends_no_more_than_30_in_any_second_and_close_to_that(limiter: Limiter) -> None:
+def test_the_fleet_sends_no_more_than_30_in_any_second_and_close_to_that(
+    limiter: TelegramLimiter,
+) -> None:
     went = sent(limiter, [str(chat) for chat in range(1, 151)])
     moments = [moment for each in went.values() for moment in each]
     assert len(moments) == 150
@@ -67,24 +69,24 @@ def test_the_fleet_sends_no_more_than_30_in_any_second_and_close_to_that(limiter
     assert max(moments) - START_MS <= 150 / 25 * 1000
 
 
-def test_a_chat_gets_one_a_second_in_order(limiter: Limiter) -> None:
+def test_a_chat_gets_one_a_second_in_order(limiter: TelegramLimiter) -> None:
     went = sent(limiter, [PRIVATE] * 10)
     assert most_within(went[PRIVATE], 999) == 1
     assert max(went[PRIVATE]) - START_MS <= 9_001
 
 
-def test_a_group_gets_at_most_20_in_any_minute(limiter: Limiter) -> None:
+def test_a_group_gets_at_most_20_in_any_minute(limiter: TelegramLimiter) -> None:
     went = sent(limiter, [GROUP] * 60)
     assert len(went[GROUP]) == 60
     assert most_within(went[GROUP], 60_000) <= 20
 
 
-def test_a_chat_that_waits_does_not_keep_the_others_waiting(limiter: Limiter) -> None:
+def test_a_chat_that_waits_does_not_keep_the_others_waiting(limiter: TelegramLimiter) -> None:
     went = sent(limiter, [PRIVATE] * 20 + ["7"])
     assert went["7"] == [START_MS]
 
 
-def test_a_message_that_comes_later_does_not_overtake_the_line(limiter: Limiter) -> None:
+def test_a_message_that_comes_later_does_not_overtake_the_line(limiter: TelegramLimiter) -> None:
     take = limiter.take
     assert take(PRIVATE, "first", START_MS).total_seconds() == 0
     assert take(PRIVATE, "second", START_MS).total_seconds() == 1
@@ -96,11 +98,11 @@ def test_a_message_that_comes_later_does_not_overtake_the_line(limiter: Limiter)
     assert take(PRIVATE, "third", START_MS + 2_000).total_seconds() == 0.5
 
 
-def wait_s(limiter: Limiter, chat: str, at_ms: float) -> float:
+def wait_s(limiter: TelegramLimiter, chat: str, at_ms: float) -> float:
     return limiter.take(chat, f"a message to {chat}", at_ms).total_seconds()
 
 
-def test_a_chat_that_is_told_to_wait_an_hour_holds_itself_alone(limiter: Limiter) -> None:
+def test_a_chat_that_is_told_to_wait_an_hour_holds_itself_alone(limiter: TelegramLimiter) -> None:
     assert limiter.hold("1", 3600, START_MS) is False
     assert wait_s(limiter, "1", START_MS) == 3600
     assert wait_s(limiter, "2", START_MS) == 0
@@ -110,7 +112,7 @@ def test_a_chat_that_is_told_to_wait_an_hour_holds_itself_alone(limiter: Limiter
 
 
 @pytest.mark.parametrize("chat", [PRIVATE, GROUP, "@the_door"])
-def test_a_longer_hold_on_a_chat_stays(limiter: Limiter, chat: str) -> None:
+def test_a_longer_hold_on_a_chat_stays(limiter: TelegramLimiter, chat: str) -> None:
     limiter.hold(chat, 7, START_MS)
     limiter.hold(chat, 3, START_MS)
     assert wait_s(limiter, chat, START_MS) == 7
@@ -118,14 +120,14 @@ def test_a_longer_hold_on_a_chat_stays(limiter: Limiter, chat: str) -> None:
     assert wait_s(limiter, chat, START_MS + 1_000) == 9
 
 
-def test_one_chat_told_again_and_again_does_not_hold_the_fleet(limiter: Limiter) -> None:
+def test_one_chat_told_again_and_again_does_not_hold_the_fleet(limiter: TelegramLimiter) -> None:
     for _ in range(10):
         assert limiter.hold("1", 30, START_MS) is False
     assert limiter.hold("2", 30, START_MS) is False
     assert wait_s(limiter, "3", START_MS) == 0
 
 
-def test_three_chats_told_to_wait_within_a_minute_hold_the_fleet(limiter: Limiter) -> None:
+def test_three_chats_told_to_wait_within_a_minute_hold_the_fleet(limiter: TelegramLimiter) -> None:
     told = [("1", 3600, 0), ("2", 5, 1_000), (GROUP, 7, 59_000)]
     assert [limiter.hold(chat, asked, START_MS + at) for chat, asked, at in told] == [
         False,
@@ -140,13 +142,13 @@ def test_three_chats_told_to_wait_within_a_minute_hold_the_fleet(limiter: Limite
 
 
 def test_three_chats_told_to_wait_over_more_than_a_minute_do_not_hold_the_fleet(
-    limiter: Limiter,
+    limiter: TelegramLimiter,
 ) -> None:
     assert not any(limiter.hold(str(chat), 3600, START_MS + chat * 30_001) for chat in range(1, 9))
     assert wait_s(limiter, "9", START_MS + 9 * 30_000) == 0
 
 
-def test_a_longer_hold_on_the_fleet_stays(limiter: Limiter) -> None:
+def test_a_longer_hold_on_the_fleet_stays(limiter: TelegramLimiter) -> None:
     for chat in "123":
         limiter.hold(chat, 50, START_MS)
     assert limiter.hold("4", 2, START_MS)
@@ -154,7 +156,7 @@ def test_a_longer_hold_on_the_fleet_stays(limiter: Limiter) -> None:
 
 
 @pytest.mark.parametrize(("asked", "kept"), [(1e9, 86_400), (-5, 0), (0, 0)])
-def test_an_absurd_hold_is_cut_down(limiter: Limiter, asked: float, kept: float) -> None:
+def test_an_absurd_hold_is_cut_down(limiter: TelegramLimiter, asked: float, kept: float) -> None:
     limiter.hold("1", asked, START_MS)
     assert wait_s(limiter, "1", START_MS) == kept
 
@@ -185,7 +187,7 @@ def test_on_the_clock_of_redis_the_first_goes_at_once(store: Store) -> None:
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["1", "2", "3", GROUP]), min_size=1, max_size=40))
 def test_whatever_comes_no_window_holds_too_many(
-    store: Store, limiter: Limiter, chats: list[str]
+    store: Store, limiter: TelegramLimiter, chats: list[str]
 ) -> None:
     store.client.flushall()
     went = sent(limiter, chats)
