@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import yaml
 
-from charts.schemas import EVERYWHERE, Schema, closed, cloud_chart, edge_chart
+from charts.schemas import EVERYWHERE, cloud_chart, edge_chart
+from charts.value_types import Schema, closed
 
 CHARTS: Final = Path(__file__).parent
 BEGIN: Final = "<!-- values: written by `python -m charts.reference` -->"
