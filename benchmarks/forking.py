@@ -4,9 +4,10 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from cloud import logs
+from cloud.notify.channels import notifiers
 from cloud.settings import load
 from cloud.store import Store
-from cloud.worker import jobs, process
+from cloud.worker import jobs
 from cloud.worker.context import JobContext
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     settings = load()
     logs.start(settings)
     store = Store.open(settings)
-    jobs.set_context(JobContext(store, process.notifiers(settings), settings.public_url))
+    jobs.set_context(JobContext(store, notifiers(settings), settings.public_url))
     Worker([store.queue], connection=store.queue.connection, serializer=JSONSerializer).work(
         burst=True, logging_level="ERROR"
     )

@@ -6,7 +6,6 @@ them with their jobs to a `Batch`, so that they are written in one step with wha
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
-from typing import Final
 from uuid import UUID, uuid4
 
 from cloud.contract import (
@@ -28,14 +27,10 @@ from cloud.contract import (
     Topic,
     WebhookType,
 )
+from cloud.notify.channels import CHANNELS, Body
 from cloud.notify.texts import gate_text, outage_text, test_text
 from cloud.notify.times import zone_at
 from cloud.store import Visitor, subscriber_id
-
-PEOPLE: Final = frozenset({Channel.TELEGRAM, Channel.EMAIL})
-
-WEBHOOKS_ALONE: Final = frozenset({Topic.REDEMPTION, Topic.GATE})
-"""Topics that no chat and no mailbox is told of."""
 
 
 def of_redemption(
@@ -78,7 +73,7 @@ def of_redemption(
         _delivery(
             subscriber, DeliveryKind.REDEMPTION, body.model_dump_json(), named, body.timestamp
         ).model_copy(update={"event_id": about})
-        for subscriber in _webhooks(subscribers, Topic.REDEMPTION)
+        for subscriber in _choosing(subscribers, Topic.REDEMPTION)
     ]
 
 
@@ -94,7 +89,7 @@ def of_gate(
     occasion = uuid4()
     return [
         _delivery(subscriber, DeliveryKind.GATE, body.model_dump_json(), occasion, at)
-        for subscriber in _webhooks(subscribers, Topic.GATE)
+        for subscriber in _choosing(subscribers, Topic.GATE)
     ]
 
 
@@ -154,7 +149,7 @@ def of_device(
     for subscriber in subscribers:
         if subscriber.suspended_at is not None:
             continue
-        if subscriber.channel in PEOPLE:
+        if CHANNELS[subscriber.channel].body is Body.TEXT:
             text = outage_text(
                 device, gate, since, at, subscriber.language, over=over, zone=zone_at(gate, zone)
             )
@@ -168,7 +163,7 @@ def of_device(
 
 def of_test(gate: Gate, subscriber: Subscriber, at: datetime) -> Delivery:
     """Return a message that tries one subscriber out, even one that is suspended."""
-    if subscriber.channel is Channel.WEBHOOK:
+    if CHANNELS[subscriber.channel].body is Body.JSON:
         text = TestWebhook(
             type=WebhookType.TEST,
             timestamp=at,
@@ -179,11 +174,12 @@ def of_test(gate: Gate, subscriber: Subscriber, at: datetime) -> Delivery:
     return _delivery(subscriber, DeliveryKind.TEST, text, uuid4(), at)
 
 
-def _webhooks(subscribers: Iterable[Subscriber], topic: Topic) -> list[Subscriber]:
+def _choosing(subscribers: Iterable[Subscriber], topic: Topic) -> list[Subscriber]:
+    """Return the subscribers who chose a topic that their channel offers."""
     return [
         subscriber
         for subscriber in subscribers
-        if subscriber.channel is Channel.WEBHOOK
+        if topic in CHANNELS[subscriber.channel].topics
         and topic in subscriber.topics
         and subscriber.suspended_at is None
     ]

@@ -19,6 +19,7 @@ from cloud.contract import (
     RefusalReason,
     Subscriber,
 )
+from cloud.notify.channels import CHANNELS
 from cloud.notify.texts import (
     held_code_text,
     manual_pass_text,
@@ -153,7 +154,7 @@ def _visitor(
 
 def _stands_back(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> bool:
     """Whether a subscriber is not told because the visitor is."""
-    return subscriber.channel is Channel.TELEGRAM and (
+    return CHANNELS[subscriber.channel].carries_codes and (
         granted or subscriber.address == visitor.chat
     )
 
@@ -188,7 +189,7 @@ def _to_subscriber(
         channel=subscriber.channel,
         address=subscriber.address,
         text=text,
-        with_qr=granted and subscriber.channel is Channel.TELEGRAM,
+        with_qr=granted and CHANNELS[subscriber.channel].carries_codes,
         status=DeliveryStatus.PENDING,
         created_at=decision.decided_at,
         subscriber_id=subscriber.id,

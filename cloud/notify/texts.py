@@ -23,12 +23,13 @@ from cloud.contract import (
     Topic,
     WebhookEvent,
 )
+from cloud.notify.channels import CHANNELS, Body
 from cloud.notify.times import in_full, in_minutes, in_short
 from cloud.occurrence import Occurrence
 
 _FOLDER = Path(__file__).parent / "templates"
 
-_TEXTS = jinja2.Environment(
+TEXTS = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER),
     auto_reload=False,  # else each text looks at its file again
     undefined=jinja2.StrictUndefined,
@@ -46,12 +47,6 @@ _PAGES = jinja2.Environment(
     lstrip_blocks=True,
 )
 
-
-_TEMPLATE_OF = {
-    (Channel.TELEGRAM, Access.GRANTED): "pass.telegram.txt",
-    (Channel.TELEGRAM, Access.REFUSED): "refusal.telegram.txt",
-    (Channel.EMAIL, Access.REFUSED): "refusal.email.txt",
-}
 
 _NOTHING_TO_DO = frozenset(
     {
@@ -130,11 +125,11 @@ def text_of(
     worn well that came too late people are not told: there is nothing to do.
     """
     occurred = occurrence or Occurrence.of(event.occurred_at, None, decision.decided_at)
-    if channel is Channel.WEBHOOK:
+    if CHANNELS[channel].body is Body.JSON:
         return WebhookEvent.of(
             gate, event, decision, happened_at=occurred.at, delivered_late=occurred.late
         ).model_dump_json()
-    name = _TEMPLATE_OF.get((channel, decision.access))
+    name = CHANNELS[channel].templates.get(decision.access)
     if name is None or (_reason(decision), event.label) in _NOTHING_TO_DO:
         return None
     return _of_decision(name, language, gate, event, decision, occurrence=occurred, zone=zone)
@@ -277,7 +272,7 @@ def bot_text(
 @functools.cache
 def _sentence(name: str, language: Language) -> jinja2.Template:
     catalogue = tomllib.loads((_FOLDER / language.value / "bot.toml").read_text("utf-8"))
-    return _TEXTS.from_string(catalogue[name])
+    return TEXTS.from_string(catalogue[name])
 
 
 def _counts(events: Sequence[EventRecord]) -> dict[str, int]:
@@ -379,4 +374,4 @@ def _rendered(name: str, language: Language, **values: object) -> str:
 
 @functools.cache
 def _template(name: str, language: Language) -> jinja2.Template:
-    return _TEXTS.get_template(f"{language.value}/{name}")
+    return TEXTS.get_template(f"{language.value}/{name}")

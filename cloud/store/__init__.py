@@ -10,6 +10,7 @@ from typing import Self
 
 import redis
 
+from cloud.notify.channels import QueueName
 from cloud.settings import Settings
 from cloud.store.acceptance import Acceptance, BatchBuilder, Receipt
 from cloud.store.access.accounts import (
@@ -37,9 +38,7 @@ from cloud.store.jobs.queue import (
     DELIVER,
     DRAW_QR,
     JOB_TIMEOUT_S,
-    QUEUE_NAME,
     SHOW_ACKNOWLEDGEMENT,
-    SLOW_QUEUE_NAME,
     WHEN_FAILED,
     JobQueue,
     JobWriter,
@@ -85,9 +84,7 @@ __all__ = [
     "JOB_TIMEOUT_S",
     "MISSED_AT_MOST",
     "QUARTER",
-    "QUEUE_NAME",
     "SHOW_ACKNOWLEDGEMENT",
-    "SLOW_QUEUE_NAME",
     "WHEN_FAILED",
     "Acceptance",
     "Alert",
@@ -158,7 +155,7 @@ class Store:
     ) -> None:
         self._client = client
         self.queue = job_queue(queue_client or client)
-        self.slow_queue = job_queue(queue_client or client, SLOW_QUEUE_NAME)
+        self.slow_queue = job_queue(queue_client or client, QueueName.SLOW)
         jobs = JobWriter(self.queue, self.slow_queue, elsewhere=queue_client is not None)
         self.outbox = Outbox(client, queue_client) if queue_client is not None else None
         self.batches = BatchBuilder(jobs, retention)

@@ -22,7 +22,7 @@ from rq.job import Job
 from rq.timeouts import JobTimeoutException
 
 from cloud import meters, tracing
-from cloud.contract import Channel, Delivery, DeliveryStatus
+from cloud.contract import Delivery, DeliveryStatus
 from cloud.errors import (
     ChatMoved,
     DeliveryImpossible,
@@ -32,6 +32,7 @@ from cloud.errors import (
 )
 from cloud.notify.alerts import acknowledged_text, is_alert
 from cloud.notify.base import Notifier
+from cloud.notify.channels import CHANNELS, SendingRule
 from cloud.store import DELIVER, JOB_TIMEOUT_S, LeasedByAnother
 from cloud.worker import qr_codes, retries
 from cloud.worker.context import JobContext
@@ -45,12 +46,6 @@ LEASE: Final = timedelta(seconds=15)
 
 NO_LIMIT: Final = 1_000_000
 """Waiting costs a delivery no try: its tries are counted in its record, and not by RQ."""
-
-UNCONFIGURED = {
-    Channel.TELEGRAM: "CLOUD_TELEGRAM_TOKEN is not set, so nothing is sent to Telegram",
-    Channel.EMAIL: "CLOUD_SMTP_HOST is not set, so no mail is sent",
-    Channel.WEBHOOK: "this worker calls no webhooks",
-}
 
 _contexts: list[JobContext] = []
 
@@ -174,7 +169,7 @@ def _deliver(context: JobContext, delivery: Delivery) -> Retry | None:
     notifier = context.notifiers.get(delivery.channel)
     deleted = context.store.deletion.is_deleted(delivery.gate)
     if notifier is None or deleted:
-        reason = "the gate was deleted" if deleted else UNCONFIGURED[delivery.channel]
+        reason = "the gate was deleted" if deleted else CHANNELS[delivery.channel].unconfigured
         _settle(context, delivery, Settled(DeliveryStatus.UNDELIVERED_BY_CHOICE, reason))
         return None
     try:
@@ -221,7 +216,7 @@ def _send(
 def _record_refusal(context: JobContext, delivery: Delivery, error: SubscriberGone) -> None:
     """Count a refusal for good. A chat that takes no messages waits for no pass either."""
     store, subscriber_id = context.store, delivery.subscriber_id
-    if delivery.channel is Channel.TELEGRAM:
+    if CHANNELS[delivery.channel].carries_codes:
         left = store.visitors.leave(delivery.address)
         if left is not None:
             log.info("visitor_left", gate=left, reason=str(error))
@@ -237,9 +232,11 @@ def _try_again(context: JobContext, delivery: Delivery, error: DeliveryPostponed
     store, now = context.store, context.clock()
     reason = str(error)
     meters.postponed(delivery)
+    held = False
     if isinstance(error, DeliveryThrottled):
         store.deliveries.throttle(delivery.id)
-        if delivery.channel is Channel.TELEGRAM and error.retry_after_s is not None:
+        held = CHANNELS[delivery.channel].rule is SendingRule.CHAT
+        if held and error.retry_after_s is not None:
             meters.held(fleet=store.limiter.hold(delivery.address, error.retry_after_s))
     match retries.after(delivery, error, now):
         case retries.GivenUp(why):
@@ -248,7 +245,6 @@ def _try_again(context: JobContext, delivery: Delivery, error: DeliveryPostponed
         case retries.Again(wait_s):
             log.warning("delivery_postponed", reason=reason, wait_s=wait_s)
             until = now + timedelta(seconds=wait_s)
-            held = isinstance(error, DeliveryThrottled) and delivery.channel is Channel.TELEGRAM
             what = "this chat waits until" if held else "tried again at"
             detail = f"{reason}; {what} {until:%Y-%m-%d %H:%M:%S} UTC"
             store.deliveries.release(delivery.id, detail)

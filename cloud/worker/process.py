@@ -14,9 +14,7 @@ from cloud import meters
 from cloud.contract import Channel
 from cloud.errors import StoreError
 from cloud.notify.base import AlertEditor, Notifier
-from cloud.notify.mail import MailNotifier
-from cloud.notify.telegram import TelegramNotifier
-from cloud.notify.webhook import WebhookNotifier
+from cloud.notify.channels import notifiers
 from cloud.settings import Settings
 from cloud.single_flight import SingleFlight
 from cloud.store import JOB_TIMEOUT_S, Store, now
@@ -73,27 +71,6 @@ def work(settings: Settings, *, burst: bool = False) -> None:
             notifier.close()
         store.close()
         log.info("worker_stopped")
-
-
-def notifiers(settings: Settings) -> dict[Channel, Notifier]:
-    """Return the notifiers of the channels that the settings configure."""
-    usable: dict[Channel, Notifier] = {
-        Channel.WEBHOOK: WebhookNotifier(private_addresses=settings.webhook_private_addresses)
-    }
-    if settings.telegram_token is not None:
-        usable[Channel.TELEGRAM] = TelegramNotifier(
-            settings.telegram_token.get_secret_value(), settings.telegram_api_url
-        )
-    if settings.smtp_host is not None:
-        usable[Channel.EMAIL] = MailNotifier(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            security=settings.smtp_security,
-            sender=settings.smtp_sender,
-            username=settings.smtp_username,
-            password=settings.smtp_password,
-        )
-    return usable
 
 
 def _context(store: Store, usable: dict[Channel, Notifier], settings: Settings) -> JobContext:

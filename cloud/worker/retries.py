@@ -9,22 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from cloud.contract import Channel, Delivery
+from cloud.contract import Delivery
 from cloud.errors import DeliveryPostponed, DeliveryThrottled
-
-SOON_S: Final = (1, 2, 5, 15, 30, 60, 120, 300)
-"""Seconds to wait after each try that failed: nine tries in 8 min 53 s."""
-
-GREYLISTED_S: Final = (5, 30, 120, 300, 600, 1_200, 1_800, 3_600, 7_200)
-"""The same for mail: ten tries in a little over four hours. Servers put off the first mail of a
-sender that they do not know, mostly for minutes and at times for hours (RFC 6647 section 4.1), and
-want the same mail again after half an hour (RFC 5321 section 4.5.4.1)."""
-
-WAITS_S: Final = {
-    Channel.TELEGRAM: SOON_S,
-    Channel.WEBHOOK: SOON_S,
-    Channel.EMAIL: GREYLISTED_S,
-}
+from cloud.notify.channels import CHANNELS
 
 THROTTLED_WAIT_S: Final = 30
 """Seconds to wait after a 429 that does not say how long."""
@@ -69,7 +56,7 @@ def after(delivery: Delivery, error: DeliveryPostponed, now: datetime) -> Again 
         scheduled = THROTTLED_WAIT_S if error.retry_after_s is None else 1
     else:
         tries = delivery.attempts + 1 - delivery.throttled
-        waits = WAITS_S[delivery.channel]
+        waits = CHANNELS[delivery.channel].retry_waits_s
         if tries > len(waits):
             return GivenUp(f"given up after {tries} tries: {error}")
         scheduled = waits[tries - 1]

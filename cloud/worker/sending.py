@@ -4,10 +4,13 @@ A rule returns a `Wait` where the message is not due yet, and raises what the no
 `cloud.worker.jobs` turns both into another try.
 """
 
+from collections.abc import Sequence
+
 from pydantic import SecretStr
 
-from cloud.contract import Channel, Delivery, DeliveryKind, DeliveryStatus
+from cloud.contract import Delivery, DeliveryKind, DeliveryStatus
 from cloud.notify.base import Message, Notifier
+from cloud.notify.channels import CHANNELS, SendingRule
 from cloud.worker import chat_messages, mail_digests
 from cloud.worker.context import JobContext
 from cloud.worker.outcomes import Settled, Wait
@@ -32,19 +35,21 @@ def send(context: JobContext, delivery: Delivery, notifier: Notifier) -> Settled
             DeliveryStatus.UNDELIVERED_BY_CHOICE,
             f"the subscriber is suspended: {subscriber.suspended_reason}",
         )
-    match delivery.channel:
-        case Channel.TELEGRAM:
+    match CHANNELS[delivery.channel].rule:
+        case SendingRule.CHAT:
             return chat_messages.send(context, delivery, subscriber, notifier)
-        case Channel.EMAIL:
+        case SendingRule.DIGEST:
             return mail_digests.send(context, delivery, subscriber, notifier)
-        case Channel.WEBHOOK:
+        case SendingRule.AT_ONCE:
             return _send_at_once(context, delivery, notifier)
 
 
 def _send_at_once(context: JobContext, delivery: Delivery, notifier: Notifier) -> Settled:
-    secrets = context.store.webhook_secrets.all(
-        delivery.gate, delivery.subscriber_id or "", context.clock()
-    )
+    secrets: Sequence[str] = ()
+    if CHANNELS[delivery.channel].is_signed:
+        secrets = context.store.webhook_secrets.all(
+            delivery.gate, delivery.subscriber_id or "", context.clock()
+        )
     context.store.deliveries.attempt(delivery.id, context.clock())
     notifier.send(
         Message(

@@ -9,8 +9,9 @@ import pytest
 import cloud.settings
 import dashboard.settings
 import edge.settings
+from cloud.notify.channels import QueueName
 from cloud.store.access.keys import SECRET_BYTES, split_key
-from cloud.store.jobs.queue import JOB_TIMEOUT_S, QUEUE_NAME, SLOW_QUEUE_NAME
+from cloud.store.jobs.queue import JOB_TIMEOUT_S
 from tests.charts.rendering import (
     CLOUD,
     Scenario,
@@ -178,7 +179,7 @@ def test_keda_looks_at_the_lists_that_workers_take_from() -> None:
     manifests = objects_of("maskgate", "keda")
     scaled = named(manifests, "ScaledObject", "worker")["spec"]
     lists = [trigger["metadata"]["listName"] for trigger in scaled["triggers"]]
-    assert lists == [f"rq:queue:{QUEUE_NAME}", f"rq:queue:{SLOW_QUEUE_NAME}"]
+    assert lists == [f"rq:queue:{name.value}" for name in QueueName]
     for trigger in scaled["triggers"]:
         assert trigger["type"] == "redis"
         assert trigger["metadata"]["address"] == "mg-maskgate-redis.doors.svc:6379"

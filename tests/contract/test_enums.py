@@ -21,7 +21,6 @@ ENUMS = {
 
 PARTIAL = {
     ("cloud/gatekeeping.py", "Label"): "a mask that is worn well is not refused",
-    ("cloud/worker/process.py", "Channel"): "the other channels join where they are set up",
     ("dashboard/client.py", "ProblemCode"): "the others share one mend",
 }
 """Tables that leave members out on purpose, and why."""

@@ -1,9 +1,6 @@
 """Subscribers: who is told of a gate's events."""
 
-import re
 from collections.abc import Sequence
-from email.errors import MessageError
-from email.headerregistry import Address
 from typing import Annotated
 
 from fastapi import APIRouter, Body
@@ -27,19 +24,13 @@ from cloud.contract import (
     Topic,
 )
 from cloud.errors import DeliveryImpossible, MalformedRequest, SubscriberUnknown
-from cloud.notify.hosts import is_mail_domain
-from cloud.notify.webhook import new_secret, url_of
+from cloud.notify.channels import CHANNELS
+from cloud.notify.webhook import new_secret
 from cloud.settings import Settings
 from cloud.store import Store, subscriber_id
 from cloud.store.access.limits import TESTS_OF_A_SUBSCRIBER
 
 router = APIRouter(prefix="/v1/gates/{gate_id}/subscribers", tags=["gates"])
-
-CHAT = re.compile(r"-?[1-9][0-9]{0,19}|@[A-Za-z][A-Za-z0-9_]{4,31}")
-"""A chat's id (groups have negative ones), or the public name of a channel."""
-
-CHAT_IDS_END = 2**52
-"""The Bot API's ids have at most 52 significant bits (https://core.telegram.org/bots/api#chat)."""
 
 _AT_A_GATE = documented(ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN)
 _OF_A_SUBSCRIBER = documented(
@@ -104,16 +95,16 @@ def create_subscriber(
     was made, and is taken up again if it was suspended. A webhook's secret is shown only here."""
     existing(store, at_gate(caller, gate_id))
     _check_topics(new.channel, new.topics)
-    address = _address(new, settings)
+    _check_address(new, settings)
     made = store.gates.subscribe(
         Subscriber(
-            **{**new.model_dump(), "address": address},
-            id=subscriber_id(new.channel, address),
+            **new.model_dump(),
+            id=subscriber_id(new.channel, new.address),
             gate=gate_id,
             created_at=now,
         )
     )
-    secret = new_secret() if made.channel is Channel.WEBHOOK else None
+    secret = new_secret() if CHANNELS[made.channel].is_signed else None
     if secret is not None and not store.webhook_secrets.add(gate_id, made.id, secret):
         secret = None
     if made.created_at == now:
@@ -221,7 +212,7 @@ def roll_subscriber_secret(
     For 24 hours bodies are signed with the old one as well, so that the receiver misses none.
     """
     held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
-    if held.channel is not Channel.WEBHOOK:
+    if not CHANNELS[held.channel].is_signed:
         raise MalformedRequest("only a webhook has a secret", ("path", "subscriber_id"))
     secret = new_secret()
     until = store.webhook_secrets.roll(gate_id, subscriber_id, secret, now)
@@ -242,54 +233,15 @@ def _unknown(gate_id: str) -> SubscriberUnknown:
 
 
 def _check_topics(channel: Channel, topics: Sequence[Topic]) -> None:
-    alone = sorted(topic.value for topic in announcements.WEBHOOKS_ALONE.intersection(topics))
-    if alone and channel is not Channel.WEBHOOK:
+    refused = sorted(topic.value for topic in set(topics) - CHANNELS[channel].topics)
+    if refused:
         raise MalformedRequest(
-            f"only webhooks are told of {' and '.join(alone)}; leave it out", ("body", "topics")
+            f"only webhooks are told of {' and '.join(refused)}; leave it out", ("body", "topics")
         )
 
 
-def _address(new: NewSubscriber, settings: Settings) -> str:
-    match new.channel:
-        case Channel.TELEGRAM:
-            return _chat(new.address)
-        case Channel.EMAIL:
-            return _mailbox(new.address)
-        case Channel.WEBHOOK:
-            return _hook(new.address, private_addresses=settings.webhook_private_addresses)
-
-
-def _chat(address: str) -> str:
-    is_name = address.startswith("@")
-    if CHAT.fullmatch(address) is None or not (is_name or abs(int(address)) < CHAT_IDS_END):
-        raise MalformedRequest(
-            "give the chat's id, which the bot tells on /start, or @channel", ("body", "address")
-        )
-    return address
-
-
-def _mailbox(address: str) -> str:
+def _check_address(new: NewSubscriber, settings: Settings) -> None:
     try:
-        parsed = Address(addr_spec=address)
-    except (ValueError, MessageError, IndexError) as error:
-        raise MalformedRequest("this is not an e-mail address", ("body", "address")) from error
-    # RFC 5321 section 4.5.3.1: a path has at most 256 octets, its brackets among them, and what
-    # stands before the @ at most 64.
-    if (
-        not parsed.username
-        or parsed.addr_spec != address  # it holds a comment, or is written in two ways
-        or not is_mail_domain(parsed.domain)
-        or not address.isprintable()
-        or len(address.encode()) > 254
-        or len(parsed.username.encode()) > 64
-    ):
-        raise MalformedRequest("this is not an e-mail address", ("body", "address"))
-    return address
-
-
-def _hook(address: str, *, private_addresses: bool) -> str:
-    try:
-        url_of(address, private_addresses=private_addresses)
+        CHANNELS[new.channel].check_address(new.address, settings)
     except DeliveryImpossible as error:
         raise MalformedRequest(str(error), ("body", "address")) from error
-    return address

@@ -17,16 +17,9 @@ from rq.serializers import JSONSerializer
 from rq.utils import utcparse
 
 from cloud.contract import Channel
+from cloud.notify.channels import CHANNELS, QueueName
 from cloud.store import keyspace
 from cloud.store.transaction import Batch, Command
-
-QUEUE_NAME = "deliveries"
-SLOW_QUEUE_NAME = "letters"
-"""The queue of mail and webhooks, which go to servers of other people. A server that hangs holds a
-job for 15 s, so those jobs have a queue of their own and delay no pass. The name in Redis is that
-of the first release."""
-
-SLOW_CHANNELS: Final = frozenset({Channel.EMAIL, Channel.WEBHOOK})
 
 # Functions are named, not imported: they are on a layer above the store.
 DELIVER = "cloud.jobs.deliver"
@@ -123,7 +116,7 @@ class JobQueue(Queue):
         return bool(self.connection.set(key, 1, nx=True, ex=CLEANING_LOCK_S))
 
 
-def job_queue(client: redis.Redis, name: str = QUEUE_NAME) -> JobQueue:
+def job_queue(client: redis.Redis, name: QueueName = QueueName.MAIN) -> JobQueue:
     """Return a queue.
 
     Its jobs are JSON, not pickles: otherwise anybody who can write to Redis could make a worker run
@@ -136,7 +129,7 @@ def job_queue(client: redis.Redis, name: str = QUEUE_NAME) -> JobQueue:
     Returns:
         The queue.
     """
-    return JobQueue(name, connection=client, serializer=JSONSerializer)
+    return JobQueue(name.value, connection=client, serializer=JSONSerializer)
 
 
 def waited_s(queue: Queue, now: datetime) -> float:
@@ -176,11 +169,12 @@ class JobWriter:
 
     def __init__(self, queue: Queue, slow_queue: Queue, *, elsewhere: bool = False) -> None:
         self._elsewhere = elsewhere
-        self._queue_keys: dict[bool, str] = {False: queue.key, True: slow_queue.key}
+        queues = {QueueName.MAIN: queue, QueueName.SLOW: slow_queue}
+        self._queue_keys: dict[QueueName, str] = {name: each.key for name, each in queues.items()}
         self._queues_key: str = queue.redis_queues_keys
         self._templates = {
-            (function, is_slow): _template(to, function)
-            for is_slow, to in ((False, queue), (True, slow_queue))
+            (function, name): _template(each, function)
+            for name, each in queues.items()
             for function in (DELIVER, DRAW_QR, SHOW_ACKNOWLEDGEMENT)
         }
 
@@ -197,34 +191,34 @@ class JobWriter:
     ) -> list[Command]:
         """Return the commands that queue one job for each delivery, and one for a QR code."""
         calls = [
-            (DELIVER, delivery_id, self.job_of(delivery_id), channel in SLOW_CHANNELS)
+            (DELIVER, delivery_id, self.job_of(delivery_id), CHANNELS[channel].queue)
             for delivery_id, channel in deliveries
         ]
         if drawn_pass is not None:
-            calls.append((DRAW_QR, str(drawn_pass), f"draw-qr-{drawn_pass}", False))
+            calls.append((DRAW_QR, str(drawn_pass), f"draw-qr-{drawn_pass}", QueueName.MAIN))
         return self._commands(calls, now)
 
     def acknowledgement(self, event_id: UUID, now: datetime) -> list[Command]:
         """Return the commands that queue the job that edits an event's alerts."""
-        call = (SHOW_ACKNOWLEDGEMENT, str(event_id), f"show-acknowledgement-{event_id}", False)
-        return self._commands([call], now)
+        job_id = f"show-acknowledgement-{event_id}"
+        return self._commands([(SHOW_ACKNOWLEDGEMENT, str(event_id), job_id, QueueName.MAIN)], now)
 
     def _commands(
-        self, calls: Sequence[tuple[str, str, str, bool]], now: datetime
+        self, calls: Sequence[tuple[str, str, str, QueueName]], now: datetime
     ) -> list[Command]:
-        """Return the commands for calls: (function, argument, id of the job, to the slow queue)."""
+        """Return the commands for calls: (function, argument, id of the job, its queue)."""
         if not calls:
             return []
         # As rq.utils.utcformat writes it.
         moment = f"{now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
         commands: list[Command] = []
-        for function, argument, job_id, is_slow in calls:
+        for function, argument, job_id, name in calls:
             call = orjson.dumps((function, None, (argument,), {})).decode()
             times = ("created_at", moment, "enqueued_at", moment)
-            template = self._templates[function, is_slow]
+            template = self._templates[function, name]
             commands.append(("HSET", f"{_JOB_PREFIX}{job_id}", "data", call, *times, *template))
-        for is_slow, queue_key in self._queue_keys.items():
-            ids = [job_id for *_, job_id, slow in calls if slow is is_slow]
+        for name, queue_key in self._queue_keys.items():
+            ids = [job_id for *_, job_id, queue in calls if queue is name]
             if ids:
                 commands.append(("SADD", self._queues_key, queue_key))
                 commands.append(("RPUSH", queue_key, *ids))

@@ -9,6 +9,7 @@ from rq import Retry
 
 from cloud.contract import Channel, DeliveryStatus, Event, Label, Subscriber
 from cloud.errors import DeliveryPostponed, DeliveryThrottled
+from cloud.notify.channels import CHANNELS, SOON_S
 from cloud.store import Store, keyspace, now
 from cloud.worker import jobs, retries
 from cloud.worker.context import JobContext
@@ -102,8 +103,8 @@ def test_what_is_asked_lengthens_the_schedule_and_never_shortens_it(
 ) -> None:
     other = Other(store, Channel.WEBHOOK, make_event)
     other.puts_off_to_the_end(DeliveryPostponed("the webhook answered 503", asked))
-    assert only(store).attempts == len(retries.SOON_S) + 1
-    assert other.waits == [max(asked + 1, each) for each in retries.SOON_S]
+    assert only(store).attempts == len(SOON_S) + 1
+    assert other.waits == [max(asked + 1, each) for each in SOON_S]
     assert sum(other.waits) == total
 
 
@@ -113,7 +114,7 @@ def test_a_429_costs_no_try(other: Other, channel: Channel) -> None:
     assert delivery.status is DeliveryStatus.PENDING
     assert (delivery.attempts, delivery.throttled) == (30, 30)
     assert set(other.waits) == {18}
-    tries = len(retries.WAITS_S[channel])
+    tries = len(CHANNELS[channel].retry_waits_s)
     other.puts_off(*[DeliveryPostponed("away")] * tries)
     assert only(other.store).status is DeliveryStatus.PENDING
     other.puts_off(DeliveryPostponed("away"))
