@@ -34,7 +34,7 @@ from training.errors import MissingDataError
 from training.measuring.evaluation_set import EvaluationSet, open_evaluation_set
 from training.measuring.intervals import Rate
 from training.measuring.matching import is_counted
-from training.records.layouts import read_picture
+from training.records.pictures import read_picture
 from training.records.record import FaceRecord
 from training.storage import write_json
 

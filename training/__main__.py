@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich
 
 
 @app.callback()
-def workshop() -> None:
+def training() -> None:
     """From pictures to a model at the edge: prepare, train, evaluate, export."""
 
 

@@ -16,7 +16,7 @@ PARTIAL = ".partial"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def unwritable(path: Path, error: OSError) -> StorageError:
+def storage_error(path: Path, error: OSError) -> StorageError:
     """What an OSError on writing means for a person, with its mend."""
     if error.errno in _FULL:
         return StorageError(
@@ -29,7 +29,7 @@ def unwritable(path: Path, error: OSError) -> StorageError:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` once all of it is on the disk.
 
     Until then, and for ever where writing fails, `path` stays what it was. Raises StorageError.
@@ -45,7 +45,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except StorageError:
         raise
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise storage_error(path, error) from error
     finally:
         # Where the folder itself cannot be had, there is nothing to take away either.
         if temporary.parent.is_dir():
@@ -54,5 +54,5 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 def write_json(content: object, path: Path) -> None:
     """Readable JSON that appears whole or not at all. Raises StorageError."""
-    with replacing(path) as out:
+    with atomic_write(path) as out:
         out.write((json.dumps(content, indent=1) + "\n").encode())

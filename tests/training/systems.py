@@ -5,7 +5,7 @@ import numpy as np
 from tests.training.tiny import scene
 from training.boxes.detections import Detections
 from training.graphs.system import Prediction, System
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import LABELS, FaceRecord, Record
 
 Seen = list[tuple[tuple[float, float, float, float], float, int | None]]

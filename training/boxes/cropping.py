@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 Box = Sequence[float]
 

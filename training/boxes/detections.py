@@ -19,7 +19,7 @@ class Detections:
     scores: np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
-def survivors(
+def non_maximum_suppression(
     boxes: Boxes, scores: np.ndarray[tuple[int], np.dtype[np.float32]], least: float, overlap: float
 ) -> NDArray[np.int64]:
     """Greedy non-maximum suppression: places of what scores at least `least`, most certain first,
@@ -37,10 +37,20 @@ def suppress(
     overlap: float,
     blend: Blend | None = None,
 ) -> Detections:
-    """What `survivors` leaves of boxes and scores, blended with those around where that is asked
-    for: boxes that score less than `least` have a say, too.
+    """Return the boxes that non-maximum suppression keeps, blended with their neighbours if asked.
+
+    Args:
+        boxes: Boxes [N, 4] in pixels, x0, y0, x1, y1.
+        scores: Score of each box [N], 0…1.
+        least: Least score of a box that is kept, 0…1.
+        overlap: Largest IoU of two boxes that are both kept, 0…1.
+        blend: How a kept box is moved towards the boxes around it; None leaves it in place. Boxes
+            that score less than `least` take part in the blending.
+
+    Returns:
+        The kept detections, most certain first.
     """
     sure = np.flatnonzero(scores >= least)
-    kept = sure[survivors(boxes[sure], scores[sure], 0.0, overlap)]
+    kept = sure[non_maximum_suppression(boxes[sure], scores[sure], 0.0, overlap)]
     shown_at = blended(boxes[kept], boxes, scores, blend) if blend else boxes[kept]
     return Detections(shown_at, scores[kept])

@@ -5,7 +5,7 @@ what the edge does before it asks a model, written a second time because the two
 import cv2
 import numpy as np
 
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 FILL = 114
 """Grey of a letterbox's empty part."""

@@ -14,22 +14,22 @@ from rich.table import Table
 from training.errors import EmptyClassError, ScreenError
 from training.graphs.face_finder import SHIPPED, FaceFinder
 from training.preparing.collect import (
-    Always,
     Choice,
-    Chooser,
     Collector,
-    Order,
+    FixedLabel,
+    Labeller,
+    Quota,
     Refusal,
     Rules,
     draw_sheet,
 )
-from training.preparing.crop_store import Collection
+from training.preparing.crop_store import CropStore
 from training.preparing.frames import Source
-from training.records.crop_index import Crop
+from training.records.crop_index import CollectedCrop
 from training.records.record import LABELS
 
 if TYPE_CHECKING:
-    from training.preparing.preview import Preview
+    from training.preparing.label_window import LabelWindow
 
 console = Console()
 
@@ -37,7 +37,7 @@ console = Console()
 class _Display:
     """What happens, as a bar and lines on the terminal."""
 
-    def __init__(self, progress: Progress, collection: Collection) -> None:
+    def __init__(self, progress: Progress, collection: CropStore) -> None:
         self.progress, self._collection = progress, collection
         self.refusals: Counter[str] = Counter()
         self.new = 0
@@ -53,7 +53,7 @@ class _Display:
             completed=self._collection.count(label),
         )
 
-    def saved(self, crop: Crop) -> None:  # noqa: ARG002
+    def saved(self, crop: CollectedCrop) -> None:  # noqa: ARG002
         self.new += 1
         self.progress.update(self._task, completed=self._collection.count(self._label))
 
@@ -150,7 +150,7 @@ def collect(
     """
     pairs = _pairs(source, label or [])
     finder = FaceFinder(detector)
-    collection = Collection(out)
+    collection = CropStore(out)
     rules = Rules(min_size, min_sharpness, near, nearest)
     columns = (
         TextColumn("{task.description}"),
@@ -172,9 +172,9 @@ def collect(
                         _wait_for(wanted)
                         progress.start()
                     display.begin(opened, wanted, count)
-                    chooser: Chooser | None = Always(Choice(wanted)) if wanted else window
+                    chooser: Labeller | None = FixedLabel(Choice(wanted)) if wanted else window
                     if chooser is not None:
-                        looked += collector.run(opened, Order(chooser, count, wanted))
+                        looked += collector.run(opened, Quota(chooser, count, wanted))
                     for path in opened.unreadable:
                         display.hint(f"{path} is no readable picture; passed over")
         except KeyboardInterrupt:
@@ -196,19 +196,19 @@ def collect(
             )
 
 
-def _window() -> "Preview":
+def _window() -> "LabelWindow":
     try:
         # Python may come without Tk, and only who presses keys needs it.
-        from training.preparing.preview import Preview  # noqa: PLC0415
+        from training.preparing.label_window import LabelWindow  # noqa: PLC0415
     except ImportError as error:
         raise ScreenError(
             f"this Python has no Tk ({error}); install it (Debian: python3-tk), or give the label "
             "with --label"
         ) from error
-    return Preview()
+    return LabelWindow()
 
 
-def _tell(collection: Collection, display: _Display, looked: int, rules: Rules) -> None:
+def _tell(collection: CropStore, display: _Display, looked: int, rules: Rules) -> None:
     table = Table("label", "crops", "sharpness, median", title=str(collection.folder))
     for label in LABELS:
         sharp = sorted(c.sharpness for c in collection.crops if c.label == label)

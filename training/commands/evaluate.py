@@ -27,7 +27,7 @@ from training.measuring.evaluate_installed import (
 from training.measuring.evaluation_set import open_evaluation_set
 from training.measuring.fairness import measure_fairness
 from training.preparing.prepare import prepared_templates
-from training.samples.wearing import read_templates
+from training.samples.synthetic_masks import read_templates
 from training.storage import write_json
 
 console = Console()

@@ -9,7 +9,7 @@ from rich.console import Console
 from training.commands.options import ClassifierRun, DetectorRun, Prepared, Templates
 from training.errors import MissingModelError
 from training.preparing.prepare import prepared_templates
-from training.records.layouts import Pixels, read_picture
+from training.records.pictures import Pixels, read_picture
 from training.records.record import read_records
 from training.shipping.card import write_card
 from training.shipping.export import export_gender_head, export_models

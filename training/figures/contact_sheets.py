@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training.records.layouts import Pixels
-from training.storage import replacing
+from training.records.pictures import Pixels
+from training.storage import atomic_write
 
 MOST = 120
 """Tiles on a sheet; more are too many to look at."""
@@ -35,5 +35,5 @@ def write_sheet(tiles: Sequence[tuple[Pixels, str]], path: Path, columns: int = 
         sheet[y : y + small.shape[0], x : x + small.shape[1]] = small
         place, font = (x + 2, y + high - 4), cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(sheet, caption[:15], place, font, 0.34, (40, 40, 40), 1, cv2.LINE_AA)
-    with replacing(path) as out:
+    with atomic_write(path) as out:
         out.write(cv2.imencode(".png", sheet)[1].tobytes())

@@ -21,7 +21,7 @@ from training.boxes.resizing import FILL
 from training.networks.classifier import CropClassifier
 from training.networks.detector import MULTIPLE, FaceDetector, anchor_points, decode
 from training.networks.normalisation import MEAN, SCALE
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 Floats = NDArray[np.float32]
 

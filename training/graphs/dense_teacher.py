@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from training.errors import MissingDataError
 from training.graphs.inference import Network
 from training.graphs.peers.yunet import decode
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 
 class DenseTeacher:

@@ -9,7 +9,7 @@ from training.boxes.blending import blend_of
 from training.boxes.detections import suppress
 from training.errors import UnfitModelError
 from training.graphs.inference import Network
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 SHIPPED = Path(__file__).resolve().parents[2] / "edge" / "models" / "face-detector.xml"
 """The face detector that comes with the edge."""

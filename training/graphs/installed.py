@@ -19,7 +19,7 @@ from training.boxes.resizing import letterboxed, resized
 from training.errors import MissingModelError, UnfitModelError
 from training.graphs.inference import Graph, Network
 from training.graphs.system import UNJUDGED, Floats, Integers, Prediction, System, extent
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import LABELS
 
 MODELS = Path("edge/models")

@@ -21,7 +21,7 @@ from training.graphs.camera_graph import reference_detection, reference_probabil
 from training.networks.classifier import CropClassifier
 from training.networks.detector import MULTIPLE, FaceDetector
 from training.networks.normalisation import MEAN, SCALE
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.storage import write_json
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from training.errors import ExportError
 from training.networks.normalisation import MEAN, SCALE
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 Floats = NDArray[np.float32]
 Figure = Callable[[openvino.Model], float]

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from training.boxes.detections import Boxes, Detections, survivors
-from training.records.layouts import Pixels
+from training.boxes.detections import Boxes, Detections, non_maximum_suppression
+from training.records.pictures import Pixels
 
 Floats: TypeAlias = NDArray[np.float32]
 Integers: TypeAlias = NDArray[np.int64]
@@ -101,7 +101,7 @@ def prediction_of(
     those that are left.
     """
     sure = np.flatnonzero(scores >= least)
-    chosen = sure[survivors(boxes[sure], scores[sure], least, overlap)][:MOST_FACES]
+    chosen = sure[non_maximum_suppression(boxes[sure], scores[sure], least, overlap)][:MOST_FACES]
     return Prediction(
         Detections(boxes[chosen], scores[chosen]),
         None if labels is None else labels[chosen],

@@ -18,9 +18,9 @@ from training.networks.architectures import built
 from training.networks.checkpoint import Configuration
 from training.networks.detector import FaceDetector
 from training.networks.normalisation import normalised
-from training.samples.adults import GENDER_SET, GENDERS, AdultCrops
-from training.samples.album import open_album
-from training.samples.crops import Crops
+from training.samples.dataset import load_dataset
+from training.samples.gender_crops import GENDER_SET, GENDERS, GenderCrops
+from training.samples.mask_crops import MaskCrops
 from training.samples.scenes import Scenes
 
 _SEED = 1000003
@@ -46,11 +46,11 @@ def training_batches(
     """
     c = configuration
     if c.kind == "detector":
-        return Scenes(open_album(prepared, "train", templates), c.size, c.batch, _SEED)
+        return Scenes(load_dataset(prepared, "train", templates), c.size, c.batch, _SEED)
     if c.kind == "gender":
-        album = open_album(prepared, "train", None, GENDER_SET)
-        return AdultCrops(album, c.size, c.margin, c.batch, _SEED)
-    return Crops(open_album(prepared, "train", templates), c.size, c.margin, c.batch, _SEED)
+        album = load_dataset(prepared, "train", None, GENDER_SET)
+        return GenderCrops(album, c.size, c.margin, c.batch, _SEED)
+    return MaskCrops(load_dataset(prepared, "train", templates), c.size, c.margin, c.batch, _SEED)
 
 
 def with_new_statistics(

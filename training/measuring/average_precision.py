@@ -13,14 +13,14 @@ from faster_coco_eval import COCO, COCOeval_faster
 from training.boxes.blending import overlaps
 from training.boxes.detections import Detections
 from training.records.record import Record
-from training.samples.album import Album
+from training.samples.dataset import PictureDataset
 
 COUNTED = 32.0
 """Shorter side in pixels from which a face counts in the measures."""
 
 
 def face_ap(
-    album: Album, indices: list[int], found: list[Detections], counted: float = COUNTED
+    album: PictureDataset, indices: list[int], found: list[Detections], counted: float = COUNTED
 ) -> float:
     """`average_precision` of some of an album's pictures."""
     return average_precision([album.records[i] for i in indices], found, counted)

@@ -33,12 +33,12 @@ from training.networks.classifier import CropClassifier
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE, FaceDetector
 from training.networks.logits import logits_of
+from training.records.any_layout import read_any_layout
 from training.records.image_quality import grey_of, sharpness
-from training.records.importing import read_any
-from training.records.layouts import read_picture
+from training.records.pictures import read_picture
 from training.records.record import LABELS
-from training.samples.album import Album, open_album
-from training.samples.crops import held_crops, real
+from training.samples.dataset import PictureDataset, load_dataset
+from training.samples.mask_crops import held_out_crops, real
 from training.storage import write_json
 
 OVERLAP = 0.45
@@ -87,11 +87,11 @@ def open_classifier(run: Path) -> Trained[CropClassifier]:
     return Trained(model.eval(), configuration, int(state["samples"]))
 
 
-def open_folder(data: Path) -> Album:
+def open_folder(data: Path) -> PictureDataset:
     """Any folder in one of the public layouts as an album, all of it. Raises DataError."""
     problems: list[str] = []
     records, pictures = [], []
-    for record in read_any(data, data.name, problems):
+    for record in read_any_layout(data, data.name, problems):
         picture = read_picture(Path(record.path))
         if picture is not None:
             records.append(record)
@@ -100,15 +100,15 @@ def open_folder(data: Path) -> Album:
         Console(stderr=True).print(problem)
     if not records:
         raise EmptyClassError(f"{data}: not one readable picture")
-    return Album(records, pictures, [], None)
+    return PictureDataset(records, pictures, [], None)
 
 
-def validation(prepared: Path, data: Path | None, templates: Path | None) -> Album:
+def validation(prepared: Path, data: Path | None, templates: Path | None) -> PictureDataset:
     """The folder that was named, or else the validation split."""
-    return open_folder(data) if data else open_album(prepared, "validation", templates)
+    return open_folder(data) if data else load_dataset(prepared, "validation", templates)
 
 
-def boxed_pictures(album: Album) -> list[int]:
+def boxed_pictures(album: PictureDataset) -> list[int]:
     """Pictures whose boxes were drawn by people, all faces of each."""
     aside = ("keypoints", "masked_people", "negatives", "portraits_cc_by", "crops", "gender")
     chosen = [i for i, r in enumerate(album.records) if r.boxed and r.set not in aside]
@@ -120,7 +120,7 @@ def boxed_pictures(album: Album) -> list[int]:
 
 
 def _hits(
-    album: Album, indices: list[int], found: list[Detections]
+    album: PictureDataset, indices: list[int], found: list[Detections]
 ) -> tuple[Floats, NDArray[np.bool_], int]:
     """For each counted detection its score and whether it is a face, and the number of faces."""
     scores, right, _, faces = match_detections([album.records[i] for i in indices], found)
@@ -214,7 +214,7 @@ def evaluate_classifier(
     """
     trained = open_classifier(run)
     configuration = trained.configuration
-    held = held_crops(
+    held = held_out_crops(
         validation(prepared, data, templates), configuration.size, configuration.margin
     )
     logits = logits_of(trained.model, held.crops)

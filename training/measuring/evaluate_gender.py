@@ -13,10 +13,10 @@ from training.measuring.evaluate import Trained, opened
 from training.networks.architectures import built
 from training.networks.classifier import CropClassifier
 from training.networks.logits import logits_of
-from training.records.layouts import pictures_in, read_picture
+from training.records.pictures import pictures_in, read_picture
 from training.records.record import Record
-from training.samples.adults import GENDER_SET, GENDERS, RACES, adults_of, held_adults
-from training.samples.album import Album, open_album
+from training.samples.dataset import PictureDataset, load_dataset
+from training.samples.gender_crops import GENDER_SET, GENDERS, RACES, adults_of, held_out_adults
 from training.storage import write_json
 
 
@@ -28,7 +28,7 @@ def open_gender(run: Path) -> Trained[CropClassifier]:
     return Trained(model.eval(), configuration, int(state["samples"]))
 
 
-def read_faces(data: Path) -> Album:
+def read_faces(data: Path) -> PictureDataset:
     """Every picture of a folder, each one face. Raises DataError."""
     if not data.is_dir():
         raise MissingDataError(f"{data} is not there; name a folder of faces with --data")
@@ -40,7 +40,7 @@ def read_faces(data: Path) -> Album:
             name = str(path)
             records.append(Record(data.name, name, name, "validation", width, height, False))
             pictures.append(picture)
-    return Album(records, pictures, [], None)
+    return PictureDataset(records, pictures, [], None)
 
 
 def evaluate_gender(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
@@ -48,10 +48,10 @@ def evaluate_gender(run: Path, prepared: Path, data: Path | None) -> dict[str, o
     temperature that calibrates the probabilities. Raises DataError, CheckpointError.
     """
     trained = open_gender(run)
-    album = read_faces(data) if data else open_album(prepared, "validation", None, GENDER_SET)
+    album = read_faces(data) if data else load_dataset(prepared, "validation", None, GENDER_SET)
     adults = adults_of(album)
     configuration = trained.configuration
-    crops, genders = held_adults(album, adults, configuration.size, configuration.margin)
+    crops, genders = held_out_adults(album, adults, configuration.size, configuration.margin)
     logits = logits_of(trained.model, crops)
     temperature = temperature_of(logits, genders)
     probabilities = calibrated(logits, temperature)

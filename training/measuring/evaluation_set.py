@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import track
 
 from training.errors import EmptyClassError, MissingDataError
-from training.records.importing import read_any
-from training.records.layouts import Pixels, read_picture
+from training.records.any_layout import read_any_layout
+from training.records.pictures import Pixels, read_picture
 from training.records.record import Record, read_records
 
 _MADE_BY_TEACHERS = frozenset(
@@ -70,7 +70,7 @@ def open_evaluation_set(prepared: Path, data: Path | None) -> EvaluationSet:
     """
     if data is not None:
         problems: list[str] = []
-        records = read_any(data, data.name, problems, lenient=True)
+        records = read_any_layout(data, data.name, problems, lenient=True)
         if not records:
             raise EmptyClassError(
                 f"{data}: not one readable picture; " + ("; ".join(problems[:3]) or "fill it")

@@ -17,10 +17,23 @@ from training.measuring.average_precision import COUNTED
 from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.intervals import Rate, rounded
 from training.measuring.matching import shorter_side
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import LABELS, Record
-from training.samples.adults import ADULT, AGE_BANDS, GENDER_SET, GENDERS, RACES, said_by_name
-from training.samples.wearing import Points, Template, complete, mean_shape, wear
+from training.samples.gender_crops import (
+    ADULT,
+    AGE_BANDS,
+    GENDER_SET,
+    GENDERS,
+    RACES,
+    attributes_from_name,
+)
+from training.samples.synthetic_masks import (
+    Points,
+    Template,
+    complete_points,
+    draw_mask,
+    mean_shape,
+)
 
 _BARE = LABELS.index("without_mask")
 _MASKED = LABELS.index("with_mask")
@@ -171,7 +184,7 @@ def measure_fairness(
 
 
 def _groups(path: Path) -> list[tuple[str, str]] | None:
-    said = said_by_name(path)
+    said = attributes_from_name(path)
     if said is None or said[0] < ADULT:
         return None
     age, gender, race = said
@@ -204,5 +217,5 @@ def _dressed(
     rng: np.random.Generator,
 ) -> Pixels:
     masked = picture.copy()
-    wear(masked, complete(points, mean), "right", templates, rng)
+    draw_mask(masked, complete_points(points, mean), "right", templates, rng)
     return masked

@@ -11,7 +11,7 @@ from training.boxes.detections import Boxes, Detections
 from training.graphs.system import UNJUDGED, Floats, Prediction
 from training.measuring.average_precision import COUNTED
 from training.records.image_quality import brightness, grey_of, sharpness
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import LABELS, FaceRecord, Record
 
 MISSED = -1

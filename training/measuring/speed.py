@@ -11,7 +11,7 @@ from training.errors import EmptyClassError
 from training.graphs.system import UNJUDGED, System
 from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.matching import is_counted
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 WIDTH, HEIGHT = 640, 480
 _VARIANTS = 8

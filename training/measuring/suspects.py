@@ -16,10 +16,10 @@ from training.errors import EmptyClassError
 from training.measuring.calibration import calibrated
 from training.measuring.evaluate import chosen, open_classifier
 from training.networks.logits import logits_of
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import LABELS
-from training.samples.album import Album, open_album
-from training.samples.crops import samples_of
+from training.samples.dataset import PictureDataset, load_dataset
+from training.samples.mask_crops import samples_of
 from training.samples.suspect_list import Suspect
 
 FIRMLY = 0.1
@@ -39,7 +39,7 @@ def find_suspects(
     """
     trained, temperature = open_classifier(run), float(chosen(run)["temperature"])
     size, margin = trained.configuration.size, trained.configuration.margin
-    album = open_album(prepared, "train", None)
+    album = load_dataset(prepared, "train", None)
     samples = [s for name, mine in samples_of(album).items() if name != "drawn" for s in mine]
     if not samples:
         raise EmptyClassError(
@@ -66,7 +66,7 @@ def find_suspects(
     return [suspect for suspect, _ in found], [crop for _, crop in found]
 
 
-def _places(album: Album) -> dict[tuple[int, tuple[float, float, float, float]], int]:
+def _places(album: PictureDataset) -> dict[tuple[int, tuple[float, float, float, float]], int]:
     places = {}
     for index, record in enumerate(album.records):
         places[index, (0.0, 0.0, float(record.width), float(record.height))] = 0

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from training.errors import ConfigurationMismatchError, MissingCheckpointError
-from training.storage import replacing
+from training.storage import atomic_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def save(state: dict[str, Any], path: Path) -> None:
     # In memory first: PyTorch's own writer does not survive a file that stops taking bytes.
     whole = io.BytesIO()
     torch.save(state, whole)
-    with replacing(path) as out:
+    with atomic_write(path) as out:
         out.write(whole.getbuffer())
 
 

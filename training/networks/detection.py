@@ -10,7 +10,7 @@ from training.boxes.detections import Detections, suppress
 from training.boxes.resizing import canvas, letterboxed
 from training.networks.detector import MULTIPLE, FaceDetector, anchor_points, decode
 from training.networks.normalisation import normalised
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 _TOGETHER = 16
 """Pictures of one shape that are judged at once."""

@@ -13,12 +13,12 @@ from PIL import Image
 
 from training.figures.contact_sheets import spread, write_sheet
 from training.graphs.face_finder import Face, FaceFinder
-from training.preparing.crop_store import Collection
+from training.preparing.crop_store import CropStore
 from training.preparing.frames import Frame
-from training.records.crop_index import Crop
+from training.records.crop_index import CollectedCrop
 from training.records.image_quality import brightness, grey_of, sharpness
-from training.records.layouts import Pixels, read_picture
 from training.records.perceptual_hash import hamming_distances, perceptual_hash
+from training.records.pictures import Pixels, read_picture
 
 MARGIN = 0.6
 """What a crop shows around the face, as a share of its longer side: room for training to shift,
@@ -55,7 +55,7 @@ class Refusal(StrEnum):
     SKIPPED = "skipped"
 
 
-class Feed(Protocol):
+class FrameSource(Protocol):
     """Frames in their order; see `training.frames.Source`."""
 
     name: str
@@ -65,7 +65,7 @@ class Feed(Protocol):
     def __iter__(self) -> Iterator[Frame]: ...
 
 
-class Chooser(Protocol):
+class Labeller(Protocol):
     """Says what a face's label is: one given beforehand, or the key that somebody presses."""
 
     def choose(self, frame: Frame, face: Face, *, live: bool) -> Choice:
@@ -78,7 +78,7 @@ class Chooser(Protocol):
 class Listener(Protocol):
     """Is told how it goes."""
 
-    def saved(self, crop: Crop) -> None:
+    def saved(self, crop: CollectedCrop) -> None:
         """A crop lies on the disk."""
 
     def refused(self, why: Refusal) -> None:
@@ -89,7 +89,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Always:
+class FixedLabel:
     """One label for all faces, and no window."""
 
     label: Choice
@@ -121,14 +121,14 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Quota:
     """What is wanted of a source: `count` crops of `label`; of all labels, where that is None."""
 
-    chooser: Chooser
+    chooser: Labeller
     count: int
     label: str | None = None
 
-    def filled(self, collection: Collection) -> bool:
+    def filled(self, collection: CropStore) -> bool:
         """Whether there are enough."""
         return collection.count(self.label) >= self.count
 
@@ -191,7 +191,7 @@ class Collector:
     def __init__(
         self,
         finder: FaceFinder,
-        collection: Collection,
+        collection: CropStore,
         rules: Rules,
         listener: Listener,
         *,
@@ -205,7 +205,7 @@ class Collector:
         self._session = session or f"{now():%Y%m%dT%H%M%S}"
         self._visit = self._in_visit = 0
 
-    def run(self, source: Feed, order: Order) -> int:
+    def run(self, source: FrameSource, order: Quota) -> int:
         """Until the order is filled, the source ends, or somebody quits. How many frames were
         looked at.
 
@@ -237,7 +237,7 @@ class Collector:
         return looked
 
     def _look(
-        self, frame: Frame, faces: list[Face], source: Feed, order: Order, hints: _Hints
+        self, frame: Frame, faces: list[Face], source: FrameSource, order: Quota, hints: _Hints
     ) -> bool:
         """Every face of a frame; False where somebody quits."""
         for face in faces:
@@ -267,7 +267,7 @@ class Collector:
                 dark = "the face is too dark: more light from the front"
                 bright = "the face is glaring: less light, or turn away from it"
                 hints.give(dark if light < DARK else bright, frame.seconds)
-            row = Crop(
+            row = CollectedCrop(
                 file=self._collection.free_name(choice),
                 time=self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 source=source.name,
@@ -300,7 +300,7 @@ class Collector:
         return None
 
 
-def draw_sheet(collection: Collection, path: Path) -> None:
+def draw_sheet(collection: CropStore, path: Path) -> None:
     """A contact sheet of what was collected, class by class, each tile with its sharpness."""
     ordered = sorted(collection.crops, key=lambda c: (c.label, c.file))
     tiles = []

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.records.crop_index import COLUMNS, INDEX, Crop, line_of, read_index
-from training.records.layouts import Pixels
-from training.storage import replacing, unwritable
+from training.records.crop_index import COLUMNS, INDEX, CollectedCrop, line_of, read_index
+from training.records.pictures import Pixels
+from training.storage import atomic_write, storage_error
 
 
-class Collection:
+class CropStore:
     """A folder of collected crops that grows by one whole crop at a time.
 
     A crop that people moved counts in the class folder where it is now; one that they threw out is
@@ -34,7 +34,7 @@ class Collection:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._index = folder / INDEX
-        rows: list[Crop] = []
+        rows: list[CollectedCrop] = []
         if self._index.exists():
             rows = read_index(self._index)
             if not self._index.read_bytes().endswith(b"\n"):
@@ -43,7 +43,7 @@ class Collection:
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:
-                raise unwritable(folder, error) from error
+                raise storage_error(folder, error) from error
             self._write(rows)
         # What somebody threw out is not collected again.
         self._hashes = [int(row.hash, 16) for row in rows]
@@ -51,11 +51,11 @@ class Collection:
         where = {row: self._find(row) for row in rows}
         self.crops = [replace(row, label=p.parent.name) for row, p in where.items() if p]
 
-    def _write(self, rows: list[Crop]) -> None:
-        with replacing(self._index) as out:
+    def _write(self, rows: list[CollectedCrop]) -> None:
+        with atomic_write(self._index) as out:
             out.write("".join(line_of(r) for r in (COLUMNS, *map(astuple, rows))).encode())
 
-    def _find(self, crop: Crop) -> Path | None:
+    def _find(self, crop: CollectedCrop) -> Path | None:
         path = self.folder / crop.file
         return path if path.is_file() else next(self.folder.glob(f"*/{path.name}"), None)
 
@@ -77,10 +77,10 @@ class Collection:
             number += 1
         return f"{label}/{name}"
 
-    def add(self, picture: Pixels, crop: Crop) -> None:
+    def add(self, picture: Pixels, crop: CollectedCrop) -> None:
         """Save the crop's picture, then its row. Raises StorageError: then neither counts."""
         path = self.folder / crop.file
-        with replacing(path) as out:
+        with atomic_write(path) as out:
             out.write(cv2.imencode(".png", picture)[1].tobytes())
         try:
             with self._index.open("a", encoding="utf-8") as rows:
@@ -94,7 +94,7 @@ class Collection:
                     raise
         except OSError as error:
             path.unlink(missing_ok=True)
-            raise unwritable(self._index, error) from error
+            raise storage_error(self._index, error) from error
         self.crops.append(crop)
         self._names.add(path.name)
         self._hashes.append(int(crop.hash, 16))

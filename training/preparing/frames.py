@@ -12,7 +12,7 @@ import numpy as np
 
 from training.addresses import for_ffmpeg, without_password
 from training.errors import SourceError
-from training.records.layouts import PICTURES, Pixels, read_picture
+from training.records.pictures import PICTURES, Pixels, read_picture
 
 _TIMEOUT_MS = 8_000
 _USUAL_FPS = 25.0

@@ -11,13 +11,13 @@ from rich.progress import track
 from rich.table import Table
 
 from training.errors import EmptyClassError
-from training.preparing.survey import draw_sheets, draw_survey, survey
-from training.preparing.teacher import Teacher
+from training.preparing.class_statistics import class_statistics, draw_sheets, draw_statistics
+from training.preparing.pseudo_labels import PseudoLabeller
 from training.records.duplicates import contradictions, find_pairs, join, write_pairs
 from training.records.inspection import inspect
 from training.records.public_sets import LICENCES, read_sets
 from training.records.record import LABELS, Record, write_records
-from training.storage import replacing, write_json
+from training.storage import atomic_write, write_json
 
 TEMPLATES = "mask_templates"
 """Folder of mask pictures among the sets (MaskTheFace's), which are drawn on bare faces."""
@@ -65,7 +65,7 @@ def prepare(
     """
     problems: list[str] = []
     records: list[Record] = []
-    master = Teacher(teacher) if teacher else None
+    master = PseudoLabeller(teacher) if teacher else None
     for name, found in read_sets(data, problems):
         if not found:
             raise EmptyClassError(
@@ -109,7 +109,7 @@ def prepare(
         "mask_templates": str(data / TEMPLATES) if (data / TEMPLATES).is_dir() else None,
         "licences": {s: LICENCES.get(s, "a set of your own") for s in sets},
     }
-    seen = survey(inspected)
+    seen = class_statistics(inspected)
     exact = sum(p.exact for p in pairs)
     duplicates = {
         "exact": exact,
@@ -119,11 +119,11 @@ def prepare(
         "moved": moved,
     }
     write_records(records, prepared / "records.jsonl")
-    with replacing(prepared / "problems.txt") as out:
+    with atomic_write(prepared / "problems.txt") as out:
         out.write("".join(f"{p}\n" for p in problems).encode())
     write_json(summary, prepared / "summary.json")
     write_json({**summary, **seen, "duplicates": duplicates}, prepared / "report.json")
-    draw_survey(records, inspected, prepared / "report.png")
+    draw_statistics(records, inspected, prepared / "report.png")
     sheets = draw_sheets(records, prepared)
 
     table = Table(

@@ -11,7 +11,7 @@ INDEX = "index.csv"
 
 
 @dataclass(frozen=True, slots=True)
-class Crop:
+class CollectedCrop:
     """One row of the index.
 
     Attributes:
@@ -53,7 +53,7 @@ class Crop:
         return self.x0 - left, self.y0 - top, self.x1 - left, self.y1 - top
 
 
-COLUMNS = tuple(f.name for f in fields(Crop))
+COLUMNS = tuple(f.name for f in fields(CollectedCrop))
 _TYPES = {float: float, int: int, str: str}
 
 
@@ -66,7 +66,7 @@ def is_index(path: Path) -> bool:
         return False
 
 
-def read_index(path: Path) -> list[Crop]:
+def read_index(path: Path) -> list[CollectedCrop]:
     """The rows of an index. A last line that was torn by a crash is left out.
 
     Raises DamagedIndexError.
@@ -80,8 +80,8 @@ def read_index(path: Path) -> list[Crop]:
     crops = []
     for number, row in enumerate(csv.DictReader(io.StringIO(whole)), 2):
         try:
-            values = {f.name: _TYPES[f.type](row[f.name]) for f in fields(Crop)}  # type: ignore[index]
-            crops.append(Crop(**values))
+            values = {f.name: _TYPES[f.type](row[f.name]) for f in fields(CollectedCrop)}  # type: ignore[index]
+            crops.append(CollectedCrop(**values))
         except (TypeError, ValueError) as error:
             raise DamagedIndexError(
                 f"{path}, line {number}: {error}; mend or remove that line"

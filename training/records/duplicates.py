@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.records.inspection import Inspected
+from training.records.inspection import Inspection
 from training.records.perceptual_hash import hamming_distances
 from training.records.record import Record, split_of
-from training.storage import replacing
+from training.storage import atomic_write
 
 NEAR = 4
 """Bits of a 64-bit perceptual hash in which two pictures may differ and still be taken for one."""
@@ -36,7 +36,7 @@ class Pair:
     across: bool
 
 
-def find_pairs(records: list[Record], inspected: Inspected, near: int = NEAR) -> list[Pair]:
+def find_pairs(records: list[Record], inspected: Inspection, near: int = NEAR) -> list[Pair]:
     """Every two pictures whose hashes differ in at most `near` bits."""
     pairs = []
     hashes, digests = inspected.hashes, inspected.digests
@@ -101,5 +101,5 @@ def write_pairs(records: list[Record], pairs: list[Pair], path: Path) -> None:
     for pair in pairs[:MOST_LISTED]:
         first, second = records[pair.first].path, records[pair.second].path
         rows.writerow((first, second, pair.bits, pair.exact, pair.across))
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(out.getvalue().encode())

@@ -16,7 +16,7 @@ from training.records.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class FaceLook:
+class FaceQuality:
     """One labelled face. `side`: the shorter one, in pixels; see training.looks for the others."""
 
     label: str
@@ -26,16 +26,16 @@ class FaceLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspection:
     """Of each record: 64-bit perceptual hash [N], SHA-256 of its file, its labelled faces."""
 
     hashes: NDArray[np.uint64]
     digests: list[str]
-    faces: list[list[FaceLook]]
+    faces: list[list[FaceQuality]]
 
-    def only(self, kept: list[int]) -> "Inspected":
+    def only(self, kept: list[int]) -> "Inspection":
         """The same of some records."""
-        return Inspected(
+        return Inspection(
             self.hashes[kept], [self.digests[i] for i in kept], [self.faces[i] for i in kept]
         )
 
@@ -48,25 +48,25 @@ def labelled_boxes(record: Record) -> list[tuple[str, tuple[float, float, float,
     return [(record.crop, record.faces[0].box if record.faces else whole)]
 
 
-def _looks(record: Record, grey: NDArray[np.uint8]) -> list[FaceLook]:
+def _looks(record: Record, grey: NDArray[np.uint8]) -> list[FaceQuality]:
     looks = []
     for label, box in labelled_boxes(record):
         x0, y0, x1, y1 = (round(v) for v in box)
         face = grey[y0:y1, x0:x1]
         if face.size:
             side = min(box[2] - box[0], box[3] - box[1])
-            looks.append(FaceLook(label, side, sharpness(face), brightness(face)))
+            looks.append(FaceQuality(label, side, sharpness(face), brightness(face)))
     return looks
 
 
-def inspect(records: list[Record], problems: list[str]) -> tuple[list[Record], Inspected]:
+def inspect(records: list[Record], problems: list[str]) -> tuple[list[Record], Inspection]:
     """Look at every picture once. One that is cut short gets a line in `problems` and is left
     out.
     """
     kept: list[Record] = []
     hashes: list[int] = []
     digests: list[str] = []
-    faces: list[list[FaceLook]] = []
+    faces: list[list[FaceQuality]] = []
     for record in track(records, description="looking at pictures", transient=True):
         data = Path(record.path).read_bytes()
         try:
@@ -81,4 +81,4 @@ def inspect(records: list[Record], problems: list[str]) -> tuple[list[Record], I
         hashes.append(seen)
         digests.append(hashlib.sha256(data).hexdigest())
         faces.append(_looks(record, grey))
-    return kept, Inspected(np.array(hashes, np.uint64), digests, faces)
+    return kept, Inspection(np.array(hashes, np.uint64), digests, faces)

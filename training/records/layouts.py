@@ -11,34 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from training.errors import EmptyClassError, UnknownLabelError
 from training.records.crop_index import INDEX, is_index, read_index
-from training.records.record import LABELS, FaceRecord, Record, label_in, label_of, split_of
-
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-
-Pixels = NDArray[np.uint8]
-
-
-def read_picture(path: Path) -> Pixels | None:
-    """BGR, u8, [H, W, 3]; None where the file is no picture."""
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError:
-        return None
-    if data.size == 0:
-        return None
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return None if picture is None else np.asarray(picture, np.uint8)
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Every picture under a folder, in a stable order."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES)
+from training.records.pictures import pictures_in, read_picture
+from training.records.record import (
+    LABELS,
+    FaceRecord,
+    Record,
+    label_from_class,
+    label_from_file_name,
+    split_of,
+)
 
 
 def within(
@@ -64,9 +47,9 @@ def within(
 
 
 def known_label(name: str, where: Path, problems: list[str], lenient: bool) -> str | None:
-    """`label_of`; where `lenient`, an unknown one is a line in `problems` and ignored."""
+    """`label_from_class`; where `lenient`, an unknown one is a line in `problems` and ignored."""
     try:
-        return label_of(name, where)
+        return label_from_class(name, where)
     except UnknownLabelError as error:
         if not lenient:
             raise
@@ -204,13 +187,13 @@ def read_class_folders(
 
 
 def read_named(folder: Path, name: str, problems: list[str]) -> list[Record]:
-    """Pictures of one face each whose file names carry the label (training.records.label_in).
+    """Pictures of one face each whose file names carry the label.
 
     A name without one gets a line in `problems`. Raises UnknownLabelError where none has.
     """
     records = []
     for path in pictures_in(folder):
-        label = label_in(path.stem)
+        label = label_from_file_name(path.stem)
         picture = read_picture(path) if label else None
         if picture is None:
             why = (

@@ -8,14 +8,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from training.records.importing import read_any
-from training.records.layouts import (
-    pictures_in,
-    read_class_folders,
-    read_coco,
-    read_picture,
-    within,
-)
+from training.records.any_layout import read_any_layout
+from training.records.layouts import read_class_folders, read_coco, within
+from training.records.pictures import pictures_in, read_picture
 from training.records.record import FaceRecord, Record, split_of
 
 LICENCES = {
@@ -146,7 +141,7 @@ def read_sets(data: Path, problems: list[str]) -> Iterator[tuple[str, list[Recor
         if (data / n).is_dir() and (n not in markers or (data / n / markers[n]).is_file())
     ]
     if not known:
-        yield data.name, read_any(data, data.name, problems)
+        yield data.name, read_any_layout(data, data.name, problems)
         return
     for name in known:
         yield name, readers[name](data / name)

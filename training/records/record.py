@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from training.errors import MissingDataError, UnknownLabelError
-from training.storage import replacing
+from training.storage import atomic_write
 
 LABELS = ("with_mask", "without_mask", "incorrect_mask")
 """The classes, in the order of the classifier's columns."""
@@ -68,7 +68,7 @@ class Record:
         return replace(self, split=split, group=group)
 
 
-def label_of(name: str, where: Path | str) -> str | None:
+def label_from_class(name: str, where: Path | str) -> str | None:
     """One of LABELS for a set's own class name; None for a region to ignore. Raises
     UnknownLabelError.
     """
@@ -84,7 +84,7 @@ def label_of(name: str, where: Path | str) -> str | None:
     )
 
 
-def label_in(name: str) -> str | None:
+def label_from_file_name(name: str) -> str | None:
     """The label that a file's name carries (`0012-with-mask.jpg`, `WithoutMask_7.png`), by the
     longest spelling in it; None where there is none, or two that are equally long.
 
@@ -112,7 +112,7 @@ def split_of(group: str) -> str:
 
 def write_records(records: Iterable[Record], path: Path) -> None:
     """JSON lines, one record each; the file appears whole or not at all. Raises StorageError."""
-    with replacing(path) as out:
+    with atomic_write(path) as out:
         for record in records:
             out.write((json.dumps(asdict(record), separators=(",", ":")) + "\n").encode())
 

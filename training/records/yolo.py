@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from training.errors import MissingDataError
-from training.records.layouts import known_label, pictures_in, read_picture, within
+from training.records.layouts import known_label, within
+from training.records.pictures import pictures_in, read_picture
 from training.records.record import FaceRecord, Record, split_of
 
 _LISTINGS = ("data.yaml", "data.yml", "classes.txt", "obj.names")

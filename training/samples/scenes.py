@@ -11,11 +11,11 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from training.boxes.detections import Boxes
 from training.networks.detector import STRIDES
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import FaceRecord
-from training.samples.album import Album
-from training.samples.augment import degrade
-from training.samples.wearing import PLACEMENTS, complete, occlude, wear
+from training.samples.augmentation import degrade
+from training.samples.dataset import PictureDataset
+from training.samples.synthetic_masks import PLACEMENTS, complete_points, draw_mask, draw_occlusion
 
 Batch = tuple[torch.Tensor, ...]
 """Pictures u8 [B, S, S, 3] BGR, faces f32 [B, 48, 4], ignored f32 [B, 24, 4], both padded with
@@ -53,21 +53,26 @@ class Scenes(IterableDataset[Batch]):
     """
 
     def __init__(
-        self, album: Album, size: int, batch: int, seed: int, teaching: Teaching | None = None
+        self,
+        dataset: PictureDataset,
+        size: int,
+        batch: int,
+        seed: int,
+        teaching: Teaching | None = None,
     ) -> None:
         super().__init__()
         self.teaching = teaching
-        self.album, self.size, self.batch, self.seed = album, size, batch, seed
+        self.dataset, self.size, self.batch, self.seed = dataset, size, batch, seed
         self._sources: list[tuple[float, list[int]]] = []
         for name, weight in _WEIGHTS.items():
-            indices = [i for i in album.of(name) if album.records[i].boxed]
+            indices = [i for i in dataset.of(name) if dataset.records[i].boxed]
             if indices:
                 self._sources.append((weight, indices))
-        own = [i for i, r in enumerate(album.records) if r.boxed and r.set not in _WEIGHTS]
+        own = [i for i, r in enumerate(dataset.records) if r.boxed and r.set not in _WEIGHTS]
         if own:
             self._sources.append((0.6, own))
-        self._single = [i for i in album.of(*_PASTED) if album.records[i].faces]
-        self._empty = album.of("negatives")
+        self._single = [i for i in dataset.of(*_PASTED) if dataset.records[i].faces]
+        self._empty = dataset.of("negatives")
         total = sum(w for w, _ in self._sources)
         self._chances = [w / total for w, _ in self._sources]
 
@@ -103,8 +108,8 @@ class Scenes(IterableDataset[Batch]):
 
     def dressed(self, index: int, rng: np.random.Generator, chance: float) -> Pixels:
         """The record's picture, its bare faces wearing something by chance."""
-        record, picture = self.album.records[index], self.album.pictures[index]
-        mean = self.album.mean
+        record, picture = self.dataset.records[index], self.dataset.pictures[index]
+        mean = self.dataset.mean
         if mean is None:
             return picture
         copied = False
@@ -113,15 +118,15 @@ class Scenes(IterableDataset[Batch]):
                 continue
             if not copied:
                 picture, copied = picture.copy(), True
-            shape = complete(np.array(face.points, np.float32), mean)
+            shape = complete_points(np.array(face.points, np.float32), mean)
             if rng.random() < 0.2:
-                occlude(picture, shape, None, rng)
+                draw_occlusion(picture, shape, None, rng)
             else:
-                wear(
+                draw_mask(
                     picture,
                     shape,
                     PLACEMENTS[int(rng.choice(3, p=(0.7, 0.15, 0.15)))],
-                    self.album.templates,
+                    self.dataset.templates,
                     rng,
                 )
         return picture
@@ -132,7 +137,7 @@ class Scenes(IterableDataset[Batch]):
         """A window of `width` x `height` on one picture, at a scale of its own: picture, faces,
         regions to ignore.
         """
-        record = self.album.records[index]
+        record = self.dataset.records[index]
         source = self.dressed(index, rng, 0.5)
         h, w = source.shape[:2]
         sure = [f for f in record.faces if not f.ignore]
@@ -244,7 +249,7 @@ class Scenes(IterableDataset[Batch]):
                 if bare
                 else self._single[int(rng.integers(len(self._single)))]
             )
-            patch = self.album.pictures[index] if bare else self.dressed(index, rng, 0.4)
+            patch = self.dataset.pictures[index] if bare else self.dressed(index, rng, 0.4)
             if bare:
                 side = min(patch.shape[:2], key=int)
                 patch = patch[:side, :side]
@@ -291,7 +296,7 @@ class Scenes(IterableDataset[Batch]):
                 np.uint8
             )
             if not bare:
-                box = np.array(self.album.records[index].faces[0].box, np.float32) * scale
+                box = np.array(self.dataset.records[index].faces[0].box, np.float32) * scale
                 if mirrored:
                     box = np.array([tw - box[2], box[1], tw - box[0], box[3]], np.float32)
                 boxes = np.concatenate([boxes, (box + np.array([x, y, x, y], np.float32))[None]])

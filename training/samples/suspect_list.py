@@ -9,10 +9,10 @@ from pathlib import Path
 
 from training.errors import DamagedIndexError, ExistingListError, MissingDataError
 from training.figures.contact_sheets import MOST, spread, write_sheet
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import LABELS
-from training.samples.album import Album
-from training.storage import replacing
+from training.samples.dataset import PictureDataset
+from training.storage import atomic_write
 
 LIST = "suspects.jsonl"
 
@@ -72,7 +72,7 @@ def write_suspects(
     """
     refuse_existing_list(folder)
     lines, sheet = folder / LIST, folder / "suspects.png"
-    with replacing(lines) as out:
+    with atomic_write(lines) as out:
         for suspect in suspects:
             out.write((json.dumps(asdict(suspect)) + "\n").encode())
     # A caption holds 15 letters.
@@ -106,16 +106,16 @@ def read_suspects(path: Path) -> Iterator[Suspect]:
                 ) from error
 
 
-def without(album: Album, suspects: Sequence[Suspect]) -> Album:
-    """The album in which no suspected face has a say: boxed ones are to be ignored, pictures that
+def without(dataset: PictureDataset, suspects: Sequence[Suspect]) -> PictureDataset:
+    """The dataset in which no suspected face has a say: boxed ones are to be ignored, pictures that
     are one face are gone.
 
     Raises:
-        MissingDataError: A suspect is not of this album: it was prepared anew from other pictures.
+        MissingDataError: A suspect is not in the dataset, which was prepared anew from others.
     """
     wanted = {(suspect.path, suspect.face) for suspect in suspects}
     records, pictures = [], []
-    for record, picture in zip(album.records, album.pictures, strict=True):
+    for record, picture in zip(dataset.records, dataset.pictures, strict=True):
         if record.crop is not None and (record.path, 0) in wanted:
             wanted.discard((record.path, 0))
             continue
@@ -133,4 +133,4 @@ def without(album: Album, suspects: Sequence[Suspect]) -> Album:
             f"{len(wanted)} of {len(suspects)} suspects are not in the training split, such as "
             f"face {place} of {path}; look for suspects anew after `prepare`"
         )
-    return replace(album, records=records, pictures=pictures)
+    return replace(dataset, records=records, pictures=pictures)

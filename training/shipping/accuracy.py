@@ -14,9 +14,9 @@ from training.measuring.classification_report import macro_f1
 from training.measuring.evaluate import boxed_pictures
 from training.measuring.matching import outcomes
 from training.measuring.speed import Latency, camera_frame, finds_one_face, time_systems
-from training.records.layouts import Pixels
-from training.samples.album import Album
-from training.samples.crops import Held
+from training.records.pictures import Pixels
+from training.samples.dataset import PictureDataset
+from training.samples.mask_crops import HeldOutCrops
 
 _FAINTEST = 0.02
 """Score from which a detection counts towards the average precision."""
@@ -44,7 +44,7 @@ class ValidationSplit:
         held: Its face crops.
     """
 
-    def __init__(self, album: Album, held: Held) -> None:
+    def __init__(self, album: PictureDataset, held: HeldOutCrops) -> None:
         self.album, self.held = album, held
         self.boxed = boxed_pictures(album)
 

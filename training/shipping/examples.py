@@ -32,11 +32,11 @@ from training.networks.checkpoint import load
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE
 from training.networks.logits import logits_of
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import LABELS, FaceRecord
-from training.samples.adults import GENDER_SET, GENDERS, adults_of, held_adults
-from training.samples.album import Album, open_album
-from training.samples.crops import held_crops, real
+from training.samples.dataset import PictureDataset, load_dataset
+from training.samples.gender_crops import GENDER_SET, GENDERS, adults_of, held_out_adults
+from training.samples.mask_crops import held_out_crops, real
 
 WORST = 20
 """Failures that a report shows of each model."""
@@ -128,9 +128,9 @@ def _different(examples: Iterable[Example], most: int) -> list[Example]:
 def classifier_examples(run: Path, prepared: Path) -> Examples:
     """Of the mask classifier, on faces that a camera saw."""
     trained, settings = open_classifier(run), chosen(run)
-    album = open_album(prepared, "validation", None)
+    album = load_dataset(prepared, "validation", None)
     size = trained.configuration.size
-    held = held_crops(album, size, trained.configuration.margin)
+    held = held_out_crops(album, size, trained.configuration.margin)
     kept = np.flatnonzero(real(held))
     labels, crops = held.labels[kept], held.crops[kept]
     probabilities = calibrated(logits_of(trained.model, crops), float(settings["temperature"]))
@@ -162,9 +162,9 @@ def classifier_examples(run: Path, prepared: Path) -> Examples:
 def gender_examples(run: Path, prepared: Path) -> Examples:
     """Of the gender head."""
     trained, settings = open_gender(run), chosen(run)
-    album = open_album(prepared, "validation", None, GENDER_SET)
+    album = load_dataset(prepared, "validation", None, GENDER_SET)
     adults, configuration = adults_of(album), trained.configuration
-    crops, genders = held_adults(album, adults, configuration.size, configuration.margin)
+    crops, genders = held_out_adults(album, adults, configuration.size, configuration.margin)
     probabilities = calibrated(logits_of(trained.model, crops), float(settings["temperature"]))
     guesses = probabilities.argmax(1).astype(np.int64)
     false, true, _ = roc_curve(genders == 1, probabilities[:, 1])
@@ -248,7 +248,7 @@ def detector_examples(run: Path, prepared: Path) -> Examples:
     in turn.
     """
     trained, least = open_detector(run), float(chosen(run)["threshold"])
-    album: Album = open_album(prepared, "validation", None)
+    album: PictureDataset = load_dataset(prepared, "validation", None)
     indices = boxed_pictures(album)
     found = detect(
         trained.model,

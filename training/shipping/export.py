@@ -30,10 +30,10 @@ from training.measuring.evaluate import OVERLAP, chosen, open_classifier, open_d
 from training.measuring.evaluate_gender import open_gender
 from training.networks.classifier import CropClassifier
 from training.networks.detector import RUNNING_SIZE, FaceDetector
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.public_sets import LICENCES
 from training.records.record import LABELS
-from training.samples.adults import GENDER_SET, GENDERS
+from training.samples.gender_crops import GENDER_SET, GENDERS
 from training.shipping.card import write_card
 from training.shipping.int8 import ExportedPair
 

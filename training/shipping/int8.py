@@ -24,8 +24,8 @@ from training.graphs.quantisation import MOST_DROP, Floats, planes, quantised
 from training.measuring.speed import Latency
 from training.networks.classifier import CropClassifier
 from training.networks.detector import MULTIPLE, FaceDetector
-from training.samples.album import open_album
-from training.samples.crops import Held, held_crops
+from training.samples.dataset import load_dataset
+from training.samples.mask_crops import HeldOutCrops, held_out_crops
 from training.shipping.accuracy import Accuracy, ValidationSplit, latencies, timing_name
 from training.storage import write_json
 
@@ -76,8 +76,8 @@ def seen_by_detector(split: ValidationSplit, size: int) -> list[Floats]:
     return [planes([letterboxed(pictures[i], size, MULTIPLE)[0]]) for i in chosen]
 
 
-def seen_by_classifier(held: Held) -> list[Floats]:
-    """Crops, each with its mirror image, as in use."""
+def seen_by_classifier(held: HeldOutCrops) -> list[Floats]:
+    """MaskCrops, each with its mirror image, as in use."""
     chosen = np.random.default_rng(0).permutation(len(held.crops))[:CALIBRATED_ON]
     crops = [held.crops[int(i)] for i in chosen]
     return [planes([c, np.ascontiguousarray(c[:, ::-1])]) for c in crops]
@@ -109,8 +109,8 @@ def add_int8(
         ExportError: NNCF could not quantise.
     """
     found, judged = shipped.detector_row, shipped.classifier_row
-    album = open_album(prepared, "validation", templates)
-    split = ValidationSplit(album, held_crops(album, judged.size, shipped.margin))
+    album = load_dataset(prepared, "validation", templates)
+    split = ValidationSplit(album, held_out_crops(album, judged.size, shipped.margin))
     fp16 = ModelPair(*_graphs(shipped), "FP16")
     before = split.accuracy(fp16)
 

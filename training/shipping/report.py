@@ -19,7 +19,7 @@ from training.errors import MissingRunError, ReportError
 from training.figures.tables import Table, groups, shown, tables_of
 from training.measuring.evaluate import chosen
 from training.networks.checkpoint import load
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.shipping.card import write_measured
 from training.shipping.examples import Examples, examples_of, kind_of
 from training.shipping.export import trained_on

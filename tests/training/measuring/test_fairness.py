@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.training.albums import mean_face
+from tests.training.datasets import mean_face
 from tests.training.tiny import draw_face
 from training.errors import EmptyClassError
 from training.graphs.installed import InstalledClassifier

@@ -18,7 +18,7 @@ from training.errors import ExistingListError, MissingCheckpointError
 from training.networks.architectures import built
 from training.networks.checkpoint import CLASSIFIER, save
 from training.networks.normalisation import normalised
-from training.records.layouts import read_picture
+from training.records.pictures import read_picture
 from training.records.record import LABELS, read_records
 from training.samples.suspect_list import read_suspects
 

@@ -12,13 +12,13 @@ import pytest
 from tests.training.clips import BARE, CLIP, MASKED, clip, varied, write_video
 from tests.training.full_disk import under_limit
 from training.graphs.face_finder import Face, FaceFinder
-from training.preparing.collect import Always, Choice, Collector, Order, Refusal, Rules
-from training.preparing.crop_store import Collection
+from training.preparing.collect import Choice, Collector, FixedLabel, Quota, Refusal, Rules
+from training.preparing.crop_store import CropStore
 from training.preparing.frames import Frame
-from training.records.crop_index import Crop, read_index
+from training.records.crop_index import CollectedCrop, read_index
 
 ROOT = Path(__file__).parents[3]
-MASK = Always(Choice.WITH_MASK)
+MASK = FixedLabel(Choice.WITH_MASK)
 
 
 @dataclass
@@ -38,11 +38,11 @@ class Shown:
 
 @dataclass
 class Notes:
-    crops: list[Crop] = field(default_factory=list)
+    crops: list[CollectedCrop] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
 
-    def saved(self, crop: Crop) -> None:
+    def saved(self, crop: CollectedCrop) -> None:
         self.crops.append(crop)
 
     def refused(self, why: Refusal) -> None:
@@ -57,13 +57,13 @@ def finder() -> FaceFinder:
     return FaceFinder()
 
 
-Collecting = Callable[..., tuple[Collector, Collection, Notes]]
+Collecting = Callable[..., tuple[Collector, CropStore, Notes]]
 
 
 @pytest.fixture
 def collecting(tmp_path: Path, finder: FaceFinder) -> Collecting:
-    def made(**settings: object) -> tuple[Collector, Collection, Notes]:
-        notes, collection = Notes(), Collection(tmp_path / "mine")
+    def made(**settings: object) -> tuple[Collector, CropStore, Notes]:
+        notes, collection = Notes(), CropStore(tmp_path / "mine")
         rules = settings.pop("rules", Rules())
         return Collector(finder, collection, rules, notes, **settings), collection, notes  # type: ignore[arg-type]
 
@@ -76,7 +76,7 @@ def bare(count: int) -> list[np.ndarray]:
 
 def test_faces_are_saved_with_margin_until_there_are_enough(collecting: Collecting) -> None:
     collector, collection, notes = collecting()
-    collector.run(Shown(bare(30)), Order(MASK, 5, "with_mask"))
+    collector.run(Shown(bare(30)), Quota(MASK, 5, "with_mask"))
     assert collection.count("with_mask") == len(notes.crops) == 5
     for crop in notes.crops:
         picture = cv2.imread(str(collection.folder / crop.file))
@@ -92,11 +92,11 @@ def test_faces_are_saved_with_margin_until_there_are_enough(collecting: Collecti
 def test_what_was_there_before_is_a_duplicate_also_in_the_next_run(collecting: Collecting) -> None:
     pictures = bare(12)
     collector, collection, notes = collecting()
-    collector.run(Shown([*pictures, *pictures]), Order(MASK, 99))
+    collector.run(Shown([*pictures, *pictures]), Quota(MASK, 99))
     kept = collection.count()
     assert notes.refusals.count(Refusal.DUPLICATE) >= kept >= 5
     again, collection, notes = collecting()
-    again.run(Shown(pictures), Order(MASK, 99))
+    again.run(Shown(pictures), Quota(MASK, 99))
     assert notes.crops == []
     assert collection.count() == kept
 
@@ -105,7 +105,7 @@ def test_blurred_and_small_faces_are_refused_each_by_its_name(collecting: Collec
     sharp = clip()[BARE[-1]]
     collector, collection, notes = collecting()
     small = cv2.resize(sharp, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    collector.run(Shown([cv2.GaussianBlur(sharp, (0, 0), 6), small]), Order(MASK, 9))
+    collector.run(Shown([cv2.GaussianBlur(sharp, (0, 0), 6), small]), Quota(MASK, 9))
     assert notes.refusals == [Refusal.BLURRED, Refusal.TOO_SMALL]
     assert collection.count() == 0
 
@@ -113,14 +113,14 @@ def test_blurred_and_small_faces_are_refused_each_by_its_name(collecting: Collec
 def test_hints_say_what_to_do_and_not_in_every_frame(collecting: Collecting) -> None:
     empty, face = clip()[0], clip()[BARE[-1]]
     collector, _, notes = collecting()
-    collector.run(Shown([*[empty] * 8, *[face] * 12], step=2.0), Order(MASK, 99))
+    collector.run(Shown([*[empty] * 8, *[face] * 12], step=2.0), Quota(MASK, 99))
     assert notes.hints == [
         "no face for 10 seconds: step before the camera",
         "much the same as before: turn your head, step back and forth",
     ]
     dark, _, notes = collecting(rules=Rules(min_sharpness=0, near=-1))
     gloomy, night = (cv2.convertScaleAbs(face, alpha=a) for a in (0.3, 0.02))
-    dark.run(Shown([gloomy, night, night]), Order(MASK, 99))
+    dark.run(Shown([gloomy, night, night]), Quota(MASK, 99))
     assert notes.hints == [
         "the face is too dark: more light from the front",
         "the picture is too dark: more light",
@@ -132,11 +132,11 @@ def test_crops_of_one_visit_are_one_group_and_a_new_visit_begins_after_a_gap(
 ) -> None:
     pictures, empty = bare(30), clip()[0]
     collector, _, notes = collecting(session="s")
-    collector.run(Shown([*pictures[:10], *[empty] * 15, *pictures[10:]]), Order(MASK, 99))
+    collector.run(Shown([*pictures[:10], *[empty] * 15, *pictures[10:]]), Quota(MASK, 99))
     assert {c.group for c in notes.crops} == {"s-1-0", "s-2-0"}
     assert notes.crops[0].group != notes.crops[-1].group
     named, _, notes = collecting(person="anna", rules=Rules(near=0))
-    named.run(Shown(bare(8)), Order(MASK, 99))
+    named.run(Shown(bare(8)), Quota(MASK, 99))
     assert {c.group for c in notes.crops} <= {"anna"}
 
 
@@ -156,7 +156,7 @@ class Pressed:
 def test_a_key_for_each_face_decides_its_class_folder(collecting: Collecting) -> None:
     keys = Pressed(Choice.WITHOUT_MASK, Choice.SKIP, Choice.INCORRECT_MASK, Choice.QUIT)
     collector, collection, notes = collecting()
-    collector.run(Shown(bare(20)), Order(keys, 99))
+    collector.run(Shown(bare(20)), Quota(keys, 99))
     assert [c.label for c in notes.crops] == ["without_mask", "incorrect_mask"]
     assert notes.refusals[:1] == [Refusal.SKIPPED]
     assert keys.keys == []
@@ -236,7 +236,7 @@ def test_a_full_disk_ends_it_by_name_and_all_that_was_saved_is_whole(tmp_path: P
     assert done.returncode == 1
     assert "StorageError" in done.stderr
     assert "disk is full" in done.stderr
-    collection = Collection(tmp_path / "mine")
+    collection = CropStore(tmp_path / "mine")
     files = list((tmp_path / "mine/with_mask").iterdir())
     assert len(files) == collection.count() > 0
     assert all(cv2.imread(str(f)) is not None for f in files)

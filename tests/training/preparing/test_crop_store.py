@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from training.errors import DamagedIndexError
-from training.preparing.crop_store import Collection
-from training.records.crop_index import COLUMNS, INDEX, Crop, read_index
+from training.preparing.crop_store import CropStore
+from training.records.crop_index import COLUMNS, INDEX, CollectedCrop, read_index
 
 PICTURE = np.full((40, 30, 3), 99, np.uint8)
 
 
-def crop_in(collection: Collection, label: str = "with_mask", seen: int = 0) -> Crop:
-    return Crop(
+def crop_in(collection: CropStore, label: str = "with_mask", seen: int = 0) -> CollectedCrop:
+    return CollectedCrop(
         file=collection.free_name(label),
         time="2026-03-01T10:00:00.000Z",
         source="clip, first.mp4",
@@ -35,11 +35,11 @@ def crop_in(collection: Collection, label: str = "with_mask", seen: int = 0) -> 
 
 
 def test_a_collection_is_gone_on_with(tmp_path: Path) -> None:
-    first = Collection(tmp_path / "mine")
+    first = CropStore(tmp_path / "mine")
     for seen in (1, 2**63):
         first.add(PICTURE, crop_in(first, seen=seen))
     first.add(PICTURE, crop_in(first, "without_mask", 7))
-    again = Collection(tmp_path / "mine")
+    again = CropStore(tmp_path / "mine")
     assert again.crops == first.crops
     assert again.count() == 3
     assert again.count("with_mask") == 2
@@ -51,20 +51,20 @@ def test_a_collection_is_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_only_its_owner_may_look_into_a_folder_of_faces(tmp_path: Path) -> None:
-    Collection(tmp_path / "mine")
+    CropStore(tmp_path / "mine")
     assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o700
 
 
 def test_a_crop_that_was_moved_counts_where_it_is_and_one_that_was_thrown_out_stays_out(
     tmp_path: Path,
 ) -> None:
-    first = Collection(tmp_path)
+    first = CropStore(tmp_path)
     for seen in (1, 2):
         first.add(PICTURE, crop_in(first, seen=seen))
     (tmp_path / "incorrect_mask").mkdir()
     (tmp_path / first.crops[0].file).rename(tmp_path / "incorrect_mask/with_mask-00001.png")
     (tmp_path / first.crops[1].file).unlink()
-    again = Collection(tmp_path)
+    again = CropStore(tmp_path)
     assert [c.label for c in again.crops] == ["incorrect_mask"]
     assert again.hashes.tolist() == [1, 2]
     # Its number is not given to another face, either.
@@ -72,12 +72,12 @@ def test_a_crop_that_was_moved_counts_where_it_is_and_one_that_was_thrown_out_st
 
 
 def test_a_row_that_a_crash_tore_is_left_out_and_the_index_mended(tmp_path: Path) -> None:
-    first = Collection(tmp_path)
+    first = CropStore(tmp_path)
     for seen in (1, 2):
         first.add(PICTURE, crop_in(first, seen=seen))
     index = tmp_path / INDEX
     index.write_bytes(index.read_bytes()[:-9])
-    again = Collection(tmp_path)
+    again = CropStore(tmp_path)
     assert [c.hash for c in again.crops] == [f"{1:016x}"]
     again.add(PICTURE, replace(crop_in(again, seen=3)))
     assert [c.hash for c in read_index(index)] == [f"{1:016x}", f"{3:016x}"]
@@ -86,8 +86,8 @@ def test_a_row_that_a_crash_tore_is_left_out_and_the_index_mended(tmp_path: Path
 def test_an_index_that_is_none_of_ours_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / INDEX).write_text("file,label\na.png,with_mask\n")
     with pytest.raises(DamagedIndexError, match="--out"):
-        Collection(tmp_path)
+        CropStore(tmp_path)
     assert (tmp_path / INDEX).read_text().startswith("file,label\n")
     (tmp_path / INDEX).write_text(",".join(COLUMNS) + "\na,b\n")
     with pytest.raises(DamagedIndexError, match="line 2"):
-        Collection(tmp_path)
+        CropStore(tmp_path)

@@ -6,8 +6,8 @@ import pytest
 
 from tests.training.tiny import scene, write_classes, write_coco
 from training.errors import EmptyClassError, MissingDataError, UnknownLabelError, UnknownLayoutError
-from training.records.importing import read_any
-from training.records.record import label_in
+from training.records.any_layout import read_any_layout
+from training.records.record import label_from_file_name
 
 
 def test_coco_gives_boxes_labels_and_regions_to_ignore(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_coco_gives_boxes_labels_and_regions_to_ignore(tmp_path: Path) -> None:
     )
     file.write_text(json.dumps(content))
     problems: list[str] = []
-    records = read_any(tmp_path / "set", "set", problems)
+    records = read_any_layout(tmp_path / "set", "set", problems)
     assert problems == []
     assert [f.label for f in records[0].faces] == ["with_mask", "without_mask", None]
     assert records[0].faces[2].ignore
@@ -40,7 +40,7 @@ def test_voc(tmp_path: Path) -> None:
         "<annotation><object><name>mask_weared_incorrect</name><bndbox><xmin>3</xmin><ymin>4</ymin><xmax>50</xmax><ymax>60</ymax>"
         "</bndbox></object></annotation>"
     )
-    (record,) = read_any(tmp_path, "voc", [])
+    (record,) = read_any_layout(tmp_path, "voc", [])
     assert (record.faces[0].label, record.faces[0].box) == (
         "incorrect_mask",
         (3.0, 4.0, 50.0, 60.0),
@@ -52,7 +52,7 @@ def test_yolo(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), scene(5)[0])
     (tmp_path / "a.txt").write_text("1 0.5 0.5 0.25 0.5\n7 0.5 0.5 0.1 0.1\n")
     problems: list[str] = []
-    (record,) = read_any(tmp_path, "yolo", problems)
+    (record,) = read_any_layout(tmp_path, "yolo", problems)
     assert (record.faces[0].label, record.faces[0].box) == (
         "without_mask",
         (60.0, 30.0, 100.0, 90.0),
@@ -63,7 +63,7 @@ def test_yolo(tmp_path: Path) -> None:
 
 def test_class_folders(tmp_path: Path) -> None:
     write_classes(tmp_path, 2)
-    records = read_any(tmp_path, "mine", [])
+    records = read_any_layout(tmp_path, "mine", [])
     assert sorted({r.crop for r in records if r.crop}) == [
         "incorrect_mask",
         "with_mask",
@@ -88,21 +88,21 @@ def test_class_folders(tmp_path: Path) -> None:
 def test_a_file_name_carries_the_label_by_its_longest_spelling(
     name: str, label: str | None
 ) -> None:
-    assert label_in(name) == label
+    assert label_from_file_name(name) == label
 
 
 def test_pictures_that_are_named_for_their_label(tmp_path: Path) -> None:
     for name in ("with_mask_1", "no-mask-2", "IMG_3"):
         cv2.imwrite(str(tmp_path / f"{name}.png"), scene(5)[0])
     problems: list[str] = []
-    records = read_any(tmp_path, "named", problems)
+    records = read_any_layout(tmp_path, "named", problems)
     assert [r.crop for r in records] == ["without_mask", "with_mask"]
     assert len(problems) == 1
     assert "IMG_3.png: its name says none of with_mask" in problems[0]
     for path in tmp_path.glob("*mask*.png"):
         path.unlink()
     with pytest.raises(UnknownLabelError, match="rename them"):
-        read_any(tmp_path, "named", [])
+        read_any_layout(tmp_path, "named", [])
 
 
 def test_a_broken_picture_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_broken_picture_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     (tmp_path / "set/images/001.png").write_bytes(b"not a picture")
     (tmp_path / "set/images/002.png").unlink()
     problems: list[str] = []
-    records = read_any(tmp_path / "set", "set", problems)
+    records = read_any_layout(tmp_path / "set", "set", problems)
     assert len(records) == 1
     assert "001.png" in problems[0]
     assert "no readable picture" in problems[0]
@@ -125,7 +125,7 @@ def test_boxes_outside_the_picture_are_cut_or_left_out_and_named(tmp_path: Path)
     content["annotations"][1]["bbox"] = [500, 500, 20, 20]
     file.write_text(json.dumps(content))
     problems: list[str] = []
-    (record,) = read_any(tmp_path / "set", "set", problems)
+    (record,) = read_any_layout(tmp_path / "set", "set", problems)
     assert [f.box for f in record.faces] == [(0.0, 10.0, 40.0, 60.0)]
     assert "cut off" in problems[0]
     assert "outside the picture of 160x120" in problems[1]
@@ -133,12 +133,12 @@ def test_boxes_outside_the_picture_are_cut_or_left_out_and_named(tmp_path: Path)
 
 def test_bad_folders_are_named_with_their_mend(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match="--data"):
-        read_any(tmp_path / "nowhere", "x", [])
+        read_any_layout(tmp_path / "nowhere", "x", [])
     with pytest.raises(UnknownLayoutError, match="class folders"):
-        read_any(tmp_path, "x", [])
+        read_any_layout(tmp_path, "x", [])
     (tmp_path / "with_mask").mkdir()
     with pytest.raises(EmptyClassError, match="with_mask"):
-        read_any(tmp_path, "x", [])
+        read_any_layout(tmp_path, "x", [])
     (tmp_path / "with_mask").rename(tmp_path / "hats")
     with pytest.raises(UnknownLabelError, match="'hats'"):
-        read_any(tmp_path, "x", [])
+        read_any_layout(tmp_path, "x", [])

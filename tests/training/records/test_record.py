@@ -6,7 +6,7 @@ from training.errors import MissingDataError, UnknownLabelError
 from training.records.record import (
     FaceRecord,
     Record,
-    label_of,
+    label_from_class,
     read_records,
     split_of,
     write_records,
@@ -36,14 +36,14 @@ def test_a_group_always_lands_in_the_same_split() -> None:
     ],
 )
 def test_labels_of_public_sets_are_understood(name: str, label: str | None) -> None:
-    assert label_of(name, "here") == label
+    assert label_from_class(name, "here") == label
 
 
 def test_an_unknown_label_is_named_with_its_mend() -> None:
     with pytest.raises(
         UnknownLabelError, match=r"data\.xml: label 'hat' is unknown; rename it to one of with_mask"
     ):
-        label_of("hat", "data.xml")
+        label_from_class("hat", "data.xml")
 
 
 def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.tiny import scene
 from training.errors import MissingDataError
-from training.records.importing import read_any
+from training.records.any_layout import read_any_layout
 from training.records.yolo import class_names
 
 
@@ -23,7 +23,7 @@ def test_an_export_with_splits_keeps_them(tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         put(tmp_path, f"{split}/images/a.png", f"{split}/labels/a.txt", "1 0.5 0.5 0.25 0.5\n")
     problems: list[str] = []
-    records = read_any(tmp_path, "export", problems)
+    records = read_any_layout(tmp_path, "export", problems)
     assert {Path(r.path).parts[-3]: r.split for r in records} == {
         "train": "train",
         "valid": "validation",
@@ -39,7 +39,7 @@ def test_labels_may_mirror_the_folders_of_images(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text("names:\n  0: with_mask\n  1: without_mask\n")
     put(tmp_path, "images/train/a.png", "labels/train/a.txt", "0 0.5 0.5 0.25 0.5\n")
     put(tmp_path, "images/val/b.png", "labels/val/b.txt", "1 0.5 0.5 0.25 0.5\n")
-    records = read_any(tmp_path, "mirrored", [])
+    records = read_any_layout(tmp_path, "mirrored", [])
     assert [(r.split, r.faces[0].label) for r in records] == [
         ("train", "with_mask"),
         ("validation", "without_mask"),
@@ -50,7 +50,7 @@ def test_a_polygon_becomes_the_box_around_it(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("mask\n")
     put(tmp_path, "a.png", "a.txt", "0 0.5 0.25 0.75 0.5 0.5 0.75 0.375 0.5\n0 0.5 0.5 0.5\n")
     problems: list[str] = []
-    (record,) = read_any(tmp_path, "polygons", problems)
+    (record,) = read_any_layout(tmp_path, "polygons", problems)
     assert [face.box for face in record.faces] == [(60.0, 30.0, 120.0, 90.0)]
     assert "0 0.5 0.5 0.5" in problems[0]
 

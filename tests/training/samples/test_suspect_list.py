@@ -6,30 +6,30 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.training.albums import boxed_album
+from tests.training.datasets import boxed_dataset
 from training.errors import DamagedIndexError, ExistingListError, MissingDataError
-from training.samples.crops import samples_of
+from training.samples.mask_crops import samples_of
 from training.samples.suspect_list import Suspect, read_suspects, without, write_suspects
 
 
 def test_a_suspect_among_many_faces_of_a_picture_alone_has_no_say() -> None:
-    album = boxed_album(4)
-    first = album.records[0]
+    dataset = boxed_dataset(4)
+    first = dataset.records[0]
     label = str(first.faces[1].label)
-    left = without(album, [Suspect(first.path, 1, label, "with_mask", 0.01)])
+    left = without(dataset, [Suspect(first.path, 1, label, "with_mask", 0.01)])
     assert [f.ignore for f in left.records[0].faces] == [False, True]
-    assert left.records[1:] == album.records[1:]
-    before, after = samples_of(album)["detection"], samples_of(left)["detection"]
+    assert left.records[1:] == dataset.records[1:]
+    before, after = samples_of(dataset)["detection"], samples_of(left)["detection"]
     assert [s for s in before if s not in after] == [
         s for s in before if s.index == 0 and s.box == first.faces[1].box
     ]
-    assert without(album, []) == album
+    assert without(dataset, []) == dataset
 
 
 def test_suspects_of_other_pictures_are_refused() -> None:
     with pytest.raises(MissingDataError, match=r"1 of 2 suspects.*face 7 of 0\.png.*anew"):
         without(
-            boxed_album(2),
+            boxed_dataset(2),
             [Suspect("0.png", place, "with_mask", "without_mask", 0.0) for place in (0, 7)],
         )
 

@@ -5,12 +5,12 @@ import numpy as np
 import openvino
 import pytest
 
-from tests.training.albums import boxed_album
+from tests.training.datasets import boxed_dataset
 from training.boxes.detections import Detections
 from training.graphs.installed import ModelPair, pairs_in
 from training.graphs.system import Prediction, System
 from training.records.record import LABELS
-from training.samples.crops import held_crops
+from training.samples.mask_crops import held_out_crops
 from training.shipping.accuracy import Accuracy, ValidationSplit, latencies
 
 NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
@@ -18,8 +18,8 @@ NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 @pytest.fixture(scope="module")
 def split() -> ValidationSplit:
-    album = boxed_album(4)
-    return ValidationSplit(album, held_crops(album, 48, 0.2))
+    album = boxed_dataset(4)
+    return ValidationSplit(album, held_out_crops(album, 48, 0.2))
 
 
 @pytest.fixture(scope="module")

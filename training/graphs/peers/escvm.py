@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from training.boxes.detections import Boxes
 from training.graphs.inference import Network
 from training.graphs.system import Floats, Integers, Judge
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 SIDE = 224
 ORIGIN = "EscVM/Edge_TPU_Face_Mask_Detection, Apache-2.0"

@@ -13,7 +13,7 @@ import numpy as np
 from training.boxes.detections import Boxes
 from training.graphs.inference import Network
 from training.graphs.system import Prediction, System, extent, prediction_of
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 SIDE = 260
 _CELLS = (33, 17, 9, 5, 3)

@@ -13,7 +13,7 @@ import numpy as np
 
 from training.graphs.inference import Network
 from training.graphs.system import Prediction, System, extent, prediction_of
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 _MEAN, _SCALE = 127.0, 128.0
 _ORIGIN = "Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB, MIT"

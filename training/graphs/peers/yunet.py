@@ -17,7 +17,7 @@ from training.boxes.detections import Boxes, Detections
 from training.errors import MissingModelError
 from training.graphs.inference import Network
 from training.graphs.system import Floats, Prediction, System, extent, prediction_of
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 _STRIDES = (8, 16, 32)
 _THRESHOLD, _OVERLAP = 0.9, 0.3

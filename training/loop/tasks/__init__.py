@@ -6,7 +6,7 @@ from training.loop.tasks.gender import train_gender
 from training.measuring.classification_report import macro_f1
 from training.networks.detector import RUNNING_SIZE
 from training.networks.logits import logits_of
-from training.samples.crops import real
+from training.samples.mask_crops import real
 
 __all__ = [
     "RUNNING_SIZE",

@@ -16,8 +16,8 @@ from training.networks.checkpoint import begin_from
 from training.networks.classifier import CropClassifier
 from training.networks.logits import logits_of
 from training.networks.normalisation import normalised
-from training.samples.album import open_album
-from training.samples.crops import Crops, held_crops, real
+from training.samples.dataset import load_dataset
+from training.samples.mask_crops import MaskCrops, held_out_crops, real
 from training.samples.suspect_list import Suspect, without
 
 
@@ -34,9 +34,9 @@ def train_classifier(
     way, but for the suspects among them.
     """
     configuration = run.configuration
-    album = without(open_album(prepared, "train", templates), suspects)
-    held = held_crops(
-        open_album(prepared, "validation", templates), configuration.size, configuration.margin
+    album = without(load_dataset(prepared, "train", templates), suspects)
+    held = held_out_crops(
+        load_dataset(prepared, "validation", templates), configuration.size, configuration.margin
     )
     genuine = real(held)
 
@@ -58,8 +58,8 @@ def train_classifier(
             figures["drawn_macro_f1"] = macro_f1(held.labels[pretended], guesses[pretended])
         return figures
 
-    def stream(seed: int, batch: int) -> Crops:
-        return Crops(album, configuration.size, configuration.margin, batch, seed)
+    def stream(seed: int, batch: int) -> MaskCrops:
+        return MaskCrops(album, configuration.size, configuration.margin, batch, seed)
 
     model = built(configuration)
     if origin:

@@ -16,7 +16,7 @@ from training.networks.checkpoint import begin_from
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE, FaceDetector, anchor_points
 from training.networks.normalisation import normalised
-from training.samples.album import open_album
+from training.samples.dataset import load_dataset
 from training.samples.scenes import Batch, Scenes
 
 
@@ -33,8 +33,8 @@ def train_detector(
     (YuNet's ONNX file) says of the same scenes.
     """
     configuration = run.configuration
-    album = open_album(prepared, "train", templates)
-    held = open_album(prepared, "validation", None)
+    album = load_dataset(prepared, "train", templates)
+    held = load_dataset(prepared, "validation", None)
     judged = [
         i
         for i, r in enumerate(held.records)

@@ -16,8 +16,14 @@ from training.networks.checkpoint import begin_trunk_from
 from training.networks.classifier import CropClassifier
 from training.networks.logits import logits_of
 from training.networks.normalisation import normalised
-from training.samples.adults import GENDER_SET, GENDERS, AdultCrops, adults_of, held_adults
-from training.samples.album import open_album
+from training.samples.dataset import load_dataset
+from training.samples.gender_crops import (
+    GENDER_SET,
+    GENDERS,
+    GenderCrops,
+    adults_of,
+    held_out_adults,
+)
 
 
 def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None) -> Run:
@@ -26,9 +32,9 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
     """
     configuration = run.configuration
     size, margin = configuration.size, configuration.margin
-    album = open_album(prepared, "train", None, GENDER_SET)
-    held = open_album(prepared, "validation", None, GENDER_SET)
-    crops, genders = held_adults(held, adults_of(held), size, margin)
+    album = load_dataset(prepared, "train", None, GENDER_SET)
+    held = load_dataset(prepared, "validation", None, GENDER_SET)
+    crops, genders = held_out_adults(held, adults_of(held), size, margin)
 
     def step(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
         pictures, labels = batch
@@ -39,8 +45,8 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
         guesses = logits_of(cast(CropClassifier, model), crops).argmax(1)
         return {"balanced_accuracy": float(balanced_accuracy_score(genders, guesses))}
 
-    def stream(seed: int, batch: int) -> AdultCrops:
-        return AdultCrops(album, size, margin, batch, seed)
+    def stream(seed: int, batch: int) -> GenderCrops:
+        return GenderCrops(album, size, margin, batch, seed)
 
     model = built(configuration, len(GENDERS))
     if origin:

@@ -8,16 +8,16 @@ import numpy as np
 from rich.progress import track
 
 from training.errors import EmptyClassError, MissingDataError
-from training.records.layouts import Pixels, read_picture
+from training.records.pictures import Pixels, read_picture
 from training.records.record import Record, read_records
-from training.samples.wearing import Points, Template, mean_shape, read_templates
+from training.samples.synthetic_masks import Points, Template, mean_shape, read_templates
 
 LONGEST = 640
 """Pictures are kept no larger: faces in them are then as large as the models ever see."""
 
 
 @dataclass(frozen=True, slots=True)
-class Album:
+class PictureDataset:
     """The records of one split, their pictures (u8 BGR), and what is needed to dress bare faces."""
 
     records: list[Record]
@@ -60,9 +60,9 @@ def _shrunk(record: Record, picture: Pixels) -> tuple[Record, Pixels]:
     ), small
 
 
-def open_album(
+def load_dataset(
     prepared: Path, split: str, templates: Path | None, sets: set[str] | None = None
-) -> Album:
+) -> PictureDataset:
     """The pictures of a split. `templates` is the folder of mask pictures, if any. Raises
     MissingDataError, EmptyClassError.
     """
@@ -88,4 +88,4 @@ def open_album(
             f"prepare again"
         )
     mean = mean_shape(shapes) if shapes else None
-    return Album(records, pictures, read_templates(templates) if templates else [], mean)
+    return PictureDataset(records, pictures, read_templates(templates) if templates else [], mean)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from training.errors import MissingDataError
-from training.records.layouts import read_picture
+from training.records.pictures import read_picture
 from training.records.record import FaceRecord, Record
 
 CERTAIN = 0.75
@@ -19,7 +19,7 @@ ignore.
 DOUBTFUL = 0.35
 
 
-class Teacher:
+class PseudoLabeller:
     """YuNet (ShiqiYu/libfacedetection.train, Apache-2.0). `path` is its ONNX file with dynamic
     input.
     """

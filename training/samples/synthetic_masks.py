@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 Points = NDArray[np.float32]
 
@@ -70,7 +70,7 @@ def read_templates(folder: Path) -> list[Template]:
     return templates
 
 
-def five_of(shape: Points) -> Points:
+def five_points(shape: Points) -> Points:
     """Eyes, nose tip and mouth corners [5, 2] of 68 points, in the order of a record's five."""
     return np.stack(
         [shape[36:42].mean(0), shape[42:48].mean(0), shape[30], shape[48], shape[54]]
@@ -81,20 +81,20 @@ def mean_shape(shapes: list[Points]) -> Points:
     """The average of faces of 68 points, each scaled to an eye distance of one."""
     aligned = []
     for shape in shapes:
-        five = five_of(shape)
+        five = five_points(shape)
         distance = float(np.linalg.norm(five[1] - five[0]))
         if distance > 1:
             aligned.append((shape - five[2]) / distance)
     return np.asarray(np.mean(aligned, 0), np.float32)
 
 
-def complete(points: Points, mean: Points) -> Points:
+def complete_points(points: Points, mean: Points) -> Points:
     """68 points: given as they are, or the mean shape laid over five by the least-squares affine
     map.
     """
     if len(points) == 68:
         return points
-    source = np.hstack([five_of(mean), np.ones((5, 1), np.float32)])
+    source = np.hstack([five_points(mean), np.ones((5, 1), np.float32)])
     solution, *_ = np.linalg.lstsq(source, points, rcond=None)
     return np.asarray(np.hstack([mean, np.ones((68, 1), np.float32)]) @ solution, np.float32)
 
@@ -257,7 +257,7 @@ def _template_mask(
     _blend(picture, np.clip(layer * _shade(picture, bounds), 0, 255), warped[..., 3] / 255, x0, y0)
 
 
-def wear(
+def draw_mask(
     picture: Pixels,
     shape: Points,
     placement: str,
@@ -273,7 +273,7 @@ def wear(
         _polygon_mask(picture, shape, placement, rng)
 
 
-def occlude(
+def draw_occlusion(
     picture: Pixels, shape: Points, texture: Pixels | None, rng: np.random.Generator
 ) -> None:
     """Draw, in place, something that is no mask before the mouth: a hand or a microphone, a phone

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import ScreenError
-from training.preparing.preview import Preview
+from training.preparing.label_window import LabelWindow
 
 ROOT = Path(__file__).parents[3]
 OPENED = """
@@ -18,7 +18,7 @@ import numpy as np
 from training.preparing.collect import Choice
 from training.graphs.face_finder import Face
 from training.preparing.frames import Frame
-from training.preparing.preview import Preview
+from training.preparing.label_window import LabelWindow
 
 frame = Frame(np.full((120, 160, 3), 90, np.uint8), 0.0, "0.00s")
 face = Face((20.0, 20.0, 80.0, 90.0), 0.9)
@@ -28,7 +28,7 @@ def press(preview, key):
     preview.window.update()
     preview.window.event_generate(f"<Key-{key}>")
 
-with Preview() as preview:
+with LabelWindow() as preview:
 """
 WAITS = """
     for key in "mnis":
@@ -87,4 +87,4 @@ def test_a_camera_goes_on_without_a_key_and_q_ends_it(screen: str) -> None:
 def test_without_a_screen_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(ScreenError, match="--label"):
-        Preview()
+        LabelWindow()

@@ -16,9 +16,9 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from training.boxes.cropping import cut, fitted
 from training.errors import EmptyClassError, SingleClassError
-from training.records.layouts import Pixels
-from training.samples.album import Album
-from training.samples.augment import degrade
+from training.records.pictures import Pixels
+from training.samples.augmentation import degrade
+from training.samples.dataset import PictureDataset
 
 GENDERS = ("male", "female")
 """The classes, in the order of the model's columns and of the digits in the file names."""
@@ -34,7 +34,7 @@ AGE_BANDS = ((18, 30), (30, 45), (45, 60), (60, 200))
 
 @dataclass(frozen=True, slots=True)
 class Adult:
-    """One face of an album: its picture, its box, and what its file name says of the person."""
+    """One face of an dataset: its picture, its box, and what its file name says of the person."""
 
     index: int
     box: tuple[float, float, float, float]
@@ -49,7 +49,7 @@ class Adult:
         return f"{low}-{high - 1}" if high < 200 else f"{low} and over"
 
 
-def said_by_name(path: Path) -> tuple[int, int, int] | None:
+def attributes_from_name(path: Path) -> tuple[int, int, int] | None:
     """Age in years, gender (index of GENDERS) and race (index of RACES) of a picture by its name;
     None where a part is missing or means nothing, as in a few names of UTKFace.
     """
@@ -62,11 +62,11 @@ def said_by_name(path: Path) -> tuple[int, int, int] | None:
     return age, gender, race
 
 
-def adults_of(album: Album) -> list[Adult]:
-    """Every adult of an album. Raises EmptyClassError, SingleClassError."""
+def adults_of(dataset: PictureDataset) -> list[Adult]:
+    """Every adult of an dataset. Raises EmptyClassError, SingleClassError."""
     found = []
-    for index, record in enumerate(album.records):
-        said = said_by_name(Path(record.path))
+    for index, record in enumerate(dataset.records):
+        said = attributes_from_name(Path(record.path))
         if said is None or said[0] < ADULT:
             continue
         whole = (0.0, 0.0, float(record.width), float(record.height))
@@ -84,25 +84,33 @@ def adults_of(album: Album) -> list[Adult]:
     return found
 
 
-def held_adults(
-    album: Album, adults: list[Adult], size: int, margin: float
+def held_out_adults(
+    dataset: PictureDataset, adults: list[Adult], size: int, margin: float
 ) -> tuple[Pixels, NDArray[np.int64]]:
     """Crops u8 [N, S, S, 3], cut as at the edge, and their genders [N]."""
-    crops = [fitted(cut(album.pictures[a.index], a.box, margin), size) for a in adults]
+    crops = [fitted(cut(dataset.pictures[a.index], a.box, margin), size) for a in adults]
     return np.stack(crops), np.array([a.gender for a in adults], np.int64)
 
 
-class AdultCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+class GenderCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
     """An endless stream of batches: crops u8 [B, S, S, 3] BGR and genders int64 [B], both genders
     alike often, and within each every race by the root of its number: rare ones are seen more
     often than they are there, and still not by heart.
     """
 
-    def __init__(self, album: Album, size: int, margin: float, batch: int, seed: int) -> None:
+    def __init__(
+        self, dataset: PictureDataset, size: int, margin: float, batch: int, seed: int
+    ) -> None:
         super().__init__()
-        self.album, self.size, self.margin, self.batch, self.seed = album, size, margin, batch, seed
+        self.dataset, self.size, self.margin, self.batch, self.seed = (
+            dataset,
+            size,
+            margin,
+            batch,
+            seed,
+        )
         self._pools: list[tuple[NDArray[np.float64], list[list[Adult]]]] = []
-        everybody = adults_of(album)
+        everybody = adults_of(dataset)
         for gender in range(len(GENDERS)):
             groups = [
                 mine
@@ -127,7 +135,7 @@ class AdultCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
         shares, groups = self._pools[gender]
         group = groups[int(rng.choice(len(groups), p=shares))]
         adult = group[int(rng.integers(len(group)))]
-        picture, box = self.album.pictures[adult.index], np.array(adult.box, np.float32)
+        picture, box = self.dataset.pictures[adult.index], np.array(adult.box, np.float32)
         side = float(max(box[2] - box[0], box[3] - box[1]))
         box = box + np.tile(rng.normal(0, 0.05 * side, 2), 2).astype(np.float32)
         margin = self.margin + float(rng.uniform(-0.3, 0.3))

@@ -5,7 +5,7 @@ quality of its source.
 import cv2
 import numpy as np
 
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 
 def degrade(picture: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:

@@ -12,7 +12,7 @@ from training.errors import ScreenError
 from training.graphs.face_finder import Face
 from training.preparing.collect import Choice
 from training.preparing.frames import Frame
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 
 KEYS = {
     "m": Choice.WITH_MASK,
@@ -29,7 +29,7 @@ LEGEND = "m: mask   n: no mask   i: worn wrongly   s: skip   q: quit"
 _LARGEST = 960
 
 
-class Preview:
+class LabelWindow:
     """A window of Tk, which comes with Python; no OpenCV with windows is needed.
 
     Attributes:

@@ -4,8 +4,8 @@ import numpy as np
 
 from tests.training.tiny import draw_face, scene
 from training.records.record import FaceRecord, Record
-from training.samples.album import Album
-from training.samples.wearing import Points
+from training.samples.dataset import PictureDataset
+from training.samples.synthetic_masks import Points
 
 Pixels = np.ndarray
 
@@ -29,7 +29,7 @@ def mean_face() -> Points:
     return points
 
 
-def boxed_album(count: int = 6) -> Album:
+def boxed_dataset(count: int = 6) -> PictureDataset:
     records, pictures = [], []
     for n in range(count):
         picture, faces = scene(n)
@@ -38,10 +38,10 @@ def boxed_album(count: int = 6) -> Album:
             Record("detection", f"{n}.png", f"d/{n}", "train", 160, 120, True, None, found)
         )
         pictures.append(picture.astype(np.uint8))
-    return Album(records, pictures, [], None)
+    return PictureDataset(records, pictures, [], None)
 
 
-def bare_album(count: int = 4) -> Album:
+def bare_dataset(count: int = 4) -> PictureDataset:
     """Bare faces with 68 points, one a picture of 200 x 200."""
     records, pictures = [], []
     for n in range(count):
@@ -58,4 +58,4 @@ def bare_album(count: int = 4) -> Album:
             Record("keypoints", f"{n}.png", f"k/{n}", "train", 200, 200, True, None, (face,))
         )
         pictures.append(picture)
-    return Album(records, pictures, [], mean_face())
+    return PictureDataset(records, pictures, [], mean_face())

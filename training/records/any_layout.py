@@ -3,18 +3,15 @@
 from pathlib import Path
 
 from training.errors import MissingDataError, UnknownLayoutError
-from training.records.layouts import (
-    pictures_in,
-    read_class_folders,
-    read_coco,
-    read_named,
-    read_voc,
-)
+from training.records.layouts import read_class_folders, read_coco, read_named, read_voc
+from training.records.pictures import pictures_in
 from training.records.record import Record
 from training.records.yolo import is_yolo, read_yolo
 
 
-def read_any(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
+def read_any_layout(
+    folder: Path, name: str, problems: list[str], lenient: bool = False
+) -> list[Record]:
     """Whichever of the five layouts a folder is in. Raises MissingDataError, UnknownLayoutError,
     UnknownLabelError, EmptyClassError; where `lenient`, the last two are lines in `problems` and
     the rest is read.

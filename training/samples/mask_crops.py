@@ -13,11 +13,11 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from training.boxes.cropping import cut, fitted
 from training.errors import EmptyClassError, SingleClassError
-from training.records.layouts import Pixels
+from training.records.pictures import Pixels
 from training.records.record import LABELS
-from training.samples.album import Album
-from training.samples.augment import degrade
-from training.samples.wearing import complete, occlude, wear
+from training.samples.augmentation import degrade
+from training.samples.dataset import PictureDataset
+from training.samples.synthetic_masks import complete_points, draw_mask, draw_occlusion
 
 SMALLEST = 24.0
 """Shorter side in pixels under which nobody can tell what a face wears."""
@@ -40,8 +40,14 @@ _WEIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One face: a picture of the album, its box, its label, its points, and whether something is to
-    be drawn on it.
+    """One face.
+
+    Attributes:
+        index: Place of its picture in the dataset.
+        box: x0, y0, x1, y1 in pixels of the picture.
+        label: Index of LABELS; -1 where the drawing decides it.
+        points: 5 or 68 landmarks in pixels, or none.
+        drawn: Whether a mask or an occlusion is to be drawn on it.
     """
 
     index: int
@@ -51,10 +57,10 @@ class Sample:
     drawn: bool = False
 
 
-def samples_of(album: Album) -> dict[str, list[Sample]]:
+def samples_of(dataset: PictureDataset) -> dict[str, list[Sample]]:
     """Every face that can be judged, by set; bare faces with points also under "drawn"."""
     found: dict[str, list[Sample]] = {}
-    for index, record in enumerate(album.records):
+    for index, record in enumerate(dataset.records):
         whole = (0.0, 0.0, float(record.width), float(record.height))
         if record.crop is not None:
             box = record.faces[0].box if record.faces else whole
@@ -72,20 +78,28 @@ def samples_of(album: Album) -> dict[str, list[Sample]]:
                 continue
             sample = Sample(index, box, LABELS.index(label), points)
             found.setdefault(record.set, []).append(sample)
-            if label == "without_mask" and len(points) >= 5 and album.mean is not None:
+            if label == "without_mask" and len(points) >= 5 and dataset.mean is not None:
                 found.setdefault("drawn", []).append(Sample(index, box, -1, points, drawn=True))
     return found
 
 
-class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+class MaskCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
     """An endless stream of batches: crops u8 [B, S, S, 3] BGR and labels int64 [B]. Raises
     SingleClassError, EmptyClassError.
     """
 
-    def __init__(self, album: Album, size: int, margin: float, batch: int, seed: int) -> None:
+    def __init__(
+        self, dataset: PictureDataset, size: int, margin: float, batch: int, seed: int
+    ) -> None:
         super().__init__()
-        self.album, self.size, self.margin, self.batch, self.seed = album, size, margin, batch, seed
-        found = samples_of(album)
+        self.dataset, self.size, self.margin, self.batch, self.seed = (
+            dataset,
+            size,
+            margin,
+            batch,
+            seed,
+        )
+        found = samples_of(dataset)
         self._pools: list[list[tuple[float, list[Sample]]]] = []
         for label in range(len(LABELS)):
             pools = []
@@ -122,11 +136,11 @@ class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
         weights = np.array([w for w, _ in pools])
         samples = pools[int(rng.choice(len(pools), p=weights / weights.sum()))][1]
         sample = samples[int(rng.integers(len(samples)))]
-        picture = self.album.pictures[sample.index]
+        picture = self.dataset.pictures[sample.index]
         box = np.array(sample.box, np.float32)
-        whole = self.album.records[sample.index].crop is not None and rng.random() < 0.4
+        whole = self.dataset.records[sample.index].crop is not None and rng.random() < 0.4
         if sample.drawn:
-            picture, box = drawn(self.album, sample, label, rng)
+            picture, box = drawn(self.dataset, sample, label, rng)
         elif whole:
             box = np.array([0, 0, picture.shape[1], picture.shape[0]], np.float32)
         side = float(max(box[2] - box[0], box[3] - box[1]))
@@ -155,15 +169,15 @@ class Crops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def drawn(
-    album: Album, sample: Sample, label: int, rng: np.random.Generator
+    dataset: PictureDataset, sample: Sample, label: int, rng: np.random.Generator
 ) -> tuple[Pixels, NDArray[np.float32]]:
     """The part of the picture around a bare face, with what makes it a face of class `label` drawn
     on, and the face's box in it.
     """
-    if album.mean is None:
+    if dataset.mean is None:
         raise EmptyClassError("no face with points to draw on; add a set with landmarks")
     box = np.array(sample.box, np.float32)
-    source = album.pictures[sample.index]
+    source = dataset.pictures[sample.index]
     room = 0.6 * max(box[2] - box[0], box[3] - box[1])
     x0, y0 = np.maximum(box[:2] - room, 0).astype(int)
     x1, y1 = np.minimum(box[2:] + room, (source.shape[1], source.shape[0])).astype(int)
@@ -174,23 +188,32 @@ def drawn(
         part = np.asarray(
             cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
         )
-    shape = (complete(np.array(sample.points, np.float32), album.mean) - offset) * np.float32(scale)
+    shape = (
+        complete_points(np.array(sample.points, np.float32), dataset.mean) - offset
+    ) * np.float32(scale)
     if LABELS[label] == "with_mask":
-        wear(part, shape, "right", album.templates, rng)
+        draw_mask(part, shape, "right", dataset.templates, rng)
         if rng.random() < 0.1:  # who wears a mask may hold something before it, too
-            occlude(part, shape, None, rng)
+            draw_occlusion(part, shape, None, rng)
     elif LABELS[label] == "incorrect_mask":
-        wear(part, shape, "below_nose" if rng.random() < 0.6 else "on_chin", album.templates, rng)
+        draw_mask(
+            part, shape, "below_nose" if rng.random() < 0.6 else "on_chin", dataset.templates, rng
+        )
     else:
-        texture = album.pictures[int(rng.integers(len(album.pictures)))]
-        occlude(part, shape, texture, rng)
+        texture = dataset.pictures[int(rng.integers(len(dataset.pictures)))]
+        draw_occlusion(part, shape, texture, rng)
     return part, (box - np.tile(offset, 2)) * np.float32(scale)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Crops that a model is judged on: u8 [N, S, S, 3], labels [N], the set that each is from, and
-    its face's shorter side.
+class HeldOutCrops:
+    """Crops that a model is judged on.
+
+    Attributes:
+        crops: u8 [N, S, S, 3] BGR.
+        labels: Index of LABELS for each crop, [N].
+        sets: The set that each crop is from; "drawn" for those that were drawn on.
+        sides: Shorter side of each face in pixels of its picture, f32 [N].
     """
 
     crops: Pixels
@@ -199,25 +222,39 @@ class Held:
     sides: NDArray[np.float32]
 
 
-def held_crops(album: Album, size: int, margin: float, least: float = 32.0) -> Held:
-    """Every face of a split whose shorter side is `least` pixels or more, cut as at the edge; drawn
-    ones under "drawn".
+def held_out_crops(
+    dataset: PictureDataset, size: int, margin: float, least: float = 32.0
+) -> HeldOutCrops:
+    """Cut every face of a split as the edge cuts it.
+
+    Args:
+        dataset: The split.
+        size: Side of a crop in pixels.
+        margin: Room around the face, as a share of its longer side.
+        least: Least shorter side of a face in pixels.
+
+    Returns:
+        The crops. Three in ten of the bare faces with landmarks come again under the set "drawn",
+        with a mask or an occlusion drawn on them; the drawing is seeded.
+
+    Raises:
+        EmptyClassError: No face is labelled and large enough.
     """
     crops, labels, sets, sides = [], [], [], []
     rng = np.random.default_rng(7)
-    for name, samples in samples_of(album).items():
+    for name, samples in samples_of(dataset).items():
         for sample in samples:
             side = min(sample.box[2] - sample.box[0], sample.box[3] - sample.box[1])
             if side < least or (name == "drawn" and rng.random() > 0.3):
                 continue
             picture, box, label = (
-                album.pictures[sample.index],
+                dataset.pictures[sample.index],
                 np.array(sample.box, np.float32),
                 sample.label,
             )
             if sample.drawn:
                 label = int(rng.integers(len(LABELS)))
-                picture, box = drawn(album, sample, label, rng)
+                picture, box = drawn(dataset, sample, label, rng)
             crops.append(fitted(cut(picture, box, margin), size))  # type: ignore[arg-type]
             labels.append(label)
             sets.append(name)
@@ -227,10 +264,12 @@ def held_crops(album: Album, size: int, margin: float, least: float = 32.0) -> H
             "no labelled face in the validation split; add pictures from more sources and run "
             "prepare again"
         )
-    return Held(np.stack(crops), np.array(labels, np.int64), sets, np.array(sides, np.float32))
+    return HeldOutCrops(
+        np.stack(crops), np.array(labels, np.int64), sets, np.array(sides, np.float32)
+    )
 
 
-def real(held: Held) -> NDArray[np.bool_]:
+def real(held: HeldOutCrops) -> NDArray[np.bool_]:
     """Which crops show what a camera saw, and nothing that we drew; and, where others are there, no
     set of one class.
     """

@@ -7,8 +7,8 @@ import pytest
 
 from training.errors import EmptyClassError, SingleClassError
 from training.records.record import Record
-from training.samples.adults import AdultCrops, adults_of, said_by_name
-from training.samples.album import Album
+from training.samples.dataset import PictureDataset
+from training.samples.gender_crops import GenderCrops, adults_of, attributes_from_name
 
 
 @pytest.mark.parametrize(
@@ -23,27 +23,27 @@ from training.samples.album import Album
 def test_a_file_name_says_age_gender_and_race_or_nothing(
     name: str, said: tuple[int, int, int] | None
 ) -> None:
-    assert said_by_name(Path(name)) == said
+    assert attributes_from_name(Path(name)) == said
 
 
-def album_of(*names: str) -> Album:
+def dataset_of(*names: str) -> PictureDataset:
     picture = np.full((64, 64, 3), 90, np.uint8)
     records = [Record("gender", n, n, "train", 64, 64, False) for n in names]
-    return Album(records, [picture] * len(names), [], None)
+    return PictureDataset(records, [picture] * len(names), [], None)
 
 
 def test_children_are_left_out_and_one_gender_alone_is_refused() -> None:
-    album = album_of("17_0_0_1.jpg", "18_0_0_2.jpg", "70_1_4_3.jpg")
-    assert [(a.index, a.band) for a in adults_of(album)] == [(1, "18-29"), (2, "60 and over")]
+    dataset = dataset_of("17_0_0_1.jpg", "18_0_0_2.jpg", "70_1_4_3.jpg")
+    assert [(a.index, a.band) for a in adults_of(dataset)] == [(1, "18-29"), (2, "60 and over")]
     with pytest.raises(SingleClassError, match="every adult here is male"):
-        adults_of(album_of("17_1_0_1.jpg", "18_0_0_2.jpg"))
+        adults_of(dataset_of("17_1_0_1.jpg", "18_0_0_2.jpg"))
     with pytest.raises(EmptyClassError, match="age_gender_race_stamp"):
-        adults_of(album_of("17_1_0_1.jpg", "portrait.jpg"))
+        adults_of(dataset_of("17_1_0_1.jpg", "portrait.jpg"))
 
 
 def test_rare_races_are_seen_more_often_than_they_are_there() -> None:
     names = [f"30_{g}_0_{n}.jpg" for g in (0, 1) for n in range(100)]
-    stream = AdultCrops(album_of(*names, "30_0_1_x.jpg", "30_1_1_x.jpg"), 48, 0.2, 8, 1)
+    stream = GenderCrops(dataset_of(*names, "30_0_1_x.jpg", "30_1_1_x.jpg"), 48, 0.2, 8, 1)
     shares, groups = stream._pools[0]
     assert [len(g) for g in groups] == [100, 1]
     assert shares[1] == pytest.approx(1 / 11)

@@ -15,10 +15,10 @@ from sklearn.metrics import roc_auc_score
 from training.figures.contact_sheets import spread, write_sheet
 from training.graphs.face_finder import Face
 from training.preparing.collect import crop_of
-from training.records.inspection import FaceLook, Inspected, labelled_boxes
-from training.records.layouts import read_picture
+from training.records.inspection import FaceQuality, Inspection, labelled_boxes
+from training.records.pictures import read_picture
 from training.records.record import LABELS, Record
-from training.storage import replacing
+from training.storage import atomic_write
 
 MEASURES = ("sharpness", "brightness", "side")
 TELLING = 0.7
@@ -36,20 +36,20 @@ class Survey(TypedDict):
     warnings: list[str]
 
 
-def by_label(inspected: Inspected) -> dict[str, list[FaceLook]]:
+def by_label(inspected: Inspection) -> dict[str, list[FaceQuality]]:
     """The labelled faces of each class that is there."""
-    found: dict[str, list[FaceLook]] = defaultdict(list)
+    found: dict[str, list[FaceQuality]] = defaultdict(list)
     for looks in inspected.faces:
         for look in looks:
             found[look.label].append(look)
     return {label: found[label] for label in LABELS if label in found}
 
 
-def _values(looks: list[FaceLook], measure: str) -> list[float]:
+def _values(looks: list[FaceQuality], measure: str) -> list[float]:
     return [float(getattr(look, measure)) for look in looks]
 
 
-def survey(inspected: Inspected) -> Survey:
+def class_statistics(inspected: Inspection) -> Survey:
     """Of each class: faces, quartiles of size, sharpness and brightness; how well each of these
     tells two classes apart (AUC, 0.5: not at all); and what to beware of.
     """
@@ -92,7 +92,7 @@ def survey(inspected: Inspected) -> Survey:
     return {"classes": classes, "told_apart_by": apart, "warnings": warnings}
 
 
-def draw_survey(records: list[Record], inspected: Inspected, path: Path) -> None:
+def draw_statistics(records: list[Record], inspected: Inspection, path: Path) -> None:
     """Faces of each class by split, and the three measures by class. Raises StorageError."""
     looks = by_label(inspected)
     figure, panels = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained")
@@ -128,7 +128,7 @@ def draw_survey(records: list[Record], inspected: Inspected, path: Path) -> None
         axes.set(title=f"{_NAMES[measure]} by class", yticks=[])
         if looks:
             axes.legend()
-    with replacing(path) as out:
+    with atomic_write(path) as out:
         figure.savefig(out, format="png", dpi=110)
     pyplot.close(figure)
 

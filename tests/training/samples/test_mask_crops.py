@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.training.albums import bare_album, boxed_album
+from tests.training.datasets import bare_dataset, boxed_dataset
 from training.boxes.cropping import cut
 from training.errors import EmptyClassError, SingleClassError
 from training.records.record import LABELS
-from training.samples.album import Album
-from training.samples.crops import Crops, drawn, held_crops, samples_of
+from training.samples.dataset import PictureDataset
+from training.samples.mask_crops import MaskCrops, drawn, held_out_crops, samples_of
 
 
 def test_a_crop_is_the_square_around_the_box_cut_off_at_the_border() -> None:
@@ -20,35 +20,39 @@ def test_a_crop_is_the_square_around_the_box_cut_off_at_the_border() -> None:
 
 
 def test_one_class_only_is_refused() -> None:
-    album = boxed_album()
+    dataset = boxed_dataset()
     records = [
         replace(r, faces=tuple(replace(f, label="with_mask") for f in r.faces))
-        for r in album.records
+        for r in dataset.records
     ]
     with pytest.raises(SingleClassError, match="every face in the training split is with_mask"):
-        Crops(Album(records, album.pictures, [], None), 48, 0.2, 4, 0)
+        MaskCrops(PictureDataset(records, dataset.pictures, [], None), 48, 0.2, 4, 0)
     with pytest.raises(EmptyClassError, match="no face of 24 px"):
-        Crops(
-            Album([replace(r, faces=()) for r in records], album.pictures, [], None), 48, 0.2, 4, 0
+        MaskCrops(
+            PictureDataset([replace(r, faces=()) for r in records], dataset.pictures, [], None),
+            48,
+            0.2,
+            4,
+            0,
         )
 
 
 def test_faces_too_small_to_judge_and_regions_to_ignore_are_not_trained_on() -> None:
-    album = boxed_album(1)
-    small = replace(album.records[0].faces[0], box=(5.0, 5.0, 28.0, 60.0))
-    doubtful = replace(album.records[0].faces[1], ignore=True)
-    records = [replace(album.records[0], faces=(small, doubtful))]
-    assert samples_of(Album(records, album.pictures, [], None)) == {}
+    dataset = boxed_dataset(1)
+    small = replace(dataset.records[0].faces[0], box=(5.0, 5.0, 28.0, 60.0))
+    doubtful = replace(dataset.records[0].faces[1], ignore=True)
+    records = [replace(dataset.records[0], faces=(small, doubtful))]
+    assert samples_of(PictureDataset(records, dataset.pictures, [], None)) == {}
 
 
 def test_bare_faces_are_dressed_into_all_classes_without_touching_the_album() -> None:
-    album = bare_album()
-    before = [p.copy() for p in album.pictures]
-    sample = samples_of(album)["drawn"][0]
+    dataset = bare_dataset()
+    before = [p.copy() for p in dataset.pictures]
+    sample = samples_of(dataset)["drawn"][0]
     rng = np.random.default_rng(1)
-    bare = album.pictures[sample.index]
+    bare = dataset.pictures[sample.index]
     for label, name in enumerate(LABELS):
-        part, box = drawn(album, sample, label, rng)
+        part, box = drawn(dataset, sample, label, rng)
         assert part.shape[0] <= 200
         assert box[2] > box[0], name
         assert (part != bare[:1, :1]).any()
@@ -57,7 +61,7 @@ def test_bare_faces_are_dressed_into_all_classes_without_touching_the_album() ->
     for placement_label in (0, 2):
         changed = 0
         for _ in range(30):
-            part, box = drawn(album, sample, placement_label, rng)
+            part, box = drawn(dataset, sample, placement_label, rng)
             x, y = int((box[0] + box[2]) / 2), int(box[1] + 0.48 * (box[3] - box[1]))
             skin = np.array([140, 170, 215])
             changed += int(
@@ -65,18 +69,18 @@ def test_bare_faces_are_dressed_into_all_classes_without_touching_the_album() ->
             )
         nose[placement_label] = changed
     assert nose[0] > nose[2] + 10
-    assert all((a == b).all() for a, b in zip(before, album.pictures, strict=True))
+    assert all((a == b).all() for a, b in zip(before, dataset.pictures, strict=True))
 
 
 def test_batches_hold_all_classes() -> None:
-    crops = Crops(bare_album(), 32, 0.2, 64, 4)
+    crops = MaskCrops(bare_dataset(), 32, 0.2, 64, 4)
     pictures, labels = next(iter(crops))
     assert pictures.shape == (64, 32, 32, 3)
     assert set(labels.tolist()) == {0, 1, 2}
 
 
 def test_held_crops_are_the_same_every_time() -> None:
-    first, again = (held_crops(bare_album(), 32, 0.2) for _ in range(2))
+    first, again = (held_out_crops(bare_dataset(), 32, 0.2) for _ in range(2))
     assert (first.crops == again.crops).all()
     assert (first.labels == again.labels).all()
     assert min(first.sides) >= 32
@@ -84,8 +88,8 @@ def test_held_crops_are_the_same_every_time() -> None:
 
 def test_all_classes_are_degraded_alike() -> None:
     # Which class a crop is of must not be told by how sharp it is: the spread of sharpness is one.
-    album = bare_album(1)
-    crops, rng = Crops(album, 48, 0.2, 1, 0), np.random.default_rng(2)
+    dataset = bare_dataset(1)
+    crops, rng = MaskCrops(dataset, 48, 0.2, 1, 0), np.random.default_rng(2)
     rates = []
     for label in (0, 1, 2):
         small = [crops.crop(label, rng) for _ in range(250)]
