@@ -1,4 +1,4 @@
-"""`python -m release`: the version, whether it may be released, and what is said of it."""
+"""`python -m release`: print, check or set the version, and print its notes."""
 
 import argparse
 import sys
@@ -9,20 +9,21 @@ from release.version import ReleaseError, check_version, project_version, set_ve
 
 
 def main() -> None:
-    """Do what the command line asks for; a fault is one sentence each, and exit code 1."""
+    """Run the command; each fault is printed as one sentence, and the exit status is then 1."""
     parser = argparse.ArgumentParser(prog="python -m release", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("version", help="print the version that pyproject.toml says")
-    check = commands.add_parser("check", help="is one version said everywhere?")
+    commands.add_parser("version", help="print the version of pyproject.toml")
+    check = commands.add_parser("check", help="check that every file says the same version")
     check.add_argument(
         "tag",
         nargs="?",
-        help="must be that version with a v before it, and CHANGELOG.md must tell of it",
+        help="check also that this tag is v and the version, and that CHANGELOG.md has its notes",
     )
-    of = commands.add_parser("notes", help="print what CHANGELOG.md says of a version")
+    of = commands.add_parser("notes", help="print the notes of a version in CHANGELOG.md")
     of.add_argument("version")
     change = commands.add_parser(
-        "set", help="write a new version everywhere, and close CHANGELOG.md's section Unreleased"
+        "set",
+        help="write a new version into every file, and close CHANGELOG.md's section Unreleased",
     )
     change.add_argument("version")
     asked = parser.parse_args()
@@ -34,7 +35,7 @@ def main() -> None:
                 version = check_version(asked.tag)
                 if asked.tag is not None:
                     notes(version)
-                print(f"{version} is said everywhere")
+                print(f"every file says {version}")
             case "notes":
                 print(notes(asked.version), end="")
             case "set":

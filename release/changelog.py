@@ -1,4 +1,4 @@
-"""CHANGELOG.md: the section of a version, and the turn of what is unreleased into one."""
+"""CHANGELOG.md: the notes of a version, and the closing of the section Unreleased."""
 
 import re
 from datetime import date
@@ -8,14 +8,17 @@ from release.version import ROOT, ReleaseError
 
 
 def notes(version: str, root: Path = ROOT) -> str:
-    """Return what CHANGELOG.md says of a version, without its heading.
+    """Read the notes of a version: its section in CHANGELOG.md.
 
     Args:
         version: A version such as `0.2.0`.
         root: The folder of the repository.
 
+    Returns:
+        The notes, without the heading.
+
     Raises:
-        ReleaseError: The version has no section with a date, or nothing stands in it.
+        ReleaseError: The version has no section with a date, or the section is empty.
     """
     text = (root / "CHANGELOG.md").read_text()
     heading = re.search(
@@ -26,19 +29,19 @@ def notes(version: str, root: Path = ROOT) -> str:
     if heading is None:
         raise ReleaseError(
             f"CHANGELOG.md has no section `## {version} - YYYY-MM-DD`; "
-            f"`python -m release set {version}` makes it"
+            f"make it with `python -m release set {version}`"
         )
     if not heading[1].strip():
-        raise ReleaseError(f"CHANGELOG.md says nothing of {version}")
+        raise ReleaseError(f"CHANGELOG.md has no notes of {version}: its section is empty")
     return heading[1].strip() + "\n"
 
 
 def close_unreleased(version: str, day: date, root: Path = ROOT) -> None:
-    """Make the section Unreleased that of a version, and begin a new one above it.
+    """Give the section Unreleased the heading of a version, and begin a new Unreleased above it.
 
     Args:
         version: The version, such as `0.2.0`.
-        day: The day of the release.
+        day: The date of the release.
         root: The folder of the repository.
 
     Raises:

@@ -1,8 +1,8 @@
-"""`python -m release.charts REGISTRY`: both charts as packages, with the published images.
+"""`python -m release.charts REGISTRY`: package both charts for the published images.
 
-In the repository `image.registry` is empty: images that were built here are run. In a package it
-is the registry that the release's images went to, so that `helm install oci://…` works without a
-value. The tag is the chart's appVersion in both.
+In the repository `image.registry` is empty, so that a chart runs images that were built here. In a
+package it is the registry with the images of the release, so that `helm install oci://…` needs no
+value. In both, the tag of the images is the chart's appVersion.
 """
 
 import argparse
@@ -26,14 +26,14 @@ def package_charts(registry: str, destination: Path) -> list[Path]:
 
     Args:
         registry: Where the images are, without the repository, such as `ghcr.io/owner`. Capitals
-            are made small, as the name of an image asks for.
-        destination: The folder for the packages; it is made anew.
+            become small letters, since the name of an image has none.
+        destination: The folder for the packages; its content is deleted first.
 
     Returns:
         The packages, `NAME-VERSION.tgz`.
 
     Raises:
-        ReleaseError: A chart's values hold an image of ours in a form that is not known here.
+        ReleaseError: A chart's values.yaml has an image of Maskgate without the expected lines.
     """
     shutil.rmtree(destination, ignore_errors=True)
     copies = destination / "sources"
@@ -51,7 +51,7 @@ def package_charts(registry: str, destination: Path) -> list[Path]:
 
 
 def _with_registry(values: str, registry: str, chart: str) -> str:
-    """Return values.yaml with the registry beside each repository of ours; comments stay."""
+    """Return values.yaml with the registry set for each image of Maskgate; comments stay."""
     changed, count = re.subn(
         r'^( +registry: )""$(?=(?:\n +#.*)*\n +repository: maskgate/)',
         rf"\g<1>{registry}",
@@ -62,13 +62,13 @@ def _with_registry(values: str, registry: str, chart: str) -> str:
     if not count or any(image["registry"] != registry for image in ours):
         raise ReleaseError(
             f"charts/{chart}/values.yaml: an image of maskgate/… has no line "
-            '`registry: ""` above its repository'
+            '`registry: ""` above its `repository:`'
         )
     return changed
 
 
 def _images(values: Any) -> list[dict[str, Any]]:
-    """Return every image of ours in a chart's values."""
+    """Return every image of Maskgate in a chart's values."""
     if not isinstance(values, dict):
         return []
     repository = values.get("repository")
@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m release.charts", description=package_charts.__doc__
     )
-    parser.add_argument("registry", help="such as ghcr.io/owner")
+    parser.add_argument("registry", help="where the images are, such as ghcr.io/owner")
     try:
         print(*package_charts(parser.parse_args().registry, PACKAGES), sep="\n")
     except ReleaseError as error:

@@ -1,6 +1,6 @@
-"""The one version of the project, and every file that says it.
+"""The version of the project, and every file that says it.
 
-Needs the standard library alone: a workflow calls it on a machine that has nothing installed.
+This module needs only the standard library: a workflow runs it on a machine without packages.
 """
 
 import re
@@ -12,14 +12,14 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 SEMANTIC: Final = r"\d+\.\d+\.\d+(?:-[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?"
-"""A version of Semantic Versioning (https://semver.org), without the build metadata that the tag of
-an image cannot hold."""
+"""A version of Semantic Versioning (https://semver.org). It has no build metadata, since the tag of
+an image cannot hold a plus sign."""
 
 TAG: Final = r"(\d+\.\d+\.\d+(?:-(?!amd64|arm64|gpu)[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?)"
-"""The version in the tag of an image, which may go on with a platform or a variant."""
+"""The version in the tag of an image; a platform or a variant may follow it."""
 
 ARTEFACT: Final = rf"maskgate/(?:cloud|dashboard|edge|charts/[a-z-]+):{TAG}"
-"""An image or a chart of ours with its tag."""
+"""An image or a chart of Maskgate with its tag."""
 
 PLACES: Final[tuple[tuple[str, str], ...]] = (
     ("pyproject.toml", r'^version = "(.+)"$'),
@@ -34,14 +34,14 @@ PLACES: Final[tuple[tuple[str, str], ...]] = (
     ("docs/*.md", rf"--version ({SEMANTIC})"),
     ("docs/*.md", rf"refs/tags/v({SEMANTIC})"),
 )
-"""Files, as glob patterns, and what surrounds the version in them. The others follow the first."""
+"""Files, as glob patterns, and the text around the version in them; the others follow the first."""
 
 MUST_SAY: Final = (".toml", ".py", "Chart.yaml")
-"""Endings of files that are broken where they do not say the version."""
+"""Endings of files that must say the version."""
 
 
 class ReleaseError(Exception):
-    """What must be mended before a release, as one sentence for each fault."""
+    """A fault that forbids a release, or several: each is one sentence."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
@@ -50,7 +50,13 @@ class ReleaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One place that says the version."""
+    """One place that says the version.
+
+    Args:
+        file: The file, relative to the repository.
+        line: The number of the line, from 1.
+        version: The version that stands there.
+    """
 
     file: Path
     line: int
@@ -58,13 +64,13 @@ class Mention:
 
 
 def mentions(root: Path = ROOT) -> Iterator[Mention]:
-    """Yield every mention of the version, that of pyproject.toml first.
+    """Find every mention of the version.
 
     Args:
         root: The folder of the repository.
 
     Yields:
-        Where the version is said, and what is said there.
+        The mentions; the one of pyproject.toml is the first.
 
     Raises:
         ReleaseError: A file that must say the version is missing, or does not say it.
@@ -80,27 +86,27 @@ def mentions(root: Path = ROOT) -> Iterator[Mention]:
         if pattern.endswith(MUST_SAY) and {each.file for each in found} != {
             file.relative_to(root) for file in files or [root / pattern]
         }:
-            raise ReleaseError(f"{pattern} does not say the version as a line like {said}")
+            raise ReleaseError(f"{pattern} must say the version, in a line like {said}")
         yield from found
 
 
 def project_version(root: Path = ROOT) -> str:
-    """Return the version that pyproject.toml says."""
+    """Return the version of pyproject.toml."""
     return next(mentions(root)).version
 
 
 def check_version(tag: str | None = None, root: Path = ROOT) -> str:
-    """Hold all mentions of the version, and the tag if there is one, against pyproject.toml.
+    """Compare all mentions of the version, and a tag, with pyproject.toml.
 
     Args:
-        tag: A tag such as `v0.2.0`; None where nothing is being released.
+        tag: The tag of a release, such as `v0.2.0`; None where there is none.
         root: The folder of the repository.
 
     Returns:
         The version.
 
     Raises:
-        ReleaseError: Somewhere another version is said; each place is named.
+        ReleaseError: A file says another version, or the tag does; the message names each place.
     """
     version = project_version(root)
     faults = [
@@ -110,7 +116,7 @@ def check_version(tag: str | None = None, root: Path = ROOT) -> str:
     ]
     if not re.fullmatch(SEMANTIC, version):
         faults.append(
-            f"pyproject.toml says {version}, which is no version like 1.2.3 or 1.2.3-rc.1"
+            f"pyproject.toml says {version}, which is not a version like 1.2.3 or 1.2.3-rc.1"
         )
     if tag is not None and tag != f"v{version}":
         faults.append(
@@ -122,20 +128,20 @@ def check_version(tag: str | None = None, root: Path = ROOT) -> str:
 
 
 def set_version(version: str, root: Path = ROOT) -> list[Path]:
-    """Write another version everywhere.
+    """Write a new version into every file.
 
     Args:
         version: The new version, such as `0.2.0`.
         root: The folder of the repository.
 
     Returns:
-        The files that were changed.
+        The files that have changed.
 
     Raises:
-        ReleaseError: The version is none of Semantic Versioning.
+        ReleaseError: The version is not one of Semantic Versioning.
     """
     if not re.fullmatch(SEMANTIC, version):
-        raise ReleaseError(f"{version} is no version like 1.2.3 or 1.2.3-rc.1")
+        raise ReleaseError(f"{version} is not a version like 1.2.3 or 1.2.3-rc.1")
     changed: list[Path] = []
     for pattern, said in PLACES:
         for file in sorted(root.glob(pattern)):

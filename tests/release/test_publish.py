@@ -181,13 +181,15 @@ def test_the_page_shows_packages_bills_and_their_checksums(published: Runner) ->
 
 def test_a_platform_that_is_missing_stops_before_its_tag_is_made(runner: Runner) -> None:
     runner.save("edge", "amd64")
-    assert "edge: 1 platforms are in var/release/images" in runner.refused("images")
+    assert "edge: var/release/images has 1 of its platforms, and must have 2" in runner.refused(
+        "images"
+    )
     assert not runner.calls("docker", "buildx", "imagetools", "create")
 
 
 def test_an_image_of_another_registry_is_not_pushed(runner: Runner) -> None:
     runner.save("edge", "amd64")
-    assert f"not {VERSION} for other.example.org" in runner.refused(
+    assert f"not version {VERSION} for other.example.org" in runner.refused(
         "images", registry="other.example.org"
     )
     assert not runner.calls("docker", "push")
@@ -195,8 +197,8 @@ def test_an_image_of_another_registry_is_not_pushed(runner: Runner) -> None:
 
 def test_nothing_is_signed_where_nothing_was_pushed(runner: Runner) -> None:
     runner.made.mkdir(parents=True)
-    assert "nothing was pushed" in runner.refused("sign")
+    assert "push images and charts first" in runner.refused("sign")
 
 
 def test_the_registry_must_be_said(runner: Runner) -> None:
-    assert "say where to: REGISTRY=" in runner.refused("charts", registry="")
+    assert "REGISTRY is not set" in runner.refused("charts", registry="")

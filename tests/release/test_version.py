@@ -1,4 +1,4 @@
-"""One version is said everywhere, a tag must equal it, and CHANGELOG.md tells of it."""
+"""Every file says the same version, a tag must equal it, and CHANGELOG.md has its notes."""
 
 import shutil
 import subprocess
@@ -58,7 +58,7 @@ def test_a_page_that_lags_behind_is_named(copy: Path) -> None:
 
 def test_a_file_that_says_no_version_is_named(copy: Path) -> None:
     (copy / "edge" / "__init__.py").write_text('"""Nothing."""\n')
-    with pytest.raises(ReleaseError, match=r"edge/__init__\.py does not say the version"):
+    with pytest.raises(ReleaseError, match=r"edge/__init__\.py must say the version"):
         check_version(root=copy)
 
 
@@ -70,7 +70,7 @@ def test_a_new_version_is_written_everywhere(copy: Path, version: str) -> None:
 
 
 def test_what_is_no_version_is_not_written(copy: Path) -> None:
-    with pytest.raises(ReleaseError, match=r"1\.2 is no version"):
+    with pytest.raises(ReleaseError, match=r"1\.2 is not a version"):
         set_version("1.2", copy)
 
 
@@ -93,7 +93,7 @@ def test_the_section_of_a_version_is_what_a_release_tells(copy: Path) -> None:
         ("# Changes\n\n## 0.2.0\n- A door.\n", r"has no section `## 0\.2\.0 - YYYY-MM-DD`"),
         (
             "# Changes\n\n## 0.2.0 - 2026-03-04\n\n## 0.1.0 - 2026-01-02\n- It began.\n",
-            r"says nothing of 0\.2\.0",
+            r"has no notes of 0\.2\.0",
         ),
     ],
 )

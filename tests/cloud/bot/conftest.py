@@ -1,4 +1,4 @@
-"""One bot for a module's tests, as a process, over a Bot API double."""
+"""One bot process for all tests of a module, and a double of the Bot API."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def shared_api(
 
 @pytest.fixture
 def chats(shared_api: BotApiDouble) -> BotApiDouble:
-    """The double, as if nothing had been said yet."""
+    """Return the double without the messages of earlier tests."""
     for kept in (shared_api.messages, shared_api.photos, shared_api.edits, shared_api.notices):
         kept.clear()
     return shared_api

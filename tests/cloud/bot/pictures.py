@@ -1,4 +1,4 @@
-"""Pictures of QR codes, as people photograph them."""
+"""Pictures of QR codes, such as people take with a phone."""
 
 import io
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import segno
 from PIL import Image
 
 Placed = tuple[Image.Image, tuple[int, int]]
-"""A picture, and where its upper left corner is put."""
+"""A picture, and the place of its upper left corner."""
 
 
 def code(text: str, scale: int = 8) -> Image.Image:

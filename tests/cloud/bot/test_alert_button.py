@@ -1,4 +1,4 @@
-"""A press of an alert's button shows in every chat that was told."""
+"""A press of an alert's button shows in every chat that got the alert."""
 
 from collections.abc import Callable
 from datetime import timedelta

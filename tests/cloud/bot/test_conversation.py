@@ -1,4 +1,4 @@
-"""What a conversation comes to where no transcript tells it."""
+"""The answers that no transcript of docs/people.md shows."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Whoever floods the bot keeps staff and waiting visitors from nothing."""
+"""A flood of messages does not keep the bot from answering staff and visitors."""
 
 import io
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a group's members may do, and what follows a group to its new id."""
+"""The rights of a group's members, and the settings that follow a group to its new id."""
 
 from datetime import timedelta
 from typing import Any

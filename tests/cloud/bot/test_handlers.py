@@ -1,4 +1,4 @@
-"""Whatever comes from Telegram, the bot goes on answering."""
+"""The bot goes on answering, whatever Telegram sends."""
 
 import io
 from collections.abc import Callable

@@ -17,21 +17,21 @@ BOT_ID = 123456
 
 
 @pytest.mark.usefixtures("store")
-def test_updates_that_a_killed_bot_had_are_answered_by_the_next_and_once_each(
+def test_the_next_bot_answers_once_each_update_that_a_killed_bot_had(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     with BotApiDouble() as api:
         env = environment(
             redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
         )
-        # Of three chats that write at once two are answered, and one hangs with more behind it.
+        # Three chats write at once. Two get their answers, and the answer to the third one hangs.
         api.hang(after=1)
         for chat in (1, 2, 3):
             for _ in range(2):
                 api.receive(chat, "/help")
         with process("bot", env=env, log=tmp_path / "first.log") as first:
             api.wait_for_messages(4)
-            # The next call confirms them all, those that were not answered included.
+            # The next call confirms all updates, also those without an answer.
             api.wait_for_calls("getUpdates", 3)
             first.running.kill()
             first.running.wait()
@@ -45,7 +45,7 @@ def test_updates_that_a_killed_bot_had_are_answered_by_the_next_and_once_each(
         assert sorted(chats) == ["1", "1", "2", "2", "3", "3", "4"]
 
 
-def test_what_the_killed_bot_answered_and_did_not_confirm_is_passed_over(
+def test_an_update_that_was_answered_before_is_skipped(
     store: Store, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     with BotApiDouble() as api:
@@ -65,14 +65,14 @@ def test_what_the_killed_bot_answered_and_did_not_confirm_is_passed_over(
 
 
 @pytest.mark.usefixtures("store")
-def test_a_bot_that_is_told_to_stop_ends_the_answer_in_hand_and_leaves_the_rest_to_the_next(
+def test_a_bot_that_stops_ends_its_answer_and_leaves_the_other_updates_to_the_next(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     with BotApiDouble() as api:
         env = environment(
             redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
         )
-        for _ in range(6):  # a chat is told one thing a second
+        for _ in range(6):  # a chat gets one message a second
             api.receive(1, "/help")
         with process("bot", env=env, log=tmp_path / "first.log") as first:
             api.wait_for_messages(1)
@@ -112,9 +112,9 @@ def test_a_webhooks_update_is_confirmed_once_it_is_kept_and_answered_once(
         ):
             api.wait_for_calls("setWebhook", timeout_s=60)
             for _ in range(2):
-                assert telegram.post("/telegram", json=said(1)).is_success
+                assert telegram.post("/telegram", json=update(1)).is_success
             api.wait_for_messages(1)
-            assert telegram.post("/telegram", json=said(2)).is_success
+            assert telegram.post("/telegram", json=update(2)).is_success
             api.wait_for_calls("sendMessage", 2)
             first.running.kill()
             first.running.wait()
@@ -141,7 +141,7 @@ def test_with_the_store_away_an_update_is_confirmed_once_it_is_answered(tmp_path
             assert "try again" in api.wait_for_messages(1, timeout_s=60)[0].text
 
 
-def said(number: int) -> dict[str, Any]:
+def update(number: int) -> dict[str, Any]:
     chat = {"id": number, "type": "private", "first_name": "Ada"}
     message = {"message_id": number, "date": 0, "chat": chat, "text": "/help"}
     return {"update_id": number, "message": message}

@@ -1,3 +1,5 @@
+"""The bot as a process: it answers, stands by, takes over, and names a wrong setting."""
+
 import time
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Codes are found however they were photographed, and all of them."""
+"""All QR codes of a photo are found: turned, small, pale or inverted ones, too."""
 
 from collections.abc import Callable
 

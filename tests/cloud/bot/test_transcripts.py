@@ -1,8 +1,8 @@
-"""The conversations that docs/people.md shows are held with a real bot, word for word.
+"""A real bot says the transcripts of docs/people.md, word for word.
 
-A transcript's lines are what a person says (`Ada: …`, a chat of their own each), what is answered
-(`bot → Ada: …`, further lines indented), and what happens meanwhile (`[ … ]`). `<…>` stands for
-what differs each time.
+A line of a transcript is a request of a person (`Ada: …`, each in a private chat), an answer of the
+bot (`bot → Ada: …`, with its further lines indented), or an event at the gate (`[ … ]`). `<…>`
+stands for a value that differs each time.
 """
 
 import re
@@ -29,17 +29,19 @@ CHATS = {"Ada": 601, "Luz": 602, "Guard": 603, "Operator": 604, "Second operator
 
 
 @dataclass
-class Stage:
-    """Whom the conversation is held with, and what was said so far."""
+class TranscriptPlayer:
+    """Plays a transcript: it speaks for the people, and reads the answers of the bot."""
 
     api: BotApiDouble
     store: Store
     make_event: Callable[..., Event]
-    shown: dict[str, str] = field(default_factory=dict)
-    heard: dict[int, int] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    """The values that `<…>` stands for, by name."""
+    read: dict[int, int] = field(default_factory=dict)
+    """The number of messages that were read in each chat."""
 
     def say(self, who: str, text: str) -> None:
-        for name, value in self.shown.items():
+        for name, value in self.values.items():
             text = text.replace(f"<{name}>", value)
         if text.startswith("presses "):
             mine = [each for each in self.api.messages if each.chat_id == str(CHATS[who])]
@@ -52,37 +54,37 @@ class Stage:
         self.api.receive(CHATS[who], text, language="es" if who == "Luz" else "en")
 
     def hear(self, who: str) -> str:
-        """The next message to this chat, or edit of one."""
+        """Return the next message to a person, or the next edit of one."""
         chat = CHATS[who]
-        told = self.heard.get(chat, 0)
+        already = self.read.get(chat, 0)
 
-        def said() -> list[str]:
-            told_at = [
+        def texts() -> list[str]:
+            message_times = [
                 (each.at, each.text)
                 for each in [*self.api.messages, *self.api.edits]
                 if each.chat_id == str(chat)
             ]
-            shown_at = [
+            photo_times = [
                 (each.at, f"[the code] {each.caption}")
                 for each in self.api.photos
                 if each.chat_id == str(chat)
             ]
-            return [text for _, text in sorted(told_at + shown_at)]
+            return [text for _, text in sorted(message_times + photo_times)]
 
-        self.api.wait_until(lambda: len(said()) > told, 60, f"word to {who}")
-        self.heard[chat] = told + 1
-        return said()[told]
+        self.api.wait_until(lambda: len(texts()) > already, 60, f"word to {who}")
+        self.read[chat] = already + 1
+        return texts()[already]
 
     def happen(self, what: str) -> None:
         code = self.store.staff.new_code
         lifetime = timedelta(minutes=15)
         match what:
             case "the code at the gate is scanned":
-                self.shown["code"] = self.store.visitors.code(GATE)
+                self.values["code"] = self.store.visitors.code(GATE)
             case "an operator makes a pairing code for a guard":
-                self.shown["pairing code"] = code(GATE, StaffRole.GUARD, lifetime, now()).code
+                self.values["pairing code"] = code(GATE, StaffRole.GUARD, lifetime, now()).code
             case "a pairing code for an operator":
-                self.shown["pairing code"] = code(GATE, StaffRole.OPERATOR, lifetime, now()).code
+                self.values["pairing code"] = code(GATE, StaffRole.OPERATOR, lifetime, now()).code
             case "a mask worn well":
                 self._accept(Label.WITH_MASK)
             case "a mask under the nose":
@@ -92,7 +94,7 @@ class Stage:
             case "the worker sends the code":
                 self._deliver()
             case _:
-                raise AssertionError(f"nothing is known of [{what}]")
+                raise AssertionError(f"this test does not know the event [{what}]")
 
     def _accept(self, label: Label) -> None:
         event = self.make_event(label)
@@ -105,7 +107,7 @@ class Stage:
             now=now(),
         ).decision
         if decision.issued_pass is not None:
-            self.shown["token"] = decision.issued_pass.token
+            self.values["token"] = decision.issued_pass.token
         self._deliver(event.id)
 
     def _deliver(self, event_id: UUID | None = None) -> None:
@@ -114,15 +116,15 @@ class Stage:
         kept, _ = self.store.deliveries.page(gate=GATE, status=None, before=None, limit=50)
         for delivery in kept:
             if event_id in {None, delivery.event_id}:
-                # A chat that was just spoken to is spoken to again a second later.
+                # A chat gets one message a second, so the job has to be tried again.
                 while jobs.deliver(delivery.id) is not None:
                     pass
         notifier.close()
 
 
 @pytest.fixture
-def stage(chats: BotApiDouble, store: Store, make_event: Callable[..., Event]) -> Stage:
-    return Stage(chats, store, make_event)
+def player(chats: BotApiDouble, store: Store, make_event: Callable[..., Event]) -> TranscriptPlayer:
+    return TranscriptPlayer(chats, store, make_event)
 
 
 def test_there_are_transcripts() -> None:
@@ -132,19 +134,19 @@ def test_there_are_transcripts() -> None:
 @pytest.mark.parametrize(
     "written", [text for _, text in TRANSCRIPTS], ids=[title for title, _ in TRANSCRIPTS]
 )
-def test_a_conversation_goes_as_the_page_shows_it(stage: Stage, written: str) -> None:
+def test_a_conversation_goes_as_the_page_shows_it(player: TranscriptPlayer, written: str) -> None:
     held = []
     for line in re.sub(r"\n    ", "\x00", written.strip("\n")).split("\n"):
         if line.startswith("["):
-            stage.happen(line.strip("[]"))
+            player.happen(line.strip("[]"))
             held.append(line)
         elif line.startswith("bot → "):
             who = line.removeprefix("bot → ").partition(":")[0]
-            said = stage.hear(who).replace("\n\n", "\n")
+            said = player.hear(who).replace("\n\n", "\n")
             held.append(f"bot → {who}: " + said.replace("\n", "\x00"))
         else:
             who, _, text = line.partition(": ")
-            stage.say(who, text)
+            player.say(who, text)
             held.append(line)
     really = "\n".join(held).replace("\x00", "\n    ")
     pattern = re.sub(r"<[^>]*>", ".+?", re.escape(written.strip("\n")).replace(r"\<", "<"))
