@@ -174,10 +174,10 @@ def test_a_message_of_a_newer_cloud_is_one_unknown_row(cloud: CloudDouble, place
 
 
 @pytest.mark.parametrize("place", DEVICES, ids=".".join)
-def test_a_device_of_a_newer_cloud_is_not_passed_over(cloud: CloudDouble, place: Place) -> None:
+def test_a_device_of_a_newer_cloud_is_named(cloud: CloudDouble, place: Place) -> None:
     cloud.devices[0] = changed(cloud.devices[0], place, "never_heard_of")
     said = html_of(open_page())
-    assert "How Door Pi is cannot be shown" in said
+    assert "The state of Door Pi cannot be shown" in said
     assert "No device is enrolled" not in said
 
 
