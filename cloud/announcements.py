@@ -1,6 +1,7 @@
-"""What is told beside decisions on events: redemptions, closed gates, silent devices, tests.
+"""Announcements: messages about redemptions, closed gates, silent devices, and tests.
 
-Each function returns deliveries and writes nothing. `BatchBuilder.add_deliveries` adds
+`cloud.audience` has the messages about decisions. Each function returns deliveries and writes
+nothing. `BatchBuilder.add_deliveries` adds
 them with their jobs to a `Batch`, so that they are written in one step with what they tell of.
 """
 
@@ -43,17 +44,20 @@ def of_redemption(
     undone_at: datetime | None = None,
     occasion: UUID | None = None,
 ) -> list[Delivery]:
-    """Return what webhooks are told of a pass that was redeemed, or whose redemption was undone.
+    """Return the messages about a pass that was redeemed, or whose redemption was undone.
 
     Args:
-        gate: the pass's gate.
-        subscribers: the gate's; those without the topic `redemption` are passed over.
-        pass_id: of the pass.
-        event_id: the event that the pass followed from; None if it was made by hand.
-        redeemed_at: when it was redeemed.
-        undone_at: when that was taken back; None if the redemption itself is told.
-        occasion: names this telling, so that its deliveries have the same ids when they are built
-            again. A new one is drawn by default.
+        gate: The pass's gate.
+        subscribers: The gate's subscribers; those without the topic `redemption` are skipped.
+        pass_id: The pass's id.
+        event_id: The id of the event that the pass followed from; None if it was made by hand.
+        redeemed_at: When the pass was redeemed.
+        undone_at: When the redemption was undone; None for a message about the redemption itself.
+        occasion: The id that the deliveries share; the same id makes the same deliveries again.
+            A new id by default.
+
+    Returns:
+        One delivery for each webhook that chose the topic.
     """
     undone = undone_at is not None
     body = RedemptionWebhook(
@@ -80,7 +84,17 @@ def of_redemption(
 def of_gate(
     gate: Gate, subscribers: Iterable[Subscriber], *, reason: str, at: datetime
 ) -> list[Delivery]:
-    """Return what webhooks are told of a gate that was closed or opened; `gate` is as it is now."""
+    """Return the messages to webhooks about a gate that was closed or opened.
+
+    Args:
+        gate: The gate as it is now.
+        subscribers: The gate's subscribers; those without the topic `gate` are skipped.
+        reason: Why the gate was changed.
+        at: When the gate was changed.
+
+    Returns:
+        One delivery for each webhook that chose the topic.
+    """
     body = GateWebhook(
         type=WebhookType.GATE_CLOSED if gate.closed else WebhookType.GATE_OPENED,
         timestamp=at,
@@ -96,9 +110,16 @@ def of_gate(
 def of_gate_to_visitors(
     gate: Gate, visitors: Iterable[Visitor], *, at: datetime, zone: tzinfo = UTC
 ) -> list[Delivery]:
-    """Return what those who wait are told of a gate that was closed or opened.
+    """Return the messages to visitors about a gate that was closed or opened.
 
-    `gate` is as it is now, and `visitors` come in the order in which they wait.
+    Args:
+        gate: The gate as it is now.
+        visitors: The visitors who wait, in the order of the line.
+        at: When the gate was changed.
+        zone: The time zone of gates that have none of their own.
+
+    Returns:
+        One delivery for each visitor.
     """
     occasion = uuid4()
     return [
@@ -129,9 +150,21 @@ def of_device(
     over: bool,
     zone: tzinfo = UTC,
 ) -> list[Delivery]:
-    """Return what is told of a device that is silent `since` then, or is back `at` last.
+    """Return the messages about a device that has fallen silent, or is back.
 
-    Chats and mailboxes are told in any case, webhooks if they chose the topic `device`.
+    Chats and mailboxes are always told; webhooks are told if they chose the topic `device`.
+
+    Args:
+        device: The device.
+        gate: The device's gate.
+        subscribers: The gate's subscribers.
+        since: When the device was last heard before its silence.
+        at: The current time.
+        over: Whether the device is back.
+        zone: The time zone of gates that have none of their own.
+
+    Returns:
+        One delivery for each subscriber that is told.
     """
     body = DeviceWebhook(
         type=WebhookType.DEVICE_ONLINE if over else WebhookType.DEVICE_OFFLINE,
@@ -162,7 +195,7 @@ def of_device(
 
 
 def of_test(gate: Gate, subscriber: Subscriber, at: datetime) -> Delivery:
-    """Return a message that tries one subscriber out, even one that is suspended."""
+    """Return a test message to one subscriber, even to a suspended one."""
     if CHANNELS[subscriber.channel].body is Body.JSON:
         text = TestWebhook(
             type=WebhookType.TEST,

@@ -33,15 +33,20 @@ from cloud.store import PolicyContext, Visitor, arrived_by, first_waiting, subsc
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What is to be told, and the visitor whose pass it is."""
+class Audience:
+    """Who is told of a decision.
+
+    Args:
+        deliveries: One message for each address.
+        visitor: The visitor who gets the pass; None where there is no pass, or no visitor.
+    """
 
     deliveries: list[Delivery]
     visitor: Visitor | None
 
 
-HISTORY: Final = frozenset({RefusalReason.TOO_LATE, RefusalReason.CLOCK_AHEAD})
-"""Refusals that are not about whoever stands at the gate now."""
+PAST: Final = frozenset({RefusalReason.TOO_LATE, RefusalReason.CLOCK_AHEAD})
+"""Reasons of refusals that do not concern the person who stands at the gate now."""
 
 
 def of(
@@ -53,22 +58,34 @@ def of(
     occurrence: Occurrence,
     visitor_wait: timedelta,
     zone: tzinfo = UTC,
-) -> Told:
+) -> Audience:
     """Return who is told what of a decision at a gate.
 
-    A pass goes to the visitor who waits the longest, and then to nobody else in Telegram; a
-    refusal is told to them too, since they are the one who stands there, and they keep their
-    place. A delayed event is not about a visitor who came after it occurred, and one that came too
-    late, or of which nobody can tell how old it is, is about no visitor. At a closed gate the
-    visitor is told so, and keeps their place. Times are told in `zone` where the gate has no zone
-    of its own.
+    - A pass goes to the visitor who has waited longest, and then to no subscriber that could show
+      its code.
+    - A refusal is told to the same visitor, who stands at the gate, and who keeps the place in the
+      line. At a closed gate the visitor reads that the gate is closed, and keeps the place as well.
+    - An event that was delayed concerns no visitor who came after it occurred. An event that came
+      too late, or whose age nobody can tell, concerns no visitor at all.
+
+    Args:
+        context: The gate's subscribers and the visitors who wait there.
+        gate: The gate.
+        event: The event.
+        decision: The decision on the event.
+        occurrence: When the event occurred, by the cloud's clock.
+        visitor_wait: How long a visitor waits for a pass.
+        zone: The time zone of gates that have none of their own.
+
+    Returns:
+        The messages, and the visitor who gets the pass.
     """
     granted = decision.access is Access.GRANTED
     zone = zone_at(gate, zone)
     visitor = _visitor(context, decision, occurrence, visitor_wait)
     told = []
     for subscriber in context.subscribers:
-        if visitor is not None and _stands_back(subscriber, visitor, granted=granted):
+        if visitor is not None and _gives_way(subscriber, visitor, granted=granted):
             continue
         delivery = _to_subscriber(
             subscriber, gate, event, decision, occurrence=occurrence, zone=zone
@@ -77,7 +94,7 @@ def of(
             told.append(delivery)
     if visitor is not None:
         told.append(_to_visitor(visitor, gate, event, decision, occurrence=occurrence, zone=zone))
-    return Told(told, visitor if granted else None)
+    return Audience(told, visitor if granted else None)
 
 
 def of_pass(
@@ -89,9 +106,18 @@ def of_pass(
     *,
     zone: tzinfo = UTC,
 ) -> Delivery:
-    """Return what sends a pass that was made by hand to the chat of who made it.
+    """Return the message that brings a pass made by hand to the chat of its maker.
 
-    It follows from no event: in the event's stead it names the pass.
+    Args:
+        chat: The chat of the person who made the pass.
+        gate: The pass's gate.
+        issued: The pass.
+        language: The language of the message.
+        now: The current time.
+        zone: The time zone of gates that have none of their own.
+
+    Returns:
+        The delivery. It follows from no event, so its `event_id` is the pass's id.
     """
     return Delivery(
         id=delivery_id(issued.id, subscriber_id(Channel.TELEGRAM, chat)),
@@ -116,9 +142,18 @@ def of_closed_gate(
     *,
     zone: tzinfo = UTC,
 ) -> Delivery:
-    """Return what is told in the stead of a code that cannot be used, since the gate is closed.
+    """Return the message that comes instead of a QR code while the gate is closed.
 
-    `until` is when its pass expires. There is one such notice for each delivery.
+    Args:
+        delivery: The delivery with the code; each delivery has at most one such notice.
+        gate: The gate, which is closed.
+        until: When the pass expires.
+        language: The language of the message.
+        now: The current time.
+        zone: The time zone of gates that have none of their own.
+
+    Returns:
+        The delivery of the notice.
     """
     return Delivery(
         id=f"{delivery.id}_closed",
@@ -136,15 +171,15 @@ def of_closed_gate(
 
 
 def delivery_id(event_id: UUID, subscriber: str) -> str:
-    """Return the one id that an event's message to a subscriber can have."""
+    """Return the id of an event's message to a subscriber; there is only one such message."""
     return f"{event_id}_{subscriber}"
 
 
 def _visitor(
     context: PolicyContext, decision: Decision, occurrence: Occurrence, wait: timedelta
 ) -> Visitor | None:
-    """Return the visitor whom a decision is about, if any."""
-    if occurrence.at is None or (decision.refusal and decision.refusal.reason in HISTORY):
+    """Return the visitor whom a decision concerns, if any."""
+    if occurrence.at is None or (decision.refusal and decision.refusal.reason in PAST):
         return None
     visitors = context.visitors
     if occurrence.delayed:
@@ -152,8 +187,8 @@ def _visitor(
     return first_waiting(visitors, decision.decided_at)
 
 
-def _stands_back(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> bool:
-    """Whether a subscriber is not told because the visitor is."""
+def _gives_way(subscriber: Subscriber, visitor: Visitor, *, granted: bool) -> bool:
+    """Return whether a subscriber is not told, because the visitor is told instead."""
     return CHANNELS[subscriber.channel].carries_codes and (
         granted or subscriber.address == visitor.chat
     )

@@ -1,4 +1,4 @@
-"""Backups by schedule: one process that makes each when it is due, and keeps the newest ones."""
+"""Scheduled backups: a process that makes each backup when it is due, and keeps the newest."""
 
 import re
 import threading
@@ -12,18 +12,19 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from cloud.errors import CloudError
+from cloud.periodic import PeriodicTask
 from cloud.store import COMMAND, Store, dated, leftovers, newest, now, thin_out
 
 log = structlog.get_logger("cloud.backups")
 
 LOOK_EVERY_S: Final = 30.0
-"""The clock is looked at anew that often: it may be set meanwhile, and a machine may have slept."""
+"""How often the clock is read: it may be set, and a machine may have slept meanwhile."""
 
 RETRY_AFTER: Final = timedelta(minutes=5)
 LATE_AFTER: Final = timedelta(hours=1)
-"""How long after its moment a backup that is not there counts as late."""
+"""How long after it was due a missing backup counts as late."""
 
-SHORTEST: Final = timedelta(minutes=5)
+SHORTEST_INTERVAL: Final = timedelta(minutes=5)
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -32,8 +33,8 @@ class Schedule:
     """When backups are due: some time after the last one, or at one time of each day.
 
     Args:
-        when: Time from one backup to the next; or a time of day, in `zone`.
-        zone: Of a time of day.
+        when: Time from one backup to the next, or a time of day.
+        zone: The time zone of the time of day.
     """
 
     when: timedelta | time
@@ -41,15 +42,22 @@ class Schedule:
 
     @classmethod
     def read(cls, text: str, zone: ZoneInfo) -> Self:
-        """Return the schedule that a person wrote: `6h`, or `03:17`.
+        """Return the schedule that a person wrote.
+
+        Args:
+            text: `6h`, or `03:17`.
+            zone: The time zone of the time of day.
+
+        Returns:
+            The schedule.
 
         Raises:
-            ValueError: It is neither, or shorter than five minutes.
+            ValueError: The text is neither, or the interval is below five minutes.
         """
         text = text.strip()
         if length := re.fullmatch(r"([0-9]{1,4})([mhd])", text):
             every = timedelta(**{UNITS[length[2]]: int(length[1])})
-            if every >= SHORTEST:
+            if every >= SHORTEST_INTERVAL:
                 return cls(every, zone)
         elif clock := re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text):
             return cls(time(int(clock[1]), int(clock[2])), zone)
@@ -70,14 +78,14 @@ class Schedule:
 
 
 class Backups:
-    """Makes backups of a store into a folder. A backup that was missed is made at the start.
+    """Makes backups of a store in a folder. A backup that was missed is made at the start.
 
     Args:
-        store: What is backed up.
-        folder: Where to.
-        schedule: When.
-        keep: How many are kept.
-        clock: The time of now.
+        store: The store.
+        folder: The folder.
+        schedule: When backups are due.
+        keep: How many backups are kept.
+        clock: Returns the current time.
     """
 
     def __init__(
@@ -97,20 +105,20 @@ class Backups:
         self._not_before = self._began
 
     def run(self, stop: threading.Event) -> None:
-        """Make backups until `stop` is set; one that is in hand is finished."""
+        """Make backups until `stop` is set; a backup that is under way is finished."""
         for file in leftovers(self._folder, self._clock()):
             file.unlink(missing_ok=True)
         log.info("backups_scheduled", next_at=self.due().isoformat(), keep=self._keep)
-        while not stop.is_set():
-            self.turn()
-            stop.wait(LOOK_EVERY_S)
+        PeriodicTask(
+            "backups", self.make_if_due, interval_s=LOOK_EVERY_S, at_once=True, stopping=stop
+        ).run()
 
     def due(self) -> datetime:
-        """Return when the next backup is due: at once where there is none."""
+        """Return when the next backup is due: at the start where there is none."""
         last = newest(self._folder, self._clock())
         return self._began if last is None else self._schedule.due_after(last)
 
-    def turn(self) -> bool:
+    def make_if_due(self) -> bool:
         """Make a backup if one is due, and return whether it was made."""
         moment = self._clock()
         if moment < max(self.due(), self._not_before):
@@ -137,10 +145,10 @@ class Backups:
         return True
 
     def late(self) -> bool:
-        """Return whether a backup should have been made an hour ago, and was not."""
+        """Return whether a backup that was due an hour ago is missing."""
         return self._clock() > max(self.due(), self._began) + LATE_AFTER
 
     def last_success(self) -> float:
-        """Return when the newest backup was made, in seconds since 1970; 0 where there is none."""
+        """Return when the newest backup was made, in seconds since 1970; 0 without a backup."""
         last = newest(self._folder, self._clock())
         return last.timestamp() if last is not None else 0.0

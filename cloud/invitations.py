@@ -1,4 +1,4 @@
-"""What brings chats to gates: links for visitors, and codes that make staff of a chat."""
+"""Invitations: links that make a chat a visitor at a gate, and codes that make a chat staff."""
 
 from datetime import datetime
 from typing import Final
@@ -9,25 +9,31 @@ from cloud.errors import GateUnknown
 from cloud.store import Store, subscriber_id
 
 GATE_PREFIX = "gate_"
-"""What the payload of a visitor's link starts with; a pairing code has no underscore in it."""
-
+"""Start of the payload of a visitor's link; a pairing code holds no underscore."""
 
 _TELEGRAM: Final = frozenset({"t.me", "telegram.me", "telegram.dog"})
 """Hosts of deep links (https://core.telegram.org/api/links)."""
 
 
 def deep_link(store: Store, payload: str) -> str | None:
-    """Return the address that opens the chat with the bot and says `/start payload` in it.
+    """Return the address that opens the chat with the bot and sends `/start payload`.
 
-    None while no bot has started, since its name is not known then
-    (https://core.telegram.org/bots/features#deep-linking).
+    The format is that of https://core.telegram.org/bots/features#deep-linking.
+
+    Args:
+        store: The store, which knows the bot's name.
+        payload: What follows `/start`.
+
+    Returns:
+        The address; None until a bot has started for the first time, which is when its name is
+        learned.
     """
     name = store.chats.bot_name()
     return None if name is None else f"https://t.me/{name}?start={payload}"
 
 
 def is_visitor_link(text: str) -> bool:
-    """Whether a text is what the poster at a gate says: the deep link for its visitors."""
+    """Return whether a text is the link of a gate's poster, by which visitors come to the gate."""
     try:
         parts = urlsplit(text.strip())
         (payload,) = parse_qs(parts.query).get("start", [""])
@@ -51,10 +57,21 @@ def visitor_link(store: Store, gate: str, now: datetime) -> VisitorLink:
 def pair(
     store: Store, code: str, *, chat: str, name: str, language: Language, now: datetime
 ) -> StaffMember | None:
-    """Make a chat staff by a one-time code; None where the code is no good.
+    """Make a chat staff of a gate by a one-time code.
 
-    An operator's chat is told of refusals from then on; whoever wants passes or mails too is
+    From then on, an operator's chat is told of refusals. Whoever wants passes or mails as well is
     subscribed like everybody else.
+
+    Args:
+        store: The store.
+        code: The code, as a person sent it.
+        chat: The chat's id.
+        name: The person's name in Telegram.
+        language: The language of the chat.
+        now: The current time.
+
+    Returns:
+        The member of staff; None where the code is unknown or has expired, or the gate is deleted.
     """
     member = store.staff.pair(code, chat, name, now)
     if member is None:
@@ -72,9 +89,9 @@ def pair(
         try:
             store.gates.subscribe(operator)
         except GateUnknown:
-            # The gate was deleted a moment ago, and the role with it.
+            # The gate was deleted a moment ago, and its staff with it.
             return None
-        # A chat that had blocked the bot has just written to it.
+        # The chat may have been suspended for blocking the bot. It has just written to the bot.
         store.suspensions.resume(member.gate, subscriber_id(Channel.TELEGRAM, chat))
     store.audit.record(
         actor=f"chat:{chat}",
@@ -87,6 +104,6 @@ def pair(
 
 
 def dismiss(store: Store, gate: str, chat: str) -> bool:
-    """Take a chat's role at a gate back, and its alerts; return False if it had none."""
+    """End a chat's role at a gate, and its alerts; return whether it had a role there."""
     store.gates.unsubscribe(gate, subscriber_id(Channel.TELEGRAM, chat))
     return store.staff.dismiss(gate, chat)

@@ -1,7 +1,7 @@
-"""One visit, played through from outside at a gate of its own, which is erased afterwards.
+"""A rehearsal: one visit through the API, at a gate of its own that is erased afterwards.
 
-What is proved: the store takes what is written, the API answers over the network as devices and
-scanners reach it, and a worker is there. What is not: mail and Telegram, since nobody is told.
+A rehearsal proves that the store takes writes, that the API answers at the address that devices and
+scanners use, and that a worker runs. It does not prove that mail and Telegram work: nobody is told.
 """
 
 import secrets
@@ -33,19 +33,31 @@ GATE_PREFIX: Final = "rehearsal-"
 CODE_LIFETIME: Final = timedelta(minutes=5)
 VOTES: Final = 5
 
-Told = Callable[[str, float], None]
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """How long each step of the visit took, in seconds, in their order."""
+    """What a rehearsal found.
+
+    Args:
+        gate: The id of the gate that was erased.
+        steps: How long each step took, in seconds, in the order of the steps.
+    """
 
     gate: str
     steps: dict[str, float]
 
 
 class _Visit:
-    """The two who call the API: a camera, and a scanner with an operator's key of that gate."""
+    """The steps of a visit, by a camera and by a scanner that has an operator's key of the gate.
+
+    Args:
+        store: The store.
+        api: A client of the API.
+        gate: The id of the gate.
+        timeout_s: Seconds to wait for the API, and for a worker.
+    """
 
     def __init__(self, store: Store, api: Client, gate: str, timeout_s: float) -> None:
         self._store = store
@@ -129,14 +141,22 @@ class _Visit:
 
 
 def rehearse(
-    store: Store, api_url: str, timeout_s: float, told: Told = lambda *_: None
+    store: Store, api_url: str, timeout_s: float, progress: Progress = lambda *_: None
 ) -> Rehearsal:
-    """Play a visit through at the API of `api_url`, and erase it again, also where it fails.
+    """Play a visit through at an API, and erase it again, also where it fails.
 
-    `told` is given the name of each step that is done, and the seconds that it took. Waits
-    `timeout_s` for the API, and as long for a worker.
+    Args:
+        store: The store of that API.
+        api_url: The API's address.
+        timeout_s: Seconds to wait for the API, and as many to wait for a worker.
+        progress: Called after each step with its name and the seconds that it took.
 
-    Raises RehearsalFailed with what went wrong, and StoreError where the store is away.
+    Returns:
+        How long each step took.
+
+    Raises:
+        RehearsalFailed: A step went wrong.
+        StoreError: The store is away.
     """
     gate = GATE_PREFIX + secrets.token_hex(4)
     steps: dict[str, float] = {}
@@ -159,7 +179,7 @@ def rehearse(
                 except (ClientError, RehearsalFailed) as error:
                     raise RehearsalFailed(f"{name}: {error}") from error
                 steps[name] = round(time.monotonic() - began, 3)
-                told(name, steps[name])
+                progress(name, steps[name])
         finally:
             store.erasure.gate(gate)
     store.audit.record(

@@ -1,1 +1,1 @@
-"""Getting word to people: one file for each channel, and the texts that they carry."""
+"""Notifications: one module for each channel, the table of channels, and the texts of messages."""

@@ -1,4 +1,4 @@
-"""What every channel offers."""
+"""What every channel implements: a message, and the notifier that sends it."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -8,14 +8,19 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One text to one address, with the picture of a QR code or without.
+    """One text to one address.
 
     Args:
-        id: its name, the same at every try: what the other side may know a repetition by.
-        html: the same as `text` for channels that can show it.
-        silent: without a sound, in Telegram.
-        acknowledge: what a button `I take care of it` says when it is pressed; none without.
-        secrets: what a webhook's body is signed with, the newest first.
+        address: The address.
+        text: The text; the first line is the subject of a mail. A webhook's body in JSON.
+        qr_png: The picture of a QR code, if the message shows one.
+        id: The id of the message, the same at every try: the other side may recognise a
+            repetition by it.
+        html: The text as HTML, for channels that can show it.
+        silent: Whether the message arrives without a sound, in Telegram.
+        acknowledge: The data that the button `I take care of it` sends; None for no button.
+        button: The text on that button.
+        secrets: The secrets with which a webhook's body is signed, the newest first.
     """
 
     address: str
@@ -34,24 +39,38 @@ class Message:
 
 @runtime_checkable
 class AlertEditor(Protocol):
-    """A way to change what was sent."""
+    """Edits messages that were sent."""
 
     def edit(self, address: str, message_id: int, text: str) -> None:
-        """Put a text without a button in a message's place; the same again changes nothing.
+        """Replace a message by a text without a button; the same edit again changes nothing.
 
-        Raises DeliveryPostponed and DeliveryImpossible as a Notifier does.
+        Args:
+            address: The address of the message.
+            message_id: The id that `Notifier.send` returned for the message.
+            text: The new text.
+
+        Raises:
+            DeliveryPostponed: Another try may succeed.
+            DeliveryImpossible: No other try will succeed.
         """
 
 
 class Notifier(Protocol):
-    """A way to reach subscribers.
-
-    `send` returns once the other side has taken the message over. It raises DeliveryPostponed
-    where another try may succeed, and DeliveryImpossible where none will.
-    """
+    """Sends messages over one channel."""
 
     def send(self, message: Message) -> str:
-        """Send one message; return the other side's name for it, or nothing."""
+        """Send one message, and return once the other side has taken it over.
+
+        Args:
+            message: The message.
+
+        Returns:
+            The other side's id of the message, or an empty text.
+
+        Raises:
+            DeliveryPostponed: Another try may succeed.
+            DeliveryImpossible: No other try will succeed.
+        """
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close the connections."""

@@ -1,4 +1,4 @@
-"""Names of hosts, as people type them into addresses of webhooks and mailboxes."""
+"""Names of hosts, as people type them in the addresses of webhooks and mailboxes."""
 
 import ipaddress
 import re
@@ -8,11 +8,11 @@ _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORE
 """RFC 1123 section 2.1, and the underscore, which names in private networks have."""
 
 _LONGEST: Final = 253
-"""RFC 1035 section 2.3.4: 255 octets on the wire, two of which a written name has not."""
+"""RFC 1035 section 2.3.4: 255 octets on the wire, of which a written name lacks two."""
 
 
 def is_name(host: str) -> bool:
-    """Return whether `host` can be looked up: labels with dots between them, in any script."""
+    """Return whether `host` is a name that DNS can hold: labels and dots, in any script."""
     try:
         encoded = host.encode("idna").decode()
     except UnicodeError:
@@ -22,7 +22,7 @@ def is_name(host: str) -> bool:
 
 
 def is_host(host: str) -> bool:
-    """Return whether `host` is a name that can be looked up, or an address."""
+    """Return whether `host` is a name that DNS can hold, or an IP address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -31,6 +31,6 @@ def is_host(host: str) -> bool:
 
 
 def is_mail_domain(domain: str) -> bool:
-    """Return whether mail may go there: a name of two labels or more, whose last is no number."""
+    """Return whether mail can be sent to a domain: two labels or more, the last not a number."""
     labels = domain.split(".")
     return len(labels) > 1 and is_name(domain) and not labels[-1].isdigit() and "_" not in domain

@@ -19,7 +19,16 @@ TIMEOUT_S = 15.0
 
 
 class MailNotifier:
-    """Sends over a connection of its own for each mail: refusals are few and far between."""
+    """Sends mail, each over a connection of its own, since mails are rare.
+
+    Args:
+        host: The mail server.
+        port: Its port.
+        security: How the connection is encrypted.
+        sender: The address that mails come from.
+        username: The name to log in with; None for no login.
+        password: The password to log in with.
+    """
 
     def __init__(
         self,
@@ -39,7 +48,18 @@ class MailNotifier:
         self._password = password
 
     def send(self, message: Message) -> str:
-        """Send one mail and return its Message-ID; the address is a bare `name@domain`."""
+        """Send one mail.
+
+        Args:
+            message: The message; its address is `name@domain` alone.
+
+        Returns:
+            The mail's Message-ID.
+
+        Raises:
+            DeliveryImpossible: No mail can be written to this address, or the server refused it.
+            DeliveryPostponed: The server could not be used, or takes no mail now.
+        """
         try:
             mail = self._mail(message)
         except (ValueError, MessageError) as error:
@@ -50,11 +70,12 @@ class MailNotifier:
                     server.login(self._username, self._password.get_secret_value())
                 server.send_message(mail)
         except (OSError, smtplib.SMTPException) as error:
-            raise translated(error) from error
+            refusal = translated(error)
+            raise refusal from error
         return str(mail["Message-ID"])
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no connection stays open."""
 
     def _connection(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -79,7 +100,7 @@ class MailNotifier:
         mail["To"] = message.address
         mail["Date"] = formatdate(localtime=False)
         mail["Message-ID"] = _message_id(message.id)
-        # RFC 3834 section 5: so that out-of-office answers are not sent to us.
+        # RFC 3834 section 5: no out-of-office answers, please.
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(body.strip() + "\n")
         if message.html is not None:
@@ -88,18 +109,26 @@ class MailNotifier:
 
 
 def _message_id(delivery: str) -> str:
-    """Return the same id for every try at a delivery, so that a mailbox may know a double."""
+    """Return the same id for every try, so that a mailbox may recognise a repetition."""
     if not delivery:
         return make_msgid(domain="maskgate.invalid")
     return f"<{quote(delivery, safe='')}@maskgate.invalid>"
 
 
 def of_the_mailbox(code: int, text: bytes) -> bool:
-    """Return whether a recipient's refusal is about the mailbox, and not about us or the mail.
+    """Return whether a refusal is about the recipient's mailbox, and not about us or the mail.
 
-    By the enhanced status code where there is one (RFC 3463 sections 3.2 and 3.3): a bad or a moved
-    mailbox, or one that is switched off. Else by the reply code (RFC 5321 section 4.2.3), unless it
-    says that the server relays nothing for us: that refuses every mailbox alike.
+    An enhanced status code decides where there is one (RFC 3463 sections 3.2 and 3.3): the mailbox
+    is bad, has moved or is switched off. Without one the reply code decides (RFC 5321 section
+    4.2.3), unless the text says that the server relays nothing for us: such a server refuses every
+    mailbox.
+
+    Args:
+        code: The reply code.
+        text: The reply's text.
+
+    Returns:
+        True where the mailbox is at fault.
     """
     enhanced = re.match(rb"5\.(\d{1,3})\.(\d{1,3})\b", text.strip())
     if enhanced is not None:
@@ -108,9 +137,16 @@ def of_the_mailbox(code: int, text: bytes) -> bool:
 
 
 def translated(error: OSError | smtplib.SMTPException) -> DeliveryError:
-    """Return what an error of smtplib means to a delivery (RFC 5321 section 4.2.1: 5yz is final).
+    """Translate an error of smtplib.
 
-    Wrong credentials are not final: an operator mends them, and the mail still goes out.
+    A code of 5yz is final (RFC 5321 section 4.2.1). Wrong credentials are not final: an operator
+    corrects them, and the mail is still sent.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The error of the delivery.
     """
     match error:
         case smtplib.SMTPRecipientsRefused():
@@ -118,7 +154,7 @@ def translated(error: OSError | smtplib.SMTPException) -> DeliveryError:
         case smtplib.SMTPAuthenticationError():
             return DeliveryPostponed("the mail server refused CLOUD_SMTP_USERNAME and its password")
         case smtplib.SMTPConnectError() | smtplib.SMTPHeloError():
-            # Said before there was a mail, so it is not about the mail.
+            # The server says this before it sees a mail, so the mail is not at fault.
             return DeliveryPostponed(f"the mail server turned us away: {error.smtp_code}")
         case smtplib.SMTPResponseException() if error.smtp_code >= 500:
             return DeliveryImpossible(f"the mail server refused the mail: {error.smtp_code}")

@@ -1,4 +1,4 @@
-"""Quiet hours: whether they are on, and until when."""
+"""Quiet hours: whether they are on now, and when they end."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -7,10 +7,17 @@ from cloud.contract import QuietHours
 
 
 def quiet_until(hours: QuietHours | None, now: datetime) -> datetime | None:
-    """Return when the quiet hours that are on at `now` end, in UTC; None where none are on.
+    """Return when the quiet hours that are on now will end.
 
-    They are read on the wall clock of their time zone, through changes of summer time too. Hours
-    that start when they end are all day long: they end a day later.
+    Quiet hours follow the wall clock of their time zone, also when summer time begins or ends. If
+    start and end are the same time, the hours are on all day, and end a day later.
+
+    Args:
+        hours: The quiet hours of a subscriber, if it has any.
+        now: The current time.
+
+    Returns:
+        The end in UTC; None where no quiet hours are on.
     """
     if hours is None:
         return None
@@ -20,7 +27,7 @@ def quiet_until(hours: QuietHours | None, now: datetime) -> datetime | None:
     for day in (here.date() - timedelta(days=1), here.date()):
         begins = datetime.combine(day, start, zone)
         ends = datetime.combine(day if start < end else day + timedelta(days=1), end, zone)
-        # Compared in UTC: two moments of one zone are compared by the wall clock alone.
+        # Compared in UTC, since Python compares two times of one zone by the wall clock alone.
         if begins.astimezone(UTC) <= now.astimezone(UTC) < ends.astimezone(UTC):
             return ends.astimezone(UTC)
     return None

@@ -1,4 +1,4 @@
-"""Telegram, by python-telegram-bot: a photo with a caption for a pass, a text for the rest."""
+"""Telegram, by python-telegram-bot: a pass is a photo with a caption, all else is a text."""
 
 import asyncio
 import os
@@ -34,24 +34,31 @@ OF_THE_CHAT: Final = (
     *("chat not found", "peer_id_invalid", "user_deactivated", "chat was deactivated"),
     *("no rights to send", "not enough rights", "chat_write_forbidden", "administrator rights"),
 )
-"""What Telegram says with 400 where the chat is at fault and not the message. Its descriptions are
-in no document; these are those of its open server (github.com/tdlib/telegram-bot-api)."""
+"""Descriptions that Telegram sends with 400 where the chat is at fault, and not the message. No
+document lists them; these are from its open server (github.com/tdlib/telegram-bot-api)."""
 
 LONGEST_TEXT: Final = 4096
 LONGEST_CAPTION: Final = 1024
-"""UTF-16 code units (https://core.telegram.org/bots/api#sendmessage and #sendphoto)."""
+"""Longest text and caption, in UTF-16 code units
+(https://core.telegram.org/bots/api#sendmessage and #sendphoto)."""
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 10.0
 
 
 class TelegramNotifier:
-    """Sends through the Bot API, over connections that are kept from one message to the next."""
+    """Sends through the Bot API, over connections that stay open from one message to the next.
+
+    Args:
+        token: The bot's token.
+        api_url: The Bot API's address, up to where the token follows.
+        answer_timeout_s: Seconds to wait for an answer.
+    """
 
     def __init__(
         self, token: str, api_url: str, *, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
-        # The library's own switch: waits are given as timedelta, as they will be for everyone.
+        # The library then gives waits as timedelta, which will be its default.
         os.environ.setdefault("PTB_TIMEDELTA", "true")
         self._loop = asyncio.Runner()
         self._request = HTTPXRequest(
@@ -63,7 +70,14 @@ class TelegramNotifier:
         self._bot = Bot(token, base_url=api_url, request=self._request)
 
     def send(self, message: Message) -> str:
-        """Send one message, and return Telegram's id of it; the address is a chat's id or @name."""
+        """Send one message.
+
+        Args:
+            message: The message; its address is a chat's id or @name.
+
+        Returns:
+            Telegram's id of the message.
+        """
         chat = _chat(message.address)
         markup = None
         if message.acknowledge is not None:
@@ -90,7 +104,7 @@ class TelegramNotifier:
         return str(sent.message_id)
 
     def edit(self, address: str, message_id: int, text: str) -> None:
-        """Put a text in a message's place, and take its button away."""
+        """Replace a message's text, and remove its button."""
         edit = self._bot.edit_message_text(
             cut(text, LONGEST_TEXT), chat_id=_chat(address), message_id=message_id
         )
@@ -101,7 +115,7 @@ class TelegramNotifier:
                 raise
 
     def close(self) -> None:
-        """Close the connections and the loop that they live on."""
+        """Close the connections and their event loop."""
         self._loop.run(self._request.shutdown())
         self._loop.close()
 
@@ -111,16 +125,24 @@ class TelegramNotifier:
         except TelegramError as error:
             raise translated(error) from error
         except (TypeError, ValueError, OverflowError) as error:
-            # The library reads `retry_after` and the like before it looks at what they are.
+            # The library reads fields such as `retry_after` without a check of their type.
             raise DeliveryPostponed("Telegram's answer could not be read") from error
 
 
 def cut(text: str, longest: int) -> str:
-    """Return a text that Telegram takes: one that is too long ends early, in an ellipsis."""
+    """Return a text that is short enough for Telegram.
+
+    Args:
+        text: The text.
+        longest: The most UTF-16 code units that Telegram takes.
+
+    Returns:
+        The text; where it is too long, its start and an ellipsis.
+    """
     units = text.encode("utf-16-le")
     if len(units) <= 2 * longest:
         return text
-    # Half of a letter beyond the basic plane, at the end, is left out.
+    # A letter beyond the basic plane has two units; half of one at the end is left out.
     return units[: 2 * (longest - 1)].decode("utf-16-le", errors="ignore") + "…"
 
 
@@ -129,7 +151,7 @@ def _chat(address: str) -> int | str:
 
 
 def translated(error: TelegramError) -> DeliveryError:
-    """Return what an error of the Bot API means to a delivery."""
+    """Translate an error of the Bot API into an error of the delivery."""
     match error:
         case RetryAfter():
             wait = error.retry_after
@@ -146,9 +168,15 @@ def translated(error: TelegramError) -> DeliveryError:
 
 
 def _final(error: TelegramError) -> DeliveryImpossible | None:
-    """Return why no other try will succeed; None where one may.
+    """Return the error where no other try will succeed; None where another try may.
 
-    BadRequest is a NetworkError to the library, and to us a message that will never be taken.
+    BadRequest is a NetworkError to the library. To us it is a message that is never accepted.
+
+    Args:
+        error: The error of the library.
+
+    Returns:
+        The error of the delivery, or None.
     """
     match error:
         case InvalidToken() | EndPointNotFound():

@@ -1,4 +1,4 @@
-"""The texts of deliveries, from the templates beside this file. A token is in none of them."""
+"""The texts of messages, from the templates beside this file. No text holds a token."""
 
 import functools
 import tomllib
@@ -54,7 +54,7 @@ _NOTHING_TO_DO = frozenset(
         (RefusalReason.GATE_CLOSED, Label.WITH_MASK),
     }
 )
-"""Refusals that a webhook is told of, and nobody in a chat or by mail."""
+"""Refusals that call for no action: only webhooks are told of them."""
 
 _WORDS: dict[Language, dict[str, str | tuple[str, ...]]] = {
     Language.EN: {
@@ -105,7 +105,7 @@ _WORDS: dict[Language, dict[str, str | tuple[str, ...]]] = {
 
 
 def topic_of(decision: Decision) -> Topic:
-    """Return what a decision is about, as subscribers choose it."""
+    """Return the topic of a decision."""
     return Topic.PASS if decision.access is Access.GRANTED else Topic.REFUSAL
 
 
@@ -119,10 +119,20 @@ def text_of(
     occurrence: Occurrence | None = None,
     zone: tzinfo = UTC,
 ) -> str | None:
-    """Return what subscribers on a channel are told of a decision; None where it is nothing.
+    """Return the message about a decision to subscribers on a channel.
 
-    Those in charge get refusals by mail, and never a pass. A webhook is told in JSON. Of a mask
-    worn well that came too late people are not told: there is nothing to do.
+    Args:
+        channel: The channel.
+        gate: The gate.
+        event: The event.
+        decision: The decision on the event.
+        language: The language of the message.
+        occurrence: When the event occurred; by default, when the device says.
+        zone: The time zone in which times are told.
+
+    Returns:
+        The text, or the JSON of a webhook; None where the channel is not told. Mail brings no pass,
+        and people are not told of a person with a mask whose event came too late.
     """
     occurred = occurrence or Occurrence.of(event.occurred_at, None, decision.decided_at)
     if CHANNELS[channel].body is Body.JSON:
@@ -144,7 +154,7 @@ def visitor_text(
     occurrence: Occurrence | None = None,
     zone: tzinfo = UTC,
 ) -> str:
-    """Return what the visitor who stands at the gate is told."""
+    """Return the message about a decision to the visitor who stands at the gate."""
     if decision.access is Access.GRANTED:
         name = "pass.telegram.txt"
     else:
@@ -154,7 +164,7 @@ def visitor_text(
 
 
 def closed_text(gate: Gate, language: Language, now: datetime, zone: tzinfo = UTC) -> str:
-    """Return that a gate is closed, with since when and why where that is known."""
+    """Return the sentence that a gate is closed; it says since when and why, if that is known."""
     since = in_short(gate.closed_at, zone, now) if gate.closed_at is not None else ""
     return _rendered("closed.txt", language, gate=gate, since=since)
 
@@ -162,9 +172,17 @@ def closed_text(gate: Gate, language: Language, now: datetime, zone: tzinfo = UT
 def gate_text(
     gate: Gate, language: Language, now: datetime, *, before: int, zone: tzinfo = UTC
 ) -> str:
-    """Return what a visitor with so many before them is told of a gate that was closed or opened.
+    """Return the message to a visitor about a gate that was closed or opened.
 
-    `gate` is as it is now.
+    Args:
+        gate: The gate as it is now.
+        language: The visitor's language.
+        now: The current time.
+        before: How many visitors are before this one in the line.
+        zone: The time zone in which times are told.
+
+    Returns:
+        The text.
     """
     if gate.closed:
         closed = closed_text(gate, language, now, zone)
@@ -175,7 +193,7 @@ def gate_text(
 def held_code_text(
     gate: Gate, until: datetime, language: Language, now: datetime, zone: tzinfo = UTC
 ) -> str:
-    """Return what is told in the stead of the code of a pass whose gate is closed."""
+    """Return the message that comes instead of a QR code while the gate is closed."""
     closed = closed_text(gate, language, now, zone)
     return _rendered("code.held.txt", language, closed=closed, until=in_short(until, zone, now))
 
@@ -183,7 +201,7 @@ def held_code_text(
 def manual_pass_text(
     gate: Gate, issued: IssuedPass, language: Language, now: datetime, zone: tzinfo = UTC
 ) -> str:
-    """Return what is said below the code of a pass that was made by hand."""
+    """Return the caption below the QR code of a pass that was made by hand."""
     until = in_short(issued.expires_at, zone, now)
     return _rendered("pass.manual.txt", language, gate=gate, until=until)
 
@@ -198,21 +216,44 @@ def outage_text(
     over: bool,
     zone: tzinfo = UTC,
 ) -> str:
-    """Return what is told of a device that is silent `since` then, or is back `at` last."""
+    """Return the message about a device that has fallen silent, or is back.
+
+    Args:
+        device: The device.
+        gate: The device's gate.
+        since: When the device was last heard before its silence.
+        at: The current time.
+        language: The language of the message.
+        over: Whether the device is back.
+        zone: The time zone in which times are told.
+
+    Returns:
+        The text.
+    """
     name = "outage.ended.txt" if over else "outage.begun.txt"
     times = {"since": in_full(since, zone), "at": in_short(at, zone, since)}
     return _rendered(name, language, device=device, gate=gate, **times)
 
 
 def test_text(gate: Gate, language: Language) -> str:
-    """Return what a chat or a mailbox gets that an operator tries out."""
+    """Return the test message to a chat or a mailbox."""
     return _rendered("test.txt", language, gate=gate)
 
 
 def digest_text(
     gate: str, events: Sequence[EventRecord], language: Language, zone: tzinfo = UTC
 ) -> str:
-    """Return one mail about several refusals, its subject first; `gate` is its name."""
+    """Return one mail about several refusals.
+
+    Args:
+        gate: The gate's name.
+        events: The refused events; at least one.
+        language: The language of the mail.
+        zone: The time zone in which times are told.
+
+    Returns:
+        The text, with the subject in its first line.
+    """
     moments = [_happened(event) for event in events]
     return _rendered(
         "digest.email.txt",
@@ -232,7 +273,18 @@ def mail_page(
     language: Language,
     zone: tzinfo = UTC,
 ) -> str:
-    """Return the same mail as HTML: one event as a list of facts, several as a table."""
+    """Return a mail as HTML: one event is a list of facts, several are a table.
+
+    Args:
+        subject: The mail's subject.
+        gate: The gate's name.
+        events: The events; at least one.
+        language: The language of the mail.
+        zone: The time zone in which times are told.
+
+    Returns:
+        The page.
+    """
     words = _WORDS[language]
     return _PAGES.get_template("mail.html").render(
         language=language.value,
@@ -245,7 +297,7 @@ def mail_page(
 
 
 def label_words(label: Label, language: Language) -> str:
-    """Return what a person reads in the place of a label."""
+    """Return the words for a label."""
     return str(_WORDS[language][label.value])
 
 
@@ -257,10 +309,18 @@ def bot_text(
     now: datetime | None = None,
     **values: object,
 ) -> str:
-    """Return one of the bot's own sentences, by its name in the language's bot.toml.
+    """Return one of the bot's sentences.
 
-    Moments among the values are told in `zone`, with their date where that is not the date of
-    `now`, or where no `now` is given.
+    Args:
+        name: The name of the sentence in bot.toml.
+        language: The language of the sentence.
+        zone: The time zone in which times are told.
+        now: The current time. Other times are told with their date where that is not today's, or
+            where `now` is None.
+        values: What the sentence is filled with; times among them are put into words.
+
+    Returns:
+        The sentence.
     """
     said = {
         each: in_minutes(value, zone, now) if isinstance(value, datetime) else value
@@ -295,7 +355,7 @@ def _late(event: EventRecord) -> bool:
 def _rows(
     events: Sequence[EventRecord], language: Language, zone: tzinfo
 ) -> list[tuple[str, str, str, str, str]]:
-    """Return when, what, how surely, which event and, where there is something, a note."""
+    """Return a row for each event: time, label, confidence, id, and a note or nothing."""
     return [
         (
             in_full(_happened(event), zone),
@@ -341,7 +401,7 @@ def _of_decision(
     told_at, late = decision.decided_at, occurrence.late
     at = occurrence.at or event.occurred_at
     values: dict[str, object] = {"gate": gate, "late": late, "at": ""}
-    # Only what is said is put into words: this is part of what a door waits for.
+    # Only values that the text needs are put into words: the door waits for this.
     if decision.issued_pass is not None:
         values["until"] = in_short(decision.issued_pass.expires_at, zone, told_at)
         if late:
@@ -367,7 +427,7 @@ def _of_decision(
 
 def _rendered(name: str, language: Language, **values: object) -> str:
     template = _template(name, language)
-    # As `render` does, but for Jinja's globals: putting them together anew takes as long as a text.
+    # This is `render` without a new set of Jinja's globals, which would take as long as the text.
     said = template.root_render_func(template.new_context(values, shared=True))
     return "".join(said).strip()
 

@@ -1,4 +1,4 @@
-"""Moments as people read them: in a gate's time zone, which is always named."""
+"""Times as people read them: in a gate's time zone, which is always named."""
 
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -7,10 +7,15 @@ from cloud.contract import Gate
 
 
 def zone_at(gate: Gate | None, default: tzinfo) -> tzinfo:
-    """Return the zone that times about a gate are told in.
+    """Return the time zone in which messages about a gate tell times.
 
-    It is the default where the gate has none of its own, or one that this machine does not know:
-    a message in another zone, which it names, is better than none.
+    Args:
+        gate: The gate, if it is there.
+        default: The zone of gates that have none of their own.
+
+    Returns:
+        The gate's zone. It is the default as well where this machine does not know the gate's
+        zone: a message in another zone, which it names, is better than no message.
     """
     if gate is None or gate.time_zone is None:
         return default
@@ -27,7 +32,7 @@ def in_full(moment: datetime, zone: tzinfo) -> str:
 
 
 def in_short(moment: datetime, zone: tzinfo, today: datetime) -> str:
-    """Return the time of day, such as 08:15:30 UTC; with its date where that is not `today`'s."""
+    """Return the time of day, such as 08:15:30 UTC; with its date if that is not `today`'s."""
     local = _local(moment, zone)
     if local.date() != _local(today, zone).date():
         return in_full(moment, zone)
@@ -37,7 +42,13 @@ def in_short(moment: datetime, zone: tzinfo, today: datetime) -> str:
 def in_minutes(moment: datetime, zone: tzinfo, today: datetime | None = None) -> str:
     """Return the time of day without seconds, such as 08:15 UTC.
 
-    Its date goes before it where that is not `today`'s, or where no day is given.
+    Args:
+        moment: The time.
+        zone: The time zone.
+        today: The current time; None where the date is always told.
+
+    Returns:
+        The time of day, after its date where that is not today's.
     """
     local = _local(moment, zone)
     if today is None or local.date() != _local(today, zone).date():
@@ -46,7 +57,7 @@ def in_minutes(moment: datetime, zone: tzinfo, today: datetime | None = None) ->
 
 
 def _local(moment: datetime, zone: tzinfo) -> datetime:
-    """Return the moment in the zone; in UTC where it is within a day of the years' end."""
+    """Return the time in the zone; in UTC where the zone's year is before 1 or after 9999."""
     try:
         return moment.astimezone(zone)
     except OverflowError:
@@ -54,6 +65,6 @@ def _local(moment: datetime, zone: tzinfo) -> datetime:
 
 
 def _zone(local: datetime) -> str:
-    """Return the zone's abbreviation, such as CET; where it has none, the offset as UTC-03."""
+    """Return the zone's abbreviation, such as CET; without one, the offset, such as UTC-03."""
     name = local.tzname() or ""
     return f"UTC{name}" if name.startswith(("+", "-")) else name

@@ -1,9 +1,9 @@
 """Webhooks, by httpx: a signed POST (https://github.com/standard-webhooks/standard-webhooks).
 
-A subscriber's address is typed by people, so it must not lead into our own network (OWASP:
-server-side request forgery). The name is looked up here, every address that it has must be a
-public one, and the connection goes to the address that was looked at, so that a name cannot
-change its mind in between. Redirections are not followed.
+People type a webhook's address, so it must not lead into our own network (OWASP: server-side
+request forgery). The host's name is looked up here, and every address of the name must be public.
+The connection then goes to an address that was checked, so that a second look-up cannot lead
+elsewhere. Redirections are not followed.
 """
 
 import base64
@@ -26,7 +26,7 @@ from cloud.notify.hosts import is_host
 
 TIMEOUT_S = 10.0
 LONGEST_RETRY_AFTER_S = 1e6
-"""More than anybody waits: longer numbers are cut, so that they stay numbers."""
+"""Limit of what a Retry-After header can ask for; it keeps huge numbers finite."""
 
 SECRET_BYTES = 32
 SECRET_PREFIX = "whsec_"  # noqa: S105 (a prefix)
@@ -40,18 +40,32 @@ def new_secret() -> str:
 
 
 def signature(secret: SecretStr, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return `v1,<base64>`: HMAC-SHA256 of `id.timestamp.body` (Standard Webhooks 1.0, 'Symmetric
-    signature')."""
+    """Return the signature of a body (Standard Webhooks 1.0, 'Symmetric signature').
+
+    Args:
+        secret: The webhook's secret.
+        message_id: The id of the message.
+        timestamp: When the message is sent, in seconds since 1970.
+        body: The body.
+
+    Returns:
+        `v1,<base64>`: the HMAC-SHA256 of `id.timestamp.body`.
+    """
     key = base64.b64decode(secret.get_secret_value().removeprefix(SECRET_PREFIX))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
 def asked_s(retry_after: str, at: datetime) -> float | None:
-    """Return for how many seconds a Retry-After header asks us to wait; None where it says nothing.
+    """Return for how many seconds a Retry-After header asks us to wait.
 
-    It is a number of seconds or a date (RFC 9110 section 10.2.3). A date that is over asks for
-    nothing, and what is neither is taken for no header.
+    Args:
+        retry_after: The header: a number of seconds, or a date (RFC 9110 section 10.2.3).
+        at: The current time.
+
+    Returns:
+        The seconds, which are 0 for a date in the past; None where the header is empty or neither
+        a number nor a date.
     """
     text = retry_after.strip()
     if text.isascii() and text.isdecimal():
@@ -66,13 +80,29 @@ def asked_s(retry_after: str, at: datetime) -> float | None:
 
 
 def looked_up(host: str, port: int) -> Sequence[str]:
-    """Return the addresses that a name has; raise OSError where it has none."""
+    """Look a name up in DNS.
+
+    Args:
+        host: The name.
+        port: The port of the connection.
+
+    Returns:
+        The addresses of the name.
+
+    Raises:
+        OSError: The name has no address.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(each[4][0]) for each in found]
 
 
 class WebhookNotifier:
-    """Posts to URLs, over connections that are kept."""
+    """Posts to URLs, over connections that stay open.
+
+    Args:
+        private_addresses: Whether webhooks in private networks are called too.
+        resolve: Looks a name up.
+    """
 
     def __init__(self, *, private_addresses: bool, resolve: Resolver = looked_up) -> None:
         self._private = private_addresses
@@ -80,12 +110,25 @@ class WebhookNotifier:
         self._client = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
 
     def send(self, message: Message) -> str:
-        """Post one body. Any answer of 2xx is taken for a yes, 410 for never again."""
+        """Post one body.
+
+        Args:
+            message: The message; its text is the body.
+
+        Returns:
+            An empty text, since webhooks give messages no id.
+
+        Raises:
+            DeliveryImpossible: The webhook has no secret, or its address must not be called.
+            SubscriberGone: The webhook answered 410: it is gone for good.
+            DeliveryThrottled: The webhook answered 429: it takes no more for now.
+            DeliveryPostponed: The webhook could not be reached, or its answer was not a success.
+        """
         if not message.secrets:
             raise DeliveryImpossible("this webhook's secret is gone; subscribe it anew")
         request = self._request(message)
         try:
-            # As a stream that is never read: the other side cannot fill our memory.
+            # The answer is a stream that is never read: the other side cannot fill our memory.
             answer = self._client.send(request, stream=True)
             answer.close()
         except httpx.HTTPError as error:
@@ -125,8 +168,8 @@ class WebhookNotifier:
                 "User-Agent": "Maskgate-Webhook/1",
                 "webhook-id": message.id,
                 "webhook-timestamp": str(moment),
-                # While a secret is rolled there are two, with a space in between (Standard Webhooks
-                # 1.0, 'Zero downtime secret rotation').
+                # While a secret is rolled there are two signatures, separated by a space (Standard
+                # Webhooks 1.0, 'Zero downtime secret rotation').
                 "webhook-signature": " ".join(
                     signature(secret, message.id, moment, body) for secret in message.secrets
                 ),
@@ -141,7 +184,7 @@ class WebhookNotifier:
         except OSError as error:
             raise DeliveryPostponed(f"the webhook's host {url.host} was not found") from error
         except (ValueError, OverflowError) as error:
-            # A label that is too long, a port that is none: kept by a version that took them.
+            # A label that is too long, a bad port: an earlier version accepted such addresses.
             raise DeliveryImpossible("this webhook's address cannot be called") from error
         for address in addresses:
             if not self._private and not is_public(address):
@@ -153,7 +196,7 @@ class WebhookNotifier:
 
 
 def is_public(address: str) -> bool:
-    """Return whether an address is one of the open internet's, however it is written."""
+    """Return whether an IP address is public, in whatever form it is written."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         inner = parsed.ipv4_mapped or parsed.sixtofour
@@ -163,9 +206,18 @@ def is_public(address: str) -> bool:
 
 
 def url_of(address: str, *, private_addresses: bool) -> httpx.URL:
-    """Return a webhook's URL; raise DeliveryImpossible where it must not be called.
+    """Return a webhook's URL.
 
-    Only https, without a name and password, and without an address of our own network in it.
+    Args:
+        address: The address, as a person typed it.
+        private_addresses: Whether plain http and addresses in private networks are allowed.
+
+    Returns:
+        The URL.
+
+    Raises:
+        DeliveryImpossible: The address is no URL, holds a name and password, or must not be
+            called.
     """
     try:
         url = httpx.URL(address)
@@ -188,8 +240,8 @@ def url_of(address: str, *, private_addresses: bool) -> httpx.URL:
     try:
         public = is_public(url.host)
     except ValueError:
-        # A last label of digits is an address in an old spelling, which resolvers still read
-        # (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+        # A name whose last label starts with a digit is an IP address in an old spelling, which
+        # resolvers still read (https://url.spec.whatwg.org/#ends-in-a-number-checker).
         last = url.host.rstrip(".").rpartition(".")[2]
         public = last not in {"localhost", "local", "internal"} and not last[:1].isdigit()
     if not public:

@@ -55,6 +55,7 @@ def recorded(write: Callable[[], R]) -> R:
 
     Raises:
         StoreUnavailable: The store stayed away for RECORDED_WITHIN_S.
+        AssertionError: Never; the last attempt returns or raises.
     """
     for attempt in stamina.retry_context(
         on=StoreUnavailable,

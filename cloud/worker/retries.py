@@ -1,8 +1,8 @@
 """Retries: when a delivery that was put off is tried again, and when it is given up.
 
-A refusal with 429 says that the other side takes nothing for now, and nothing about the message,
-so it is no try. What else goes wrong is a try, and each channel has so many. Both are bounded by
-the time since the first try.
+An answer of 429 says that the other side takes nothing for now, and says nothing about the message,
+so it costs no try. Every other failure costs a try, and each channel has a number of tries. The
+time since the first try bounds both.
 """
 
 from dataclasses import dataclass
@@ -17,22 +17,30 @@ THROTTLED_WAIT_S: Final = 30
 """Seconds to wait after a 429 that does not say how long."""
 
 LONGEST_WAIT_S: Final = 21_600
-"""Six hours: for no longer a delivery is put off at once, whatever the other side asks."""
+"""Longest wait between two tries (six hours), whatever the other side asks."""
 
 GIVEN_UP_AFTER: Final = timedelta(days=1)
-"""A delivery that has not gone out so long after its first try is given up."""
+"""How long after its first try a delivery that was not sent is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The next try."""
+    """There is another try.
+
+    Args:
+        wait_s: Seconds until the try.
+    """
 
     wait_s: int
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """No further try, and why."""
+    """There is no other try.
+
+    Args:
+        reason: Why, for people.
+    """
 
     reason: str
 
@@ -41,13 +49,13 @@ def after(delivery: Delivery, error: DeliveryPostponed, now: datetime) -> Again 
     """Return what follows a try that was put off.
 
     Args:
-        delivery: as it was before this try.
-        error: why the try failed, and for how long the other side asks us to wait.
-        now: when it failed.
+        delivery: The delivery as it was before this try.
+        error: Why the try failed, and how long the other side asks us to wait.
+        now: When the try failed.
 
     Returns:
-        The next try after the longer of what was asked and what the channel's schedule says, or
-        the end where the tries or GIVEN_UP_AFTER are used up.
+        The next try, after the longer one of the wait that was asked for and the wait of the
+        channel's schedule; or the end, where the tries or GIVEN_UP_AFTER are used up.
     """
     if now - (delivery.first_attempt_at or now) >= GIVEN_UP_AFTER:
         hours = GIVEN_UP_AFTER // timedelta(hours=1)
@@ -66,5 +74,5 @@ def after(delivery: Delivery, error: DeliveryPostponed, now: datetime) -> Again 
 def _asked(seconds: float | None) -> int:
     if seconds is None or seconds <= 0:
         return 0
-    # The queue waits whole seconds; up to a second more than was asked is within what was asked.
+    # The queue waits whole seconds, so the wait is rounded up.
     return int(min(seconds, LONGEST_WAIT_S - 1)) + 1

@@ -63,15 +63,15 @@ def test_a_backup_is_made_when_it_is_due_and_the_newest_are_kept(
 ) -> None:
     clock = Clock(NIGHT - timedelta(hours=5))
     kept = Backups(store, tmp_path, Schedule.read("03:17", MADRID), 2, clock)
-    assert kept.turn(), "there is none yet"
-    assert not kept.turn()
+    assert kept.make_if_due(), "there is none yet"
+    assert not kept.make_if_due()
     clock.moment = NIGHT
-    assert kept.turn()
+    assert kept.make_if_due()
     assert not kept.late()
     clock.moment = NIGHT + timedelta(days=3)
     assert kept.late(), "the machine was off"
-    assert kept.turn(), "what was missed is made up for, once"
-    assert not kept.turn()
+    assert kept.make_if_due(), "what was missed is made up for, once"
+    assert not kept.make_if_due()
     assert not kept.late()
     assert kept.last_success() == clock.moment.timestamp()
     assert sorted(tmp_path.iterdir()) == [dated(tmp_path, NIGHT), dated(tmp_path, clock.moment)]
@@ -84,7 +84,7 @@ def test_a_backup_of_a_wrong_clock_keeps_no_other_from_being_made(
     dated(tmp_path, NIGHT + timedelta(days=3650)).write_text("of the future")
     assert newest(tmp_path, NIGHT) is None
     kept = Backups(store, tmp_path, Schedule.read("1d", MADRID), 5, Clock(NIGHT))
-    assert kept.turn()
+    assert kept.make_if_due()
     assert newest(tmp_path, NIGHT) == NIGHT
 
 
@@ -95,15 +95,15 @@ def test_a_backup_that_fails_is_tried_again_and_is_late_in_the_end(
     folder = tmp_path / "backups"
     kept = Backups(store, folder, Schedule.read("1d", MADRID), 5, clock)
     with capture_logs() as logs:
-        assert not kept.turn()
-        assert not kept.turn(), "not at once"
+        assert not kept.make_if_due()
+        assert not kept.make_if_due(), "not at once"
     assert [(line["event"], line["again_in_s"]) for line in logs] == [("backup_failed", 300.0)]
     assert str(folder) in logs[0]["error"]
     clock.moment += timedelta(hours=1, minutes=1)
     assert kept.late()
     folder.mkdir()
     clock.moment += RETRY_AFTER
-    assert kept.turn()
+    assert kept.make_if_due()
     assert not kept.late()
 
 
