@@ -1,87 +1,43 @@
 """Alerts and the Grafana dashboard: of metrics that are there, in queries that Prometheus reads."""
 
-import functools
-import json
 import re
-from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import promql_parser
 import pytest
 import yaml
 from helm_python.errors import HelmError
-from prometheus_client import CollectorRegistry
 
 from charts import rules
 from cloud import meters
 from cloud.api.metrics import Metrics
-from cloud.api.store_metrics import Readout
-from cloud.store import Reading, now
 from edge.health import Health
+from tests.charts.alert_queries import (
+    CHARTS,
+    DOORS,
+    OF_OTHERS,
+    RUNBOOK,
+    SWITCHED_ON,
+    alerts_of,
+    every_alert,
+    every_query,
+    gauges_of_a_run,
+    labels_of,
+    metrics_in,
+    names_in,
+    readout,
+    selectors_of,
+)
 from tests.charts.rendering import (
     CLOUD,
     EDGE,
     NAMESPACE,
     ROOT,
-    Manifest,
     merged,
     of_kind,
     rendered,
     texts,
 )
-
-RUNBOOK = "https://docs.example.org/maskgate/operate"
-SWITCHED_ON: dict[str, Any] = {
-    "monitoring": {
-        "enabled": True,
-        "rules": {"enabled": True, "runbookBase": RUNBOOK},
-        "grafana": {"enabled": True},
-    },
-    "backup": {"enabled": True},
-    "telegram": {"existingSecret": "telegram"},
-}
-DOORS: dict[str, Any] = {
-    "cloud": {"url": "https://gate.example.org"},
-    "doors": {"main": {}},
-    "monitoring": {"enabled": True, "rules": {"enabled": True, "runbookBase": RUNBOOK}},
-}
-CHARTS = ((CLOUD, SWITCHED_ON), (EDGE, DOORS))
-OF_OTHERS = {
-    "up",
-    "kube_cronjob_created",
-    "kube_cronjob_status_last_successful_time",
-    "kubelet_volume_stats_available_bytes",
-    "kubelet_volume_stats_capacity_bytes",
-    "process_resident_memory_bytes",
-}
-"""Metrics of Prometheus, of kube-state-metrics, of the kubelet and of every Python process."""
-
-
-def _readout() -> CollectorRegistry:
-    """Metrics of what the store holds, of an empty one."""
-    registry = CollectorRegistry()
-    reading = Reading(devices=[], backed_up_at=None, redis={})
-    registry.register(Readout(reading, now(), timedelta(seconds=60), named=1))
-    return registry
-
-
-def _names(registry: CollectorRegistry) -> Iterator[str]:
-    for family in registry.collect():
-        match family.type:
-            case "counter":
-                yield f"{family.name}_total"
-            case "histogram":
-                yield from (f"{family.name}_{part}" for part in ("bucket", "count", "sum"))
-            case _:
-                yield family.name
-
-
-def _gauges_of_a_run() -> set[str]:
-    """Gauges that the edge adds when it runs, by the names that its source gives them."""
-    source = (ROOT / "edge" / "installation.py").read_text()
-    return {f"maskgate_edge_{name}" for name in re.findall(r'health\.gauge\("(\w+)"', source)}
 
 
 @pytest.fixture(scope="module")
@@ -89,106 +45,25 @@ def there() -> set[str]:
     health = Health(stall_after_s=1)
     return (
         OF_OTHERS
-        | set(_names(meters.REGISTRY))
-        | set(_names(Metrics().registry))
-        | set(_names(_readout()))
-        | set(_names(health.registry))
-        | _gauges_of_a_run()
+        | set(names_in(meters.REGISTRY))
+        | set(names_in(Metrics().registry))
+        | set(names_in(readout()))
+        | set(names_in(health.registry))
+        | gauges_of_a_run()
     )
 
 
-def _alerts(chart: Path, values: dict[str, Any], **release: str) -> list[Manifest]:
-    return _rules_of(chart, json.dumps(values), **release)
-
-
-@functools.cache
-def _rules_of(chart: Path, values: str, **release: str) -> list[Manifest]:
-    """The same for values as JSON: a chart takes long to render, and nobody changes a rule."""
-    return [
-        rule
-        for manifest in of_kind(rendered(chart, json.loads(values), **release), "PrometheusRule")
-        for group in manifest["spec"]["groups"]
-        for rule in group["rules"]
-    ]
-
-
-def _all_alerts() -> list[Manifest]:
-    return [
-        *(rule for chart, values in CHARTS for rule in _alerts(chart, values)),
-        *_alerts(CLOUD, merged(SWITCHED_ON, {"monitoring": {"enabled": False}})),
-    ]
-
-
-def _dashboard() -> dict[str, Any]:
-    (config,) = [
-        each
-        for each in of_kind(rendered(CLOUD, SWITCHED_ON), "ConfigMap")
-        if each["metadata"]["name"].endswith("-grafana")
-    ]
-    read: dict[str, Any] = json.loads(config["data"]["maskgate.json"])
-    return read
-
-
-def _queries() -> Iterator[tuple[str, str]]:
-    for rule in _all_alerts():
-        yield rule["alert"], rule["expr"]
-    for panel in _dashboard()["panels"]:
-        for target in panel.get("targets", []):  # a row has none
-            yield panel["title"], target["expr"].replace("$__rate_interval", "5m")
-
-
-def _selectors(query: str) -> list[Any]:
-    """Return the vector selectors of a query."""
-    found = []
-
-    def walk(node: Any) -> None:
-        match type(node).__name__:
-            case "VectorSelector":
-                found.append(node)
-            case "MatrixSelector":
-                walk(node.vector_selector)
-            case "Call":
-                for argument in node.args:
-                    walk(argument)
-            case "BinaryExpr":
-                walk(node.lhs)
-                walk(node.rhs)
-            case "AggregateExpr" | "ParenExpr" | "UnaryExpr" | "SubqueryExpr":
-                walk(node.expr)
-            case "NumberLiteral" | "StringLiteral":
-                pass
-            case other:
-                raise AssertionError(f"a test that does not know {other} sees no metric in it")
-
-    walk(promql_parser.parse(query))
-    return found
-
-
-def _asked(query: str) -> set[str]:
-    """Return the metrics that a query asks for."""
-    return {selector.name for selector in _selectors(query)}
-
-
-def _matched(selector: Any) -> dict[str, str]:
-    """Return the labels whose values a selector fixes."""
-    return {
-        matcher.name: matcher.value
-        for matcher in selector.matchers.matchers
-        if matcher.op == promql_parser.MatchOp.Equal
-    }
-
-
 def test_every_query_is_promql_and_asks_for_metrics_that_are_there(there: set[str]) -> None:
-    queries = list(_queries())
+    queries = list(every_query())
     assert len(queries) > 30
     for name, query in queries:
-        asked = _asked(query)
+        asked = metrics_in(query)
         assert asked, name
         assert asked <= there, f"{name}: {asked - there}"
 
 
 def test_a_metric_that_is_not_there_is_found_out(there: set[str]) -> None:
-    assert _asked('sum(rate(maskgate_made_up_total{a="b"}[5m])) / 2') - there == {
+    assert metrics_in('sum(rate(maskgate_made_up_total{a="b"}[5m])) / 2') - there == {
         "maskgate_made_up_total"
     }
 
@@ -196,7 +71,7 @@ def test_a_metric_that_is_not_there_is_found_out(there: set[str]) -> None:
 def test_every_alert_is_explained_where_its_link_leads() -> None:
     page = (ROOT / "docs" / "operate.md").read_text()
     anchors = {heading.lower() for heading in re.findall(r"^#+ (\w+)$", page, re.MULTILINE)}
-    alerts = _all_alerts()
+    alerts = every_alert()
     for rule in alerts:
         assert rule["annotations"]["runbook_url"] == f"{RUNBOOK}#{rule['alert'].lower()}"
         assert rule["alert"].lower() in anchors, f"docs/operate.md does not explain {rule['alert']}"
@@ -212,7 +87,7 @@ def test_an_alert_has_no_link_where_no_page_is_published(
     chart: Path, values: dict[str, Any], base: str | None
 ) -> None:
     """`docs/operate.md` was the default of earlier charts, and leads nowhere."""
-    alerts = _alerts(chart, merged(values, {"monitoring": {"rules": {"runbookBase": base}}}))
+    alerts = alerts_of(chart, merged(values, {"monitoring": {"rules": {"runbookBase": base}}}))
     assert alerts
     assert all(set(rule["annotations"]) == {"summary"} for rule in alerts)
 
@@ -243,8 +118,8 @@ def test_the_alerts_of_one_release_look_at_nothing_of_another(
     def looked_at(name: str, namespace: str) -> set[tuple[str, str]]:
         return {
             (labels["namespace"], labels.get("job") or labels["persistentvolumeclaim"])
-            for rule in _alerts(chart, values, name=name, namespace=namespace)
-            for labels in map(_matched, _selectors(rule["expr"]))
+            for rule in alerts_of(chart, values, name=name, namespace=namespace)
+            for labels in map(labels_of, selectors_of(rule["expr"]))
         }
 
     assert looked_at(*one)
@@ -271,9 +146,9 @@ def test_alerts_look_for_the_jobs_that_the_monitors_give(namespace: str) -> None
             for monitor in of_kind(manifests, "PodMonitor")
         }
         matched = [
-            _matched(selector)
-            for rule in _alerts(chart, merged(values, override))
-            for selector in _selectors(rule["expr"])
+            labels_of(selector)
+            for rule in alerts_of(chart, merged(values, override))
+            for selector in selectors_of(rule["expr"])
         ]
         assert {labels["namespace"] for labels in matched} == {namespace}
         looked_for |= {labels["job"] for labels in matched if "job" in labels}
@@ -281,10 +156,10 @@ def test_alerts_look_for_the_jobs_that_the_monitors_give(namespace: str) -> None
 
 
 def test_without_monitors_no_alert_needs_them() -> None:
-    alerts = _alerts(CLOUD, merged(SWITCHED_ON, {"monitoring": {"enabled": False}}))
+    alerts = alerts_of(CLOUD, merged(SWITCHED_ON, {"monitoring": {"enabled": False}}))
     assert {rule["alert"] for rule in alerts} == {"MaskgateBackupIsOld", "MaskgateRedisDiskFills"}
     for rule in alerts:
-        assert all(name.startswith("kube") for name in _asked(rule["expr"]))
+        assert all(name.startswith("kube") for name in metrics_in(rule["expr"]))
 
 
 @pytest.mark.parametrize(
@@ -313,11 +188,11 @@ def test_values_of_the_last_release_give_the_same_alerts() -> None:
     """`helm upgrade --reuse-values` brings no default of a value that is new."""
     new = {"selectors": None, "backupAfterSeconds": None}
     reused = merged(SWITCHED_ON, {"monitoring": {"rules": new}})
-    assert _alerts(CLOUD, reused) == _alerts(CLOUD, SWITCHED_ON)
+    assert alerts_of(CLOUD, reused) == alerts_of(CLOUD, SWITCHED_ON)
     new_of_doors = {"monitoring": {"rules": {"selector": None}}}
-    assert _alerts(EDGE, merged(DOORS, new_of_doors)) == _alerts(EDGE, DOORS)
+    assert alerts_of(EDGE, merged(DOORS, new_of_doors)) == alerts_of(EDGE, DOORS)
     unread = merged(reused, {"monitoring": {"enabled": False}})
-    assert {rule["alert"] for rule in _alerts(CLOUD, unread)} == {
+    assert {rule["alert"] for rule in alerts_of(CLOUD, unread)} == {
         "MaskgateBackupIsOld",
         "MaskgateRedisDiskFills",
     }
@@ -338,28 +213,28 @@ def test_an_object_without_rules_is_not_made() -> None:
 def test_targets_that_are_read_by_other_means_are_looked_for_as_they_are_called() -> None:
     selectors = {"api": 'job="a"', "worker": 'job="w"', "bot": 'job="b"'}
     alerts = [
-        *_alerts(
+        *alerts_of(
             CLOUD,
             merged(
                 SWITCHED_ON, {"monitoring": {"enabled": False, "rules": {"selectors": selectors}}}
             ),
         ),
-        *_alerts(
+        *alerts_of(
             EDGE,
             merged(DOORS, {"monitoring": {"enabled": False, "rules": {"selector": 'job="e"'}}}),
         ),
     ]
     jobs = {
-        _matched(selector)["job"]
+        labels_of(selector)["job"]
         for rule in alerts
-        for selector in _selectors(rule["expr"])
+        for selector in selectors_of(rule["expr"])
         if not selector.name.startswith("kube")
     }
     assert jobs == {"a", "w", "b", "e"}
 
 
 def test_without_a_bot_there_is_no_alert_of_one() -> None:
-    alerts = _alerts(CLOUD, merged(SWITCHED_ON, {"telegram": {"existingSecret": ""}}))
+    alerts = alerts_of(CLOUD, merged(SWITCHED_ON, {"telegram": {"existingSecret": ""}}))
     assert not [rule for rule in alerts if "maskgate_bot" in rule["expr"]]
 
 
@@ -375,10 +250,10 @@ def test_workers_that_are_scaled_to_none_are_missed_only_while_jobs_wait() -> No
     }
     (rule,) = [
         each
-        for each in _alerts(CLOUD, merged(SWITCHED_ON, scaled))
+        for each in alerts_of(CLOUD, merged(SWITCHED_ON, scaled))
         if each["alert"] == "MaskgateNoWorker"
     ]
-    assert "maskgate_queue_oldest_job_seconds" in _asked(rule["expr"])
+    assert "maskgate_queue_oldest_job_seconds" in metrics_in(rule["expr"])
 
 
 def test_the_rules_for_a_plain_prometheus_are_those_of_the_charts() -> None:
@@ -388,10 +263,10 @@ def test_the_rules_for_a_plain_prometheus_are_those_of_the_charts() -> None:
         for group in yaml.safe_load(file.path.read_text())["groups"]:
             for rule in group["rules"]:
                 named.add(rule["alert"])
-                for selector in _selectors(rule["expr"]):
-                    assert _matched(selector)["job"].startswith("maskgate-")
-                    assert "namespace" not in _matched(selector)
-    assert {rule["alert"] for rule in _all_alerts()} - named == {"MaskgateRedisDiskFills"}
+                for selector in selectors_of(rule["expr"]):
+                    assert labels_of(selector)["job"].startswith("maskgate-")
+                    assert "namespace" not in labels_of(selector)
+    assert {rule["alert"] for rule in every_alert()} - named == {"MaskgateRedisDiskFills"}
 
 
 def test_the_plain_prometheus_reads_the_targets_that_its_rules_look_for() -> None:
@@ -399,7 +274,7 @@ def test_the_plain_prometheus_reads_the_targets_that_its_rules_look_for() -> Non
     jobs = {each["job_name"] for each in config["scrape_configs"]}
     for file in rules.FILES:
         for rule in yaml.safe_load(file.path.read_text())["groups"][0]["rules"]:
-            assert {_matched(each)["job"] for each in _selectors(rule["expr"])} <= jobs
+            assert {labels_of(each)["job"] for each in selectors_of(rule["expr"])} <= jobs
     services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]
     for each in config["scrape_configs"]:
         (target,) = each["dns_sd_configs"]
