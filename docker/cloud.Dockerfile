@@ -17,10 +17,10 @@ FROM ${PYTHON_IMAGE}
 COPY --from=build /image/ /
 COPY --from=build /bill/ /
 COPY --from=build /application/ /
-# Platforms that choose a user for each namespace, as OpenShift does, give it group 0.
+# Platforms such as OpenShift choose a user for each namespace and give this user group 0.
 RUN install -d -o 10001 -g 0 -m 775 /var/backups/maskgate && touch -d @315532800 /var/backups/maskgate /var/backups
-# The application has an environment of its own. The base's pip and setuptools are not used, and scanners of images
-# often report them. It is the last of the layers, as a removal carries its time: those before it stay as they are.
+# The application has an environment of its own. Nothing uses the base's pip and setuptools, and scanners of images often
+# report them. This layer is the last one: a removal records its time, so the layers before it stay the same.
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* /usr/local/bin/wheel* \
       /usr/lib/python3/dist-packages/* /usr/lib/python3*/ensurepip /usr/share/python-wheels /usr/bin/pip* /usr/bin/wheel*
 ENV PATH=/opt/maskgate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -30,7 +30,7 @@ USER 10001:10001
 WORKDIR /app
 EXPOSE 8000 8443 9100
 STOPSIGNAL SIGTERM
-# The API answers at the first, worker and bot at the second.
+# The API answers at the first address, worker and bot at the second.
 HEALTHCHECK --interval=15s --timeout=11s --start-period=30s --retries=3 \
   CMD ["python", "/app/probe.py", "http://127.0.0.1:8000/healthz", "http://127.0.0.1:9100/metrics"]
 ENTRYPOINT ["python", "-m", "cloud"]

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Maskgate on this machine, with Compose:
-#   docker/compose.sh up              makes what is missing (images, secrets), starts everything, waits until it is well
-#   docker/compose.sh edge            starts the camera at this machine too, enrolled at the first gate; up starts it from then on
-#   docker/compose.sh edge off        stops the camera, and up leaves it alone
+#   docker/compose.sh up              makes missing images and secrets, starts everything, waits until all is healthy
+#   docker/compose.sh edge            also starts the camera at this machine, enrolled at the first gate; later, up starts it too
+#   docker/compose.sh edge off        removes the camera; up no longer starts it
 #   docker/compose.sh cloud WORDS…    runs a command of the cloud: cloud keys create "Ana" --role admin
-#   docker/compose.sh backups         lists the backups; backups get NAME copies one to here, backups put FILE one from here
+#   docker/compose.sh backups         lists the backups; backups get NAME copies one here, backups put FILE copies one there
 #   docker/compose.sh down            stops and removes the containers; data and secrets stay
-#   docker/compose.sh WORDS…          anything else is for Compose: logs -f api, ps, restart worker
-# OVERLAYS="tls camera gpu" adds docker/compose.NAME.yaml, and is remembered; OVERLAYS=none takes them away. docker/.env has
+#   docker/compose.sh WORDS…          passes anything else to Compose: logs -f api, ps, restart worker
+# OVERLAYS="tls camera gpu" adds docker/compose.NAME.yaml, now and next time; OVERLAYS=none removes them. docker/.env has
 # settings (docker/env.example).
 set -euo pipefail
 came_from=$PWD
@@ -32,8 +32,8 @@ engine=$(docker version --format '{{.Server.Version}}') || fail "the engine does
 [[ -z ${MASKGATE_SECRETS:-} || $MASKGATE_SECRETS == /* ]] || MASKGATE_SECRETS=$came_from/$MASKGATE_SECRETS
 [ ! -e docker/.env ] || read_settings docker/.env
 export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-maskgate}
-[[ $COMPOSE_PROJECT_NAME =~ ^[a-z0-9][a-z0-9_-]*$ ]] || fail "COMPOSE_PROJECT_NAME is $COMPOSE_PROJECT_NAME; give small letters, digits, - and _ alone"
-# Compose 1.29 gives up after a minute otherwise, which a busy machine may need.
+[[ $COMPOSE_PROJECT_NAME =~ ^[a-z0-9][a-z0-9_-]*$ ]] || fail "COMPOSE_PROJECT_NAME is $COMPOSE_PROJECT_NAME; use only small letters, digits, - and _"
+# By default Compose 1.29 gives up after a minute, and a busy machine may need longer.
 export COMPOSE_HTTP_TIMEOUT=${COMPOSE_HTTP_TIMEOUT:-300}
 MASKGATE_VERSION=${MASKGATE_VERSION:-$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)}
 MASKGATE_SECRETS=${MASKGATE_SECRETS:-var/compose/secrets}
@@ -45,7 +45,7 @@ check_address
 check_memory
 limit_processors
 
-# What was asked for last time: overlays of everything, overlays of the camera, and whether there is a camera.
+# The choices of last time: overlays of everything, overlays of the camera, and whether there is a camera.
 memory=var/compose/state/$COMPOSE_PROJECT_NAME
 remembered() { [ ! -e "$memory/$1" ] || cat "$memory/$1"; }
 remember() { # remember NAME TEXT
@@ -61,7 +61,7 @@ add_overlays() { # add_overlays NAME…
     overlays+=("$name")
   done
 }
-choose_overlays() { # choose_overlays everything|camera: those of OVERLAYS, else those of last time; and what else was remembered
+choose_overlays() { # choose_overlays everything|camera: the overlays in OVERLAYS, else those of last time; and the other kind's of last time
   local before each
   for each in everything camera; do
     before=$(remembered "overlays-$each")
@@ -70,7 +70,7 @@ choose_overlays() { # choose_overlays everything|camera: those of OVERLAYS, else
       add_overlays $OVERLAYS
       [[ -z $before || $before = none || $before = "$OVERLAYS" ]] || warn "OVERLAYS was \"$before\" before, and is \"$OVERLAYS\" now"
     elif [[ -n $before && $before != none ]]; then
-      [ "$each" != "$1" ] || warn "OVERLAYS is \"$before\", as before; OVERLAYS=none is for none"
+      [ "$each" != "$1" ] || warn "OVERLAYS is \"$before\", as before; OVERLAYS=none removes them"
       # shellcheck disable=SC2086
       add_overlays $before
     fi
@@ -78,16 +78,16 @@ choose_overlays() { # choose_overlays everything|camera: those of OVERLAYS, else
 }
 remember_overlays() { [ -z "${OVERLAYS:-}" ] || remember "overlays-$1" "$OVERLAYS"; }
 
-put_together() { # put_together: the command of Compose, with its files
+put_together() { # put_together: adds the files to the command of Compose
   local name file
   compose+=(--project-directory docker)
   [ ! -e docker/.env ] || compose+=(--env-file docker/.env)
   compose+=(-f docker/compose.yaml)
   if [ -f "$MASKGATE_SECRETS/edge_source" ] && holds edge_source; then
     [ -z "${MASKGATE_SOURCE:-}" ] || [ "$MASKGATE_SOURCE" = "$(text_of edge_source)" ] ||
-      fail "MASKGATE_SOURCE and $MASKGATE_SECRETS/edge_source name two cameras; take one of them out"
+      fail "MASKGATE_SOURCE and $MASKGATE_SECRETS/edge_source name two cameras; remove one of them"
     [[ " ${overlays[*]} " != *" camera "* ]] ||
-      fail "OVERLAYS=camera and $MASKGATE_SECRETS/edge_source name two cameras; empty the file, or take the overlay away"
+      fail "OVERLAYS=camera and $MASKGATE_SECRETS/edge_source name two cameras; empty the file, or remove the overlay"
     compose+=(-f docker/compose.source.yaml)
   fi
   for name in "${overlays[@]}"; do
@@ -95,7 +95,7 @@ put_together() { # put_together: the command of Compose, with its files
   done
   for file in ${MASKGATE_COMPOSE_FILES:-}; do compose+=(-f "$file"); done
 }
-# Services of all profiles, for whatever is about what is there already.
+# Services of all profiles, for commands about existing containers.
 all_profiles() { compose+=(--profile telegram --profile edge); }
 
 one_at_a_time() { # one_at_a_time: waits until no other command changes this installation
@@ -104,7 +104,7 @@ one_at_a_time() { # one_at_a_time: waits until no other command changes this ins
   exec 9>"$memory/lock"
   flock -n 9 || { warn "another command is changing this installation; waiting for its end"; flock 9; }
 }
-prepared() { # prepared everything|camera: secrets and files, for what starts something
+prepared() { # prepared everything|camera: secrets and files, for a command that starts something
   one_at_a_time
   make_secrets
   digest_secrets
@@ -112,7 +112,7 @@ prepared() { # prepared everything|camera: secrets and files, for what starts so
   put_together
   warn_of_passwords docker/.env
 }
-as_is() { # as_is: files as they were used last, for what starts nothing anew
+as_is() { # as_is: the files of last time, for a command that starts nothing
   choose_overlays nothing
   # shellcheck disable=SC2086
   add_overlays ${OVERLAYS:-}
@@ -125,7 +125,7 @@ need_image() {
 }
 is_set_up() { [ -s "$MASKGATE_SECRETS/cloud_redis_url" ] && docker image inspect "maskgate/cloud:$MASKGATE_VERSION" >/dev/null 2>&1; }
 
-cloud() { # cloud WORDS…: a command of the cloud, in the API's container, or in one for this alone where the API does not run
+cloud() { # cloud WORDS…: a command of the cloud in the API's container, or in a container of its own if the API does not run
   local id
   id=$(container api)
   if [ -n "$id" ] && [[ $(state "$id") =~ ^(healthy|starting|unhealthy|running)$ ]]; then
@@ -137,11 +137,11 @@ cloud() { # cloud WORDS…: a command of the cloud, in the API's container, or i
     once api "$@"
   fi
 }
-once() { # once WORDS…: a container for this alone; no service is started for it
+once() { # once WORDS…: a container for one command; no service is started for it
   "${compose[@]}" run --rm --no-deps -T "$@"
 }
 need_redis() {
-  is_set_up || fail "nothing is set up here yet; say make up first"
+  is_set_up || fail "nothing is set up here yet; run make up first"
   local id
   id=$(container redis)
   [[ -n $id && $(state "$id") = healthy ]] || {
@@ -151,24 +151,24 @@ need_redis() {
   }
 }
 
-started() { # started WORDS…: Compose's up; where that fails, shows why, and leaves nothing half up that was not up before
+started() { # started WORDS…: Compose's up. If it fails, shows why, and removes what it started, unless something ran before
   local there=$before
   "${compose[@]}" up -d "$@" && return
   show_unwell
   if [ -z "$there" ]; then
-    warn "it was not all started (see above), so what was started is taken down again; data and secrets stay"
+    warn "not everything started (see above), so the started services are taken down again; data and secrets stay"
     "${compose[@]}" --profile telegram --profile edge down --remove-orphans >&2 || true
   fi
-  fail "Compose could not start it; the reason is above"
+  fail "Compose could not start the services; the reason is above"
 }
-unwell() { fail "not everything is well (see above). What runs goes on running: docker/compose.sh ps shows it, make down stops it"; }
+unwell() { fail "not every service is healthy (see above). The others continue to run: docker/compose.sh ps shows them, make down stops them"; }
 
-start_edge() { # start_edge kept|anew: the camera, with a new code where its enrolment may be gone
+start_edge() { # start_edge kept|anew: the camera; with `anew` it gets a new code, since its enrolment may be gone
   local id
   id=$(container edge)
   if [[ -z $id || $(state "$id") != healthy ]]; then
     if [ "$1" = anew ]; then
-      # Of no account to a device that is enrolled.
+      # A device that is enrolled ignores the code.
       local code
       code=$(cloud enrolment-codes create "$gate" --json) || fail "there is no code for the camera (the error is above)"
       keep edge_enrolment_code "$(sed 's/.*"code": *"\([^"]*\)".*/\1/' <<<"$code")"
@@ -204,14 +204,14 @@ up)
     warn "the bot is gone: $MASKGATE_SECRETS/cloud_telegram_token is empty"
   fi
   remember_overlays everything
-  # Redis first: what it says of itself is shown, where Compose would only say that it is not healthy.
+  # Redis starts first, so that its own log is shown if it fails: Compose would only say that it is not healthy.
   started redis
   wait_for redis || unwell
   started --remove-orphans "${options[@]}" "$@"
   wait_for "${services[@]}" || unwell
   here=$(host_for_here)
   if has tls; then
-    echo "The dashboard:  https://$MASKGATE_HOST${MASKGATE_HTTPS_SUFFIX:-}/?gate=$gate, for those in $MASKGATE_SECRETS/dashboard_people"
+    echo "The dashboard:  https://$MASKGATE_HOST${MASKGATE_HTTPS_SUFFIX:-}/?gate=$gate, for the people in $MASKGATE_SECRETS/dashboard_people"
     echo "The API:        https://$MASKGATE_HOST${MASKGATE_HTTPS_SUFFIX:-}/v1"
     echo "At this machine: http://$here:${MASKGATE_DASHBOARD_PORT:-8501}/?gate=$gate and http://$here:${MASKGATE_API_PORT:-8000}/docs"
   else
@@ -219,15 +219,15 @@ up)
     echo "The API:        http://$here:${MASKGATE_API_PORT:-8000}/docs"
   fi
   echo "An admin key:   docker/compose.sh cloud keys create \"Your name\" --role admin"
-  if [ "${MASKGATE_BACKUP:-}" = off ]; then echo "Backups:        none are made by themselves, since MASKGATE_BACKUP is off"
+  if [ "${MASKGATE_BACKUP:-}" = off ]; then echo "Backups:        none are made at night, since MASKGATE_BACKUP is off"
   else echo "Backups:        ${MASKGATE_BACKUP:-03:17}, the newest ${MASKGATE_BACKUP_KEEP:-14} are kept; docker/compose.sh backups lists them"; fi
   [[ " ${services[*]} " == *" bot "* ]] || echo "Telegram:       put a bot's token into $MASKGATE_SECRETS/cloud_telegram_token, then make up"
   warn_of_visitors
   if [ "$(remembered camera)" = on ]; then
     start_edge "$enrolment" || unwell
-    echo "The camera:     watches gate $gate again, as make edge said; docker/compose.sh edge off ends that"
+    echo "The camera:     watches gate $gate again, since make edge was run before; docker/compose.sh edge off ends that"
   else
-    echo "A camera here:  make edge; for one elsewhere: docker/compose.sh cloud enrolment-codes create $gate"
+    echo "A camera here:  make edge; a camera elsewhere: docker/compose.sh cloud enrolment-codes create $gate"
   fi
   ;;
 edge)
@@ -236,46 +236,46 @@ edge)
     as_is
     remember camera off
     "${compose[@]}" --profile edge rm --stop --force edge
-    echo "The camera is gone, and make up leaves it alone until make edge. It stays enrolled."
+    echo "The camera is removed, and stays enrolled. make up does not start it; make edge does."
     exit
   fi
-  [ -z "${2:-}" ] || fail "edge takes no more words but off"
+  [ -z "${2:-}" ] || fail "edge takes no word but off"
   api=$(container api)
-  [[ -n $api && $(state "$api") =~ ^(healthy|starting)$ ]] || fail "the API does not run here; say make up first"
+  [[ -n $api && $(state "$api") =~ ^(healthy|starting)$ ]] || fail "the API does not run here; run make up first"
   prepared camera
   has gpu || need_image edge
   remember_overlays camera
   start_edge anew || unwell
   remember camera on
-  echo "The camera watches gate $gate. What it sees: docker/compose.sh logs -f edge. make up starts it too from now on."
+  echo "The camera watches gate $gate. docker/compose.sh logs -f edge shows what it sees. From now on make up starts it too."
   ;;
 cloud)
   shift
   as_is
   if [[ ${1:-} = restore && ${*: -1} != /var/backups/* && -f $came_from/${*: -1} ]]; then
-    fail "${*: -1} lies on this machine, where the cloud's containers do not see it: docker/compose.sh backups put ${*: -1}"
+    fail "${*: -1} lies on this machine, where the cloud's containers do not see it; copy it there: docker/compose.sh backups put ${*: -1}"
   fi
   cloud "$@"
   ;;
 backups)
   as_is
-  is_set_up || fail "nothing is set up here yet; say make up first"
+  is_set_up || fail "nothing is set up here yet; run make up first"
   folder=/var/backups/maskgate
   case "${2:-}" in
   "") once --entrypoint sh api -c "cd $folder && ls -l --time-style=long-iso" ;;
   get)
-    [[ ${3:-} =~ ^[A-Za-z0-9._:-]+$ ]] || fail "say which: docker/compose.sh backups get NAME; docker/compose.sh backups lists them"
+    [[ ${3:-} =~ ^[A-Za-z0-9._:-]+$ ]] || fail "name a backup: docker/compose.sh backups get NAME; docker/compose.sh backups lists them"
     umask 077
     once --entrypoint cat api "$folder/$3" >"$came_from/$3.part" </dev/null || { rm -f "$came_from/$3.part"; fail "there is no backup $3; docker/compose.sh backups lists them"; }
     mv "$came_from/$3.part" "$came_from/$3"
-    echo "$3 is here now, readable by you alone."
+    echo "$3 is here now, and only you can read it."
     ;;
   put)
     file=${3:-}
     [[ -z $file || $file == /* ]] || file=$came_from/$file
-    [[ -f $file && -r $file ]] || fail "say which file: docker/compose.sh backups put FILE${3:+; there is no file $3 that can be read}"
-    [[ ${file##*/} =~ ^[A-Za-z0-9._:-]+$ ]] || fail "${file##*/}: name it with letters, digits and . _ : - alone"
-    # The process that reads it has to be its owner, and it is not for others.
+    [[ -f $file && -r $file ]] || fail "name a file: docker/compose.sh backups put FILE${3:+; there is no file $3 that can be read}"
+    [[ ${file##*/} =~ ^[A-Za-z0-9._:-]+$ ]] || fail "${file##*/}: use only letters, digits and . _ : - in its name"
+    # The process that reads the file must own it, and nobody else may read it.
     once --entrypoint sh api -c 'umask 077 && cat >"$1.part" && mv "$1.part" "$1"' put "$folder/${file##*/}" <"$file"
     echo "It is $folder/${file##*/} now: docker/compose.sh cloud restore --force $folder/${file##*/}"
     ;;
@@ -291,13 +291,13 @@ down)
   there=$(tr '\n' ' ' <<<"$there")
   if [ -n "${there// /}" ]; then
     echo "Taken down:     $there"
-    [[ " $there" != *" edge "* ]] || echo "The camera:     comes back with make up; docker/compose.sh edge off before that, and it does not"
+    [[ " $there" != *" edge "* ]] || echo "The camera:     starts again with make up; docker/compose.sh edge off prevents that"
   else
-    echo "Nothing of $COMPOSE_PROJECT_NAME was up here."
+    echo "Nothing of $COMPOSE_PROJECT_NAME ran here."
   fi
   if [[ " $* " =~ \ (-v|--volumes)\  ]]; then
     rm -rf "$memory"
-    echo "Removed:        all data, backups and the camera's enrolment with it; $MASKGATE_SECRETS stays"
+    echo "Removed:        all data, the backups and the camera's enrolment; $MASKGATE_SECRETS stays"
   else
     echo "Kept:           data, backups and secrets"
   fi

@@ -22,8 +22,8 @@ FROM ${PYTHON_IMAGE}
 COPY --from=build /image/ /
 COPY --from=build /bill/ /
 COPY --from=build /application/ /
-# The application has an environment of its own. The base's pip and setuptools are not used, and scanners of images
-# often report them. It is the last of the layers, as a removal carries its time: those before it stay as they are.
+# The application has an environment of its own. Nothing uses the base's pip and setuptools, and scanners of images often
+# report them. This layer is the last one: a removal records its time, so the layers before it stay the same.
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* /usr/local/bin/wheel* \
       /usr/lib/python3/dist-packages/* /usr/lib/python3*/ensurepip /usr/share/python-wheels /usr/bin/pip* /usr/bin/wheel*
 ENV PATH=/opt/maskgate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

@@ -3,7 +3,7 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
-# Lines of docker/prune/edge.txt that stay in: "gpu|cache" or "npu", with the driver in PACKAGES below.
+# Lines of docker/prune/edge.txt that are not pruned: "gpu|cache" or "npu", with the driver in PACKAGES below.
 ARG KEEP=
 COPY docker/assembly/environment.sh docker/assembly/timeless.sh docker/locks/edge.txt ./
 COPY docker/prune/edge.txt prune.txt
@@ -24,11 +24,11 @@ RUN if [ -n "$PACKAGES" ]; then apt-get update -qq && apt-get install -qq --no-i
 COPY --from=build /image/ /
 COPY --from=build /bill/ /
 COPY --from=build /application/ /
-# Platforms that choose a user for each namespace, as OpenShift does, give it group 0.
+# Platforms such as OpenShift choose a user for each namespace and give this user group 0.
 RUN install -d -o 10001 -g 0 -m 775 /var/lib/maskgate /var/cache/maskgate \
     && touch -d @315532800 /var/lib/maskgate /var/cache/maskgate /var/lib /var/cache
-# The application has an environment of its own. The base's pip and setuptools are not used, and scanners of images
-# often report them. It is the last of the layers, as a removal carries its time: those before it stay as they are.
+# The application has an environment of its own. Nothing uses the base's pip and setuptools, and scanners of images often
+# report them. This layer is the last one: a removal records its time, so the layers before it stay the same.
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* /usr/local/bin/wheel* \
       /usr/lib/python3/dist-packages/* /usr/lib/python3*/ensurepip /usr/share/python-wheels /usr/bin/pip* /usr/bin/wheel*
 ENV PATH=/opt/maskgate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds images, says how large each is beyond its base, and writes its bill of materials to var/images/NAME.cdx.json:
+# Builds images, prints how much larger than its base each is, and writes its bill of materials to var/images/NAME.cdx.json:
 #   docker/images.sh [edge|cloud|dashboard …]
-# From the environment: PYTHON_IMAGE, the base; PLATFORM, such as linux/arm64, whose base may lie here as PYTHON_IMAGE-arm64;
-# SUFFIX of the tag, such as -gpu; SOURCE, the address of the repository, for the image's label; BUILD_OPTIONS, for docker build.
+# Variables: PYTHON_IMAGE, the base; PLATFORM, such as linux/arm64, whose base may exist here as PYTHON_IMAGE-arm64; SUFFIX
+# of the tag, such as -gpu; SOURCE, the address of the repository for the image's label; BUILD_OPTIONS, for docker build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 base=${PYTHON_IMAGE:-python:3.11-slim-bookworm}
@@ -15,16 +15,16 @@ fi
 command -v docker >/dev/null || { echo "images: there is no docker here; install Docker Engine 20.10 or newer" >&2; exit 1; }
 docker version --format '{{.Server.Version}}' >/dev/null || { echo "images: the engine does not answer (its error is above); is it started, and may you use it?" >&2; exit 1; }
 
-# An image of a builder that runs in a container (`docker buildx create`) would stay there. That of the engine gives it to
-# the engine, where it is measured and started.
+# A builder that runs in a container (`docker buildx create`) keeps its images. The engine's own builder gives them to the
+# engine, which measures and starts them.
 export BUILDX_BUILDER=${BUILDX_BUILDER:-default}
 
-here() { docker image inspect --format '{{.Os}}/{{.Architecture}}' "$1" 2>/dev/null; } # here IMAGE: its platform, as its label says
-fetch() { # fetch IMAGE PLATFORM TAG: as TAG, while IMAGE goes on being what it was here
+here() { docker image inspect --format '{{.Os}}/{{.Architecture}}' "$1" 2>/dev/null; } # here IMAGE: the platform in its label
+fetch() { # fetch IMAGE PLATFORM TAG: pulls IMAGE of PLATFORM as TAG; the name IMAGE stays with the image that it had
   local was
   was=$(docker image inspect --format '{{.Id}}' "$1" 2>/dev/null) || was=
   docker pull --quiet --platform "$2" "$1" >/dev/null ||
-    { echo "images: no base for $2 (its error is above); give one as $3: docker load or pull it, and docker tag" >&2; exit 1; }
+    { echo "images: no base for $2 (its error is above); give one as $3: docker load or pull it, then docker tag it" >&2; exit 1; }
   docker tag "$1" "$3"
   if [ -n "$was" ]; then docker tag "$was" "$1"; else docker rmi "$1" >/dev/null; fi
 }
@@ -39,13 +39,13 @@ if [ -n "${PLATFORM:-}" ]; then
     measured=                         # and keeps no image of it.
   else
     here "$own" >/dev/null || fetch "$base" "$PLATFORM" "$own"
-    # What the base's label says, which `docker import` may have got wrong: the builder before BuildKit finds its own
-    # stages by that alone.
+    # The platform in the base's label, even if `docker import` wrote a wrong one: the builder before BuildKit finds its own
+    # stages only by this label.
     options+=(--platform "$(here "$own")")
     base=$own measured=$own
   fi
 elif ! here "$base" >/dev/null; then
-  docker pull --quiet "$base" >/dev/null # to be measured: BuildKit would keep no image of it
+  docker pull --quiet "$base" >/dev/null # for its size: BuildKit would keep no image of it
 fi
 options+=(--build-arg "PYTHON_IMAGE=$base")
 

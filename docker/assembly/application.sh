@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes /application/app from the folders that were copied into /source, compiled where they will lie: application.sh
+# Makes /application/app from the folders in /source, and compiles them at their final place: application.sh
 set -eu
 mkdir -p /application
 mv /source /app

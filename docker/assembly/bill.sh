@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes the bill of materials of /opt/maskgate to /bill/usr/share/maskgate/sbom.cdx.json (CycloneDX): bill.sh LOCK PYPROJECT
-# It names all packages of the lock; what was pruned of them is a part of that.
+# The bill names all packages of the lock, also those of which parts were pruned.
 set -eu
 python3 -m venv /tmp/sbom
 /tmp/sbom/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --root-user-action=ignore \

@@ -1,8 +1,8 @@
-"""Is the process in this container well: `python probe.py ADDRESS … [METRIC=VALUE …]`.
+"""Whether this container is healthy: `python probe.py ADDRESS … [METRIC=VALUE …]`.
 
-Ends with 0 where one of the addresses answers 200 and each metric, in Prometheus' text format, has
-its value there; with 1 and a sentence where not. Needs the standard library alone, so that a probe
-every few seconds costs little.
+The exit code is 0 if one of the addresses answers 200 and each metric has its value there, in
+Prometheus' text format; otherwise it is 1, with a sentence. The probe imports only the standard
+library, so that a probe every few seconds costs little.
 """
 
 import sys
@@ -13,7 +13,17 @@ TIMEOUT_S = 5.0
 
 
 def asked(address: str) -> str:
-    """Return the answer's text. Raises OSError where there is none, or it is no 200."""
+    """Return the text at an address.
+
+    Args:
+        address: An http URL.
+
+    Returns:
+        The body of the answer.
+
+    Raises:
+        OSError: There is no answer, or its status is not 200.
+    """
     # No proxy stands between a container and itself.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(address, timeout=TIMEOUT_S) as answer:
@@ -21,7 +31,7 @@ def asked(address: str) -> str:
 
 
 def value_of(metric: str, page: str) -> float | None:
-    """Return the metric's value, or None where the page has none of that name."""
+    """Return the metric's value, or None if the page has no metric of that name."""
     for line in page.splitlines():
         name, _, value = line.rpartition(" ")
         if name == metric:
@@ -30,7 +40,7 @@ def value_of(metric: str, page: str) -> float | None:
 
 
 def examined(addresses: list[str], wanted: dict[str, float]) -> str | None:
-    """Return what is wrong, or None."""
+    """Return a sentence about the fault, or None if there is none."""
     problems = []
     for address in addresses:
         try:
@@ -52,5 +62,5 @@ if __name__ == "__main__":
         [each for each in sys.argv[1:] if "://" in each],
         {name: float(value) for name, _, value in (each.rpartition("=") for each in said)},
     )
-    # Nothing ends with 0, a sentence is said and ends with 1.
+    # With None the exit code is 0; a sentence is printed, and the exit code is 1.
     raise SystemExit(wrong)

@@ -1,6 +1,6 @@
-# Sourced by compose.sh: what became of the containers.
+# Sourced by compose.sh: the containers and their state.
 
-containers() { # containers [FILTER…]: the ids of this installation's, with those that have ended
+containers() { # containers [FILTER…]: the ids of this installation's containers, also of those that have ended
   docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
     --filter label=com.docker.compose.oneoff=False "$@"
 }
@@ -13,11 +13,11 @@ services_there() { # services_there: the names of the services that have a conta
   done | sort -u
 }
 
-state() { # state ID: healthy, starting, unhealthy; running, where nothing is asked; restarting, created, exited N …
+state() { # state ID: healthy, starting, unhealthy; running if there is no health check; restarting, created, exited N …
   docker inspect --format '{{with .State}}{{if eq .Status "running"}}{{with .Health}}{{.Status}}{{else}}running{{end}}{{else}}{{.Status}}{{if eq .Status "exited"}} {{.ExitCode}}{{end}}{{end}}{{end}}' "$1" 2>/dev/null || echo gone
 }
 
-show_unwell() { # show_unwell: the last lines of each service that is not well
+show_unwell() { # show_unwell: the last log lines of each service that is not healthy
   local id now service
   for id in $(containers); do
     now=$(state "$id")
@@ -35,7 +35,7 @@ its health check: {{$check.Output}}{{end}}{{end}}{{end}}' "$3" 2>/dev/null | sed
   } >&2
 }
 
-wait_for() { # wait_for SERVICE…: until each is healthy; shows its log and fails where one does not become so
+wait_for() { # wait_for SERVICE…: waits until each is healthy; shows the log of one that does not become healthy, and fails
   local give_up=$((SECONDS + ${MASKGATE_PATIENCE_S:-180})) service id now restarts
   for service in "$@"; do
     while :; do
@@ -44,7 +44,7 @@ wait_for() { # wait_for SERVICE…: until each is healthy; shows its log and fai
       [ -z "$id" ] || now=$(state "$id")
       case $now in
       healthy | running) break ;;
-      exited* | dead) give_up=-1 ;; # restarted by nobody
+      exited* | dead) give_up=-1 ;; # nobody restarts it
       restarting)
         restarts=$(docker inspect --format '{{.RestartCount}}' "$id" 2>/dev/null) || restarts=0
         ((restarts < 4)) || give_up=-1
@@ -52,7 +52,7 @@ wait_for() { # wait_for SERVICE…: until each is healthy; shows its log and fai
       esac
       if ((SECONDS > give_up)); then
         [ -z "$id" ] || show_log "$service" "$now" "$id"
-        echo "compose: $service is $now, not healthy; what it said last is above" >&2
+        echo "compose: $service is $now, not healthy; its last log lines are above" >&2
         return 1
       fi
       sleep 0.5

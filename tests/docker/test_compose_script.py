@@ -193,7 +193,7 @@ def test_overlays_are_remembered_until_others_are_asked_for(machine: Machine) ->
 
 
 def test_a_camera_comes_back_with_up_until_it_is_switched_off(machine: Machine) -> None:
-    assert "say make up first" in machine.run("edge").stderr
+    assert "run make up first" in machine.run("edge").stderr
     machine.ran("up")
     machine.environment["OVERLAYS"] = "camera"
     machine.ran("edge")
@@ -201,7 +201,7 @@ def test_a_camera_comes_back_with_up_until_it_is_switched_off(machine: Machine) 
     machine.environment["OVERLAYS"] = ""
     said = machine.ran("down")
     assert "edge" in said.split("Taken down:")[1].splitlines()[0]
-    assert "comes back with make up" in said
+    assert "starts again with make up" in said
     said = machine.ran("up")
     assert "The camera:" in said
     words = machine.up()
@@ -213,7 +213,7 @@ def test_a_camera_comes_back_with_up_until_it_is_switched_off(machine: Machine) 
 
 
 def test_down_with_nothing_up_says_so_and_makes_nothing(machine: Machine) -> None:
-    assert "Nothing of maskgate was up here" in machine.ran("down")
+    assert "Nothing of maskgate ran here" in machine.ran("down")
     assert not machine.secrets.exists()
 
 
@@ -243,7 +243,7 @@ def test_a_command_of_the_cloud_runs_where_the_api_does_not(machine: Machine) ->
 def test_backups_are_switched_off_by_a_setting(machine: Machine) -> None:
     assert "03:17" in machine.ran("up")
     machine.settings("MASKGATE_BACKUP=off\n")
-    assert "none are made by themselves" in machine.ran("up")
+    assert "none are made at night" in machine.ran("up")
     words = machine.up()
     assert words[words.index("--scale") + 1] == "backup=0"
 

@@ -6,8 +6,8 @@
 {{- end }}
 
 {{/*
-The ports of an address of Redis, as a JSON list. One with Sentinels does not tell the master's port: they are then
-asked at their own, and the master at the two that are usual.
+The ports of an address of Redis, as a JSON list. An address with Sentinels does not contain the master's port. The
+list then has the Sentinels' ports and the two usual ports of a master.
 */}}
 {{- define "maskgate.redisUrlPorts" -}}
 {{- $watched := contains "+sentinel://" . -}}

@@ -1,4 +1,4 @@
-{{/* A number as people write it: Helm holds every number as a float. */}}
+{{/* A number without an exponent: Helm holds every number as a float. */}}
 {{- define "maskgate.text" -}}
 {{- if not (kindIs "float64" .) -}}
 {{ . }}
@@ -55,7 +55,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Secrets as files, named as the variables. `telegram` and `smtp` say who needs which. */}}
+{{/* Secrets as files with the names of the variables. `telegram` and `smtp` say which process needs which secret. */}}
 {{- define "maskgate.cloudVolumes" -}}
 - name: secrets
   projected:
@@ -119,7 +119,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Restart pods when what they read at start has changed. */}}
+{{/* Annotations that change with everything that pods read at start, so that a change restarts the pods. */}}
 {{- define "maskgate.podAnnotations" -}}
 checksum/settings: {{ toYaml (list (default (dict) .root.Values.settings) .root.Values.redis.mode (omit .root.Values.redis.external "queueUrl") .root.Values.telegram .root.Values.smtp) | sha256sum | trunc 16 }}
 {{- with .of.podAnnotations }}
@@ -138,7 +138,7 @@ checksum/settings: {{ toYaml (list (default (dict) .root.Values.settings) .root.
 {{- toJson $all -}}
 {{- end }}
 
-{{/* An Ingress' tls: hosts that share a Secret together, since cert-manager asks for a certificate for each entry. */}}
+{{/* The tls of an Ingress: hosts with one Secret share an entry, since cert-manager asks for a certificate for each entry. */}}
 {{- define "maskgate.ingressTls" -}}
 {{- $secrets := dict -}}
 {{- range include "maskgate.ingressHosts" . | fromJsonArray -}}
@@ -160,7 +160,7 @@ tls:
 {{- end }}
 {{- end }}
 
-{{/* What is led to the API from outside. */}}
+{{/* The paths of the API that are published. */}}
 {{- define "maskgate.publicPaths" -}}
 - /v1
 - /p

@@ -10,7 +10,7 @@
 {{- uniq $hosts | toJson -}}
 {{- end }}
 
-{{/* Streamlit splits a list in a variable at spaces, and takes one with commas for a single name. */}}
+{{/* Streamlit splits a variable's list at spaces; a list with commas would be a single name. */}}
 {{- define "maskgate.dashboardOwnEnv" -}}
 - {name: DASHBOARD_API_URL, value: "http://{{ include "maskgate.fullname" . }}-api:{{ .Values.api.service.port }}"}
 - {name: DASHBOARD_SECRETS_DIR, value: /run/secrets}

@@ -1,4 +1,4 @@
-{{/* Takes (dict "root" $ "image" .Values.image). A registry that is said for all images wins. */}}
+{{/* Takes (dict "root" $ "image" .Values.image). A registry for all images takes precedence. */}}
 {{- define "maskgate.image" -}}
 {{- $name := .image.repository -}}
 {{- $registry := default .image.registry (default (dict) .root.Values.global).imageRegistry -}}
@@ -10,7 +10,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* Secrets to pull images with, each as {name: …}; they may be said as names or so. */}}
+{{/* Secrets to pull images with, each as {name: …}. The values have names, or {name: …}. */}}
 {{- define "maskgate.pullSecrets" -}}
 {{- $names := list -}}
 {{- range concat (default (list) (default (dict) .Values.global).imagePullSecrets) (default (list) .Values.imagePullSecrets) -}}

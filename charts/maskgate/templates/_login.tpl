@@ -12,7 +12,7 @@
 {{- ternary "8080" "4180" (eq .Values.dashboard.login.kind "basic") -}}
 {{- end }}
 
-{{/* Who has a name and a password is in a Secret, a line each, as Compose's dashboard_people. */}}
+{{/* A Secret lists the people, a line for each, in the format of Compose's dashboard_people. */}}
 {{- define "maskgate.caddyfile" -}}
 {
 	admin off
@@ -45,7 +45,7 @@
 - {{ printf "--client-id=%s" $proxy.clientId | quote }}
 - --client-secret-file=/run/secrets/client-secret
 - --cookie-secret-file=/run/secrets/cookie-secret
-{{- /* oauth2-proxy does not start without one, also where groups alone decide. */}}
+{{- /* oauth2-proxy does not start without a domain, even if only groups decide. */}}
 {{- range default (list "*") $proxy.emailDomains }}
 - {{ printf "--email-domain=%s" . | quote }}
 {{- end }}
@@ -97,8 +97,8 @@ securityContext:
   runAsNonRoot: true
   seccompProfile: {type: RuntimeDefault}
   {{- if $basic }}
-  # Caddy's file in its image carries this capability, and does not start where it cannot have it. It gains nothing by
-  # it here; the restricted profile allows it.
+  # The program in Caddy's image has this capability and does not start without it. Here Caddy has no use for the
+  # capability, and the restricted profile allows it.
   capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}
   {{- else }}
   capabilities: {drop: [ALL]}

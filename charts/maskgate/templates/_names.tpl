@@ -3,9 +3,9 @@
 {{- end }}
 
 {{/*
-What the names of all objects begin with: at most 40 characters. A longer one is cut, and a hash of the whole
-tells it from others that begin alike. Earlier charts added no hash: a release whose objects are in the cluster under
-such names keeps them.
+The beginning of the names of all objects, at most 40 characters. A longer one is cut, and a hash of the whole
+distinguishes it from others that begin alike. Earlier charts added no hash: a release with such names in the cluster
+keeps them.
 */}}
 {{- define "maskgate.fullname" -}}
 {{- $whole := .Values.fullnameOverride -}}
@@ -38,7 +38,7 @@ such names keeps them.
 {{- end -}}
 {{- end }}
 
-{{/* What never changes of a pod's labels. Takes (dict "root" $ "component" "api"). */}}
+{{/* The labels of a pod that never change. Takes (dict "root" $ "component" "api"). */}}
 {{- define "maskgate.selector" -}}
 app.kubernetes.io/name: {{ include "maskgate.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -48,7 +48,7 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 
 {{/*
-Without versions: a pod is not restarted for a new chart that leaves it as it is.
+The labels of a pod, without versions: a new chart does not restart a pod that it does not change.
 Takes (dict "root" $ "component" "api" "of" .Values.api).
 */}}
 {{- define "maskgate.podLabels" -}}
@@ -58,7 +58,7 @@ Takes (dict "root" $ "component" "api" "of" .Values.api).
 {{- toYaml (merge $own $said (dict "app.kubernetes.io/part-of" "maskgate")) -}}
 {{- end }}
 
-{{/* Labels of an object. Takes (dict "root" $ "component" "api"), and may take "labels", which win over commonLabels. */}}
+{{/* Labels of an object. Takes (dict "root" $ "component" "api"), and may take "labels", which take precedence over commonLabels. */}}
 {{- define "maskgate.labels" -}}
 {{- $own := include "maskgate.selector" . | fromYaml -}}
 {{- $_ := set $own "app.kubernetes.io/managed-by" .root.Release.Service -}}
@@ -69,7 +69,7 @@ Takes (dict "root" $ "component" "api" "of" .Values.api).
 
 {{/*
 An object's metadata. Takes (dict "root" $ "name" … "component" "api"), and may take "labels" and "annotations" as
-maps, which win over those that all objects have.
+maps, which take precedence over those of all objects.
 */}}
 {{- define "maskgate.metadata" -}}
 {{- $metadata := dict "name" .name "labels" (include "maskgate.labels" . | fromYaml) -}}

@@ -20,11 +20,11 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* What pods of all kinds have in common. Takes (dict "root" $ "component" … "of" .Values.api). */}}
+{{/* The parts that pods of all kinds share. Takes (dict "root" $ "component" … "of" .Values.api). */}}
 {{- define "maskgate.podCommon" -}}
 serviceAccountName: {{ include "maskgate.serviceAccountName" .root }}
 automountServiceAccountToken: false
-# Variables such as CLOUD_PORT=tcp://…, of a Service called cloud, would be taken for settings.
+# A Service called cloud would give pods variables such as CLOUD_PORT=tcp://…, which look like settings.
 enableServiceLinks: false
 {{- with include "maskgate.pullSecrets" .root }}
 imagePullSecrets: {{- . | nindent 2 }}
@@ -57,7 +57,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* Variables from several lists of them: of two with one name the later counts. */}}
+{{/* Variables from several lists. Of two variables with one name, the later counts. */}}
 {{- define "maskgate.variables" -}}
 {{- $held := dict -}}
 {{- $names := list -}}
@@ -72,7 +72,7 @@ topologySpreadConstraints:
 {{- toYaml $all -}}
 {{- end }}
 
-{{/* Where and with how much the jobs of a release run: as a worker does, without what is a worker's alone. */}}
+{{/* Nodes and resources of the jobs of a release: the worker's, without the values that only a worker has. */}}
 {{- define "maskgate.jobsOf" -}}
 {{- omit .Values.worker "podLabels" "podAnnotations" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" | toYaml -}}
 {{- end }}

@@ -12,7 +12,7 @@ kind: NetworkPolicy
 metadata: {{- include "maskgate.metadata" (dict "root" .root "component" .component "name" (printf "%s-%s" (include "maskgate.fullname" .root) .name)) | nindent 2 }}
 {{- end }}
 
-{{/* The internet as peers: IPv4, and IPv6 where it is said or where pods listen at an IPv6 address. */}}
+{{/* The internet as peers: IPv4; also IPv6, if a value names it or if pods listen on an IPv6 address. */}}
 {{- define "maskgate.internet" -}}
 {{- $internet := .Values.networkPolicy.internet -}}
 {{- $six := default (ternary "::/0" "" (contains ":" .Values.bindAddress)) $internet.cidr6 -}}
@@ -40,7 +40,7 @@ metadata: {{- include "maskgate.metadata" (dict "root" .root "component" .compon
 {{- end }}
 {{- end }}
 
-{{/* Who may call the API and the bot's webhook: everybody, unless clients are named; a key is asked for in any case. */}}
+{{/* Who may call the API and the bot's webhook: everybody, unless clients are named. Both ask for a key in any case. */}}
 {{- define "maskgate.apiClients" -}}
 {{- with .Values.networkPolicy.clients }}
 {{- toYaml . }}
@@ -56,7 +56,7 @@ metadata: {{- include "maskgate.metadata" (dict "root" .root "component" .compon
 {{- include "maskgate.ingressNamespaces" . }}
 {{- end }}
 
-{{/* What leads to the dashboard from outside the cluster, in words; empty where nothing does. */}}
+{{/* The published way to the dashboard, in words; empty if there is none. */}}
 {{- define "maskgate.dashboardWayIn" -}}
 {{- if .Values.dashboard.enabled -}}
 {{- if and .Values.ingress.enabled (or .Values.ingress.dashboard.host .Values.ingress.dashboard.hosts) -}}
@@ -69,7 +69,7 @@ a Service of type {{ .Values.dashboard.service.type }} (dashboard.service.type)
 {{- end -}}
 {{- end }}
 
-{{/* The values that some variables have in extraEnv, of all or of one component, as JSON. Takes (dict "root" $ "names" …). */}}
+{{/* The values of some variables in all extraEnv, the common one and those of components, as JSON. Takes (dict "root" $ "names" …). */}}
 {{- define "maskgate.saidVariables" -}}
 {{- $names := .names -}}
 {{- $values := list -}}
@@ -83,7 +83,7 @@ a Service of type {{ .Values.dashboard.service.type }} (dashboard.service.type)
 {{- toJson $values -}}
 {{- end }}
 
-{{/* The ports of the addresses that those variables have, as JSON; `said` wins. Takes the same, and "said" (list). */}}
+{{/* The ports in the addresses of these variables, as JSON. Takes the same, and "said" (list), which takes precedence. */}}
 {{- define "maskgate.variablePorts" -}}
 {{- $ports := list -}}
 {{- range .said -}}{{- $ports = append $ports (int .) -}}{{- end -}}

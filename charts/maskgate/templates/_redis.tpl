@@ -6,7 +6,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* It listens at all addresses, of both families; a family that the node lacks is left out. */}}
+{{/* Redis listens on all addresses of both families, and leaves out a family that the node lacks. */}}
 {{- define "maskgate.redisConf" -}}
 bind * -::*
 port 6379
@@ -21,14 +21,14 @@ maxmemory {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* The ports that a value says; those that earlier charts said by default count as nothing said. */}}
+{{/* The ports in a value. The defaults of earlier charts count as an empty value. */}}
 {{- define "maskgate.saidRedisPorts" -}}
 {{- $whole := list -}}
 {{- range .Values.networkPolicy.redisPorts -}}{{- $whole = append $whole (int .) -}}{{- end -}}
 {{- ternary (list) $whole (eq (join "," $whole) "6379,6380,26379") | toJson -}}
 {{- end }}
 
-{{/* Where the address of an external Redis is in a Secret alone, its port cannot be known here. */}}
+{{/* If only a Secret has the address of an external Redis, the chart cannot know its port. */}}
 {{- define "maskgate.redisPortsAreGuessed" -}}
 {{- if and (eq .Values.redis.mode "external") (not (include "maskgate.saidRedisPorts" . | fromJsonArray)) -}}
 {{- with .Values.redis.external -}}
@@ -37,7 +37,7 @@ maxmemory {{ . }}
 {{- end -}}
 {{- end }}
 
-{{/* Ports of an external Redis, of that of its queue, and of Sentinels, as a JSON list. */}}
+{{/* Ports of an external Redis, of the queue's Redis, and of Sentinels, as a JSON list. */}}
 {{- define "maskgate.redisPorts" -}}
 {{- $usual := list 6379 6380 26379 -}}
 {{- $ports := include "maskgate.saidRedisPorts" . | fromJsonArray -}}
@@ -57,8 +57,8 @@ maxmemory {{ . }}
 {{- end }}
 
 {{/*
-What a Secret of the cluster holds already under a key, in base64; nothing where it is not there, or where
-there is no cluster to look at. Takes (dict "root" $ "name" … "key" …).
+The value under a key of a Secret in the cluster, in base64; empty if the Secret is missing, or if there is no
+cluster to look at. Takes (dict "root" $ "name" … "key" …).
 */}}
 {{- define "maskgate.held" -}}
 {{- $key := .key -}}
