@@ -96,7 +96,8 @@ def test_where_groups_alone_decide_every_address_is_taken() -> None:
 def test_without_a_log_in_the_notes_say_so() -> None:
     assert "The dashboard asks nobody for a password" in notes(CLOUD, {})
     login = {"dashboard": {"login": {"kind": "basic", "existingSecret": "people"}}}
-    assert "A log-in stands in front of the dashboard (dashboard.login.kind=basic)" in notes(CLOUD, login)
+    said = notes(CLOUD, login)
+    assert "A log-in stands in front of the dashboard (dashboard.login.kind=basic)" in said
 
 
 @pytest.mark.parametrize(
