@@ -1,7 +1,7 @@
-"""A Bot API over HTTP that a test owns: it takes messages and photos, and fails when told to.
+"""A double of Telegram's Bot API over HTTP: it accepts messages and photos, and fails on demand.
 
-It speaks as much of https://core.telegram.org/bots/api as the cloud uses: getMe, getUpdates (long
-polling), sendMessage, sendPhoto (multipart/form-data), editMessageText, answerCallbackQuery,
+It has the methods of https://core.telegram.org/bots/api that the cloud calls: getMe, getUpdates
+(long polling), sendMessage, sendPhoto (multipart/form-data), editMessageText, answerCallbackQuery,
 getFile with its download, getChatMember, setMyCommands, setWebhook, getWebhookInfo and
 deleteWebhook.
 """
@@ -33,31 +33,34 @@ TOKEN = "123456:double-of-the-bot-api"
 
 @dataclass
 class BotApiDouble:
-    """A context manager. `url` goes into CLOUD_TELEGRAM_API_URL, `token` into …_TELEGRAM_TOKEN."""
+    """A context manager. `url` goes into CLOUD_TELEGRAM_API_URL, `token` into …_TELEGRAM_TOKEN.
+
+    Its fields are what a test sets (host, token, administrators) and what the cloud has sent.
+    """
 
     token: str = TOKEN
     host: str = "127.0.0.1"
-    """Where it listens: 0.0.0.0 for containers."""
+    """The address that it listens on: 0.0.0.0 for containers."""
     messages: list[SentMessage] = field(default_factory=list)
     photos: list[SentPhoto] = field(default_factory=list)
     edits: list[SentMessage] = field(default_factory=list)
-    """What editMessageText was called with."""
+    """The calls of editMessageText."""
     notices: list[str] = field(default_factory=list)
-    """What answerCallbackQuery was called with."""
+    """The texts of the calls of answerCallbackQuery."""
     files: dict[str, bytes] = field(default_factory=dict)
-    """By file_id: what getFile leads to."""
+    """The files that getFile leads to, by file_id."""
     webhooks: list[dict[str, str]] = field(default_factory=list)
-    """What setWebhook was called with."""
+    """The calls of setWebhook."""
     webhook_url: str = ""
-    """The webhook that is set; a test may take it away."""
+    """The webhook that is set; a test may remove or replace it."""
     administrators: set[tuple[str, str]] = field(default_factory=set)
-    """Ids of groups, each with a person's who administers it: what getChatMember tells."""
+    """The administrators for getChatMember: the id of a group, and the id of a person."""
     calls: list[str] = field(default_factory=list)
-    """Every method called with the right token, failed calls included."""
+    """The name of each method that was called with the right token, also by a call that failed."""
     moved: dict[str, str] = field(default_factory=dict)
     """Groups that have become supergroups: their new ids by the old ones."""
     before_answer: Callable[[], None] | None = None
-    """Called once: when the next photo is taken over, and its sender does not know yet."""
+    """Called once: when the next photo is accepted, and before its sender has the answer."""
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -71,13 +74,13 @@ class BotApiDouble:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         assert self._server is not None, "use the double as a context manager"
         return int(self._server.server_address[1])
 
     @property
     def url(self) -> str:
-        """The address up to where the token follows."""
+        """The address of the API, which the token follows."""
         return f"http://127.0.0.1:{self.port}/bot"
 
     def __enter__(self) -> Self:
@@ -94,7 +97,7 @@ class BotApiDouble:
             do_GET = do_POST  # noqa: N815 (the name is the standard library's)
 
             def log_message(self, *_: object) -> None:
-                """Keep the test's output to itself."""
+                """Write nothing into the output of the test."""
 
         self._server = Server((self.host, 0), Handler)
         self._server.daemon_threads = True
@@ -107,15 +110,15 @@ class BotApiDouble:
         self._server.shutdown()
         self._server.server_close()
 
-    # What a test tells it.
+    # How a test makes it fail, and speaks for people.
 
     def flood(self, retry_after: int, times: int = 1) -> None:
         """Answer the next sends with 429 and `retry_after` seconds."""
-        said = f"Too Many Requests: retry after {retry_after}"
-        self._fail(Failure(429, said, retry_after=retry_after), times)
+        description = f"Too Many Requests: retry after {retry_after}"
+        self._fail(Failure(429, description, retry_after=retry_after), times)
 
     def break_down(self, times: int = 1, status: int = 500) -> None:
-        """Answer the next sends with a server's error, or with another status."""
+        """Answer the next sends with an error of the server, or with another status."""
         self._fail(Failure(status, "Internal Server Error"), times)
 
     def refuse(self, status: int, description: str, times: int = 1) -> None:
@@ -123,31 +126,31 @@ class BotApiDouble:
         self._fail(Failure(status, description), times)
 
     def migrate(self, old: str, new: str) -> None:
-        """Make a supergroup of a group: sends to its old id are answered with its new one."""
+        """Turn a group into a supergroup: a send to its old id is answered with its new id."""
         self.moved[old] = new
 
     def refuse_calls(self, method: str, status: int, description: str, times: int = 1) -> None:
-        """Answer the next calls of any one method with a refusal, such as 401 `Unauthorized`."""
+        """Answer the next calls of one method with a refusal, such as 401 `Unauthorized`."""
         with self._changed:
             refusals = self._refusals.setdefault(method, deque())
             refusals.extend([Failure(status, description)] * times)
 
     def hang(self, times: int = 1, *, after: int = 0) -> None:
-        """Leave the next sends without an answer until `release`; `after` so many that go well."""
+        """Leave sends without an answer until `release`; before them, `after` sends succeed."""
         with self._changed:
             self._failures.extend([None] * after)
         self._fail(Failure(0, "", hang=True), times)
 
     def swallow(self, times: int = 1) -> None:
-        """Take the next sends over, and leave them without an answer until `release`."""
+        """Accept the next sends, and leave them without an answer until `release`."""
         self._fail(Failure(0, "", hang=True, taken=True), times)
 
     def cut(self, times: int = 1, *, taken: bool = False) -> None:
-        """Close the connection in the middle of the next answers; `taken`: that say it is taken."""
+        """Close the connection in the middle of the next answers; `taken` accepts the sends."""
         self._fail(Failure(200, "", cut=True, taken=taken), times)
 
     def release(self) -> None:
-        """Drop the connections that hang."""
+        """Close the connections that hang."""
         self._released.set()
 
     def receive(
@@ -194,13 +197,13 @@ class BotApiDouble:
         self.receive(chat_id, photo=[{**size, "file_size": said_size or len(picture)}])
 
     def push(self, update: dict[str, Any]) -> None:
-        """Hand the bot an update, whatever is in it."""
+        """Send the bot an update with any content."""
         with self._changed:
             self._update_id += 1
             self._updates.append({"update_id": self._update_id, **update})
             self._changed.notify_all()
 
-    # What a test waits for.
+    # How a test waits for a message.
 
     def wait_for_photos(self, count: int = 1, timeout_s: float = 45.0) -> Sequence[SentPhoto]:
         """Return the photos once there are `count`; fail if they do not come in time."""
@@ -218,16 +221,16 @@ class BotApiDouble:
         return tuple(self.edits)
 
     def wait_for_notices(self, count: int = 1, timeout_s: float = 45.0) -> Sequence[str]:
-        """Return what presses of buttons were answered, once there are `count`."""
+        """Return the answers to presses once there are `count`; fail if that takes too long."""
         self.wait_until(lambda: len(self.notices) >= count, timeout_s, f"{count} notices")
         return tuple(self.notices)
 
     def wait_for_calls(self, method: str, count: int = 1, timeout_s: float = 45.0) -> None:
-        """Return once a method was called `count` times, whatever came of it."""
+        """Return once a method was called `count` times, also by calls that failed."""
         self.wait_until(lambda: self.calls.count(method) >= count, timeout_s, f"{count} {method}")
 
     def wait_until(self, holds: Callable[[], bool], timeout_s: float, wanted: str) -> None:
-        """Return once `holds`, which is looked at whenever something comes; fail if it does not."""
+        """Return once `holds` is true; fail if that takes too long. Each call checks it again."""
         with self._changed:
             if not self._changed.wait_for(holds, timeout_s):
                 raise AssertionError(
@@ -239,7 +242,7 @@ class BotApiDouble:
         with self._changed:
             self._failures.extend([failure] * times)
 
-    # What it answers.
+    # How it answers.
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         length = int(request.headers.get("Content-Length", 0))
@@ -267,8 +270,8 @@ class BotApiDouble:
             self._changed.notify_all()
         moved_to = self.moved.get(fields.get("chat_id", ""))
         if moved_to is not None and method in {"sendMessage", "sendPhoto"}:
-            said = "Bad Request: group chat was upgraded to a supergroup chat"
-            reply(request, 400, error(400, said, moved_to=moved_to))
+            description = "Bad Request: group chat was upgraded to a supergroup chat"
+            reply(request, 400, error(400, description, moved_to=moved_to))
             return
         if failure is not None and failure.taken:
             self._result(method, fields, files, answered=False)

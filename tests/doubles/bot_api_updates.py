@@ -1,4 +1,4 @@
-"""What Telegram tells of people: what they write and press, and what they are in a group."""
+"""Updates as Telegram sends them: messages, presses of buttons, and members of groups."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ RIGHTS = (
 def written(
     message_id: int, chat_id: int, text: str, *, language: str, kind: str, person: int | None
 ) -> dict[str, Any]:
-    """Return a message; in a group it is of `person`, elsewhere of whom the chat is with."""
+    """Return a message; its author is `person`, or the person of a private chat."""
     content: dict[str, Any] = {}
     if text:
         first = text.split(maxsplit=1)[0] if text.strip() else text
@@ -45,7 +45,7 @@ def pressed(
 
 
 def member(user: str, *, administrator: bool) -> dict[str, Any]:
-    """Return what getChatMember tells of a person."""
+    """Return the answer of getChatMember about a person."""
     known = {"user": _person(int(user), "en")}
     if not administrator:
         return {"status": "member", **known}

@@ -1,4 +1,4 @@
-"""What goes between a bot and its double: messages that came, failures to come, and HTTP."""
+"""The HTTP of the Bot API double: the messages that came, the planned failures, and answers."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """What sendMessage was called with; `at` is on the monotonic clock."""
+    """A call of sendMessage; `at` is a time of the monotonic clock."""
 
     chat_id: str
     text: str
@@ -22,12 +22,12 @@ class SentMessage:
     reply_markup: str = ""
     silent: bool = False
     answered: bool = True
-    """Whether the sender was told that it was taken over."""
+    """Whether the sender got the answer that it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentPhoto:
-    """What sendPhoto was called with; `at` is on the monotonic clock."""
+    """A call of sendPhoto; `at` is a time of the monotonic clock."""
 
     chat_id: str
     caption: str
@@ -35,12 +35,12 @@ class SentPhoto:
     filename: str
     at: float
     answered: bool = True
-    """Whether the sender was told that it was taken over."""
+    """Whether the sender got the answer that it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How one of the next sends goes wrong."""
+    """A failure of one of the next sends."""
 
     status: int
     description: str
@@ -86,7 +86,7 @@ def parameters(kind: str, body: bytes) -> tuple[dict[str, str], dict[str, tuple[
 def error(
     code: int, description: str, retry_after: int | None = None, moved_to: str = ""
 ) -> dict[str, Any]:
-    """Return the body of an answer that refuses."""
+    """Return the body of a refusal."""
     body: dict[str, Any] = {"ok": False, "error_code": code, "description": description}
     if retry_after is not None:
         body["parameters"] = {"retry_after": retry_after}
@@ -112,7 +112,7 @@ def cut_short(request: BaseHTTPRequestHandler) -> None:
 
 
 def send(request: BaseHTTPRequestHandler, status: int, kind: str, content: bytes) -> None:
-    """Answer, unless who asked is gone."""
+    """Answer, unless the caller has closed the connection."""
     with contextlib.suppress(ConnectionError):
         request.send_response(status)
         request.send_header("Content-Type", kind)

@@ -1,4 +1,4 @@
-"""A mail server that a test owns: it takes mail over SMTP, and fails when told to."""
+"""A mail server of a test: it accepts mail over SMTP, and fails on demand."""
 
 import asyncio
 import threading
@@ -18,14 +18,14 @@ from tests.doubles.redis_server import START_TIMEOUT_S, free_port
 
 @dataclass(frozen=True, slots=True)
 class TakenMail:
-    """A mail that was taken over; `at` is on the monotonic clock."""
+    """A mail that was accepted; `at` is a time of the monotonic clock."""
 
     mail: EmailMessage
     at: float
 
     @property
     def text(self) -> str:
-        """The part for people who read no HTML."""
+        """The part in plain text."""
         body = self.mail.get_body(("plain",))
         assert body is not None
         return str(body.get_content())
@@ -38,24 +38,24 @@ class MailServer:
     port: int = field(default_factory=free_port)
     mails: list[TakenMail] = field(default_factory=list)
     hangs: bool = False
-    """Whether it takes connections, and gives no answer to a mail."""
+    """Whether it accepts connections and does not answer a mail."""
 
     connections: int = 0
-    """How many mails were begun to be sent here."""
+    """The number of mails that a client began to send."""
 
     def __post_init__(self) -> None:
         self._controller: Controller | None = None
         self._changed = threading.Condition()
 
     def start(self) -> None:
-        """Take mail."""
+        """Start to accept mail."""
         self._controller = Controller(
             self, ready_timeout=START_TIMEOUT_S, hostname="127.0.0.1", port=self.port
         )
         self._controller.start()
 
     def stop(self) -> None:
-        """Refuse connections."""
+        """Stop, so that connections are refused."""
         controller, self._controller = self._controller, None
         if controller is not None:
             controller.stop()
@@ -73,7 +73,7 @@ class MailServer:
         return list(self.mails)
 
     def wait_for_connections(self, count: int, timeout_s: float = 45.0) -> None:
-        """Return once `count` mails were begun to be sent, taken or not."""
+        """Return once clients began to send `count` mails, accepted or not."""
         self._wait(lambda: self.connections >= count, timeout_s, f"{count} connections")
 
     def _wait(self, holds: Callable[[], bool], timeout_s: float, wanted: str) -> None:
@@ -84,7 +84,7 @@ class MailServer:
     async def handle_DATA(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        """Keep a mail; one that came while it hung is not taken."""
+        """Keep a mail; refuse one that came while the server hung."""
         with self._changed:
             self.connections += 1
             self._changed.notify_all()

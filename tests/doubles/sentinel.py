@@ -1,4 +1,4 @@
-"""A real Redis with a replica, and a sentinel that puts the one in the other's place."""
+"""A real Redis with a replica, and a sentinel that promotes the replica."""
 
 import contextlib
 import subprocess
@@ -13,11 +13,11 @@ import redis
 from tests.doubles.redis_server import RedisServer, free_port, program
 
 SERVICE = "maskgate"
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 class WatchedRedis:
-    """A context manager; `fail_over` ends the master, and returns when the replica is one."""
+    """A context manager; `fail_over` ends the master, and returns when the replica took over."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -34,7 +34,7 @@ class WatchedRedis:
         return f"redis+sentinel://127.0.0.1:{self._port}/{SERVICE}/0"
 
     def fail_over(self) -> None:
-        """End the master as a power cut does, once the replica has all that it had."""
+        """End the master as a power cut does, once the replica has all of its data."""
         with self.master.client() as client:
             assert client.execute_command("WAIT", 1, 20_000) == 1
         self.master.stop()
@@ -85,10 +85,10 @@ class WatchedRedis:
 
     @staticmethod
     def _until(true: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while True:
             with contextlib.suppress(redis.RedisError):
                 if true():
                     return
-            assert time.monotonic() < deadline, "the sentinel did not do its work"
+            assert time.monotonic() < deadline, "the sentinel did not promote the replica in time"
             time.sleep(0.1)

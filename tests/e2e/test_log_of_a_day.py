@@ -42,7 +42,7 @@ from tests.cloud.processes import (
     wait_until_it_answers,
 )
 from tests.doubles.bot_api import BotApiDouble
-from tests.doubles.network_camera import network_camera
+from tests.doubles.network_camera import network_camera, pictures_of
 from tests.doubles.redis_server import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -137,7 +137,8 @@ def _told(day: Day, folder: Path, telegram: BotApiDouble) -> None:
         scanner = stack.enter_context(Client(base, keys[1], timeout_s=60))
 
         camera = stack.enter_context(ExitStack())
-        address = camera.enter_context(network_camera(BUNDLED, camera_port))
+        pictures = pictures_of(BUNDLED)
+        address = camera.enter_context(network_camera(*pictures, camera_port))
         edge = started(
             stack,
             "edge",
@@ -166,7 +167,7 @@ def _told(day: Day, folder: Path, telegram: BotApiDouble) -> None:
         # The camera is lost, and comes back.
         camera.close()
         wait_until(_logged(edge, "camera_away"))
-        stack.enter_context(network_camera(BUNDLED, camera_port))
+        stack.enter_context(network_camera(*pictures, camera_port))
         wait_until(_logged(edge, "camera_returned"))
 
         # Redis restarts; the platform asks meanwhile.

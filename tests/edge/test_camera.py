@@ -1,10 +1,8 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -17,6 +15,7 @@ from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
 from edge.settings import Pace
 from edge.sources import Source, SourceKind
 from edge.values import Frame, Image
+from tests.doubles.network_camera import network_camera
 from tests.edge import standins
 from tests.edge.test_sources import video
 
@@ -250,45 +249,10 @@ def test_stopping_lets_a_waiting_reader_go() -> None:
         assert camera.stopped
 
 
-@contextmanager
-def mjpeg(port: int = 0, *, frames: int = 10**9) -> Iterator[str]:
-    """A network camera that speaks HTTP: JPEG after JPEG in one multipart answer."""
-    jpeg = cv2.imencode(".jpg", PICTURE)[1].tobytes()
-    over = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-            self.end_headers()
-            try:
-                for _ in range(frames):
-                    if over.wait(0.01):
-                        break
-                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
-                    self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
-            except OSError:
-                pass
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/stream.mjpg"
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def test_a_network_camera_that_restarts_is_found_again() -> None:
-    with mjpeg(frames=30) as address:
-        camera = Camera(Source.parse(address), pause_s=(0.01, 0.05))
+    jpeg = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+    with network_camera([jpeg], 100, frames=30) as address:
+        camera = Camera(Source.parse(f"http://{address}"), pause_s=(0.01, 0.05))
         with camera:
             frames = camera.frames()
             first = next(frames)
