@@ -1,4 +1,4 @@
-"""A real Chromium, and the dashboard as a real process in front of a cloud double."""
+"""A real Chromium, and a real process of the dashboard that reads a cloud double."""
 
 import os
 import shutil
@@ -41,8 +41,8 @@ Object.defineProperty(AudioContext.prototype, "state", {
   get: () => (pressed ? "running" : "suspended"),
 });
 """
-"""What a browser on a desk does with a page's sound. Chromium's own rule cannot be tested so: each
-script that Playwright runs counts as a press."""
+"""Makes a page silent until somebody presses on it, as browsers do. Chromium's own rule does not
+help in a test: it counts each script that Playwright runs as a press."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Dashboard:
 
 
 def chromium() -> str | None:
-    """The path of this machine's Chromium, if it has one."""
+    """Return the path of this machine's Chromium; None where it has none."""
     return next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
@@ -109,7 +109,7 @@ def _dashboard(browser: Browser) -> Iterator[Dashboard]:  # no Chromium: nothing
 
 @pytest.fixture
 def dashboard(_dashboard: Dashboard) -> Dashboard:
-    """The running dashboard, its cloud as good as new."""
+    """Return the running dashboard, with a cloud without the data of earlier tests."""
     _dashboard.cloud.close()
     _dashboard.cloud.forget()
     _dashboard.cloud.open()
@@ -118,7 +118,7 @@ def dashboard(_dashboard: Dashboard) -> Dashboard:
 
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One profile, so that Streamlit's scripts are fetched once."""
+    """Open one profile for all tests, so that the browser fetches Streamlit's scripts once."""
     with browser.new_context(timezone_id="Europe/Madrid") as opened:
         opened.add_init_script(SILENT_UNTIL_PRESSED)
         yield opened
@@ -126,7 +126,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture(autouse=True)
 def _expect_within() -> None:
-    """Streamlit's first drawing on a busy machine takes longer than Playwright's five seconds."""
+    """Wait longer than Playwright's five seconds: Streamlit starts slowly on a busy machine."""
     expect.set_options(timeout=45_000)
 
 
@@ -134,7 +134,7 @@ def _expect_within() -> None:
 def open_page(
     context: BrowserContext, dashboard: Dashboard, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Page]]:
-    """Opens the dashboard in a tab; a picture of each at its end is kept in var/screenshots."""
+    """Open the dashboard in tabs; at the end, var/screenshots gets a picture of each."""
     pages: list[Page] = []
 
     def open_one(path: str = "/", *, width: int = 1280, height: int = 900) -> Page:
@@ -154,7 +154,7 @@ def open_page(
 
 @pytest.fixture
 def lonely_page(context: BrowserContext) -> Iterator[tuple[Page, Dashboard]]:
-    """A page on a dashboard of its own, which the test may kill."""
+    """Open a page on a dashboard process that the test may kill."""
     with CloudDouble() as cloud:
         cloud.grant()
         lonely = start_dashboard(cloud)
@@ -169,6 +169,6 @@ def lonely_page(context: BrowserContext) -> Iterator[tuple[Page, Dashboard]]:
 
 
 def keep_picture(page: Page, name: str) -> None:
-    """Write what the page looks like to var/screenshots, for people."""
+    """Write a picture of the page to var/screenshots, for people."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", timeout=45_000)

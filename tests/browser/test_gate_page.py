@@ -1,4 +1,4 @@
-"""The page Gate in each of its states, as a person in front of it sees it."""
+"""The page Gate in each of its states, in a real browser."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def expect_state(page: Page, state: str) -> None:
 
 
 def code_in(page: Page) -> str:
-    """What a phone would read from the screen."""
+    """Return the text of the QR code on the screen."""
     picture = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     text, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
@@ -37,7 +37,7 @@ def code_in(page: Page) -> str:
 
 
 def expect_code(page: Page, token: str) -> None:
-    """Look until the screen holds the code: a picture may come a moment after its element."""
+    """Wait until the screen shows the code: a picture may come a moment after its element."""
     deadline = time.monotonic() + 45
     while code_in(page) != token:
         assert time.monotonic() < deadline, "no phone could read the code"
@@ -45,7 +45,7 @@ def expect_code(page: Page, token: str) -> None:
 
 
 def let_it_refresh(page: Page, times: int = 3) -> None:
-    """Wait until the page has been drawn anew so many times."""
+    """Wait until the page has been refreshed so many times."""
     for _ in range(times):
         before = page.get_by_test_id("live").inner_text()
         expect(page.get_by_test_id("live")).not_to_have_text(before)

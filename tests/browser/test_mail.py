@@ -1,4 +1,4 @@
-"""Mails as a mail server received them from a worker, and as a browser shows them.
+"""Mails that a worker sent to a mail server, as a browser shows them.
 
 The picture that this leaves in var/screenshots is docs/pictures/mail.png.
 """
@@ -36,7 +36,7 @@ REFUSED = [
 
 @cache
 def began() -> datetime:
-    """When the first refusal occurs: not when this file is read, or its mail would come late."""
+    """Return the time of the first refusal. Fixed on import, it would make the mail late."""
     return now()
 
 
@@ -61,7 +61,7 @@ def _refuse(store: Store, label: Label, at: datetime) -> None:
 
 @pytest.fixture(scope="module")
 def mails(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[TakenMail]]:
-    """One refusal alone, and those of its cooldown in one mail."""
+    """Yield a mail with one refusal, and a mail with all refusals of its cooldown."""
     folder: Path = tmp_path_factory.mktemp("mail")
     with RedisServer(folder) as server, MailServer() as mailbox:
         store = Store.open(Settings(redis_url=SecretStr(server.url)))

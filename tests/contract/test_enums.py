@@ -23,11 +23,11 @@ PARTIAL = {
     ("cloud/gatekeeping.py", "Label"): "a mask that is worn well is not refused",
     ("dashboard/client.py", "ProblemCode"): "the others share one mend",
 }
-"""Tables that leave members out on purpose, and why."""
+"""Tables that leave members out, and the reason of each."""
 
 
 class Table(NamedTuple):
-    """A dict display whose keys are members of one enum."""
+    """A dict whose keys are members of one enum."""
 
     place: str
     line: int
@@ -36,7 +36,7 @@ class Table(NamedTuple):
 
 
 def tables(source: str, place: str) -> Iterator[Table]:
-    """The dict displays in a source whose keys are all members of one enum of the contract."""
+    """Yield the dicts in a source whose keys are all members of one enum of the contract."""
     tree = ast.parse(source)
     imported = {
         alias.name

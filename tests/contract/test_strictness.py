@@ -1,4 +1,4 @@
-"""What a reader of the wire refuses: text that only looks like a number, a truth or a time."""
+"""A reader of the wire refuses text that only looks like a number, a boolean or a time."""
 
 import json
 from collections.abc import Iterator
@@ -141,7 +141,7 @@ STRICT = {
 
 
 def lax(schema: Any, *, guarded: bool = False) -> Iterator[str]:
-    """Yield the kinds of the schemas inside that take what only looks like their kind."""
+    """Yield the types of the inner schemas that accept text in the place of their type."""
     if isinstance(schema, list | tuple):
         for each in schema:
             yield from lax(each)

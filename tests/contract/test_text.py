@@ -1,4 +1,4 @@
-"""Names and reasons: text of any script, and none that looks like another or like nothing."""
+"""Names and reasons: text of any script, and none that looks like another text or is invisible."""
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError

@@ -1,4 +1,4 @@
-"""Version 1 of the wire: what was written once must parse for ever, and mean the same.
+"""Version 1 of the wire: an old sample must parse for ever, with the same meaning.
 
 A sample is never changed or removed; a new field or model gets a sample of its own.
 """

@@ -37,7 +37,7 @@ MESSAGES = {
 
 
 class CloudDouble:
-    """Serves on a free port of this machine from `with` to its end."""
+    """A context manager that serves the API on a free port of this machine."""
 
     def __init__(self) -> None:
         self._server: CloudServer | None = None

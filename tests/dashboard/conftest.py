@@ -1,4 +1,4 @@
-"""A double of the cloud, and an environment in which the dashboard finds it."""
+"""A double of the cloud, and the variables by which the dashboard finds it."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.dashboard.cloud_double import KEY, CloudDouble
 
 @pytest.fixture
 def in_utc() -> Iterator[None]:
-    """This process in one zone wherever it runs: a page without a browser shows that one's."""
+    """Set the zone of this process: a page without a browser shows its times in that zone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
         time.tzset()

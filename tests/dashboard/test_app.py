@@ -27,7 +27,7 @@ def open_page(**query: str) -> AppTest:
 
 
 def html_of(page: AppTest) -> str:
-    """What the page says, without its style sheet."""
+    """Return the HTML of the page, without its style sheet."""
     bodies = [element.proto.body for element in page.get("html")]
     return "\n".join(body for body in bodies if not body.startswith("<style>"))
 
@@ -283,7 +283,7 @@ def test_a_kiosks_key_sees_its_banner_and_is_told_what_is_not_for_it(cloud: Clou
 
 
 def test_no_file_carries_a_librarys_name() -> None:
-    """Streamlit puts this folder first on the path: a file here would hide its namesake."""
+    """Streamlit puts this folder first on the path, so its files hide modules of the same name."""
     taken = {*sys.stdlib_module_names, *packages_distributions()} - {"dashboard"}
     ours = {path.stem for path in FOLDER.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert not {name for name in ours if name in taken}

@@ -1,4 +1,4 @@
-"""The client: each way in which a call may fail, over real HTTP."""
+"""The client over real HTTP: each failure of a call has its own error."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Each value that an answer may have is shown; one that a newer cloud may send breaks nothing."""
+"""The page shows each value of an answer, also one that only a newer cloud sends."""
 
 import types
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ Place = tuple[str, ...]
 
 
 def enums_in(model: type[BaseModel], above: Place = ()) -> Iterator[tuple[Place, type[StrEnum]]]:
-    """Every place in a model, however deep, that holds a member of an enum."""
+    """Yield every place in a model, however deep, that holds a member of an enum."""
     for name, field in model.model_fields.items():
         for kind in _kinds(field.annotation):
             if issubclass(kind, StrEnum):
@@ -49,7 +49,7 @@ def _kinds(annotation: Any) -> Iterator[type]:
 
 
 def changed(item: BaseModel, place: Place, value: str) -> Any:
-    """The item with `value` at a place, unchecked, as a newer cloud would send it."""
+    """Return the item with `value` at a place, unchecked, as a newer cloud would send it."""
     name, *rest = place
     inner = getattr(item, name)
     return item.model_copy(update={name: changed(inner, tuple(rest), value) if rest else value})
@@ -60,11 +60,11 @@ SHOWN = [
     for model in (Gate, Device, EventRecord, Delivery)
     for place, kind in enums_in(model)
 ]
-"""Every enum in what the page reads."""
+"""Every enum in the models that the page reads."""
 
 EVENTS = [place for model, place, _ in SHOWN if model is EventRecord]
 REASON: Place = ("refusal", "reason")
-"""A reason that is not known is read as its text."""
+"""The page shows an unknown reason as its text."""
 
 DELIVERIES = [place for model, place, _ in SHOWN if model is Delivery]
 DEVICES = [place for model, place, _ in SHOWN if model is Device]

@@ -1,4 +1,4 @@
-"""Reading back through the pages."""
+"""The search of the history, page by page."""
 
 from datetime import timedelta
 

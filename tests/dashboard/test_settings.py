@@ -1,4 +1,4 @@
-"""Settings: what a person is told when one is wrong, and that each is documented."""
+"""Settings: the page names a wrong one, and the docs have each of them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A camera whose machine is switched off in order is missed like one whose cable was cut."""
+"""Subscribers learn of a camera that was stopped in order, as of one that lost its network."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -36,7 +36,7 @@ def _wait_for(deployment: Deployment, state: CameraState) -> None:
 
 
 def _told_of_outages(deployment: Deployment) -> int:
-    """Look as a worker would a minute after the last heartbeat; count who was told."""
+    """Check as a worker does a minute after the last heartbeat; return how many were told."""
     settings = Settings(redis_url=SecretStr(f"redis://127.0.0.1:{deployment.redis_port}/0"))
     store = Store.open(settings)
     try:

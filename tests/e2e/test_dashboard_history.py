@@ -29,7 +29,7 @@ OLD, NEWER = 50, 1_150
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """An API that accepted 50 bare faces and then 1,150 masks, and when the first mask came."""
+    """An API with 50 refused and then 1,150 granted events, and the time of the first grant."""
 
     url: str
     key: str

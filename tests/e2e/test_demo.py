@@ -1,4 +1,4 @@
-"""The one command tells the story with figures read back from the API, or fails and says why."""
+"""`python -m demo` plays its scenario and prints the figures, or fails and says why."""
 
 import json
 import signal
@@ -79,7 +79,7 @@ def test_two_demos_do_not_share_a_state(tmp_path: Path) -> None:
 
 
 def _running(tmp_path: Path) -> subprocess.Popen[str]:
-    """A demo in which all parts run."""
+    """Return a demo whose processes all run."""
     running = subprocess.Popen(
         [sys.executable, "-m", "demo", "--state", str(tmp_path / "demo")],
         cwd=ROOT,

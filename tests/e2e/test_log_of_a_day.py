@@ -1,4 +1,4 @@
-"""A day with its troubles, told by real processes, and every line that they write is read.
+"""A day with its faults, played by real processes; the test reads every line of their logs.
 
 Redis restarts, the camera is lost and comes back, one person is refused and one granted, somebody
 tries a wrong key, the platform asks its probes, and at the end everything is stopped.
@@ -59,7 +59,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 @dataclass
 class Day:
-    """What was written, by process, and what must not be in it."""
+    """The log of each process, and the secrets that must not be in one."""
 
     logs: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What release/publish.sh pushes and signs, by doubles of docker, helm and cosign that note it."""
+"""release/publish.sh with doubles of docker, helm and cosign, which record their calls."""
 
 import json
 import os
@@ -49,7 +49,7 @@ Call = list[str]
 
 
 class Runner:
-    """A copy of the script in a folder of its own, and what its programs were told."""
+    """A copy of the script in a new folder, and the calls of its programs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,7 +73,7 @@ class Runner:
         return done.stderr
 
     def do(self, *words: str) -> None:
-        """Run one step that goes well."""
+        """Run one step that succeeds."""
         done = self._start(words, "registry.example.org/Owner")
         assert done.returncode == 0, done.stderr
 
@@ -92,7 +92,7 @@ class Runner:
         self.do("save", name, suffix)
 
     def calls(self, *beginning: str) -> list[Call]:
-        """Return what was said to a program, in order."""
+        """Return the calls of a program, in order."""
         lines = (self.folder / "calls").read_text().splitlines()
         said: list[Call] = [json.loads(line) for line in lines]
         return [call for call in said if call[: len(beginning)] == list(beginning)]

@@ -16,7 +16,7 @@ CHARTS = {Path("charts/maskgate/Chart.yaml"), Path("charts/maskgate-edge/Chart.y
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of every file that says the version, and of the change log."""
+    """Return a folder with a copy of every file that says the version, and of the change log."""
     files = {file for pattern, _ in PLACES for file in ROOT.glob(pattern)}
     for file in files:
         place = tmp_path / file.relative_to(ROOT)

@@ -1,4 +1,4 @@
-"""The workflows call what exists, trust nothing that can move, and may do no more than needed."""
+"""The workflows call existing files, pin every action, and have no more rights than needed."""
 
 import re
 from pathlib import Path
@@ -93,7 +93,7 @@ def test_no_checkout_leaves_its_token_behind(job: Job) -> None:
 
 
 def test_no_expression_is_pasted_into_a_command(job: Job) -> None:
-    """A branch's name is a stranger's text: it goes through the environment."""
+    """Anybody can choose the name of a branch, so it must come through a variable."""
     assert not [step["run"] for step in _steps(job) if "${{" in step.get("run", "")]
 
 

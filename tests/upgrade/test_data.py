@@ -1,4 +1,4 @@
-"""What earlier versions left in Redis is read, and gone on with, by this one.
+"""This version reads the data that earlier versions left in Redis, and works with it.
 
 tests/upgrade/write.py made each folder beside it, with the version that it is named for. Of 0.1.0
 there are two: what it left before records were kept in one piece each, and after.
@@ -44,13 +44,13 @@ def told(version: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=["append-only file", "backup"])
 def kept_as(request: pytest.FixtureRequest) -> str:
-    """Either of the two ways in which it is kept."""
+    """Return each of the two forms of the kept data: the append-only file and the backup."""
     return str(request.param)
 
 
 @contextmanager
 def _left(version: Path, kept_as: str, folder: Path) -> Iterator[RedisServer]:
-    """A Redis with what the version left."""
+    """Run a Redis with the data of a version."""
     if kept_as == "append-only file":
         shutil.copy(version / "appendonly.aof", folder)
     with RedisServer(folder) as started:
@@ -63,14 +63,14 @@ def _left(version: Path, kept_as: str, folder: Path) -> Iterator[RedisServer]:
 def server(
     version: Path, kept_as: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RedisServer]:
-    """For tests that leave it as it is."""
+    """Run a Redis for tests that do not change the data."""
     with _left(version, kept_as, tmp_path_factory.mktemp("redis")) as started:
         yield started
 
 
 @pytest.fixture
 def own_server(version: Path, kept_as: str, tmp_path: Path) -> Iterator[RedisServer]:
-    """For a test that goes on with it."""
+    """Run a Redis for a test that changes the data."""
     with _left(version, kept_as, tmp_path) as started:
         yield started
 
@@ -111,11 +111,11 @@ def _as(key: str) -> dict[str, str]:
 
 
 MOVING = {"status", "last_seen_at"}
-"""What depends on the time of reading: an issued pass expires, a device goes offline."""
+"""Fields that depend on the time of reading: an issued pass expires, a device goes offline."""
 
 
 def _contains(now: Any, then: Any, where: str = "") -> None:
-    """Fail unless everything of `then` is in `now`, unchanged; new fields are fine."""
+    """Fail unless `now` has all of `then` unchanged; `now` may have new fields."""
     if isinstance(then, dict):
         assert isinstance(now, dict), where
         for name, value in then.items():

@@ -46,12 +46,12 @@ Change = Callable[[Any], Any]
 
 
 def same(body: Any) -> Any:
-    """As this version says it."""
+    """Return the message as this version writes it."""
     return body
 
 
 def newer(body: Any) -> Any:
-    """With a field in every object that this version does not know."""
+    """Return the message with an unknown field in every object."""
     if isinstance(body, dict):
         known = {name: newer(value) for name, value in body.items()}
         # What maps names of the device's own choice to values has no fields.
@@ -62,7 +62,7 @@ def newer(body: Any) -> Any:
 
 
 def older(body: Any) -> Any:
-    """Without what the first version of the wire did not have, or does not ask for."""
+    """Return the message without the fields that the first version of the wire lacks or ignores."""
     later = {"attributes", "problems", "models", "version"}
     if not isinstance(body, dict):
         return body
@@ -71,7 +71,7 @@ def older(body: Any) -> Any:
 
 
 class Between(httpx.BaseTransport):
-    """Changes requests and answers on their way."""
+    """Changes requests and answers between the edge and the cloud."""
 
     def __init__(self, asked: Change = same, answered: Change = same) -> None:
         self._asked = asked

@@ -1,4 +1,4 @@
-"""`python -m tests.upgrade.write`: what this version leaves in Redis, kept for later ones to read.
+"""`python -m tests.upgrade.write`: keep the data of this version, for later versions to read.
 
 Everything is made as people make it, by the API and the commands of real processes, so the script
 knows nothing of how it is kept. It writes tests/upgrade/v<version>/:
@@ -35,7 +35,7 @@ PASSWORD: Final = "seven quiet herons at dusk"
 
 
 class Cloud:
-    """The API, by a client that insists on an answer."""
+    """A client of the API, which ends the script where a call fails."""
 
     def __init__(self, address: str) -> None:
         self._http = httpx.Client(base_url=address, timeout=20)
@@ -83,7 +83,7 @@ def _drawn(cloud: Cloud, admin: str, event_id: str) -> None:
 
 
 def fill(env: dict[str, str], folder: Path) -> dict[str, Any]:
-    """Make one of everything, and return what later versions must still say of it."""
+    """Make one of everything, and return the answers that later versions must still give."""
     port = free_port()
     with ExitStack() as ends:
         ends.enter_context(process("api", "--port", str(port), env=env, log=folder / "api.log"))
@@ -167,7 +167,7 @@ def fill(env: dict[str, str], folder: Path) -> dict[str, Any]:
 
 
 def write(target: Path) -> None:
-    """Fill a Redis of its own and keep what is in it in `target`."""
+    """Fill a new Redis, and keep its data in `target`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with RedisServer(folder) as server:

@@ -17,7 +17,7 @@ TOO_OLD = "Bad Request: query is too old and response timeout expired or query I
 
 @pytest.fixture
 def alert(store: Store, make_event: Callable[..., Event]) -> Event:
-    """An event whose alerts went to three chats."""
+    """Return an event whose alerts went to three chats."""
     for chat in CHATS:
         store.gates.subscribe(
             Subscriber(

@@ -83,7 +83,7 @@ def test_what_a_guard_scans_can_be_read_in_the_trail(
 
 
 class GatesAsTheyWere(Gates):
-    """Gates that answer what they were when the test began, as a look of some moments ago does."""
+    """Gates that answer with their state at the beginning of the test."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store.client, store.batches)

@@ -18,7 +18,7 @@ CHANNEL = {"sender_chat": {"id": -100_999, "type": "channel", "title": "Another"
 
 @pytest.fixture
 def group(chats: BotApiDouble, store: Store) -> BotApiDouble:
-    """A group that is told of a gate, with staff among its members."""
+    """Return the double with a group that gets a gate's alerts, and with staff in the group."""
     subscribed(store, GROUP)
     for person, gate, role in (
         (GUARD, GATE, StaffRole.GUARD),

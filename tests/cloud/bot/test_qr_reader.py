@@ -33,12 +33,12 @@ def test_a_code_that_is_there_twice_is_read_once() -> None:
 
 
 def pale(picture: Image.Image) -> Image.Image:
-    """The same picture in greys that lie close together, as behind glare."""
+    """Return the picture with little contrast, as behind glare."""
     return picture.point(lambda value: 110 + value * 15 // 255)
 
 
 def see_through(picture: Image.Image) -> Image.Image:
-    """The code's black modules on nothing at all, as some messengers save a picture."""
+    """Return the code on a transparent ground, as some messengers save a picture."""
     drawn = Image.new("LA", picture.size, (0, 0))
     drawn.putalpha(ImageOps.invert(picture))
     return drawn

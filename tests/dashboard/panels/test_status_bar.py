@@ -1,4 +1,4 @@
-"""The beep, as sound."""
+"""The sound of the beep."""
 
 import io
 import wave

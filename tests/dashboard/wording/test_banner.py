@@ -1,4 +1,4 @@
-"""What the banner says about the newest event, moment by moment."""
+"""The banner of the newest event, as time goes on."""
 
 from datetime import timedelta
 

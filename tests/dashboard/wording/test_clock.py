@@ -1,4 +1,4 @@
-"""Moments as the viewer's wall clock shows them."""
+"""Times as the viewer's wall clock shows them."""
 
 from datetime import UTC, datetime
 

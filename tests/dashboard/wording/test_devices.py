@@ -1,4 +1,4 @@
-"""Whether anybody watches the gate."""
+"""The remarks on a gate's devices."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Events and deliveries in words."""
+"""The rows of the tables of events and messages."""
 
 from datetime import timedelta
 
