@@ -22,6 +22,7 @@ from benchmarks.rows import Row
 from cloud import gatekeeping
 from cloud.commands.redis import SMALL_HASHES
 from cloud.contract import Channel, DeliveryStatus, Event, Gate, Label, Subscriber
+from cloud.gatekeeping import PassRules, PostedEvent
 from cloud.settings import Settings
 from cloud.store import Acceptance, Store, keyspace, now, subscriber_id
 from cloud.store.moments import to_ms
@@ -68,7 +69,8 @@ class Filler:
         context = self._store.events.policy_context(GATE)
         pipe = self._store.client.pipeline(transaction=False)
         for _ in range(count):
-            offered = gatekeeping.offer(_event(), context, "bench", LIFETIME, now(), gate=GATE)
+            posted = PostedEvent(_event(), GATE, "bench")
+            offered = gatekeeping.offer(posted, context, PassRules(LIFETIME), now())
             batch = self._store.batches.for_event(offered)
             record = keyspace.event(offered.event.id)
             pipe.evalsha(self._sha1, 1, record, *cast(Sequence[Any], batch.arguments))

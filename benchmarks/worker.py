@@ -1,5 +1,6 @@
 """The worker against RQ's default one: passes drawn and sent to a Bot API double, on loopback."""
 
+import asyncio
 import os
 import resource
 import statistics
@@ -17,6 +18,8 @@ from pydantic import SecretStr
 from benchmarks.rows import Row
 from cloud import gatekeeping
 from cloud.contract import Event, Gate, Label
+from cloud.gatekeeping import PassRules, PostedEvent
+from cloud.gatekeeping.blocking import BlockingGateStore
 from cloud.settings import Settings
 from cloud.store import Store, now
 from demo.deployment import ROOT
@@ -43,14 +46,15 @@ def _accept(store: Store, chat: int) -> None:
         occurred_at=at,
     )
     store.visitors.join(GATE, str(chat), now(), timedelta(minutes=30))
-    gatekeeping.accept(
-        store,
-        event,
+    posted = PostedEvent(event, GATE, "bench")
+    accepted = gatekeeping.accept(
+        BlockingGateStore(store),
+        lambda _: posted,
         gate=GATE,
-        device_id="bench",
-        pass_lifetime=timedelta(minutes=30),
+        rules=PassRules(timedelta(minutes=30)),
         now=now(),
     )
+    asyncio.run(accepted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,11 @@
 """Tokens of passes: made, and found in what scanners read and people paste."""
 
 import re
+import secrets
 from typing import Final
 from urllib.parse import urlsplit
 
 from cloud.contract.passes import TOKEN_ALPHABET, TOKEN_LENGTH
-
-TOKENS: Final = len(TOKEN_ALPHABET) ** TOKEN_LENGTH
-"""How many tokens there are: about 2^76."""
-
-TOKEN_BYTES: Final = 18
-"""64 random bits more than a token has: cut down to one, no token is likelier than another by more
-than 2^-64 of its chance (FIPS 186-5, appendix A.3.1, does so with as many)."""
 
 _LETTERS: Final = frozenset(TOKEN_ALPHABET)
 _GAPS: Final = re.compile(r"[\s\x00-\x1f\x7f\ufeff]+")
@@ -21,14 +15,9 @@ _KIND_OF_CODE: Final = re.compile(r"^\][A-Za-z][0-9A-Za-z]")
 """What a scanner may send before the text: `]Q1` for a QR code (ISO/IEC 15424 section 4)."""
 
 
-def token_of(random: bytes) -> str:
-    """Return the 13 letters, evenly drawn from the alphabet, that TOKEN_BYTES random bytes make."""
-    number = int.from_bytes(random) % TOKENS
-    letters = []
-    for _ in range(TOKEN_LENGTH):
-        number, place = divmod(number, len(TOKEN_ALPHABET))
-        letters.append(TOKEN_ALPHABET[place])
-    return "".join(letters)
+def new_token() -> str:
+    """Return 13 random letters of the alphabet: about 76 bits."""
+    return "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(TOKEN_LENGTH))
 
 
 def token_in(scanned: str) -> str | None:

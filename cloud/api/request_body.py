@@ -12,21 +12,33 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import from_json
 from starlette.types import Scope
 
+from cloud.contract import ProblemCode
+from cloud.errors import RequestRefused
+
 BOM: Final = b"\xef\xbb\xbf"
 JSON: Final = b"application/json"
 
 _CHARSETS: Final = frozenset({b"utf-8", b"utf8", b"us-ascii"})
 
 
-def _refused(kind: str, message: str) -> RequestValidationError:
-    return RequestValidationError([{"type": kind, "loc": ("body",), "msg": message}])
+class BodyInvalid(RequestValidationError, RequestRefused):  # noqa: N818 (as in `cloud.errors`)
+    """The body of a request breaks its schema.
+
+    It is answered as FastAPI's own error, and the rule of the door knows it as a refusal.
+    """
+
+    code = ProblemCode.MALFORMED_REQUEST
+
+
+def _refused(kind: str, message: str) -> BodyInvalid:
+    return BodyInvalid([{"type": kind, "loc": ("body",), "msg": message}])
 
 
 def unmarked(content_type: bytes | None, body: bytes) -> bytes:
     """Return the body without a byte order mark.
 
     Raises:
-        RequestValidationError: there is no body, or it is said to be something else than JSON.
+        BodyInvalid: There is no body, or its content type is not JSON.
     """
     if not body:
         raise _refused("missing", "Field required")
@@ -57,7 +69,7 @@ def parse(body: bytes) -> Any:
     """Return the document that a body holds.
 
     Raises:
-        RequestValidationError: The body is not JSON.
+        BodyInvalid: The body is not JSON.
     """
     try:
         return from_json(body)

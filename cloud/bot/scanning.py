@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 
-from cloud import invitations, redeeming
+from cloud import invitations
 from cloud.bot.chat_request import ChatRequest
 from cloud.bot.qr_reader import UnreadablePicture, read_qr_codes
 from cloud.contract import Language, Outcome, Redemption, StaffMember
 from cloud.errors import GateUnknown
+from cloud.gatekeeping import Scan
+from cloud.gatekeeping.blocking import redeem_in_thread
 from cloud.notify.texts import bot_text
 from cloud.notify.times import in_short, zone_at
 from cloud.store import Store
@@ -113,16 +115,15 @@ class Scanner:
         for member in [each for each in staff if each.gate == of_pass] or staff:
             gate = member.gate
             try:
-                redemption = redeeming.redeem(
-                    self._store,
-                    scanned=scanned,
+                scan = Scan(
+                    scanned,
                     nonce=f"chat{request.chat}-{request.message_id}",
                     gate=gate,
                     key_id=f"chat{request.chat}",
-                    now=self._clock(),
                     name=member.name,
                     role=member.role.value,
                 )
+                redemption = redeem_in_thread(self._store, scan, self._clock())
             except GateUnknown:
                 continue  # The gate was deleted while the chat was its staff.
             if redemption.pass_id is not None:

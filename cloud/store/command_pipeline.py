@@ -1,98 +1,133 @@
-"""Commands of many requests that travel to Redis together.
+"""A pipeline that sends the commands of many requests to Redis together.
 
-A connection of redis-py for asyncio carries one command at a time, and taking it, writing, waiting
-and giving it back costs more than most commands. What requests want in the same turn of the event
-loop goes out as one pipeline, and is answered as it comes; with few requests it is a pipeline of
-one, which waits for nothing.
+A connection of redis-py for asyncio carries one command at a time. Taking the connection, writing,
+waiting and giving it back costs more than most commands. The pipeline collects the commands of one
+turn of the event loop, sends them at once, and gives each caller its own reply. With few requests
+it sends single commands, and delays none.
 """
 
 import asyncio
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import hiredis
 import redis
 from redis.asyncio import Redis
 
-AT_ONCE = 2
-"""Pipelines under way at a time; what is wanted meanwhile goes with the next. With one, Redis would
-wait for us between two; with more of them each carries less, and costs as much."""
+BATCHES_AT_ONCE: Final = 2
+"""Batches under way at a time; later commands wait for the next batch. With one, Redis would idle
+between two batches; with more, each batch carries fewer commands and costs as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A command in the form in which it is sent, and the future of its reply."""
+
+    packed: bytes
+    reply: "asyncio.Future[Any]"
 
 
 class CommandPipeline:
-    """Runs commands for the coroutines of one event loop."""
+    """Runs commands for the coroutines of one event loop.
+
+    Every caller gets a reply or an error, also where the pipeline itself fails. A caller that is
+    cancelled takes nothing from the others.
+
+    Args:
+        client: The client whose connections are used.
+    """
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
+        self._waiting: list[_Call] = []
         self._under_way: set[asyncio.Task[None]] = set()
-        self._called = False
+        self._scheduled = False
 
     async def run(self, *command: Any) -> Any:
-        """Return what Redis answers; raise what redis-py would."""
+        """Run one command.
+
+        Args:
+            command: The command's name and its arguments.
+
+        Returns:
+            The reply of Redis.
+
+        Raises:
+            redis.RedisError: Redis refused the command, did not answer, or is away.
+            TypeError: An argument cannot be sent; the other commands of the batch are sent.
+        """
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append((command, answer))
-        if not self._called and len(self._under_way) < AT_ONCE:
-            self._called = True
-            loop.call_soon(self._depart)
-        return await answer
+        call = _Call(hiredis.pack_command(command), loop.create_future())
+        if not self._scheduled and len(self._under_way) < BATCHES_AT_ONCE:
+            loop.call_soon(self._send_waiting)
+            self._scheduled = True
+        self._waiting.append(call)
+        return await call.reply
 
-    def _depart(self) -> None:
-        self._called = False
-        if not self._waiting:
+    def _send_waiting(self) -> None:
+        self._scheduled = False
+        # Callers that were cancelled before anything was sent are left out.
+        batch = [call for call in self._waiting if not call.reply.done()]
+        self._waiting = []
+        if not batch:
             return
-        load, self._waiting = self._waiting, []
-        task = asyncio.get_running_loop().create_task(self._travel(load))
+        task = asyncio.get_running_loop().create_task(self._answer(batch))
         self._under_way.add(task)
-        task.add_done_callback(self._arrived)
+        task.add_done_callback(self._finished)
 
-    def _arrived(self, task: "asyncio.Task[None]") -> None:
+    def _finished(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)
-        self._depart()
+        self._send_waiting()
 
-    async def _travel(self, load: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
-        replies: list[Any]
+    async def _answer(self, batch: list[_Call]) -> None:
+        """Give each call its reply; on an error, give the error to each call without a reply."""
         try:
-            replies = await self._exchanged([command for command, _ in load])
-        except Exception as error:  # noqa: BLE001 (every caller gets it, and none waits for ever)
-            replies = [error] * len(load)
-        except asyncio.CancelledError:
-            for _, answer in load:
-                answer.cancel()
-            raise
-        for (_, answer), reply in zip(load, replies, strict=True):
-            if answer.done():
-                continue
-            if isinstance(reply, Exception):
-                answer.set_exception(reply)
-            else:
-                answer.set_result(reply)
+            replies = await self._exchange(b"".join(call.packed for call in batch), len(batch))
+            for call, reply in zip(batch, replies, strict=True):
+                if call.reply.done():
+                    continue
+                if isinstance(reply, Exception):
+                    call.reply.set_exception(reply)
+                else:
+                    call.reply.set_result(reply)
+        except Exception as error:  # noqa: BLE001 (the callers raise it)
+            for call in batch:
+                if not call.reply.done():
+                    call.reply.set_exception(error)
+        finally:
+            # Left only where this task was cancelled.
+            for call in batch:
+                call.reply.cancel()
 
-    async def _exchanged(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        """Return the replies to commands that are sent as one, errors of Redis among them.
+    async def _exchange(self, packed: bytes, number: int) -> list[Any]:
+        """Send commands and return their replies, errors of single commands among them.
 
-        The client's own pipeline packs each command in Python and sets a time limit for each
-        reply, which takes nearly a tenth of the processor time of an event.
+        The pipeline of redis-py packs each command in Python, and sets a time limit for each
+        reply; docs/scale.md says what that costs.
         """
         pool: Any = self._client.connection_pool
         connection = await pool.get_connection()
         try:
             replies: list[Any] = await connection.retry.call_with_retry(
-                lambda: self._replies(connection, commands),
+                lambda: self._replies(connection, packed, number),
                 lambda _: connection.disconnect(nowait=True),
             )
-            return replies
+        except BaseException:
+            # Replies that were not read must not reach the next user of the connection.
+            await connection.disconnect(nowait=True)
+            raise
         finally:
             await pool.release(connection)
+        return replies
 
     @staticmethod
-    async def _replies(connection: Any, commands: list[tuple[Any, ...]]) -> list[Any]:
+    async def _replies(connection: Any, packed: bytes, number: int) -> list[Any]:
         replies: list[Any] = []
         try:
             async with asyncio.timeout(connection.socket_timeout):
-                await connection.send_packed_command(b"".join(map(hiredis.pack_command, commands)))
-                for _ in commands:
+                await connection.send_packed_command(packed)
+                for _ in range(number):
                     try:
                         replies.append(await connection.read_response(timeout=math.inf))
                     except redis.ResponseError as error:

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from benchmarks import memory
 from benchmarks.memory import GATE, Filler, MemoryShortError
-from cloud import gatekeeping
 from cloud.contract import Event, Label
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, now
+from tests.cloud import door
 from tests.cloud.processes import environment, process
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer
@@ -52,7 +52,7 @@ def _by_a_worker(store: Store, server: RedisServer, folder: Path) -> None:
         first_seen_at=at,
         occurred_at=at,
     )
-    gatekeeping.accept(
+    door.accept(
         store,
         event,
         gate=GATE,

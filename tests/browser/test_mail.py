@@ -15,11 +15,11 @@ import uuid_utils
 from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 
-from cloud import gatekeeping
 from cloud.contract import Channel, Event, Gate, Label, Language, Subscriber
 from cloud.settings import Settings
 from cloud.store import Store, now, subscriber_id
 from tests.browser.conftest import SCREENSHOTS
+from tests.cloud import door
 from tests.cloud.processes import environment, process
 from tests.doubles.mail_server import MailServer, TakenMail
 from tests.doubles.redis_server import RedisServer
@@ -49,7 +49,7 @@ def _refuse(store: Store, label: Label, at: datetime) -> None:
         first_seen_at=at,
         occurred_at=at,
     )
-    gatekeeping.accept(
+    door.accept(
         store,
         event,
         gate=GATE,

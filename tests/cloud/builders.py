@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from cloud import gatekeeping
 from cloud.contract import Channel, Decision, Delivery, Event, Language, Subscriber
 from cloud.notify.base import Message
 from cloud.store import Store, now
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 
 
@@ -35,7 +35,7 @@ class Clock:
 
 
 def accept(store: Store, event: Event) -> Decision:
-    answer = gatekeeping.accept(
+    answer = door.accept(
         store,
         event,
         gate=GATE,

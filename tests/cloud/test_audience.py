@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from cloud import gatekeeping
 from cloud.contract import (
     Channel,
     Delivery,
@@ -21,6 +20,7 @@ from cloud.contract import (
     WebhookType,
 )
 from cloud.store import Store, now
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 
 Make = Callable[..., Event]
@@ -43,7 +43,7 @@ def subscribe(store: Store, channel: Channel, address: str, **more: object) -> N
 
 
 def told(store: Store, event: Event) -> dict[str, Delivery]:
-    gatekeeping.accept(
+    door.accept(
         store,
         event,
         gate=GATE,

@@ -27,10 +27,11 @@ from cloud.contract import (
     WebhookEvent,
 )
 from cloud.errors import GateClosed, GateUnknown
-from cloud.gatekeeping import PassIssuer
+from cloud.gatekeeping import PassIssuer, PassRules, PostedEvent
 from cloud.store import Store, WriteOutcome, now
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
+from tests.cloud import door
 from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.builders import Clock, Recorder, subscribe
 from tests.cloud.conftest import GATE, posted
@@ -53,7 +54,7 @@ def reopen(store: Store) -> None:
 
 
 def accept(store: Store, event: Event) -> Decision:
-    answer = gatekeeping.accept(
+    answer = door.accept(
         store, event, gate=GATE, device_id="camera", pass_lifetime=LIFETIME, now=now()
     )
     return answer.decision
@@ -134,7 +135,8 @@ def test_an_event_that_was_looked_at_before_the_gate_closed_is_not_written_after
     store.visitors.join(GATE, "1", now(), WAIT)
     event = make_event()
     context = store.events.policy_context(GATE)
-    offered = gatekeeping.offer(event, context, "camera", LIFETIME, now(), gate=GATE)
+    posted = PostedEvent(event, GATE, "camera")
+    offered = gatekeeping.offer(posted, context, PassRules(LIFETIME), now())
     assert offered.decision.access is Access.GRANTED
     close(store)
     assert store.events.add(offered) is WriteOutcome.STALE

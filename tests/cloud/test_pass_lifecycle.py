@@ -22,12 +22,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cloud import gatekeeping, redeeming
+from cloud import gatekeeping
 from cloud.contract import Event, Gate, Outcome, PassStatus
 from cloud.errors import GateClosed
 from cloud.gatekeeping import PassIssuer
 from cloud.store import Store, UndoOutcome, now
 from cloud.store.admission.passes import UNDO_WINDOW
+from tests.cloud import door
 
 Make = Callable[..., Event]
 Try = tuple[str, str, str]
@@ -136,7 +137,7 @@ class Passes(RuleBasedStateMachine):
                 now=self.clock,
             )
         else:
-            issued = gatekeeping.accept(
+            issued = door.accept(
                 self.store,
                 self.make_event(first_seen_at=self.clock, occurred_at=self.clock),
                 gate=gate.id,
@@ -165,7 +166,7 @@ class Passes(RuleBasedStateMachine):
                     now=self.clock,
                 )
             return
-        decision = gatekeeping.accept(
+        decision = door.accept(
             self.store,
             self.make_event(first_seen_at=self.clock, occurred_at=self.clock),
             gate=gate.id,
@@ -178,7 +179,7 @@ class Passes(RuleBasedStateMachine):
     @rule(model=passes, number=GATES, scanner=SCANNERS, nonce=NONCES)
     def redeem(self, model: Model, number: int, scanner: str, nonce: str) -> None:
         gate = self.gate(number)
-        said = redeeming.redeem(
+        said = door.redeem(
             self.store,
             scanned=model.token,
             nonce=nonce,
@@ -202,7 +203,7 @@ class Passes(RuleBasedStateMachine):
 
     @rule(number=GATES, token=st.text("123456789ABC", min_size=13, max_size=13), nonce=NONCES)
     def redeem_what_was_never_made(self, number: int, token: str, nonce: str) -> None:
-        said = redeeming.redeem(
+        said = door.redeem(
             self.store,
             scanned=token,
             nonce=nonce,

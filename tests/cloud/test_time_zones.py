@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from cloud import gatekeeping
 from cloud.bot.chat_request import ChatRequest
 from cloud.bot.conversation import Conversation
 from cloud.contract import Channel, Delivery, Event, Gate, Label, StaffRole
@@ -15,6 +14,7 @@ from cloud.store import Store, keyspace, now
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
 from cloud.worker.outages import detect
+from tests.cloud import door
 from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.builders import Clock, Recorder, subscribe
 from tests.cloud.conftest import GATE, OTHER_GATE
@@ -34,7 +34,7 @@ def zoned(store: Store, zone: str | None = "America/Lima") -> None:
 
 
 def accept(store: Store, event: Event) -> None:
-    gatekeeping.accept(
+    door.accept(
         store,
         event,
         gate=GATE,

@@ -20,7 +20,7 @@ ENUMS = {
 }
 
 PARTIAL = {
-    ("cloud/gatekeeping.py", "Label"): "a mask that is worn well is not refused",
+    ("cloud/gatekeeping/decision.py", "Label"): "a mask that is worn well is not refused",
     ("dashboard/client.py", "ProblemCode"): "the others share one mend",
 }
 """Tables that leave members out, and the reason of each."""

@@ -1,34 +1,41 @@
-"""Who calls the routes that a door waits on, and what they sent, without a round trip of its own.
+"""The credentials of requests to the direct routes, checked without a round trip of their own.
 
-FastAPI's dependencies would look the key up before the body is read. These routes decide on what
-the process remembers of the key and of the gate, and have that checked by the script that writes.
+FastAPI's dependencies would look up the key before the body is read. The direct routes decide on
+the policy context that the process has cached, which holds the key, and the script that writes the
+decision checks that the context still holds.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from cloud import store as cloud_store
 from cloud.api.access.callers import bearer
 from cloud.api.access.dependencies import Principal, authorise, settings_of, signed_in, store_of
-from cloud.api.request_body import content_type_of, unmarked
-from cloud.errors import KeyMissing, RequestRefused
-from cloud.store import AsyncStore, PolicyContext, StoredKey
+from cloud.api.request_body import BodyInvalid, content_type_of, unmarked
+from cloud.errors import KeyMissing
+from cloud.store import PolicyContext, StoredKey
 from cloud.store.access.keys import split_key, verified
 
 M = TypeVar("M", bound=BaseModel)
-R = TypeVar("R")
 
 
 def described(
     model: type[BaseModel], *, by_session: bool = False, **examples: object
 ) -> dict[str, Any]:
-    """Return what OpenAPI says of a route that reads its body and its key by itself."""
+    """Return the OpenAPI entries of a route that reads its body and its key itself.
+
+    Args:
+        model: The model of the body.
+        by_session: Whether a session is accepted, too.
+        examples: Examples of the body, by name; an underscore in a name is shown as a space.
+
+    Returns:
+        The entries `security` and `requestBody`.
+    """
     ways: list[dict[str, list[str]]] = [{"HTTPBearer": []}]
     if by_session:
         ways.append({"APIKeyCookie": []})
@@ -44,18 +51,49 @@ def described(
 
 
 def body_as(model: type[M], request: Request, body: bytes) -> M:
-    """Return a request's body as a `model`; raise RequestValidationError where it is none."""
+    """Return the body of a request as a model.
+
+    Args:
+        model: The model.
+        request: The request.
+        body: Its body.
+
+    Returns:
+        The validated model.
+
+    Raises:
+        BodyInvalid: The body is not JSON, or breaks the model.
+    """
     document = unmarked(content_type_of(request.scope), body)
     try:
         return model.model_validate_json(document)
     except ValidationError as error:
-        raise RequestValidationError(
+        raise BodyInvalid(
             [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
         ) from error
 
 
-class Credentials:
-    """The key that a request came with."""
+class Credentials(Protocol):
+    """The credentials of one request."""
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key or of the account, before it is verified."""
+
+    def caller(self, context: PolicyContext) -> Principal:
+        """Return the caller, once verified for the operation."""
+
+
+class KeyCredentials:
+    """The key that a request came with.
+
+    Args:
+        request: The request.
+        operation: The operation that the key is to be good for.
+
+    Raises:
+        KeyMissing: The request has no key.
+    """
 
     def __init__(self, request: Request, operation: str) -> None:
         text = bearer(request.scope["headers"])
@@ -65,60 +103,28 @@ class Credentials:
         self._operation = operation
 
     def caller(self, context: PolicyContext) -> StoredKey:
-        """Return the key, once it is known to be good for the operation."""
+        """Return the key of the context, once verified for the operation."""
         key = verified(context.key, self._secret)
         authorise(key.role, self._operation)
         return key
 
-    async def decide(
-        self,
-        store: AsyncStore,
-        gate: str | None,
-        decision: Callable[[StoredKey, PolicyContext], Awaitable[R | None]],
-    ) -> R:
-        """Return what `decision` comes to; it answers None where what it rests on has changed.
-
-        Nobody is refused on what the process remembers: a refusal is looked into afresh.
-        """
-        held = store.cached_context(self.key_id, gate)
-        while True:
-            context = held or await store.read_context(self.key_id, gate)
-            try:
-                caller = self.caller(context)
-                settled = await decision(caller, context)
-            except (RequestRefused, RequestValidationError):
-                if held is None:
-                    raise
-                settled = None
-            if settled is not None:
-                structlog.contextvars.bind_contextvars(key_id=caller.id)
-                return settled
-            held = None
-
 
 class SessionCredentials:
-    """The session of a person who does by hand what a key does at the door."""
+    """The session of a person who does by hand what a scanner's key does."""
 
-    def __init__(self, caller: Principal) -> None:
-        self._caller = caller
+    def __init__(self, session: Principal) -> None:
+        self.key_id = session.id
+        self._session = session
 
-    async def decide(
-        self,
-        store: AsyncStore,
-        gate: str | None,
-        decision: Callable[[Principal, PolicyContext], Awaitable[R | None]],
-    ) -> R:
-        """Return what `decision` comes to, as `Credentials.decide` does."""
-        while True:
-            context = await store.read_context(self._caller.id, gate)
-            if (settled := await decision(self._caller, context)) is not None:
-                return settled
+    def caller(self, context: PolicyContext) -> Principal:  # noqa: ARG002 (as `Credentials` has it)
+        """Return the person, whose session was verified before."""
+        return self._session
 
 
-async def credentials_of(request: Request, operation: str) -> Credentials | SessionCredentials:
-    """Return the key that a request came with; without one, its session."""
+async def credentials_of(request: Request, operation: str) -> Credentials:
+    """Return the key that a request came with; without a key, the request's session."""
     if "Authorization" in request.headers:
-        return Credentials(request, operation)
+        return KeyCredentials(request, operation)
     store, now = store_of(request), cloud_store.now()
     session = await run_in_threadpool(signed_in, request, store, settings_of(request), now)
     authorise(session.role, operation)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from cloud import gatekeeping, occurrence
 from cloud import store as cloud_store
-from cloud.api.access.credentials import Credentials, body_as, described
+from cloud.api.access.credentials import KeyCredentials, body_as, described
 from cloud.api.access.dependencies import (
     Caller,
     Now,
@@ -39,8 +39,8 @@ from cloud.contract import (
     ProblemCode,
 )
 from cloud.errors import EventUnknown, RoleForbidden
-from cloud.occurrence import Occurrence
-from cloud.store import PolicyContext, StoredKey
+from cloud.gatekeeping import PassRules, PostedEvent
+from cloud.store import PolicyContext
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -78,40 +78,34 @@ async def post_event(request: Request) -> Response:
     it cannot be read, the device's clock is taken at its word. An event of up to 60 seconds in the
     future is taken as of now; one further ahead is refused as `clock_ahead`.
     """
-    credentials = Credentials(request, "post_event")
+    credentials = KeyCredentials(request, "post_event")
     body = await request.body()
-    now = cloud_store.now()
-    store, settings = async_store_of(request), settings_of(request)
-    lifetime = timedelta(seconds=settings.pass_lifetime_s)
-    visitor_wait = timedelta(seconds=settings.visitor_wait_s)
-    zone = ZoneInfo(settings.time_zone)
-    sent_at = occurrence.sent_at(request.headers.getlist("Date"))
+    settings = settings_of(request)
 
-    async def decision(
-        caller: StoredKey, context: PolicyContext
-    ) -> tuple[Event, gatekeeping.Answer] | None:
+    def verify(context: PolicyContext) -> PostedEvent:
+        caller = credentials.caller(context)
         if caller.gate is None or caller.device_id is None:
             raise RoleForbidden("this key belongs to no enrolled device")
         event = body_as(Event, request, body)
-        offered = gatekeeping.offer(
-            event,
-            context,
-            caller.device_id,
-            lifetime,
-            now,
-            gate=caller.gate,
-            occurrence=Occurrence.of(event.occurred_at, sent_at, now),
-            visitor_wait=visitor_wait,
-            zone=zone,
-        )
-        answer = gatekeeping.settled(offered, await store.add(offered))
-        return (event, answer) if answer is not None else None
+        sent_at = occurrence.sent_at(request.headers.getlist("Date"))
+        return PostedEvent(event, caller.gate, caller.device_id, sent_at)
 
-    event, answer = await credentials.decide(store, None, decision)
+    answer = await gatekeeping.accept(
+        async_store_of(request),
+        verify,
+        key_id=credentials.key_id,
+        rules=PassRules(
+            lifetime=timedelta(seconds=settings.pass_lifetime_s),
+            visitor_wait=timedelta(seconds=settings.visitor_wait_s),
+            zone=ZoneInfo(settings.time_zone),
+        ),
+        now=cloud_store.now(),
+    )
     if not answer.repeated:
-        metrics_of(request).accepted(event, answer.decision)
+        metrics_of(request).accepted(answer.event, answer.decision)
     structlog.contextvars.bind_contextvars(
-        event_id=str(event.id),
+        key_id=credentials.key_id,
+        event_id=str(answer.event.id),
         gate=answer.decision.gate,
         access=answer.decision.access.value,
         reason=str(refusal.reason) if (refusal := answer.decision.refusal) else "",

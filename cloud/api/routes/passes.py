@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from cloud import qr, redeeming
+from cloud import gatekeeping, qr
 from cloud import store as cloud_store
 from cloud.api.access.audit_trail import TrailDep
 from cloud.api.access.credentials import body_as, credentials_of, described
@@ -37,10 +37,10 @@ from cloud.contract import (
     UndoRequest,
 )
 from cloud.contract.base import GateId, UtcTime
-from cloud.errors import GateRequired, GateUnknown, PassOver, PassUnknown, UndoRefused
+from cloud.errors import GateRequired, PassOver, PassUnknown, UndoRefused
+from cloud.gatekeeping import Scan
 from cloud.settings import Settings
-from cloud.store import Attempt, PolicyContext, Store, StoredPass, UndoOutcome
-from cloud.tokens import token_or_text
+from cloud.store import PolicyContext, Store, StoredPass, UndoOutcome
 
 log = structlog.get_logger("cloud.api")
 
@@ -78,41 +78,30 @@ async def redeem_pass(request: Request) -> Response:
     """
     credentials = await credentials_of(request, "redeem_pass")
     body = await request.body()
-    now = cloud_store.now()
-    store = async_store_of(request)
 
-    async def decision(caller: Principal, context: PolicyContext) -> Redemption | None:
+    def verify(context: PolicyContext) -> Scan:
+        caller = credentials.caller(context)
         wanted = body_as(RedemptionRequest, request, body)
         gate = wanted.gate or caller.gate
         if gate is None:
             raise GateRequired(
                 "this key is bound to no gate: say in `gate` where the scanner stands"
             )
-        at_gate(caller, gate)
-        if context.gate is None or context.gate.id != gate:
-            context = await store.read_context(caller.id, gate)
-        if context.gate is None:
-            raise GateUnknown(f"there is no gate {gate}")
-        token = token_or_text(wanted.token)
-        # One look more, where somebody is told of redemptions.
-        held = await store.of_token(token) if redeeming.has_listeners(context) else None
-        attempt = Attempt(
-            token,
-            gate,
+        return Scan(
+            wanted.token,
             wanted.nonce,
+            at_gate(caller, gate),
             caller.id,
-            now,
-            context.preconditions,
-            name=caller.name,
-            role=caller.role.value,
-            deliveries=redeeming.told_of_redemption(context, held, now),
+            caller.name,
+            caller.role.value,
         )
-        settled = await store.redeem(attempt)
-        return redeeming.redemption(settled) if settled is not None else None
 
-    redemption = await credentials.decide(store, None, decision)
+    redemption = await gatekeeping.redeem(
+        async_store_of(request), verify, key_id=credentials.key_id, now=cloud_store.now()
+    )
     metrics_of(request).attempted(redemption)
     structlog.contextvars.bind_contextvars(
+        key_id=credentials.key_id,
         outcome=redemption.outcome.value,
         pass_id=str(redemption.pass_id) if redemption.pass_id else None,
     )
@@ -176,12 +165,12 @@ def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep,
     if status is PassStatus.ISSUED:
         if store.passes.revoke(pass_id, now):
             trail.record("pass.revoked", f"pass:{pass_id}", gate=held.gate)
-        else:
-            # Somebody redeemed or revoked it since we looked.
-            status = _held(store, pass_id, caller).record(now).status
+            log.info("pass_revoked", pass_id=str(pass_id))
+            return
+        # Somebody redeemed or revoked the pass meanwhile.
+        status = _held(store, pass_id, caller).record(now).status
     if status in {PassStatus.REDEEMED, PassStatus.EXPIRED}:
         raise PassOver(f"the pass is {status.value} already")
-    log.info("pass_revoked", pass_id=str(pass_id))
 
 
 @router.post(
@@ -207,7 +196,7 @@ def undo_redemption(
     """
     held = _held(store, pass_id, caller)
     own = caller.id if caller.role is Role.SCANNER else None
-    undoing = redeeming.undo(store, held, key_id=own, nonce=wanted.nonce, now=now)
+    undoing = gatekeeping.undo(store, held, key_id=own, nonce=wanted.nonce, now=now)
     if undoing in UNDO_REFUSALS:
         raise UndoRefused(UNDO_REFUSALS[undoing])
     if undoing is UndoOutcome.UNDONE:

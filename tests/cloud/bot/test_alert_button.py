@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from cloud import gatekeeping
 from cloud.contract import Channel, DeliveryStatus, Event, Label, Subscriber
 from cloud.store import Store, now, subscriber_id
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.doubles.bot_api import BotApiDouble
 
@@ -30,7 +30,7 @@ def alert(store: Store, make_event: Callable[..., Event]) -> Event:
         )
     at = now()
     event = make_event(Label.WITHOUT_MASK, first_seen_at=at, occurred_at=at)
-    gatekeeping.accept(
+    door.accept(
         store,
         event,
         gate=GATE,

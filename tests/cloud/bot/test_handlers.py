@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cloud import gatekeeping, invitations, qr, redeeming
+from cloud import invitations, qr
 from cloud.contract import Event, Label, Language, StaffRole
 from cloud.store import Store, now
+from tests.cloud import door
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.doubles.bot_api import BotApiDouble
 
@@ -107,7 +108,7 @@ def staffed(store: Store, chat: str, role: StaffRole = StaffRole.GUARD, gate: st
 
 
 def accepted(store: Store, event: Event, gate: str = GATE) -> str:
-    decision = gatekeeping.accept(
+    decision = door.accept(
         store,
         event,
         gate=gate,
@@ -158,7 +159,7 @@ def test_a_stranger_redeems_nothing(chats: BotApiDouble, store: Store, make_even
     assert "for guards and operators" in chats.wait_for_messages(1, timeout_s=60)[0].text
     chats.photograph(503, png(token))
     assert "for guards and operators" in chats.wait_for_messages(2, timeout_s=60)[1].text
-    redeemed = redeeming.redeem(
+    redeemed = door.redeem(
         store, scanned=token, nonce="nonce-0001", gate=GATE, key_id="reader", now=now()
     )
     assert redeemed.outcome == "admitted"

@@ -14,12 +14,12 @@ from uuid import UUID
 
 import pytest
 
-from cloud import gatekeeping
 from cloud.contract import Channel, Event, Label, StaffRole
 from cloud.notify.telegram import TelegramNotifier
 from cloud.store import Store, now
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.doubles.bot_api import BotApiDouble
 
@@ -98,7 +98,7 @@ class TranscriptPlayer:
 
     def _accept(self, label: Label) -> None:
         event = self.make_event(label)
-        decision = gatekeeping.accept(
+        decision = door.accept(
             self.store,
             event,
             gate=GATE,

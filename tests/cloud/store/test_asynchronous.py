@@ -9,6 +9,7 @@ import pytest
 from cloud import gatekeeping
 from cloud.contract import Channel, Event, Outcome, Role, Subscriber
 from cloud.errors import GateUnknown, StoreUnavailable
+from cloud.gatekeeping import PassRules, PostedEvent
 from cloud.settings import Settings
 from cloud.store import (
     AsyncStore,
@@ -21,12 +22,15 @@ from cloud.store import (
     mint,
     now,
 )
-from cloud.store.command_pipeline import CommandPipeline
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer, free_port
 
 Make = Callable[..., Event]
-LIFETIME = timedelta(minutes=5)
+RULES = PassRules(timedelta(minutes=5))
+
+
+def posted(event: Event) -> PostedEvent:
+    return PostedEvent(event, GATE, "camera")
 
 
 def key_at(store: Store, gate: str = GATE) -> StoredKey:
@@ -43,7 +47,7 @@ def subscribe(store: Store, chat: str) -> None:
 
 async def accept(held: AsyncStore, key: StoredKey, event: Event) -> Receipt | WriteOutcome:
     context = held.cached_context(key.id) or await held.read_context(key.id)
-    offered = gatekeeping.offer(event, context, "camera", LIFETIME, now(), gate=GATE)
+    offered = gatekeeping.offer(posted(event), context, RULES, now())
     return await held.add(offered)
 
 
@@ -90,43 +94,13 @@ async def test_scripts_are_sent_again_to_a_redis_that_lost_them(
     await held.close()
 
 
-async def test_an_error_of_one_command_is_that_commands_alone(
-    store: Store, settings: Settings
-) -> None:
-    held = AsyncStore.open(settings, store.batches)
-    pipeline: CommandPipeline = held._pipeline
-    answers: list[object] = await asyncio.gather(
-        pipeline.run("HGET", keyspace.GATES, GATE),
-        pipeline.run("LPUSH", keyspace.GATES, "x"),
-        return_exceptions=True,
-    )
-    good, bad = answers
-    assert isinstance(good, bytes)
-    assert isinstance(bad, Exception)
-    await held.close()
-
-
-async def test_nobody_waits_for_ever_where_a_command_cannot_be_sent(
-    store: Store, settings: Settings
-) -> None:
-    held = AsyncStore.open(settings, store.batches)
-    pipeline: CommandPipeline = held._pipeline
-    async with asyncio.timeout(30):
-        answers = await asyncio.gather(
-            pipeline.run("PING"), pipeline.run("ECHO", object()), return_exceptions=True
-        )
-    assert all(isinstance(answer, Exception) for answer in answers)
-    assert await pipeline.run("PING") == b"PONG"
-    await held.close()
-
-
 async def test_a_gate_that_closed_since_it_was_looked_at_admits_nobody(
     store: Store, settings: Settings, make_event: Make
 ) -> None:
     held = AsyncStore.open(settings, store.batches)
     key = key_at(store)
     context = await held.read_context(key.id)
-    offered = gatekeeping.offer(make_event(), context, "camera", LIFETIME, now(), gate=GATE)
+    offered = gatekeeping.offer(posted(make_event()), context, RULES, now())
     await held.add(offered)
     issued = offered.decision.issued_pass
     assert issued is not None

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cloud import gatekeeping
 from cloud.contract import Event, Gate, Role
 from cloud.errors import StoreUnavailable
 from cloud.settings import Settings
 from cloud.store import AsyncStore, Attempt, Store, mint, now
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process
 from tests.doubles.bot_api import BotApiDouble
@@ -41,7 +41,7 @@ def _ready(store: Store) -> None:
 
 def _granted(store: Store, event: Event, chat: str) -> str:
     store.visitors.join(GATE, chat, now(), MINUTES)
-    answer = gatekeeping.accept(
+    answer = door.accept(
         store, event, gate=GATE, device_id="camera", pass_lifetime=MINUTES, now=now()
     )
     issued = answer.decision.issued_pass

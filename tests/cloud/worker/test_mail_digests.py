@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from rq import Retry
 
-from cloud import gatekeeping
 from cloud.contract import Channel, Delivery, DeliveryStatus, Event, Gate, Label, Subscriber
 from cloud.errors import DeliveryPostponed
 from cloud.store import Store, now
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
+from tests.cloud import door
 from tests.cloud.builders import Clock, Recorder, accept, only
 from tests.cloud.conftest import GATE
 
@@ -129,7 +129,7 @@ def test_markup_in_a_gates_name_is_text_in_the_mail(
     name = "<script>alert(1)</script>"
     store.gates.add(Gate(id="evil", name=name, created_at=now()))
     subscribe_mailbox(store, gate="evil")
-    gatekeeping.accept(
+    door.accept(
         store,
         make_event(Label.WITHOUT_MASK),
         gate="evil",

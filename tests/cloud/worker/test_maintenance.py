@@ -3,12 +3,12 @@ from datetime import timedelta
 
 from structlog.testing import capture_logs
 
-from cloud import gatekeeping
 from cloud.contract import Event, Label, Role, Subscriber
 from cloud.contract.gates import Channel
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, mint, now
 from cloud.worker.maintenance import UPKEEP, purge, purge_if_due, warn_of_expiries
+from tests.cloud import door
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -21,7 +21,7 @@ def accept(store: Store, event: Event, gate: str, ago: timedelta) -> None:
         Subscriber(id="a", gate=gate, channel=Channel.TELEGRAM, address="42", created_at=now())
     )
     then = now() - ago
-    gatekeeping.accept(
+    door.accept(
         store,
         event.model_copy(update={"first_seen_at": then, "occurred_at": then}),
         gate=gate,

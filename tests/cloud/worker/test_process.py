@@ -14,7 +14,6 @@ import zxingcpp
 from pydantic import SecretStr
 from rq.serializers import JSONSerializer
 
-from cloud import gatekeeping, redeeming
 from cloud.contract import (
     Channel,
     Delivery,
@@ -30,6 +29,7 @@ from cloud.settings import Settings
 from cloud.store import JobQueue, Store, now
 from cloud.store.connection import SOCKET_TIMEOUT_S
 from cloud.worker.rq_worker import JOB_WAIT_S, DeliveryWorker
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import Process, environment, process
 from tests.doubles.bot_api import BotApiDouble
@@ -63,7 +63,7 @@ def worker(
 
 
 def accept(store: Store, event: Event) -> IssuedPass | None:
-    return gatekeeping.accept(
+    return door.accept(
         store,
         event,
         gate=GATE,
@@ -100,7 +100,7 @@ def test_a_pass_arrives_as_a_photo_whose_code_admits(
     held = store.passes.get(issued.id)
     assert held is not None
     assert held.qr_ready_at is not None
-    redemption = redeeming.redeem(
+    redemption = door.redeem(
         store, scanned=scanned, nonce="nonce-0001", gate=GATE, key_id="reader", now=now()
     )
     assert redemption.outcome == "admitted"

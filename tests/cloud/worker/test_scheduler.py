@@ -10,12 +10,12 @@ from pydantic import SecretStr
 from rq.exceptions import AbandonedJobError
 from rq.scheduler import RQScheduler
 
-from cloud import gatekeeping
 from cloud.contract import Channel, Event, Gate, Label, Subscriber
 from cloud.settings import Settings
 from cloud.store import Store, now
 from cloud.worker import jobs, scheduler
 from cloud.worker.scheduler import LOCK_LIFETIME_S, JobScheduler
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -24,7 +24,7 @@ PATIENCE_S = 60.0
 
 
 def accept(store: Store, event: Event) -> None:
-    gatekeeping.accept(
+    door.accept(
         store, event, gate=GATE, device_id="c", pass_lifetime=timedelta(minutes=5), now=now()
     )
 

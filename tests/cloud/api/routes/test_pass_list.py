@@ -12,6 +12,7 @@ import pytest
 from cloud import gatekeeping
 from cloud.contract import Event, Label, PassPage, PassRecord, PassSource, PassStatus, Role
 from cloud.store import Store, keyspace, now
+from tests.cloud import door
 from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.api.routes.test_passes import issue, redeem
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
@@ -61,7 +62,7 @@ def test_passes_of_both_kinds_are_listed_newest_first_without_their_tokens(
 
 
 def issue_nothing(store: Store, event: Event) -> None:
-    answer = gatekeeping.accept(
+    answer = door.accept(
         store, event, gate=GATE, device_id="camera", pass_lifetime=MINUTES, now=now()
     )
     assert answer.decision.issued_pass is None

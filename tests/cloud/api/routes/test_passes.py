@@ -1,3 +1,4 @@
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from cloud import gatekeeping, redeeming
 from cloud.contract import (
     Event,
     IssuedPass,
@@ -20,6 +20,7 @@ from cloud.contract import (
     Role,
 )
 from cloud.store import Store, UndoOutcome, now
+from tests.cloud import door
 from tests.cloud.api.routes.test_events import code_of
 from tests.cloud.conftest import GATE, OTHER_GATE, Login
 
@@ -33,7 +34,7 @@ def issued(store: Store, make_event: Make) -> IssuedPass:
 
 def issue(store: Store, event: Event, lifetime: timedelta) -> IssuedPass:
     # As of its occurrence: on a busy machine a short pass would be over by now.
-    answer = gatekeeping.accept(
+    answer = door.accept(
         store,
         event,
         gate=GATE,
@@ -130,6 +131,15 @@ def test_a_revoked_pass_stays_revoked(operator: httpx.Client, issued: IssuedPass
     for _ in range(2):
         assert operator.delete(f"/v1/passes/{issued.id}").status_code == 204
     assert redeem(operator, issued.token, gate=GATE).outcome == "revoked"
+
+
+def test_a_revocation_is_logged_only_when_it_is_done(
+    operator: httpx.Client, issued: IssuedPass, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        for _ in range(2):
+            assert operator.delete(f"/v1/passes/{issued.id}").status_code == 204
+    assert caplog.text.count("pass_revoked") == 1
 
 
 def test_a_used_pass_cannot_be_revoked(operator: httpx.Client, issued: IssuedPass) -> None:
@@ -301,7 +311,7 @@ def test_only_the_scanner_that_redeemed_or_an_operator_undoes(
 def test_what_was_redeemed_over_a_minute_ago_stays_redeemed(
     store: Store, operator: httpx.Client, issued: IssuedPass
 ) -> None:
-    redeeming.redeem(
+    door.redeem(
         store,
         scanned=issued.token,
         nonce="nonce-0001",

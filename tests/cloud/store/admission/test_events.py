@@ -3,9 +3,9 @@ from datetime import timedelta
 
 import pytest
 
-from cloud import gatekeeping
 from cloud.contract import Access, Event, Label
 from cloud.store import Store, keyspace, now, streams
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -13,7 +13,7 @@ Make = Callable[..., Event]
 
 
 def accept(store: Store, event: Event, ago: timedelta = timedelta()) -> None:
-    gatekeeping.accept(
+    door.accept(
         store,
         event,
         gate=GATE,

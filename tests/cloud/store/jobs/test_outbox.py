@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cloud import gatekeeping
 from cloud.contract import Channel, DeliveryStatus, Event, Subscriber
 from cloud.errors import StoreUnavailable
 from cloud.settings import Settings
@@ -16,6 +15,7 @@ from cloud.store import Store, keyspace, now
 from cloud.store.jobs.outbox import Outbox
 from cloud.store.jobs.queue import waited_s
 from cloud.worker import relay
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process
 from tests.doubles.redis_server import RedisServer
@@ -46,7 +46,7 @@ def outbox_of(store: Store) -> Outbox:
 
 
 def accept(store: Store, event: Event) -> None:
-    gatekeeping.accept(
+    door.accept(
         store, event, gate=GATE, device_id="c", pass_lifetime=timedelta(minutes=5), now=now()
     )
 

@@ -13,12 +13,12 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from cloud import gatekeeping, redeeming
 from cloud.contract import Event, Gate, Label, Role, Subscriber
 from cloud.contract.gates import Channel
 from cloud.errors import BackupUnusable, StoreNotEmpty
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, mint, now
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -40,7 +40,7 @@ def uncounted(_: int) -> None:
 
 
 def accept(store: Store, event: Event) -> str | None:
-    answer = gatekeeping.accept(
+    answer = door.accept(
         store,
         event,
         gate=GATE,
@@ -64,7 +64,7 @@ def test_what_was_there_is_there_again(
     token = accept(store, granted)
     accept(store, refused)
     assert token is not None
-    redeeming.redeem(store, scanned="a menu", nonce="nonce-0001", gate=GATE, key_id="k", now=now())
+    door.redeem(store, scanned="a menu", nonce="nonce-0001", gate=GATE, key_id="k", now=now())
     file = tmp_path / "backup"
     told: list[int] = []
     keys = store.backup.write(file, now(), told.append)
@@ -84,7 +84,7 @@ def test_what_was_there_is_there_again(
     assert other.pass_index.page(now=moment) == store.pass_index.page(now=moment)
     assert other.queue.job_ids == store.queue.job_ids
     assert len(other.queue.job_ids) == 3
-    redeemed = redeeming.redeem(
+    redeemed = door.redeem(
         other, scanned=token, nonce="nonce-0001", gate=GATE, key_id="k", now=now()
     )
     assert redeemed.outcome.value == "admitted"

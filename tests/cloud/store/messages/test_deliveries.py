@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from cloud import gatekeeping
 from cloud.contract import Channel, DeliveryStatus, Event, Label, Subscriber
 from cloud.store import Store, now
+from tests.cloud import door
 from tests.cloud.conftest import GATE, OTHER_GATE
 
 
@@ -21,7 +21,7 @@ def kept(store: Store, make_event: Callable[..., Event]) -> list[str]:
         )
     for gate in [GATE] * 4 + [OTHER_GATE] * 2:
         event = make_event(Label.WITHOUT_MASK)
-        gatekeeping.accept(
+        door.accept(
             store,
             event,
             gate=gate,

@@ -6,10 +6,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from cloud import gatekeeping
 from cloud.contract import Access, Decision, Event, Label
 from cloud.store import QUARTER, Attempt, Store, Tally, kept_in_quarters, keyspace, now
 from cloud.store.reports import statistics
+from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -22,7 +22,7 @@ NEPAL = ZoneInfo("Asia/Kathmandu")
 def accept(
     store: Store, event: Event, at: datetime = NOON, sent_at: datetime | None = None
 ) -> Decision:
-    return gatekeeping.accept(
+    return door.accept(
         store,
         event,
         gate=GATE,

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from cloud import gatekeeping, redeeming
+from cloud import gatekeeping
 from cloud.contract import (
     Access,
     Channel,
@@ -20,6 +20,7 @@ from cloud.contract import (
 from cloud.errors import EventConflict, GateUnknown
 from cloud.gatekeeping import Answer
 from cloud.store import Store, keyspace, now
+from tests.cloud import door
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.doubles.redis_server import RedisServer
 
@@ -28,7 +29,7 @@ Make = Callable[..., Event]
 
 
 def accept(store: Store, event: Event, device_id: str = "camera", gate: str = GATE) -> Answer:
-    return gatekeeping.accept(
+    return door.accept(
         store, event, gate=gate, device_id=device_id, pass_lifetime=LIFETIME, now=now()
     )
 
@@ -55,7 +56,7 @@ def redeem(
     gate: str = GATE,
     at: datetime | None = None,
 ) -> Redemption:
-    return redeeming.redeem(
+    return door.redeem(
         store, scanned=scanned, nonce=nonce, gate=gate, key_id="reader", now=at or now()
     )
 
