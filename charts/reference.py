@@ -1,11 +1,11 @@
-"""`python -m charts.reference`: writes what follows from each chart's values.yaml.
+"""`python -m charts.reference`: writes the files that follow from each chart's values.yaml.
 
     values.yaml, with a comment above each value
     ├── README.md            its table of values, from the comments
-    └── values.schema.json   closed: types from the defaults, and what schemas.py says
+    └── values.schema.json   closed: types from the defaults and from schemas.py
 
-What a default does not tell is said in charts/schemas.py. With `--check` nothing is written; the
-exit code is 1 where something would be.
+charts/schemas.py has the types that a default does not tell. With `--check` nothing is written, and
+the exit code is 1 if a file is out of date.
 """
 
 import copy
@@ -29,7 +29,7 @@ END: Final = "<!-- end of values -->"
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value of a chart: its path, default, and what its comment says."""
+    """One value of a chart: its path, its default, and the text of its comment."""
 
     path: tuple[str, ...]
     default: Any
@@ -111,7 +111,7 @@ def table_of(chart: Path) -> str:
 
 
 def written(chart: Path) -> Iterator[tuple[Path, str]]:
-    """Yield each file that follows from a chart's values, with the text that it should have."""
+    """Yield each file that follows from a chart's values, with its right text."""
     yield (
         chart / "values.schema.json",
         json.dumps(schema_of(chart), indent=2, ensure_ascii=False) + "\n",
@@ -129,7 +129,7 @@ def charts() -> list[Path]:
 
 
 def main() -> None:
-    """Write, or with --check say what is out of date."""
+    """Write the files; with --check, print those that are out of date."""
     check = "--check" in sys.argv[1:]
     stale = [
         (path, text)
@@ -142,7 +142,7 @@ def main() -> None:
             path.write_text(text)
         print(f"{'out of date' if check else 'wrote'}: {path.relative_to(CHARTS.parent)}")
     if check and stale:
-        raise SystemExit("say `python -m charts.reference`")
+        raise SystemExit("run `python -m charts.reference`")
 
 
 if __name__ == "__main__":

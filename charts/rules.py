@@ -1,10 +1,10 @@
-"""`python -m charts.rules`: writes the charts' alerts as rule files of a plain Prometheus.
+"""`python -m charts.rules`: writes the charts' alerts as rule files for a plain Prometheus.
 
     charts/*/templates/alerts.yaml
     └── docker/prometheus/rules/*.yaml, for targets named as in docker/prometheus/prometheus.yaml
 
-Alerts on what only Kubernetes measures (volumes) are left out. With `--check` nothing is written;
-the exit code is 1 where something would be.
+Alerts on volumes are left out, since only Kubernetes measures volumes. With `--check` nothing is
+written, and the exit code is 1 if a file is out of date.
 """
 
 import sys
@@ -30,10 +30,10 @@ class RuleFile:
     """A file of rules.
 
     Attributes:
-        name: of the file, and of the group in it.
-        chart: the chart whose alerts they are.
-        values: what the chart is given.
-        only: the names of the alerts that go in; None for all that go into no other file.
+        name: Name of the file, and of the group in the file.
+        chart: The chart of the alerts.
+        values: The chart's values.
+        only: Names of the alerts in the file; None for all alerts that are in no other file.
     """
 
     name: str
@@ -43,11 +43,11 @@ class RuleFile:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the file."""
         return FOLDER / f"{self.name}.yaml"
 
     def text(self) -> str:
-        """Return what it should hold."""
+        """Return the right text of the file."""
         rules = [
             {**rule, "expr": " ".join(rule["expr"].split())}
             for rule in _alerts(CHARTS / self.chart, self.values)
@@ -100,7 +100,7 @@ def _alerts(chart: Path, values: Mapping[str, Any]) -> Iterator[Rule]:
 
 
 def main() -> None:
-    """Write, or with --check say what is out of date."""
+    """Write the files; with --check, print those that are out of date."""
     check = "--check" in sys.argv[1:]
     stale = [
         file for file in FILES if not file.path.exists() or file.path.read_text() != file.text()
@@ -111,7 +111,7 @@ def main() -> None:
             file.path.write_text(file.text())
         print(f"{'out of date' if check else 'wrote'}: {file.path.relative_to(CHARTS.parent)}")
     if check and stale:
-        raise SystemExit("say `python -m charts.rules`")
+        raise SystemExit("run `python -m charts.rules`")
 
 
 if __name__ == "__main__":

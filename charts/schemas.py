@@ -1,4 +1,4 @@
-"""What a default in values.yaml alone does not tell: what else may stand there.
+"""The values that a chart takes, where the default in values.yaml does not tell.
 
 Values that are settings of a process are taken from its `Settings` class, so that a chart refuses
 a variable that nothing reads, and a number that the process would refuse.
@@ -114,7 +114,7 @@ _GATE_ID: Final = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 
 def _by_id(schema: Schema) -> Schema:
-    """Return the schema of things under names such as gates have."""
+    """Return the schema of an object whose keys are names, such as the gates' ids."""
     return {**closed(), "patternProperties": {_GATE_ID: schema}}
 
 
@@ -149,7 +149,7 @@ _KEPT: Final = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclu
 
 
 def settings_schema(settings: type[BaseSettings]) -> Schema:
-    """Return the closed schema of a process's variables that are no secrets."""
+    """Return the closed schema of a process's variables, without secrets."""
     prefix = str(settings.model_config["env_prefix"])
     whole = settings.model_json_schema()
     properties: Schema = {}
@@ -166,13 +166,13 @@ def settings_schema(settings: type[BaseSettings]) -> Schema:
 
 
 def _types_of(annotation: Any) -> set[Any]:
-    """Return an annotation and all types inside of it: of a union, and below `Annotated`."""
+    """Return an annotation and all types inside it, such as the members of a union."""
     inside = [*typing.get_args(annotation)]
     return {annotation, *(found for each in inside for found in _types_of(each))}
 
 
 def _resolved(said: Schema, whole: Schema) -> Schema:
-    """Return a property without references, and without the null that means unset."""
+    """Return a property with its references resolved, and without the null that means unset."""
     choices = [each for each in said.get("anyOf", []) if each.get("type") != "null"]
     if len(choices) == 1:
         said = {**said, **choices[0]}
@@ -245,7 +245,7 @@ def _policies() -> Mapping[str, Schema]:
 
 
 def cloud_chart() -> Mapping[str, Schema]:
-    """Return what may stand in charts/maskgate, by the path of the value."""
+    """Return the schema of each value of charts/maskgate, by the value's path."""
     return {
         **_log_in(),
         **_policies(),
@@ -340,12 +340,12 @@ _GROUPS: Final[Schema] = {"type": "array", "items": {"type": "integer", "minimum
 
 
 def _or_blank(schema: Schema) -> Schema:
-    """Return the schema of a thing that may be named with nothing behind it."""
+    """Return the schema of a value that may also be left blank."""
     return {**schema, "type": [schema["type"], "null"]} if "type" in schema else schema
 
 
 def edge_chart() -> Mapping[str, Schema]:
-    """Return what may stand in charts/maskgate-edge, by the path of the value."""
+    """Return the schema of each value of charts/maskgate-edge, by the value's path."""
     settings = settings_schema(edge.settings.Settings)
     # What may be said for all doors and for one; templates/_door.tpl puts the two together.
     either: dict[str, Schema] = {

@@ -259,7 +259,7 @@ def test_workers_that_are_scaled_to_none_are_missed_only_while_jobs_wait() -> No
 def test_the_rules_for_a_plain_prometheus_are_those_of_the_charts() -> None:
     named = set()
     for file in rules.FILES:
-        assert file.path.read_text() == file.text(), "say `python -m charts.rules`"
+        assert file.path.read_text() == file.text(), "run `python -m charts.rules`"
         for group in yaml.safe_load(file.path.read_text())["groups"]:
             for rule in group["rules"]:
                 named.add(rule["alert"])

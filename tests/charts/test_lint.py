@@ -35,7 +35,7 @@ def test_a_chart_has_the_version_of_the_project(folder: Path) -> None:
 def test_schema_and_readme_follow_from_the_values(folder: Path) -> None:
     for path, text in reference.written(folder):
         assert path.read_text() == text, (
-            f"{path.relative_to(ROOT)} is out of date; say `python -m charts.reference`"
+            f"{path.relative_to(ROOT)} is out of date; run `python -m charts.reference`"
         )
 
 

@@ -116,7 +116,7 @@ def test_without_a_log_in_the_notes_say_so() -> None:
                 "existingSecret": "s",
                 "oauth2Proxy": {"clientId": "c", "issuerUrl": "https://login.example.org"},
             },
-            ["who is let in", "emailDomains", "allowedGroups"],
+            ["who may log in", "emailDomains", "allowedGroups"],
         ),
         ({"kind": "password"}, ["/dashboard/login/kind"]),
     ],
