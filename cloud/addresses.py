@@ -1,10 +1,11 @@
-"""Addresses of Redis: one server, or a service whose master is asked of its sentinels.
+"""Addresses of Redis: one server, or a service whose sentinels name its master.
 
     redis://user:password@host:6379/0
     redis+sentinel://user:password@sentinel-1:26379,sentinel-2:26379/service/0?sentinel_password=…
 
-With `rediss` for TLS. What follows the question mark is for redis-py, but for `sentinel_username`
-and `sentinel_password`: the name and the password before the hosts are those of the data.
+`rediss` means TLS. The parameters after the question mark are redis-py's, except for
+`sentinel_username` and `sentinel_password`. The name and the password before the hosts are those of
+the data.
 """
 
 import re
@@ -31,9 +32,10 @@ class Service:
 
     Args:
         sentinels: hosts and ports.
-        name: what the sentinels call it.
-        example: address of one server with all else that was said; the host is not the master's.
-        logins: keyword arguments that redis-py takes for the sentinels themselves.
+        name: the service's name, as the sentinels know it.
+        example: an address with the same scheme, login, database and parameters; its host is a
+            placeholder.
+        logins: redis-py's keyword arguments for connections to the sentinels.
     """
 
     sentinels: tuple[tuple[str, int], ...]
@@ -43,13 +45,20 @@ class Service:
 
     @classmethod
     def read(cls, address: str) -> "Service | None":
-        """Return the service that an address names; None where it is that of one server.
+        """Return the service that an address names.
 
-        Raises ValueError where it begins as that of a service and goes on differently.
+        Args:
+            address: of Redis.
+
+        Returns:
+            The service; None for the address of one server.
+
+        Raises:
+            ValueError: the address begins as that of a service, and does not go on so.
         """
         if not address.startswith(WATCHED):
             return None
-        # Newer releases of Python take a list of hosts with brackets in it for a broken address.
+        # Newer releases of Python refuse a list of hosts with brackets in it.
         scheme, _, rest = address.partition("://")
         place = re.split("[/?#]", rest, maxsplit=1)[0]
         login, at, hosts = place.rpartition("@")
@@ -72,8 +81,15 @@ class Service:
 def checked(address: str) -> str:
     """Return an address of Redis with its login percent-encoded.
 
+    Args:
+        address: as a person wrote it.
+
+    Returns:
+        The address.
+
     Raises:
-        ValueError: it is none, or can be read in two ways; no part of it is in the text.
+        ValueError: the address is not usable, or can be read in two ways. The text quotes no part
+            of it.
     """
     scheme, found, rest = address.partition("://")
     address = f"{scheme.lower()}{found}{rest}"
@@ -87,18 +103,24 @@ def checked(address: str) -> str:
         try:
             _ = urlsplit(address).port
         except ValueError:
-            raise ValueError(f"its host or port is none. {HOW_TO_ENCODE}") from None
+            raise ValueError(f"its host or port is not usable. {HOW_TO_ENCODE}") from None
     return address
 
 
 def encoded(address: str) -> str:
-    """Return an address whose login is percent-encoded; what is encoded already stays so.
+    """Return an address whose login is percent-encoded; encoded characters stay as they are.
 
-    By RFC 3986 section 3.2 the host ends at the first of `/?#`. Where one of these stands in the
-    password, the address is read as it was meant, if what stands before cannot be a host.
+    By RFC 3986 section 3.2 the host ends at the first of `/?#`. Where the password holds one of
+    these, the address is read as its writer meant it, unless the part before could be a host.
+
+    Args:
+        address: as a person wrote it.
+
+    Returns:
+        The address.
 
     Raises:
-        ValueError: it can.
+        ValueError: the address can be read in two ways.
     """
     scheme, _, rest = address.partition("://")
     if scheme == "unix":
@@ -120,7 +142,7 @@ def encoded(address: str) -> str:
 
 
 def is_readable(address: str) -> bool:
-    """Return whether an address of a proxy has a host, and is cut where that was meant."""
+    """Return whether an address of a proxy has a host, and no unencoded `/?#` before it."""
     _, found, rest = address.partition("://")
     rest = rest if found else address
     place = re.split("[/?#]", rest, maxsplit=1)[0]
@@ -133,7 +155,7 @@ def is_readable(address: str) -> bool:
 
 
 def masked(address: str) -> str:
-    """Return an address as people may see it: without all that stands before its last `@`."""
+    """Return an address that people may see: without the part before its last `@`."""
     scheme, found, rest = address.partition("://")
     if "@" not in address:
         return address
@@ -141,9 +163,13 @@ def masked(address: str) -> str:
 
 
 def secrets_in(address: str) -> list[str]:
-    """Return the passwords that an address holds, as they are written there and as they are.
+    """Return the passwords in an address, both as written and decoded.
 
-    It may be of anything, such as of a proxy, and be written wrongly.
+    Args:
+        address: of anything, such as of a proxy; it may be malformed.
+
+    Returns:
+        The passwords, and pieces of them.
     """
     _, _, rest = address.partition("://")
     parameters = _PARAMETERS.search(rest)
@@ -155,7 +181,7 @@ def secrets_in(address: str) -> list[str]:
     forms = dict.fromkeys(
         form
         for secret in held
-        # Where an address is cut in the wrong place, its reader quotes a piece.
+        # A reader that splits an address in the wrong place quotes a piece of the password.
         for form in (secret, unquote(secret), _quoted(secret), *re.split("[/?#@:]", secret))
         if form
     )
@@ -174,7 +200,7 @@ def _host(text: str) -> tuple[str, int]:
     try:
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"a sentinel's port is no port: {FORM}") from error
+        raise ValueError(f"the port of a sentinel is no port: {FORM}") from error
     if not host:
         raise ValueError(f"a sentinel has no host: {FORM}")
     return host, port or SENTINEL_PORT

@@ -1,20 +1,20 @@
-"""All that the cloud raises, as one tree.
+"""The errors that the cloud raises, as one tree.
 
     CloudError
-    ├── CannotStart                 a process lacks what it cannot run without
+    ├── CannotStart                 a process lacks something that it cannot run without
     ├── BackupUnusable              a file is no backup, or not a whole one
-    ├── StoreNotEmpty               a restore would put itself in the place of something
-    ├── RehearsalFailed             a visit that was played through did not go as it must
+    ├── StoreNotEmpty               a restore would replace keys of the store
+    ├── RehearsalFailed             a simulated visit did not go as it must
     ├── StoreError
-    │   ├── StoreUnavailable        Redis is away, or too slow: try again
-    │   └── StoreFault              Redis refused a command, or gave what nobody wrote
+    │   ├── StoreUnavailable        Redis is away or too slow: try again
+    │   └── StoreFault              Redis refused a command, or holds an unknown record
     ├── DeliveryError
     │   ├── DeliveryPostponed       not now: try again, after `retry_after_s` where it is given
-    │   │   ├── DeliveryThrottled   the other side takes no more for now: this was no try
-    │   │   └── ChatMoved           the chat has another id, under which it takes the message
+    │   │   ├── DeliveryThrottled   the receiver takes no more for now: not counted as a try
+    │   │   └── ChatMoved           the chat has a new id, which takes the message
     │   └── DeliveryImpossible      never: the message or the credentials are wrong
-    │       └── SubscriberGone      never to this address: its side refuses whatever we send
-    └── RequestRefused              the caller's doing; each carries its `ProblemCode`
+    │       └── SubscriberGone      never to this address: it refuses any message
+    └── RequestRefused              an error of the caller; each has its `ProblemCode`
         ├── MalformedRequest
         ├── BodyTooLarge
         ├── KeyMissing · KeyInvalid · KeyRevoked · KeyExpired
@@ -31,43 +31,43 @@
         ├── AccountUnknown · AccountExists · PasswordWeak
         └── PreviewUnwanted · PreviewInvalid · PreviewAbsent · PreviewForbidden · PreviewCrowded
 
-Foreign errors are translated at one door each: those of redis at `cloud.store`, those of telegram
-at `cloud.notify.telegram`, those of smtplib at `cloud.notify.mail`.
+Errors of libraries are translated in one place each: those of redis in `cloud.store`, those of
+telegram in `cloud.notify.telegram`, those of smtplib in `cloud.notify.mail`.
 """
 
 from cloud.contract import ProblemCode
 
 
 class CloudError(Exception):
-    """Anything that the cloud itself raises."""
+    """Any error of the cloud."""
 
 
 class CannotStart(CloudError):  # noqa: N818
-    """A process lacks what it cannot run without; its text says how to give it that."""
+    """A process lacks something that it cannot run without; the text names the mend."""
 
 
 class BackupUnusable(CloudError):  # noqa: N818
-    """A file that was given to restore is not a backup, is damaged, or is of a newer version."""
+    """A file is no backup, is damaged, is of a newer version, or cannot be written."""
 
 
 class StoreNotEmpty(CloudError):  # noqa: N818
-    """A restore found something in the store, and was not told to replace it."""
+    """A restore found keys in the store, and was not told to replace them."""
 
 
 class RehearsalFailed(CloudError):  # noqa: N818
-    """A visit that was played through from outside did not go as it must; its text says where."""
+    """A simulated visit did not go as it must; the text names the step."""
 
 
 class StoreError(CloudError):
-    """The store did not do as asked."""
+    """The store did not execute a command."""
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 (the name is the state, as in the answer's code)
-    """Redis cannot be reached, or did not answer in time; nothing is known to be written."""
+    """Redis cannot be reached, or did not answer in time; whether it wrote is not known."""
 
 
 class StoreFault(StoreError):  # noqa: N818
-    """Redis answered, but refused the command or held what no version of the cloud writes."""
+    """Redis refused a command, or holds a record that this version cannot read."""
 
 
 class DeliveryError(CloudError):
@@ -75,9 +75,10 @@ class DeliveryError(CloudError):
 
 
 class DeliveryPostponed(DeliveryError):  # noqa: N818
-    """It may go through later.
+    """A message that may be delivered later.
 
-    `retry_after_s` is the number of seconds that the other side asked us to wait, if it did.
+    Attributes:
+        retry_after_s: how many seconds the receiver asked us to wait, if it did.
     """
 
     def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
@@ -86,11 +87,11 @@ class DeliveryPostponed(DeliveryError):  # noqa: N818
 
 
 class DeliveryThrottled(DeliveryPostponed):
-    """The other side takes no more messages for now (429); it has not looked at this one."""
+    """The receiver takes no more messages for now (429), and did not look at this one."""
 
 
 class ChatMoved(DeliveryPostponed):
-    """The group has become a supergroup; `chat` is the id that it has now."""
+    """The group has become a supergroup; `chat` is its new id."""
 
     def __init__(self, chat: str) -> None:
         super().__init__(f"the chat has moved to {chat}")
@@ -98,13 +99,14 @@ class ChatMoved(DeliveryPostponed):
 
 
 class DeliveryImpossible(DeliveryError):  # noqa: N818
-    """It will not go through, however often it is tried."""
+    """A message that will never be delivered, however often it is tried."""
 
 
 class SubscriberGone(DeliveryImpossible):
-    """This address does not take our messages, whatever they say.
+    """The address takes no messages from us.
 
-    `at_once` is set where the other side says that this is for ever.
+    Attributes:
+        at_once: whether the receiver says that this is for ever.
     """
 
     def __init__(self, reason: str, *, at_once: bool = False) -> None:
@@ -113,9 +115,10 @@ class SubscriberGone(DeliveryImpossible):
 
 
 class RequestRefused(CloudError):  # noqa: N818
-    """A request that is answered with a problem; its text is for the caller's eyes.
+    """A request that is answered with a problem; the text is for the caller.
 
-    `retry_after_s` is the number of seconds after which another try may go through, if any will.
+    Attributes:
+        retry_after_s: after how many seconds another try may succeed, if one may.
     """
 
     code: ProblemCode
@@ -126,9 +129,10 @@ class RequestRefused(CloudError):  # noqa: N818
 
 
 class MalformedRequest(RequestRefused):
-    """The request breaks the contract in a way that its schema cannot say.
+    """The request breaks the contract in a way that no schema expresses.
 
-    `where` names the part of the request, as `("query", "since")` does.
+    Attributes:
+        where: the part of the request, such as `("query", "since")`.
     """
 
     code = ProblemCode.MALFORMED_REQUEST
@@ -151,25 +155,25 @@ class KeyMissing(RequestRefused):
 
 
 class KeyInvalid(RequestRefused):
-    """The key is not one of ours."""
+    """The key is not known."""
 
     code = ProblemCode.KEY_INVALID
 
 
 class KeyRevoked(RequestRefused):
-    """The key was ours, and has been taken back."""
+    """The key was revoked or replaced."""
 
     code = ProblemCode.KEY_REVOKED
 
 
 class KeyExpired(RequestRefused):
-    """The key was ours, and its time is over."""
+    """The key has expired."""
 
     code = ProblemCode.KEY_EXPIRED
 
 
 class RoleForbidden(RequestRefused):
-    """The key's role may not do this."""
+    """The caller's role does not allow this."""
 
     code = ProblemCode.ROLE_FORBIDDEN
 
@@ -193,7 +197,7 @@ class GateRequired(RequestRefused):
 
 
 class GateExists(RequestRefused):
-    """A gate of that id is there already, or was there."""
+    """A gate of that id exists, or existed."""
 
     code = ProblemCode.GATE_EXISTS
 
@@ -205,7 +209,7 @@ class GateClosed(RequestRefused):
 
 
 class GateInUse(RequestRefused):
-    """Something is at the gate that would go with it."""
+    """Something that belongs to the gate would be deleted with it."""
 
     code = ProblemCode.GATE_IN_USE
 
@@ -217,7 +221,7 @@ class EventUnknown(RequestRefused):
 
 
 class EventConflict(RequestRefused):
-    """The id is taken by an event that says something else."""
+    """Another event has this id."""
 
     code = ProblemCode.EVENT_CONFLICT
 
@@ -235,7 +239,7 @@ class PassOver(RequestRefused):
 
 
 class UndoRefused(RequestRefused):
-    """The pass is not redeemed, or was so too long ago, by another scanner or another attempt."""
+    """The pass is not redeemed, or was redeemed too long ago or by another scanner or attempt."""
 
     code = ProblemCode.UNDO_REFUSED
 
@@ -259,7 +263,7 @@ class DeliveryUnknown(RequestRefused):
 
 
 class DeliveryNotFailed(RequestRefused):
-    """Only what was not delivered can be sent again."""
+    """The delivery is pending or was sent; only one that failed can be sent again."""
 
     code = ProblemCode.DELIVERY_NOT_FAILED
 
@@ -271,7 +275,7 @@ class KeyUnknown(RequestRefused):
 
 
 class KeyOver(RequestRefused):
-    """The key was revoked, was replaced, or has expired: it does not come back."""
+    """The key was revoked, was replaced or has expired, for ever."""
 
     code = ProblemCode.KEY_OVER
 
@@ -307,7 +311,7 @@ class CredentialsInvalid(RequestRefused):
 
 
 class SessionInvalid(RequestRefused):
-    """The session has ended: by time, by a log-out, or it never was."""
+    """The session has expired, was ended, or never existed."""
 
     code = ProblemCode.SESSION_INVALID
 
@@ -319,7 +323,7 @@ class SessionUnknown(RequestRefused):
 
 
 class CsrfTokenInvalid(RequestRefused):
-    """A session asked for a change without the token that proves its page."""
+    """A session asked for a change without its CSRF token."""
 
     code = ProblemCode.CSRF_TOKEN_INVALID
 
@@ -331,7 +335,7 @@ class AccountUnknown(RequestRefused):
 
 
 class AccountExists(RequestRefused):
-    """An account of that name is there already."""
+    """An account of that name exists."""
 
     code = ProblemCode.ACCOUNT_EXISTS
 
@@ -349,7 +353,7 @@ class PreviewUnwanted(RequestRefused):
 
 
 class PreviewInvalid(RequestRefused):
-    """Not a JPEG, or one with too many pixels."""
+    """The picture is no JPEG, or has too many pixels."""
 
     code = ProblemCode.PREVIEW_INVALID
 
@@ -367,7 +371,7 @@ class PreviewForbidden(RequestRefused):
 
 
 class PreviewCrowded(RequestRefused):
-    """As many people watch this gate as may."""
+    """As many people watch this gate as may watch it."""
 
     code = ProblemCode.PREVIEW_CROWDED
 

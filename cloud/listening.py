@@ -7,9 +7,9 @@ EVERYWHERE: Final = "::"
 
 
 def host_of_both_families(host: str) -> str:
-    """Return a host for asyncio's or Tornado's servers, that ``::`` means IPv6 and IPv4 to them.
+    """Return a host for asyncio's or Tornado's servers, to which ``::`` means IPv6 and IPv4.
 
-    Both servers set IPV6_V6ONLY on each socket of IPv6, so that one at ``::`` would not hear
+    Both servers set IPV6_V6ONLY on each socket of IPv6, so a socket at ``::`` would not accept
     IPv4. For an empty host they open one socket for each family that the machine has.
 
     Args:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr, with the event's id wherever there is one."""
+"""Structured logs: one JSON object a line on stderr, with the event's id where there is one."""
 
 import json
 import logging
@@ -16,30 +16,30 @@ from cloud.settings import LogLevel, Settings
 
 log = structlog.get_logger("cloud")
 
-LEAST_SECRET: Final = 3
-"""Letters of the shortest secret that is blanked."""
+SHORTEST_SECRET: Final = 3
+"""The length of the shortest secret that is redacted, in characters."""
 
 QUIET: Final = ("httpx", "httpcore", "telegram", "rq", "uvicorn.access", "apscheduler", "stamina")
-"""Libraries whose chatter names addresses with tokens in them, or every job's arguments."""
+"""Libraries whose logs of level info hold addresses with tokens, or the arguments of each job."""
 
 LIBRARY_MESSAGE: Final = "library_message"
-"""What the `event` of a library's line is; its text is in `message`."""
+"""The `event` of a library's line; the text is in `message`."""
 
 
 def start(settings: Settings) -> None:
     """Send the logs of this process, and of its libraries, to stderr as JSON.
 
-    Our own lines go there without the standard library's logging, which takes several times as
-    long; lines of libraries are brought into the same form.
+    Our own lines bypass the standard library's logging, which takes several times as long. Lines of
+    libraries get the same form.
 
-    Secrets of the settings are blanked in every line, whoever writes it: python-telegram-bot, for
-    one, quotes a token that Telegram has refused.
+    Secrets of the settings are redacted in every line, those of libraries too: python-telegram-bot
+    quotes a token that Telegram has refused.
     """
     _write_json(settings.log_level, _secrets_of(settings))
 
 
 def start_without_settings() -> None:
-    """Do the same before the settings are known: what is wrong with them is a line of the log."""
+    """Start the logs before the settings are known, so that their faults are logged too."""
     _write_json(LogLevel.INFO, [])
 
 
@@ -58,12 +58,12 @@ def _write_json(least: LogLevel, secrets: list[str]) -> None:
     ]
     rendered: list[structlog.typing.Processor] = [
         structlog.processors.JSONRenderer(_json),
-        _Blanking(secrets),
+        _Redaction(secrets),
     ]
     structlog.configure(
         processors=[*shared, *rendered],
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
-        # What is not written is not put together first.
+        # A line below the level is not built at all.
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, least.value.upper())),
         cache_logger_on_first_use=False,
     )
@@ -100,15 +100,15 @@ def _secrets_of(settings: Settings) -> list[str]:
             secrets += secrets_in(address.get_secret_value())
     for plain in (settings.telegram_api_url, settings.public_url, *getproxies().values()):
         secrets += secrets_in(plain or "")
-    # A shorter one stands in other words too; blanking those would give it away.
-    return [secret for secret in secrets if len(secret) >= LEAST_SECRET]
+    # A shorter one is a part of other words; redacting those would give the secret away.
+    return [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
 
 
-class _Blanking:
-    """The last processor: takes a finished line and blanks the secrets in it."""
+class _Redaction:
+    """The last processor: it redacts the secrets in a finished line."""
 
     def __init__(self, secrets: list[str]) -> None:
-        # As it is, and as JSON writes it, where it has a quote or a backslash.
+        # Plain, and as JSON writes a quote or a backslash in it.
         forms = {form for each in secrets for form in (each.encode(), _json(each)[1:-1])}
         self._secrets = sorted(forms, key=len, reverse=True)
 
@@ -123,7 +123,7 @@ def _json(line: Any, default: Any = None) -> bytes:
     """Return a line as JSON."""
     try:
         return orjson.dumps(line, default=default)
-    except TypeError:  # half a character, as in the name of a file; or a key that is no text
+    except TypeError:  # a lone surrogate, as in the name of a file; or a key that is no text
         return json.dumps(line, default=default).encode()
 
 

@@ -1,6 +1,6 @@
-"""What Prometheus reads of a process that serves no HTTP of its own: worker and bot.
+"""Metrics of processes without an API: worker, bot and scheduled backup.
 
-Served at CLOUD_METRICS_PORT, on CLOUD_HOST, where that is set.
+They are served at CLOUD_METRICS_PORT, on CLOUD_HOST, where that is set.
 """
 
 import functools
@@ -33,13 +33,13 @@ from cloud.settings import Settings
 log = structlog.get_logger("cloud.meters")
 
 SCRAPE_S: Final = 10.0
-"""How long Prometheus may take for its request: as long as it waits for the answer by default."""
+"""How long a scraper may take to send its request: as long as Prometheus waits for the answer."""
 
 SCRAPES_AT_ONCE: Final = 32
-"""Connections beyond this make room: a probe and Prometheus need one each."""
+"""Connections that may wait; beyond it the oldest is cut. A probe and Prometheus need one each."""
 
 MEASURED_WITHIN_S: Final = 5.0
-"""How long a page waits for the store: Prometheus waits 10 s for the page, and a probe 12."""
+"""How long the metrics wait for the store. Prometheus waits 10 s for them, and a probe 12 s."""
 
 R = TypeVar("R")
 
@@ -55,8 +55,8 @@ _JOBS = Counter(
 _DELIVERIES = Counter(
     "maskgate_deliveries", "Deliveries settled", ["channel", "status"], registry=REGISTRY
 )
-# A counter that begins with 1 has not grown for Prometheus, so that an alert would miss the first
-# failure after a start: counters that are alerted on are there with 0.
+# Prometheus sees no increase in a counter that begins with 1, so an alert would miss the first
+# failure after a start. Counters with alerts therefore begin with 0.
 for _channel in Channel:
     for _status in (DeliveryStatus.SENT, DeliveryStatus.FAILED):
         _DELIVERIES.labels(_channel.value, _status.value)
@@ -93,7 +93,7 @@ _HOLDS = Counter(
 )
 
 BACKUPS: Final = CollectorRegistry()
-"""Of the process that makes backups by schedule, which does nothing else."""
+"""The registry of the process that makes scheduled backups."""
 
 _BACKUP_LATE = Gauge(
     "maskgate_backup_late",
@@ -134,7 +134,7 @@ _BOT_HEARD = Gauge(
 
 @dataclass(frozen=True, slots=True)
 class StoreMeasures:
-    """What a worker's metrics tell of the store; _OF_THE_STORE says what each of them is."""
+    """A worker's metrics of the store; _STORE_METRICS describes each of them."""
 
     queue_depth: float
     queue_oldest_job_seconds: float
@@ -143,7 +143,7 @@ class StoreMeasures:
     subscribers_suspended: float
 
 
-_OF_THE_STORE: Final = {
+_STORE_METRICS: Final = {
     "queue_depth": "Jobs that wait for a worker",
     "queue_oldest_job_seconds": "How long the job at the head of the queue has waited; 0 with none",
     "telegram_held_chats": "Chats that Telegram asks us to wait for",
@@ -151,18 +151,18 @@ _OF_THE_STORE: Final = {
     "0 where nothing holds the fleet",
     "subscribers_suspended": "Subscribers that are sent nothing because they refused it for good",
 }
-_AWAY: Final = StoreMeasures(*[math.nan] * 5)
+_UNAVAILABLE: Final = StoreMeasures(*[math.nan] * 5)
 
 
 class _Store(Collector):
-    """Asks the store once at each scrape: one that hangs is waited for once, not for each value."""
+    """Asks the store once at each scrape, so that a store that hangs delays a scrape once."""
 
     measure: Callable[[], StoreMeasures | None] | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the metrics, in a process that measures no store without a value."""
-        said = None if self.measure is None else self.measure() or _AWAY
-        for name, text in _OF_THE_STORE.items():
+        """Yield the metrics; without values in a process that measures no store."""
+        said = None if self.measure is None else self.measure() or _UNAVAILABLE
+        for name, text in _STORE_METRICS.items():
             family = GaugeMetricFamily(f"maskgate_{name}", text)
             if said is not None:
                 family.add_metric([], getattr(said, name))
@@ -174,7 +174,7 @@ REGISTRY.register(_STORE)
 
 
 def counted(job: Callable[[str], R]) -> Callable[[str], R]:
-    """Count the outcomes of a job. A job that returns something wants to be run again."""
+    """Count the outcomes of a job. A job that returns a value is run again."""
     for outcome in ("done", "later", "broke"):
         _JOBS.labels(job.__name__, outcome)
 
@@ -192,7 +192,7 @@ def counted(job: Callable[[str], R]) -> Callable[[str], R]:
 
 
 def settled(delivery: Delivery, status: DeliveryStatus, now: datetime) -> None:
-    """Count what became of a delivery, and how long it took if it was sent."""
+    """Count a settled delivery, and its latency if it was sent."""
     _DELIVERIES.labels(delivery.channel.value, status.value).inc()
     if status is DeliveryStatus.SENT:
         took = (now - delivery.created_at).total_seconds()
@@ -200,34 +200,34 @@ def settled(delivery: Delivery, status: DeliveryStatus, now: datetime) -> None:
 
 
 def mailed(deliveries: Sequence[Delivery], now: datetime) -> None:
-    """Count a mail that was sent, and the deliveries that it was about."""
+    """Count a mail that was sent, and its deliveries."""
     _MAILS.labels("alone" if len(deliveries) == 1 else "digest").inc()
     for delivery in deliveries:
         settled(delivery, DeliveryStatus.SENT, now)
 
 
 def postponed(delivery: Delivery) -> None:
-    """Count a try that is made again."""
+    """Count a delivery that is tried again."""
     _POSTPONED.labels(delivery.channel.value).inc()
 
 
 def waited(seconds: float) -> None:
-    """Count a message that the limiter told to wait."""
+    """Observe the wait of a message that the limiter held back."""
     _LIMITER_WAIT.observe(seconds)
 
 
 def held(*, fleet: bool) -> None:
-    """Count that Telegram asked us to wait."""
+    """Count a hold of a chat or of the fleet."""
     _HOLDS.labels("fleet" if fleet else "chat").inc()
 
 
 def watch_store(measure: Callable[[], StoreMeasures | None]) -> None:
-    """Ask this once at each scrape; None, for a store that is away, makes each value NaN."""
+    """Call `measure` once at each scrape. None, for a store that is away, makes each value NaN."""
     _STORE.measure = measure
 
 
 def update_answered() -> None:
-    """Count an update that the bot dealt with."""
+    """Count an update that the bot has handled."""
     _BOT_UPDATES.labels("answered").inc()
 
 
@@ -237,35 +237,42 @@ def update_dropped() -> None:
 
 
 def poll_failed() -> None:
-    """Count a call that listens to Telegram and failed."""
+    """Count a failed call for updates."""
     _BOT_POLLS_FAILED.inc()
 
 
 def deaf() -> None:
-    """Count a bot that gave its place up because it heard nothing any more."""
+    """Count a bot that released its lease because Telegram was silent."""
     _BOT_DEAF.inc()
 
 
 def watch_bot(age_s: Callable[[], float] | None) -> None:
-    """Ask this at each scrape for the seconds since Telegram was heard; None: it stands by."""
+    """Call `age_s` at each scrape for the seconds since Telegram's last answer; None: standby."""
     _BOT_LEADS.set(age_s is not None)
     _BOT_HEARD.set_function(age_s if age_s is not None else lambda: 0.0)
 
 
-def _impatient(handler: type[Any], patience_s: float) -> type[Any]:
-    """Return the handler with limits that a slow or hostile client cannot outwait.
+def _with_deadline(handler: type[Any], deadline_s: float) -> type[Any]:
+    """Return a subclass of the handler that cuts the connections of slow or hostile clients.
 
-    A connection on which no whole request has come in `patience_s` is cut, however it drips, and
-    so is the one that has waited longest where more than SCRAPES_AT_ONCE wait.
+    A connection without a whole request after `deadline_s` is cut, even if bytes keep coming. Where
+    more than SCRAPES_AT_ONCE connections wait, the oldest of them is cut.
+
+    Args:
+        handler: the request handler.
+        deadline_s: seconds.
+
+    Returns:
+        The subclass.
     """
     waiting: deque[Any] = deque()
     turn = threading.Lock()
 
-    class Impatient(handler):  # type: ignore[misc]
-        timeout = patience_s  # of each read, and of sending an answer, by socketserver
+    class DeadlineHandler(handler):  # type: ignore[misc]
+        timeout = deadline_s  # of each read, and of sending an answer, by socketserver
 
         def handle(self) -> None:
-            self._late = threading.Timer(patience_s, self.cut)
+            self._late = threading.Timer(deadline_s, self.cut)
             self._late.daemon = True
             self._late.start()
             with turn:
@@ -277,27 +284,27 @@ def _impatient(handler: type[Any], patience_s: float) -> type[Any]:
                 with suppress(TimeoutError, ConnectionError):
                     super().handle()
             finally:
-                self._wait_no_more()
+                self._stop_waiting()
 
         def parse_request(self) -> bool:
             whole = bool(super().parse_request())
-            self._wait_no_more()
+            self._stop_waiting()
             return whole
 
         def cut(self) -> None:
             with suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
 
-        def _wait_no_more(self) -> None:
+        def _stop_waiting(self) -> None:
             self._late.cancel()
             with turn, suppress(ValueError):
                 waiting.remove(self)
 
-    return Impatient
+    return DeadlineHandler
 
 
 def watch_backups(late: Callable[[], bool], last_success_s: Callable[[], float]) -> None:
-    """Ask these at each scrape of the process that makes backups."""
+    """Call these at each scrape of the process that makes backups."""
     _BACKUP_LATE.set_function(lambda: float(late()))
     _BACKUP_LAST.set_function(last_success_s)
 
@@ -305,12 +312,18 @@ def watch_backups(late: Callable[[], bool], last_success_s: Callable[[], float])
 def serve(
     settings: Settings, scrape_s: float = SCRAPE_S, registry: CollectorRegistry = REGISTRY
 ) -> Callable[[], None]:
-    """Serve the metrics of this process if a port is set; return what ends that.
+    """Serve the metrics of this process, if a port is set.
 
-    Each connection has a thread of its own, and ends after `scrape_s` seconds without a whole
-    request; at most SCRAPES_AT_ONCE wait for one.
+    Args:
+        settings: name the host and the port.
+        scrape_s: after so many seconds without a whole request, a connection is cut.
+        registry: of the metrics.
 
-    Raises CannotStart where the port is taken: each process on a machine needs one of its own.
+    Returns:
+        A function that stops the server.
+
+    Raises:
+        CannotStart: the port is taken; each process on a machine needs one of its own.
     """
     if settings.metrics_port is None:
         return lambda: None
@@ -321,7 +334,9 @@ def serve(
             f"CLOUD_METRICS_PORT {settings.metrics_port} cannot be listened on: {error}; each "
             "process on one machine needs a port of its own"
         ) from error
-    server.RequestHandlerClass = _impatient(cast("type[Any]", server.RequestHandlerClass), scrape_s)
+    server.RequestHandlerClass = _with_deadline(
+        cast("type[Any]", server.RequestHandlerClass), scrape_s
+    )
     log.info("metrics_served", port=server.server_port)
 
     def end() -> None:

@@ -1,8 +1,8 @@
-"""Traces (OpenTelemetry): from the API's request, through the job, to the message's sending.
+"""Traces (OpenTelemetry): from the API's request through the job to the sending of the message.
 
-On where OTEL_EXPORTER_OTLP_ENDPOINT is set, which takes the extra `otel`; OpenTelemetry's other
-variables (OTEL_SERVICE_NAME, headers, sampling) are read by its SDK. Off, nothing of the SDK is
-imported, and nothing is kept. No span has a token, a key or a person's address in it.
+Tracing is on where OTEL_EXPORTER_OTLP_ENDPOINT is set, and needs the extra `otel`. OpenTelemetry's
+SDK reads its other variables (OTEL_SERVICE_NAME, headers, sampling). Where tracing is off, the SDK
+is not imported. No span holds a token, a key or a person's address.
 """
 
 import os
@@ -25,7 +25,7 @@ def is_on() -> bool:
 
 
 def start(process: str) -> Callable[[], None]:
-    """Send the spans of this process, if an endpoint is set; return what sends the last of them."""
+    """Start to send spans, if an endpoint is set; return a function that sends the last ones."""
     if not is_on():
         return lambda: None
     try:
@@ -48,7 +48,7 @@ def start(process: str) -> Callable[[], None]:
 
 
 def carrier() -> str:
-    """Return the current span's place in its trace, or nothing where there is none."""
+    """Return the current span's `traceparent`; empty where there is no span."""
     if not trace.get_current_span().get_span_context().is_valid:
         return ""
     held: dict[str, str] = {}
@@ -58,7 +58,7 @@ def carrier() -> str:
 
 @contextmanager
 def span(name: str, *, parent: str = "", **attributes: str) -> Iterator[None]:
-    """Trace what is done inside, below `parent` (as `carrier` gave it) or the current span."""
+    """Trace the body of a `with`, below `parent` (of `carrier`) or the current span."""
     context = propagate.extract({CARRIED: parent}) if parent else None
     with trace.get_tracer("cloud").start_as_current_span(
         name, context=context, attributes=attributes

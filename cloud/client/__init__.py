@@ -4,12 +4,12 @@
         for event in api.iter_events(gate="main", label=Label.WITHOUT_MASK):
             print(event.occurred_at, event.confidence)
 
-A method is called as its operation in /openapi.json (`operationId`), takes the path's and the
-query's parameters by their names and the body as a model of `cloud.contract`, and answers with
-one. Lists answer with a `Page`; `iter_…` reads all pages. What is no answer is an error of
+A method has the name of its operation in /openapi.json (`operationId`). It takes the parameters of
+path and query by their names, and the body as a model of `cloud.contract`; it returns a model too.
+Lists return a `Page`; `iter_…` reads all pages. A call without an answer raises an error of
 `cloud.client.errors`.
 
-It needs `cloud.contract`, httpx and pydantic, and nothing else of the cloud.
+The client needs `cloud.contract`, httpx and pydantic, and nothing else of the cloud.
 """
 
 from cloud.client.accounts import Accounts

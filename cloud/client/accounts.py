@@ -21,11 +21,14 @@ class Accounts(Connection):
             gate: Of this gate alone.
             limit: How many at most, 1 to 200; None: all, up to 10,000.
             after: The `next` of the page before.
+
+        Returns:
+            The page.
         """
         return self._list(Account, "/v1/accounts", gate=gate, limit=limit, after=after)
 
     def iter_accounts(self, *, gate: str | None = None) -> Iterator[Account]:
-        """Read all that `list_accounts` reads, page after page."""
+        """Read all accounts, page after page."""
         return each(lambda cursor: self.list_accounts(gate=gate, after=cursor))
 
     def create_account(self, new: NewAccount) -> IssuedAccount:
@@ -37,30 +40,30 @@ class Accounts(Connection):
         self._ask("DELETE", "/v1/accounts/{}", account_id)
 
     def set_password(self, account_id: str, new: NewPassword) -> None:
-        """Give an account another password."""
+        """Replace the password of an account."""
         self._ask("PUT", "/v1/accounts/{}/password", account_id, body=new)
 
     def create_session(self, credentials: Credentials) -> Session:
-        """Sign in. From then on requests without a key belong to the session."""
+        """Sign in. Later requests without a key belong to the session."""
         session = self._one(Session, "POST", "/v1/sessions", body=credentials)
         self._csrf_token = SecretStr(session.csrf_token)
         return session
 
     def get_session(self) -> Session:
-        """Read who is signed in."""
+        """Read the session of this connection."""
         return self._one(Session, "GET", "/v1/sessions/me")
 
     def end_session(self) -> None:
-        """Sign out here."""
+        """End this session."""
         self._ask("DELETE", "/v1/sessions/me")
         self._csrf_token = None
 
     def end_all_sessions(self) -> None:
-        """Sign out everywhere, here too."""
+        """End all sessions of the account, this one too."""
         self._ask("DELETE", "/v1/sessions")
         self._csrf_token = None
 
     def change_own_password(self, new: NewPassword) -> None:
-        """Take another password. Every session of the account ends, this one too."""
+        """Replace one's own password; all sessions of the account end, this one too."""
         self._ask("PUT", "/v1/sessions/me/password", body=new)
         self._csrf_token = None

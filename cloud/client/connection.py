@@ -1,4 +1,4 @@
-"""One way to the API: requests go out, answers of the contract or errors of `errors` come back."""
+"""The connection to the API: it sends requests, and returns models or raises errors."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,30 +20,30 @@ T = TypeVar("T")
 USER_AGENT: Final = "maskgate-client"
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 30.0
-"""A retry waits 0.2 s, 0.4 s and so on, or as long as `Retry-After` asks, up to this."""
+"""A retry waits 0.2 s, 0.4 s and so on, or as long as `Retry-After` asks, up to this time."""
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
-_WORTH_ANOTHER_TRY: Final = frozenset({429, 502, 503, 504})
+_RETRIED: Final = frozenset({429, 502, 503, 504})
 
 Value = str | int | float | bool | datetime | None
 
 
 class Connection:
-    """What all operations share: the address, the key, timeouts, retries of reads, the clock.
+    """The parts that all operations share: address, key, timeouts, retries of reads, clock.
 
-    Safe to share between threads, as httpx.Client is.
+    A connection is safe to share between threads, as httpx.Client is.
 
     Args:
         url: Of the API, without /v1.
-        key: That requests carry; None for what needs none, or before a session begins.
+        key: The key that requests carry; None for operations without one, or before a sign-in.
         timeout_s: Seconds that the API may take to answer.
-        read_retries: How often a read (GET) that failed is tried again. Whatever changes
-            something is tried once: whether to repeat it is the caller's to know.
-        user_agent: What the API's log calls this program.
-        transport: Where the world begins; by default the network.
+        read_retries: How often a read (GET) that failed is tried again. Other requests are tried
+            once: the caller decides whether to repeat them.
+        user_agent: The name of this program in the API's log.
+        transport: The transport of httpx; by default the network.
 
     Raises:
-        ValueError: The address or the key can be none.
+        ValueError: The address or the key has not the form of one.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Connection:
         user_agent: str = USER_AGENT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        # HTTP has one header for both: a login would take the key's place.
+        # HTTP has one header for both, so a login would replace the key.
         if "@" in url.partition("://")[2]:
             raise ValueError(
-                "the API's address holds a user name or a password; leave them out: who asks is"
-                " told by the key"
+                "the API's address holds a user name or a password; leave them out: the key"
+                " says who asks"
             )
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
@@ -88,14 +88,14 @@ class Connection:
         return f"{type(self).__name__}({self.url!r})"
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._http.close()
 
     def use_key(self, key: str | SecretStr | None) -> None:
         """Send this key from now on.
 
         Raises:
-            ValueError: It can be no key: empty, or of characters that no key has.
+            ValueError: The key is empty, or holds characters that no key has.
         """
         secret = key if isinstance(key, SecretStr) or key is None else SecretStr(key)
         if secret is not None:
@@ -106,13 +106,14 @@ class Connection:
 
     @property
     def clock_offset(self) -> timedelta:
-        """How far the API's clock is ahead of this machine's, by the last answer; to the second."""
+        """How far the API's clock is ahead of this machine's, by the last answer, to the second."""
         return self._ahead
 
     def now(self) -> datetime:
-        """The time by the API's clock, from its last answer's Date (RFC 9110 section 6.6.1).
+        """Return the time by the API's clock, which stamps verdicts and expiries.
 
-        Verdicts and expiries are stamped by that clock. To the second.
+        Returns:
+            The time, to the second, from the Date of the last answer (RFC 9110 section 6.6.1).
         """
         return datetime.now(UTC) + self._ahead
 
@@ -126,10 +127,14 @@ class Connection:
         media_type: str = "application/json",
         wait_s: float = 0.0,
     ) -> httpx.Response:
-        """Send a request and return the answer, which is a success.
+        """Send a request, and send a read again where that may help.
+
+        Returns:
+            The answer, which is a success.
 
         Raises:
-            ClientError: There was none.
+            ApiUnreachable: Nobody answers.
+            Refused: The API answers with a problem.
         """
         tries = 1 + (self._read_retries if method in _SAFE else 0)
         pause_s = FIRST_PAUSE_S
@@ -150,7 +155,7 @@ class Connection:
             except (ApiUnreachable, Refused) as error:
                 asked_s = None
                 if isinstance(error, Refused):
-                    if error.status not in _WORTH_ANOTHER_TRY:
+                    if error.status not in _RETRIED:
                         raise
                     asked_s = error.retry_after_s
                 if tries <= 0 or (asked_s or 0.0) > LONGEST_PAUSE_S:
@@ -170,7 +175,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         timeout: httpx.Timeout,
     ) -> Iterator[httpx.Response]:
-        """Send a request and give the answer before its body is read, for as long as a `with`."""
+        """Send a request; yield the answer, its body unread, for the length of a `with`."""
         sent = {**self._credentials(method), **(headers or {})}
         content = body if isinstance(body, bytes | None) else _written(body)
         if content is not None:
@@ -210,7 +215,7 @@ class Connection:
         try:
             stamped = parsedate_to_datetime(answer.headers["Date"])
         except (KeyError, ValueError):
-            return  # a server without a clock sends none (RFC 9110 section 6.6.1)
+            return  # a server without a clock sends no Date (RFC 9110 section 6.6.1)
         self._ahead = stamped.astimezone(UTC) - datetime.now(UTC).replace(microsecond=0)
 
     def _one(
@@ -233,10 +238,13 @@ class Connection:
 
 
 def each(read: Callable[[str | None], Page[ModelT]]) -> Iterator[ModelT]:
-    """Read page after page. A page may be empty, and still not be the last.
+    """Read page after page. A page may be empty and not be the last.
 
     Args:
-        read: Gives the page that a cursor leads to; the first for None.
+        read: Returns the page of a cursor; the first page for None.
+
+    Yields:
+        The items.
 
     Raises:
         ClientError: A page could not be read, or an item of it.
@@ -260,7 +268,7 @@ def _understood(answer: httpx.Response, read: Callable[[bytes], T]) -> T:
 
 
 def _written(body: BaseModel) -> bytes:
-    """As JSON. What was left out stays out, so that the API's own default holds."""
+    """Return the body as JSON, without unset fields, for which the API has defaults."""
     return body.model_dump_json(exclude_unset=True).encode()
 
 

@@ -1,4 +1,4 @@
-"""Deliveries: what was to be told to whom, and what became of it."""
+"""Deliveries: messages to subscribers and visitors, with their status."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -30,13 +30,16 @@ class Deliveries(Connection):
         Args:
             gate: Of this gate alone.
             status: With this status alone.
-            event: That tell of this event alone.
+            event: About this event alone.
             channel: By this channel alone.
             subscriber: To the subscriber of this id alone.
             since: Made then or later.
             until: Made before then.
             before: The `next` of the page before.
             limit: How many at most, 1 to 200.
+
+        Returns:
+            The page.
         """
         return self._page(
             Delivery,
@@ -79,5 +82,5 @@ class Deliveries(Connection):
         )
 
     def resend_delivery(self, delivery_id: str) -> Delivery:
-        """Send again what has failed, or was not sent by choice."""
+        """Send a delivery again that failed, or that was not sent by choice."""
         return self._one(Delivery, "POST", "/v1/deliveries/{}/resend", delivery_id)

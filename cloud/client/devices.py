@@ -1,4 +1,4 @@
-"""Devices: what people do with them, and what a device asks with a key of its own."""
+"""Devices: operations of people on devices, and of a device with its own key."""
 
 from collections.abc import Iterator
 
@@ -28,27 +28,30 @@ class Devices(Connection):
             gate: Of this gate alone.
             limit: How many at most, 1 to 200; None: all, up to 10,000.
             after: The `next` of the page before.
+
+        Returns:
+            The page.
         """
         return self._list(Device, "/v1/devices", gate=gate, limit=limit, after=after)
 
     def iter_devices(self, *, gate: str | None = None) -> Iterator[Device]:
-        """Read all that `list_devices` reads, page after page."""
+        """Read all devices that the key may read, page after page."""
         return each(lambda cursor: self.list_devices(gate=gate, after=cursor))
 
     def change_device(self, device_id: str, change: DeviceChange) -> Device:
-        """Rename a device, and its keys with it, or announce that it will be off for a while."""
+        """Rename a device with its keys, or announce that it will be off for a while."""
         return self._one(Device, "PATCH", "/v1/devices/{}", device_id, body=change)
 
     def revoke_device(self, device_id: str) -> None:
-        """Take a device's key back."""
+        """Revoke a device with its keys."""
         self._ask("DELETE", "/v1/devices/{}", device_id)
 
     def roll_device_key(self, device_id: str) -> None:
-        """Ask a device to get itself a new key."""
+        """Ask a device to get a new key."""
         self._ask("POST", "/v1/devices/{}/roll", device_id)
 
     def reload_device(self, device_id: str) -> None:
-        """Ask a device to start anew."""
+        """Ask a device to restart."""
         self._ask("POST", "/v1/devices/{}/reload", device_id)
 
     def enrol_device(self, request: EnrolmentRequest) -> Enrolment:
@@ -56,15 +59,18 @@ class Devices(Connection):
         return self._one(Enrolment, "POST", "/v1/devices/enrol", body=request)
 
     def send_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Say how this device is."""
+        """Report the state of this device."""
         self._ask("POST", "/v1/devices/me/heartbeat", body=heartbeat)
 
     def list_commands(self, *, after: str | None = None, wait: float | None = None) -> CommandPage:
-        """Ask what this device is to do, and wait for it.
+        """Read the commands for this device, and wait for one (long poll).
 
         Args:
-            after: The last command that was done.
+            after: The id of the last command that was executed.
             wait: Seconds that the API may hold its answer, up to 60.
+
+        Returns:
+            The commands, the oldest first.
         """
         return self._one(
             CommandPage,
@@ -75,13 +81,13 @@ class Devices(Connection):
         )
 
     def get_own_settings(self) -> DeviceSettings:
-        """Read what this device's gate is set to."""
+        """Read the settings of this device's gate."""
         return self._one(DeviceSettings, "GET", "/v1/devices/me/settings")
 
     def roll_own_key(self) -> RolledKey:
-        """Get this device's next key; `use_key` begins to use it."""
+        """Get this device's next key; call `use_key` to use it."""
         return self._one(RolledKey, "POST", "/v1/devices/me/roll")
 
     def put_preview(self, picture: bytes) -> None:
-        """Send a JPEG to who watches this device's gate; Conflict says that nobody does."""
+        """Send a JPEG to the viewers of this device's gate; raise Conflict where there are none."""
         self._ask("PUT", "/v1/devices/me/preview", body=picture, media_type="image/jpeg")

@@ -1,19 +1,19 @@
-"""What a call may end in instead of an answer.
+"""Errors that a call raises instead of returning an answer, as one tree.
 
 ClientError
 ├── ApiUnreachable           nobody answers at this address: no network, no such host, hung up
 │   └── ApiTimedOut          an answer did not come in time
 ├── ApiUnreadable            something answers, but not this version of the API
-├── StreamGap                a stream of events left some out: more was missed than it gives again
+├── StreamGap                a stream left events out: more were missed than it sends again
 └── Refused                  the API answered with a problem (RFC 9457); `code` says which
-    ├── Unauthenticated      401: the key or the session opens nothing
+    ├── Unauthenticated      401: the key or the session is not valid
     ├── Forbidden            403: the key's role or gate does not allow it
     ├── NotFound             404: there is no such thing
-    ├── Conflict             409: it is as it is, or was done before
-    ├── Gone                 410: the pass is over
+    ├── Conflict             409: the state does not allow it, or it was done before
+    ├── Gone                 410: the pass can be used no more
     ├── Invalid              413, 422: the request does not follow the contract
-    ├── TooManyRequests      429: come back after `retry_after_s`
-    └── Unavailable          5xx: the API or its store is away
+    ├── TooManyRequests      429: try again after `retry_after_s`
+    └── Unavailable          5xx: the API or its store is not available
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from cloud.contract import ProblemCode
 
 
 class ClientError(Exception):
-    """A call that gave no answer."""
+    """A call without an answer."""
 
 
 class ApiUnreachable(ClientError):  # noqa: N818 (here a name says what happened)
@@ -34,30 +34,30 @@ class ApiUnreachable(ClientError):  # noqa: N818 (here a name says what happened
 
 
 class ApiTimedOut(ApiUnreachable):
-    """An answer did not come in time. What was asked may have been done."""
+    """The answer did not come in time. The API may have done what the request asked."""
 
 
 class ApiUnreadable(ClientError):  # noqa: N818
-    """The answer is none that this version of the contract knows."""
+    """The answer has a shape that this version of the contract does not know."""
 
 
 class StreamGap(ClientError):  # noqa: N818
     """A stream of events left some out.
 
     Attributes:
-        after: The cursor of the last event that was given. Read what is newer in pages.
+        after: The cursor of the last event that the stream sent. Read newer ones in pages.
     """
 
     def __init__(self, after: str) -> None:
         super().__init__(
             f"the stream left out events after {after}: read them with iter_events, then follow "
-            "the stream anew"
+            "the stream again"
         )
         self.after = after
 
 
 class SentProblem(BaseModel):
-    """Problem details as they came. A newer cloud may send a code that this version lacks."""
+    """Problem details of an answer. A newer cloud may send a code that this version lacks."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -98,7 +98,7 @@ class Refused(ClientError):  # noqa: N818
 
 
 class Unauthenticated(Refused):
-    """The key or the session opens nothing."""
+    """The key or the session is not valid."""
 
 
 class Forbidden(Refused):
@@ -106,15 +106,15 @@ class Forbidden(Refused):
 
 
 class NotFound(Refused):
-    """There is no such thing."""
+    """There is no such object."""
 
 
 class Conflict(Refused):
-    """It is as it is, or was done before."""
+    """The state does not allow it, or it was done before."""
 
 
 class Gone(Refused):
-    """The pass is over."""
+    """The pass can be used no more."""
 
 
 class Invalid(Refused):
@@ -122,11 +122,11 @@ class Invalid(Refused):
 
 
 class TooManyRequests(Refused):
-    """Come back after `retry_after_s`."""
+    """Try again after `retry_after_s`."""
 
 
 class Unavailable(Refused):
-    """The API or its store is away."""
+    """The API or its store is not available."""
 
 
 _BY_STATUS: Final[Mapping[int, type[Refused]]] = {
@@ -142,7 +142,7 @@ _BY_STATUS: Final[Mapping[int, type[Refused]]] = {
 
 
 def refusal(answer: httpx.Response) -> ClientError:
-    """Return the error that an answer which is no success stands for."""
+    """Return the error for an answer that is no success."""
     status = answer.status_code
     try:
         problem = SentProblem.model_validate_json(answer.content)
@@ -153,5 +153,5 @@ def refusal(answer: httpx.Response) -> ClientError:
 
 
 def _seconds(retry_after: str) -> float | None:
-    """Seconds, where the header gives seconds; the API does not use its other form, a date."""
+    """Return the header's seconds; None for its other form, a date, which the API does not use."""
     return float(retry_after) if retry_after.isdecimal() else None

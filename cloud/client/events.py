@@ -14,18 +14,18 @@ from cloud.client.pages import Page
 from cloud.client.stream import StreamMessage, messages
 from cloud.contract import Access, Acknowledgement, Decision, Event, EventRecord, Label
 
-PULSE_S: Final = 15.0
-"""A stream says that it is alive this often: three times as long without a word, and it is not."""
+KEEP_ALIVE_S: Final = 15.0
+"""The API sends a keep-alive this often; a stream that is silent three times as long is dead."""
 
-COME_BACK_S: Final = 2.0
-"""Seconds until a stream that ended is opened anew."""
+RECONNECT_S: Final = 2.0
+"""Seconds until a stream that ended is opened again."""
 
 
 class Events(Connection):
     """Operations on events."""
 
     def post_event(self, event: Event) -> Decision:
-        """Hand in a verdict. The same event again is answered with the same decision."""
+        """Send a verdict. The same event again gets the same decision."""
         return self._one(Decision, "POST", "/v1/events", body=event)
 
     def get_event(self, event_id: UUID) -> EventRecord:
@@ -33,7 +33,7 @@ class Events(Connection):
         return self._one(EventRecord, "GET", "/v1/events/{}", event_id)
 
     def acknowledge_event(self, event_id: UUID) -> Acknowledgement:
-        """Take charge of an event. The first who does is kept; later calls say who that was."""
+        """Acknowledge an event; return who acknowledged it first, also to later callers."""
         return self._one(Acknowledgement, "POST", "/v1/events/{}/acknowledge", event_id)
 
     def list_events(
@@ -59,6 +59,9 @@ class Events(Connection):
             until: Accepted by the cloud before then.
             before: The `next` of the page before.
             limit: How many at most, 1 to 200.
+
+        Returns:
+            The page.
         """
         return self._page(
             EventRecord,
@@ -125,14 +128,18 @@ class Events(Connection):
     def stream_events(
         self, *, gate: str | None = None, last_event_id: str | None = None
     ) -> Iterator[StreamMessage]:
-        """Listen to events as they are accepted, until the API ends the stream.
+        """Receive events as they are accepted, until the API ends the stream.
 
         Args:
             gate: Of this gate alone.
-            last_event_id: The `id` of the last message that was heard; what came after it is next.
+            last_event_id: The `id` of the last message that was received; the stream continues
+                after it.
+
+        Yields:
+            Messages.
         """
         headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
-        timeout = httpx.Timeout(self._timeout_s, read=max(self._timeout_s, 3 * PULSE_S))
+        timeout = httpx.Timeout(self._timeout_s, read=max(self._timeout_s, 3 * KEEP_ALIVE_S))
         with self._answer(
             "GET", "/v1/events/stream", query={"gate": gate}, headers=headers, timeout=timeout
         ) as answer:
@@ -141,15 +148,19 @@ class Events(Connection):
     def follow_events(
         self, *, gate: str | None = None, after: str | None = None
     ) -> Iterator[EventRecord]:
-        """Give each event as it is accepted, for ever: a stream that ends is opened anew.
+        """Receive each event as it is accepted, for ever: a stream that ends is opened again.
 
         Args:
             gate: Of this gate alone.
-            after: The cursor of the last event that is known; None: from now on.
+            after: The cursor of the last event that the caller has; None: from now on.
+
+        Yields:
+            Events.
 
         Raises:
-            StreamGap: Too many were missed while nobody listened.
-            ClientError: The API refuses to be listened to, or sends what is not known here.
+            StreamGap: Too many events were missed while the stream was closed.
+            ApiUnreachable: Nobody answers, before the first message.
+            ClientError: The API refuses the stream, or sends a message of another shape.
         """
         heard = after
         opened = False
@@ -165,4 +176,4 @@ class Events(Connection):
             except ApiUnreachable:
                 if not opened:
                     raise
-            time.sleep(COME_BACK_S)
+            time.sleep(RECONNECT_S)

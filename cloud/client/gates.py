@@ -1,4 +1,4 @@
-"""Gates, their settings, and who may become what at them."""
+"""Gates, their settings, codes and staff."""
 
 from collections.abc import Iterator
 
@@ -28,11 +28,14 @@ class Gates(Connection):
         Args:
             limit: How many at most, 1 to 200; None: all, up to 10,000.
             after: The `next` of the page before.
+
+        Returns:
+            The page.
         """
         return self._list(Gate, "/v1/gates", limit=limit, after=after)
 
     def iter_gates(self) -> Iterator[Gate]:
-        """Read all that `list_gates` reads, page after page."""
+        """Read all gates, page after page."""
         return each(lambda cursor: self.list_gates(after=cursor))
 
     def create_gate(self, new: NewGate) -> Gate:
@@ -44,40 +47,40 @@ class Gates(Connection):
         return self._one(Gate, "PATCH", "/v1/gates/{}", gate_id, body=change)
 
     def delete_gate(self, gate_id: str, *, force: bool = False, reason: str = "") -> None:
-        """Delete a gate for ever; its id is not given again.
+        """Delete a gate for ever; its id is never used again.
 
         Args:
             gate_id: The gate's id.
-            force: Take everything that is at the gate away with it.
+            force: Delete what belongs to the gate too.
             reason: Why, for the audit trail.
 
         Raises:
-            Refused: With the code `gate_in_use` where something is at the gate.
+            Refused: With the code `gate_in_use`, where something belongs to the gate.
         """
         self._ask("DELETE", "/v1/gates/{}", gate_id, query={"force": force, "reason": reason})
 
     def get_gate_settings(self, gate_id: str) -> DeviceSettings:
-        """Read what the gate's devices are set to."""
+        """Read the settings of the gate's devices."""
         return self._one(DeviceSettings, "GET", "/v1/gates/{}/settings", gate_id)
 
     def set_gate_settings(self, gate_id: str, settings: GateSettings) -> DeviceSettings:
-        """Set what the gate's devices work by; they are told at once."""
+        """Change the settings of the gate's devices, which get them at once."""
         return self._one(DeviceSettings, "PUT", "/v1/gates/{}/settings", gate_id, body=settings)
 
     def create_enrolment_code(self, gate_id: str) -> EnrolmentCode:
-        """Make a code that enrols one device, once."""
+        """Make a one-time code that enrols a device."""
         return self._one(EnrolmentCode, "POST", "/v1/gates/{}/enrolment-codes", gate_id)
 
     def get_visitor_link(self, gate_id: str) -> VisitorLink:
-        """Read the deep link that makes a chat a visitor."""
+        """Read the deep link by which a chat becomes a visitor."""
         return self._one(VisitorLink, "GET", "/v1/gates/{}/visitor-link", gate_id)
 
     def replace_visitor_link(self, gate_id: str) -> VisitorLink:
-        """Make another deep link; the one before leads nowhere any more."""
+        """Replace the deep link; the former link stops working."""
         return self._one(VisitorLink, "POST", "/v1/gates/{}/visitor-link", gate_id)
 
     def create_pairing_code(self, gate_id: str, new: NewPairingCode) -> PairingCode:
-        """Make a code that gives a chat a role, once."""
+        """Make a one-time code that gives a chat a role."""
         return self._one(PairingCode, "POST", "/v1/gates/{}/pairing-codes", gate_id, body=new)
 
     def list_staff(
@@ -86,22 +89,26 @@ class Gates(Connection):
         """Read the chats that have a role at the gate.
 
         Args:
+            gate_id: The gate's id.
             limit: How many at most, 1 to 200; None: all, up to 10,000.
             after: The `next` of the page before.
+
+        Returns:
+            The page.
         """
         return self._list(StaffMember, "/v1/gates/{}/staff", gate_id, limit=limit, after=after)
 
     def iter_staff(self, gate_id: str) -> Iterator[StaffMember]:
-        """Read all that `list_staff` reads, page after page."""
+        """Read all staff, page after page."""
         return each(lambda cursor: self.list_staff(gate_id, after=cursor))
 
     def delete_staff(self, gate_id: str, chat: str) -> None:
-        """Take a chat's role at the gate away."""
+        """Remove a chat's role at the gate."""
         self._ask("DELETE", "/v1/gates/{}/staff/{}", gate_id, chat)
 
     def get_preview(self, gate_id: str) -> bytes:
-        """See what the gate's camera sees now, as a JPEG. It may take some seconds to come."""
+        """Read a picture of the gate's camera, as a JPEG; this may take some seconds."""
         picture = self._ask("GET", "/v1/gates/{}/preview.jpg", gate_id, wait_s=10.0).content
         if not picture.startswith(b"\xff\xd8"):
-            raise ApiUnreadable("where a JPEG was due, something else came")
+            raise ApiUnreadable("the answer is no JPEG")
         return picture

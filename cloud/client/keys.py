@@ -11,7 +11,7 @@ class Keys(Connection):
     """Operations on keys."""
 
     def get_own_key(self) -> OwnKey:
-        """Read who the caller is, and what it may do."""
+        """Read the caller's own key: its name, role and gate."""
         return self._one(OwnKey, "GET", "/v1/keys/me")
 
     def list_keys(
@@ -23,11 +23,14 @@ class Keys(Connection):
             gate: Of this gate alone.
             limit: How many at most, 1 to 200; None: all, up to 10,000.
             after: The `next` of the page before.
+
+        Returns:
+            The page.
         """
         return self._list(Key, "/v1/keys", gate=gate, limit=limit, after=after)
 
     def iter_keys(self, *, gate: str | None = None) -> Iterator[Key]:
-        """Read all that `list_keys` reads, page after page."""
+        """Read all keys, page after page."""
         return each(lambda cursor: self.list_keys(gate=gate, after=cursor))
 
     def create_key(self, new: NewKey) -> IssuedKey:
@@ -39,5 +42,5 @@ class Keys(Connection):
         return self._one(Key, "PATCH", "/v1/keys/{}", key_id, body=change)
 
     def revoke_key(self, key_id: str) -> None:
-        """Take a key back."""
+        """Revoke a key."""
         self._ask("DELETE", "/v1/keys/{}", key_id)

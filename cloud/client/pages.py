@@ -1,4 +1,4 @@
-"""Items of an answer, read one by one: what this version cannot read is an item of its own."""
+"""Pages of lists. Items are read one by one: an item of an unknown shape becomes `Unread`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ class Unread:
 
     Attributes:
         sent: The item as it came.
-        why: What in it is not known, such as `label 'half_mask'`.
+        why: The part that is not known, such as `label 'half_mask'`.
     """
 
     sent: Mapping[str, Any]
     why: str
 
     def text(self, name: str) -> str:
-        """A part of the item, as text; empty where it is absent or no text."""
+        """Return a part of the item as text; empty where the part is absent or no text."""
         part = self.sent.get(name)
         return part if isinstance(part, str) else ""
 
@@ -42,9 +42,9 @@ class Page(Generic[ItemT]):
     """A page of a list. Iterating gives its items.
 
     Attributes:
-        rows: The items in their order; those that cannot be read are `Unread`. For whoever shows
-            them to people: one item of a newer cloud shall not hide the others.
-        next: The cursor to read on with, as `before` or `after`; None at the end.
+        rows: The items in their order, as `Unread` where they cannot be read. A program that shows
+            them to people uses these, so that one item of a newer cloud does not hide the others.
+        next: The cursor of the next page, as `before` or `after`; None at the end.
     """
 
     rows: list[ItemT | Unread]
@@ -74,6 +74,9 @@ class Page(Generic[ItemT]):
 def read_page(content: bytes, item: type[ItemT]) -> Page[ItemT]:
     """Read a page: an object of `items` and `next`.
 
+    Returns:
+        The page.
+
     Raises:
         ValidationError: The answer is no page. An item that cannot be read raises nothing.
     """
@@ -85,7 +88,10 @@ def read_page(content: bytes, item: type[ItemT]) -> Page[ItemT]:
 
 
 def read_list(content: bytes, item: type[ItemT], read_on: str | None) -> Page[ItemT]:
-    """Read an array; its header `Link` says where to read on.
+    """Read an array, whose header `Link` holds the next cursor.
+
+    Returns:
+        The page.
 
     Raises:
         ValidationError: The answer is no list. An item that cannot be read raises nothing.
@@ -94,7 +100,7 @@ def read_list(content: bytes, item: type[ItemT], read_on: str | None) -> Page[It
 
 
 def read_item(sent: object, item: type[ItemT]) -> ItemT | Unread:
-    """Read one item of a list, or say why it cannot be read."""
+    """Return one item of a list; an `Unread` with the reason where it cannot be read."""
     try:
         return item.model_validate_json(to_json(sent))  # as JSON: there a time is a text
     except ValidationError as error:

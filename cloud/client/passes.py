@@ -1,4 +1,4 @@
-"""Passes: looked up, redeemed, undone, revoked, made by hand."""
+"""Passes and their redemptions."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,9 +25,12 @@ class Passes(Connection):
     """Operations on passes."""
 
     def redeem_pass(self, attempt: RedemptionRequest) -> Redemption:
-        """Try to enter. A refusal is an outcome and no error; let in on `admitted` alone.
+        """Redeem a pass. A refusal is an outcome and no error; admit on `admitted` alone.
 
-        After ApiUnreachable ask again with the same nonce: it gets the same answer.
+        After ApiUnreachable, try again with the same nonce: it gets the same answer.
+
+        Returns:
+            The outcome.
         """
         return self._one(Redemption, "POST", "/v1/passes/redeem", body=attempt)
 
@@ -51,11 +54,14 @@ class Passes(Connection):
         Args:
             gate: Of this gate alone.
             status: With this status alone, as it is now.
-            source: Of events alone, or made by hand alone.
+            source: Of events alone, or manual passes alone.
             since: Made then or later.
             until: Made before then.
             before: The `next` of the page before.
             limit: How many at most, 1 to 200.
+
+        Returns:
+            The page.
         """
         return self._page(
             PassRecord,
@@ -92,15 +98,15 @@ class Passes(Connection):
         )
 
     def create_pass(self, gate_id: str, new: NewPass) -> ManualPass:
-        """Make a pass by hand."""
+        """Make a manual pass."""
         return self._one(ManualPass, "POST", "/v1/gates/{}/passes", gate_id, body=new)
 
     def revoke_pass(self, pass_id: UUID) -> None:
-        """Take a pass back."""
+        """Revoke a pass."""
         self._ask("DELETE", "/v1/passes/{}", pass_id)
 
     def undo_redemption(self, pass_id: UUID, undo: UndoRequest) -> PassRecord:
-        """Take a redemption back: the person was admitted, and the turnstile did not turn."""
+        """Undo a redemption, where the person was admitted and the turnstile did not turn."""
         return self._one(PassRecord, "POST", "/v1/passes/{}/undo", pass_id, body=undo)
 
     def list_redemptions(
@@ -126,6 +132,9 @@ class Passes(Connection):
             until: Made before then.
             before: The `next` of the page before.
             limit: How many at most, 1 to 200.
+
+        Returns:
+            The page.
         """
         return self._page(
             RedemptionAttempt,
@@ -168,12 +177,12 @@ class Passes(Connection):
         """Read the pass's QR code as a PNG."""
         picture = self._ask("GET", "/v1/passes/{}/qr.png", pass_id).content
         if not picture.startswith(b"\x89PNG\r\n\x1a\n"):
-            raise ApiUnreadable("where a PNG was due, something else came")
+            raise ApiUnreadable("the answer is no PNG")
         return picture
 
     def get_pass_qr_svg(self, pass_id: UUID) -> bytes:
         """Read the pass's QR code as an SVG."""
         picture = self._ask("GET", "/v1/passes/{}/qr.svg", pass_id).content
         if b"<svg" not in picture:
-            raise ApiUnreadable("where an SVG was due, something else came")
+            raise ApiUnreadable("the answer is no SVG")
         return picture

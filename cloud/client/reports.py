@@ -1,4 +1,4 @@
-"""Reports: statistics, the audit trail, and whether the API is well."""
+"""Reports: statistics, the audit trail, and the health of the API."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,7 +9,7 @@ from cloud.contract import AuditEntry, Grain, StatisticsPage
 
 
 class Reports(Connection):
-    """Operations that tell of what was, and of the API itself."""
+    """Operations that read reports."""
 
     def read_statistics(
         self,
@@ -20,14 +20,17 @@ class Reports(Connection):
         by: Grain | None = None,
         tz: str | None = None,
     ) -> StatisticsPage:
-        """Count what happened, by hour or by day.
+        """Read counts of events and redemptions, by hour or by day.
 
         Args:
             gate: Of this gate alone.
             since: The start of the first period.
             until: The end of the last one.
             by: How long a period is.
-            tz: Whose hours and days, as the IANA database names a time zone.
+            tz: The time zone of the hours and days, by its IANA name.
+
+        Returns:
+            The periods with their counts.
         """
         query = {"gate": gate, "since": since, "until": until, "by": by, "tz": tz}
         return self._one(StatisticsPage, "GET", "/v1/stats", query=query)
@@ -44,11 +47,14 @@ class Reports(Connection):
         """Read a page of the audit trail, newest first.
 
         Args:
-            gate: What concerns this gate alone.
-            actor: What this key or account did alone.
+            gate: Acts that concern this gate alone.
+            actor: Acts of this key or account alone.
             act: These acts alone, such as `pass.revoked`.
             before: The `next` of the page before.
             limit: How many at most, 1 to 200.
+
+        Returns:
+            The page.
         """
         return self._page(
             AuditEntry, "/v1/audit", gate=gate, actor=actor, act=act, before=before, limit=limit
@@ -69,7 +75,7 @@ class Reports(Connection):
         return self._ask("GET", "/healthz").text
 
     def readyz(self) -> str:
-        """Ask whether the API can serve requests; Unavailable says that it cannot."""
+        """Ask whether the API can serve requests; raise Unavailable where it cannot."""
         return self._ask("GET", "/readyz").text
 
     def read_metrics(self) -> str:

@@ -17,8 +17,8 @@ class StreamMessage:
     """One message of a stream.
 
     Attributes:
-        kind: `event`, `gap` or `closing`; a reader leaves out what it does not know.
-        id: The cursor to come back with; empty where the message has none.
+        kind: `event`, `gap` or `closing`; a reader skips other kinds.
+        id: The cursor from which a new stream continues; empty where the message has none.
         data: JSON.
     """
 
@@ -39,7 +39,7 @@ class StreamMessage:
             raise ApiUnreadable(f"an event of the stream is not known here: {error}") from error
 
     def said(self, name: str) -> str:
-        """A part of the data of a `gap` (`after`, `given`) or a `closing` (`reason`)."""
+        """Return a part of the data of a `gap` (`after`, `given`) or a `closing` (`reason`)."""
         try:
             return str(_OBJECT.validate_json(self.data).get(name, ""))
         except ValidationError:
@@ -47,7 +47,7 @@ class StreamMessage:
 
 
 def messages(lines: Iterable[str]) -> Iterator[StreamMessage]:
-    """Read messages from the lines of a stream. One that is cut off is left out."""
+    """Yield the messages in the lines of a stream; a message that is cut off is left out."""
     kind, event_id, data = "", "", list[str]()
     for line in lines:
         if not line:

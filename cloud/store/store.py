@@ -149,7 +149,7 @@ class Store:
         return self.queue.count + self.slow_queue.count + in_outbox
 
     def oldest_wait_s(self) -> float:
-        """Return how long the oldest waiting job has waited, in s, in queue or outbox; 0 for none."""
+        """Return the age of the oldest waiting job, in seconds; 0 for none."""
         at = now()
         waits = [waited_s(self.queue, at), waited_s(self.slow_queue, at)]
         if self.outbox is not None:
