@@ -283,6 +283,6 @@ def test_what_is_left_out_of_a_change_stays(admin: Client) -> None:
 
 @pytest.mark.parametrize("url", ["https://me:hush@cloud", "https://me:hu#sh@cloud"])
 def test_an_address_with_a_password_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(ValueError, match="told by the key") as caught:
+    with pytest.raises(ValueError, match="the key says who asks") as caught:
         Client(url)
     assert "hu" not in str(caught.value)
