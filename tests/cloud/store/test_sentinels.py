@@ -16,7 +16,7 @@ from tests.cloud import door
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process
 from tests.doubles.bot_api import BotApiDouble
-from tests.doubles.sentinel import PATIENCE_S, WatchedRedis
+from tests.doubles.sentinel import TIMEOUT_S, WatchedRedis
 
 MINUTES = timedelta(minutes=5)
 
@@ -28,7 +28,7 @@ def watched(tmp_path: Path) -> Iterator[WatchedRedis]:
 
 
 def _ready(store: Store) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
             store.ping()
@@ -64,7 +64,7 @@ async def test_what_was_written_is_there_and_goes_on_after_the_master_ended(
         )
         with process("worker", env=env, log=tmp_path / "worker.log"):
             before = _granted(store, make_event(), "1")
-            telegram.wait_for_photos(1, timeout_s=PATIENCE_S)
+            telegram.wait_for_photos(1, timeout_s=TIMEOUT_S)
             context = await translates_redis_errors.read_context(key.id)
             assert context.gate is not None
 
@@ -76,7 +76,7 @@ async def test_what_was_written_is_there_and_goes_on_after_the_master_ended(
             assert settled is not None
             assert settled.outcome == "admitted"
             _granted(store, make_event(), "2")
-            photos = telegram.wait_for_photos(2, timeout_s=2 * PATIENCE_S)
+            photos = telegram.wait_for_photos(2, timeout_s=2 * TIMEOUT_S)
             assert [photo.chat_id for photo in photos] == ["1", "2"]
     await translates_redis_errors.close()
     store.close()
