@@ -78,10 +78,22 @@ def test_every_package_is_in_the_house() -> None:
         for folder in FOLDERS
         for file in [*ROOT.glob(f"{folder}/__init__.py"), *ROOT.glob(f"{folder}/*/__init__.py")]
         if folder != "tests"
-    }
+    } | {f"{file.parent.relative_to(ROOT)}/" for file in ROOT.glob("cloud/*/*/__init__.py")}
     inner = {"dashboard/views/", "training/commands/"}
     missing = sorted(name for name in packages - inner if f"`{name}`" not in house)
     assert not missing
+
+
+@pytest.mark.parametrize("thing", ["channel", "page", "metric", "setting", "model"])
+def test_contributors_read_how_to_add_things_and_which_test_fails_first(thing: str) -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    sections = [
+        section
+        for section in re.split(r"^### ", page, flags=re.MULTILINE)
+        if section.startswith(f"Add a {thing}")
+    ]
+    assert len(sections) == 1
+    assert re.search(r"`tests/[\w./]+", sections[0]) is not None
 
 
 def test_newcomers_find_at_least_ten_tasks() -> None:
