@@ -1,11 +1,11 @@
-"""What tests of deliveries need: a notifier that keeps messages, a clock to turn, subscribers."""
+"""What tests of deliveries build: events that are accepted, subscribers, notifiers and clocks."""
 
 from datetime import datetime, timedelta
-from uuid import uuid4
+from typing import Any
 
-from cloud.contract import Channel, Decision, Delivery, Event, Language, Subscriber
+from cloud.contract import Channel, Decision, Delivery, Event, Subscriber
 from cloud.notify.base import Message
-from cloud.store import Store, now
+from cloud.store import Store, now, subscriber_id
 from tests.cloud import door
 from tests.cloud.conftest import GATE
 
@@ -27,6 +27,8 @@ class Recorder:
 
 
 class Clock:
+    """A clock that a test puts forward."""
+
     def __init__(self) -> None:
         self.ahead = timedelta()
 
@@ -34,14 +36,18 @@ class Clock:
         return now() + self.ahead
 
 
-def accept(store: Store, event: Event) -> Decision:
+def accept(
+    store: Store, event: Event, *, gate: str = GATE, at: datetime | None = None, **more: Any
+) -> Decision:
+    """Accept an event at a gate, now or at another time."""
     answer = door.accept(
         store,
         event,
-        gate=GATE,
+        gate=gate,
         device_id="camera",
         pass_lifetime=timedelta(minutes=5),
-        now=now(),
+        now=at or now(),
+        **more,
     )
     return answer.decision
 
@@ -50,20 +56,29 @@ def subscribe(
     store: Store,
     channel: Channel = Channel.TELEGRAM,
     address: str = "42",
-    language: Language = Language.EN,
-) -> None:
-    store.gates.subscribe(
-        Subscriber(
-            id=uuid4().hex,
-            gate=GATE,
-            channel=channel,
-            address=address,
-            language=language,
-            created_at=now(),
-        )
+    *,
+    gate: str = GATE,
+    **more: Any,
+) -> Subscriber:
+    """Subscribe an address to a gate, as the API does."""
+    subscriber = Subscriber(
+        id=subscriber_id(channel, address),
+        gate=gate,
+        channel=channel,
+        address=address,
+        created_at=now(),
+        **more,
     )
+    return store.gates.subscribe(subscriber)
+
+
+def deliveries(store: Store, gate: str | None = None) -> list[Delivery]:
+    """Return the deliveries, newest first."""
+    kept, _ = store.deliveries.page(gate=gate, status=None, before=None, limit=200)
+    return kept
 
 
 def only(store: Store) -> Delivery:
-    (delivery,), _ = store.deliveries.page(gate=None, status=None, before=None, limit=9)
+    """Return the one delivery that there is."""
+    (delivery,) = deliveries(store)
     return delivery

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
@@ -14,46 +13,21 @@ from cloud.contract import (
     Label,
     Language,
     RefusalReason,
-    Subscriber,
     Topic,
     WebhookEvent,
     WebhookType,
 )
 from cloud.store import Store, now
-from tests.cloud import door
+from tests.cloud.builders import accept, deliveries, subscribe
 from tests.cloud.conftest import GATE
 
 Make = Callable[..., Event]
 WAIT = timedelta(minutes=10)
 
 
-def subscribe(store: Store, channel: Channel, address: str, **more: object) -> None:
-    store.gates.subscribe(
-        Subscriber.model_validate(
-            {
-                "id": uuid4().hex,
-                "gate": GATE,
-                "channel": channel,
-                "address": address,
-                "created_at": now(),
-                **more,
-            }
-        )
-    )
-
-
 def told(store: Store, event: Event) -> dict[str, Delivery]:
-    door.accept(
-        store,
-        event,
-        gate=GATE,
-        device_id="camera",
-        pass_lifetime=timedelta(minutes=5),
-        now=now(),
-        visitor_wait=WAIT,
-    )
-    kept, _ = store.deliveries.page(gate=GATE, status=None, before=None, limit=50)
-    return {each.address: each for each in kept if each.event_id == event.id}
+    accept(store, event, visitor_wait=WAIT)
+    return {each.address: each for each in deliveries(store, GATE) if each.event_id == event.id}
 
 
 def test_a_pass_is_the_first_visitors_and_then_the_subscribers(
@@ -112,9 +86,9 @@ def test_whose_wait_has_run_out_is_passed_over(store: Store, make_event: Make) -
 def test_subscribers_are_told_of_their_topics_in_their_language(
     store: Store, make_event: Make
 ) -> None:
-    subscribe(store, Channel.TELEGRAM, "1", topics=[Topic.REFUSAL], language="es")
+    subscribe(store, Channel.TELEGRAM, "1", topics=[Topic.REFUSAL], language=Language.ES)
     subscribe(store, Channel.TELEGRAM, "2", topics=[Topic.PASS])
-    subscribe(store, Channel.EMAIL, "a@example.org", language="es")
+    subscribe(store, Channel.EMAIL, "a@example.org", language=Language.ES)
     subscribe(store, Channel.WEBHOOK, "https://hooks.example.org/")
     granted = told(store, make_event())
     refused = told(store, make_event(Label.INCORRECT_MASK))

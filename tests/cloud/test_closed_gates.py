@@ -31,9 +31,8 @@ from cloud.gatekeeping import PassIssuer, PassRules, PostedEvent
 from cloud.store import Store, WriteOutcome, now
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
-from tests.cloud import door
 from tests.cloud.api.routes.test_events import code_of
-from tests.cloud.builders import Clock, Recorder, subscribe
+from tests.cloud.builders import Clock, Recorder, accept, subscribe
 from tests.cloud.conftest import GATE, posted
 
 Make = Callable[..., Event]
@@ -51,13 +50,6 @@ def close(store: Store, reason: str = "fire drill") -> Gate:
 
 def reopen(store: Store) -> None:
     assert store.gates.change(GATE, {"closed": False}) is not None
-
-
-def accept(store: Store, event: Event) -> Decision:
-    answer = door.accept(
-        store, event, gate=GATE, device_id="camera", pass_lifetime=LIFETIME, now=now()
-    )
-    return answer.decision
 
 
 def told(store: Store, event: Event | None = None) -> dict[str, Delivery]:
@@ -110,8 +102,8 @@ def test_a_mask_at_a_closed_gate_gets_no_pass_and_its_visitor_is_told_and_keeps_
 def test_nobody_is_sent_back_to_the_camera_of_a_closed_gate(
     store: Store, make_event: Make, label: Label, reason: RefusalReason, language: Language
 ) -> None:
-    subscribe(store, Channel.TELEGRAM, "99", language)
-    subscribe(store, Channel.EMAIL, "a@example.org", language)
+    subscribe(store, Channel.TELEGRAM, "99", language=language)
+    subscribe(store, Channel.EMAIL, "a@example.org", language=language)
     store.visitors.join(GATE, "1", now(), WAIT, language)
     close(store)
     event = make_event(label)

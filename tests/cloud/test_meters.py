@@ -14,13 +14,13 @@ import pytest
 
 from cloud import meters
 from cloud.api.metrics import Metrics
-from cloud.contract import Channel, Event, Label, Subscriber
+from cloud.contract import Channel, Event, Label
 from cloud.settings import Settings
 from cloud.store import Store, now
 from cloud.store.jobs.queue import waited_s
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
-from tests.cloud.builders import Recorder, accept
+from tests.cloud.builders import Recorder, accept, subscribe
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process, wait_until_it_answers
 from tests.cloud.test_main import command
@@ -37,9 +37,7 @@ def value(page: str, name: str) -> float | None:
 def test_a_worker_tells_what_it_did_and_how_long_the_queue_is(
     store: Store, redis_server: RedisServer, tmp_path: Path, make_event: Callable[..., Event]
 ) -> None:
-    store.gates.subscribe(
-        Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
-    )
+    subscribe(store)
     accept(store, make_event(Label.WITHOUT_MASK))
     assert waited_s(store.queue, now() + timedelta(seconds=90)) > 89
     port = free_port()
@@ -82,11 +80,7 @@ def test_an_empty_queue_has_no_age(store: Store) -> None:
 def test_a_mail_that_sums_up_counts_once_and_with_all_that_it_is_about(
     make_event: Callable[..., Event], store: Store
 ) -> None:
-    store.gates.subscribe(
-        Subscriber(
-            id="a", gate=GATE, channel=Channel.EMAIL, address="g@example.org", created_at=now()
-        )
-    )
+    subscribe(store, Channel.EMAIL, "g@example.org")
     for _ in range(3):
         accept(store, make_event(Label.WITHOUT_MASK))
     told, _ = store.deliveries.page(gate=GATE, status=None, before=None, limit=9)

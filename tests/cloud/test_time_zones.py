@@ -14,9 +14,8 @@ from cloud.store import Store, keyspace, now
 from cloud.worker import jobs
 from cloud.worker.context import JobContext
 from cloud.worker.outages import detect
-from tests.cloud import door
 from tests.cloud.api.routes.test_events import code_of
-from tests.cloud.builders import Clock, Recorder, subscribe
+from tests.cloud.builders import Clock, Recorder, accept, subscribe
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.cloud.worker.test_outages import beat, enrolled
 
@@ -31,18 +30,6 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 
 def zoned(store: Store, zone: str | None = "America/Lima") -> None:
     assert store.gates.change(GATE, {"time_zone": zone}) is not None
-
-
-def accept(store: Store, event: Event) -> None:
-    door.accept(
-        store,
-        event,
-        gate=GATE,
-        device_id="camera",
-        pass_lifetime=LIFETIME,
-        now=now(),
-        zone=TOKYO,
-    )
 
 
 def told(store: Store) -> dict[str, Delivery]:
@@ -62,13 +49,13 @@ def test_alerts_and_passes_are_told_in_the_gates_zone_else_the_servers(
     subscribe(store, Channel.TELEGRAM, "99")
     subscribe(store, Channel.EMAIL, "a@example.org")
     refused, granted = make_event(Label.WITHOUT_MASK), make_event()
-    accept(store, refused)
+    accept(store, refused, zone=TOKYO)
     said = told(store)
     assert clock(refused.occurred_at, zone) in said["99"].text
     day = clock(refused.occurred_at, zone, "%Y-%m-%d %H:%M:%S")
     assert day in said["a@example.org"].text
     store.visitors.join(GATE, "1", now(), WAIT)
-    accept(store, granted)
+    accept(store, granted, zone=TOKYO)
     assert f"until {clock(granted.occurred_at + LIFETIME, zone)}" in told(store)["1"].text
 
 
@@ -79,7 +66,7 @@ def test_mails_and_digests_are_told_in_the_gates_zone(store: Store, make_event: 
     jobs.set_context(JobContext(store, {Channel.EMAIL: mailbox}, None, turned, zone=TOKYO))
     events = [make_event(Label.WITHOUT_MASK) for _ in range(3)]
     for event in events:
-        accept(store, event)
+        accept(store, event, zone=TOKYO)
     kept, _ = store.deliveries.page(gate=GATE, status=None, before=None, limit=50)
     # The first goes alone, and the others as one when its cooldown is over.
     for ahead in (timedelta(), timedelta(hours=1)):
@@ -169,5 +156,5 @@ def test_a_gate_of_before_zones_is_told_in_the_servers(store: Store, make_event:
     assert gate == Gate(id=GATE, name="Main", created_at=datetime(2026, 3, 1, 7, tzinfo=UTC))
     subscribe(store, Channel.TELEGRAM, "99")
     event = make_event(Label.WITHOUT_MASK)
-    accept(store, event)
+    accept(store, event, zone=TOKYO)
     assert clock(event.occurred_at, TOKYO) in told(store)["99"].text

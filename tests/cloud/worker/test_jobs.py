@@ -1,3 +1,5 @@
+"""The jobs that a worker does, each as often as RQ may run it."""
+
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -35,20 +37,7 @@ from tests.doubles.redis_server import RedisServer
 
 Make = Callable[..., Event]
 
-
-@pytest.fixture
-def telegram() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(autouse=True)
-def _context(store: Store, telegram: Recorder, clock: Clock) -> None:
-    jobs.set_context(JobContext(store, {Channel.TELEGRAM: telegram}, None, clock))
+pytestmark = pytest.mark.usefixtures("telegram")
 
 
 def pass_id(decision: Decision) -> UUID:

@@ -1,64 +1,34 @@
-"""Mail: cooldown, digest, quiet hours; and muted chats."""
+"""Mails that wait for a cooldown or for quiet hours, and go out as one."""
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
-import pytest
 from rq import Retry
 
-from cloud.contract import Channel, Delivery, DeliveryStatus, Event, Gate, Label, Subscriber
+from cloud.contract import Channel, Delivery, DeliveryStatus, Event, Gate, Label
 from cloud.errors import DeliveryPostponed
 from cloud.store import Store, now
 from cloud.worker import jobs
-from cloud.worker.context import JobContext
-from tests.cloud import door
-from tests.cloud.builders import Clock, Recorder, accept, only
-from tests.cloud.conftest import GATE
+from tests.cloud.builders import Clock, Recorder, accept, deliveries, subscribe
 
 Make = Callable[..., Event]
 
 
-@pytest.fixture
-def telegram() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(autouse=True)
-def _context(store: Store, telegram: Recorder, clock: Clock) -> None:
-    jobs.set_context(JobContext(store, {Channel.TELEGRAM: telegram}, None, clock))
-
-
-@pytest.fixture
-def mail(store: Store, clock: Clock) -> Recorder:
-    recorder = Recorder()
-    jobs.set_context(JobContext(store, {Channel.EMAIL: recorder}, None, clock))
-    return recorder
-
-
-def subscribe_mailbox(store: Store, **more: object) -> None:
-    store.gates.subscribe(
-        Subscriber.model_validate(
-            {
-                **{"id": "box", "gate": GATE, "channel": "email", "address": "a@example.org"},
-                **{"created_at": now(), **more},
-            }
-        )
-    )
+def subscribe_mailbox(store: Store, **more: Any) -> None:
+    subscribe(store, Channel.EMAIL, "a@example.org", **more)
 
 
 def deliver_all(store: Store) -> list[object]:
-    kept, _ = store.deliveries.page(gate=None, status=None, before=None, limit=50)
-    return [jobs.deliver(each.id) for each in reversed(kept)]
+    return [jobs.deliver(each.id) for each in reversed(deliveries(store))]
 
 
 def statuses(store: Store) -> list[str]:
-    kept, _ = store.deliveries.page(gate=None, status=None, before=None, limit=50)
-    return [each.status.value for each in kept]
+    return [each.status.value for each in deliveries(store)]
+
+
+def pending(store: Store) -> list[Delivery]:
+    return [each for each in deliveries(store) if each.status is DeliveryStatus.PENDING]
 
 
 def test_a_queue_of_people_is_one_mail_and_then_one_more(
@@ -72,7 +42,7 @@ def test_a_queue_of_people_is_one_mail_and_then_one_more(
     later = [each for each in deliver_all(store) if each is not None]
     assert len(later) == 3
     assert all(isinstance(each, Retry) and 590 < each.intervals[0] <= 600 for each in later)
-    assert "summed up at" in only_pending(store)[0].detail
+    assert "summed up at" in pending(store)[0].detail
     assert len(mail.sent) == 1
 
     clock.ahead = timedelta(seconds=601)
@@ -87,11 +57,6 @@ def test_a_queue_of_people_is_one_mail_and_then_one_more(
     assert digest.html.count('<tr><td style="border-bottom:1px') == 3
 
 
-def only_pending(store: Store) -> list[Delivery]:
-    kept, _ = store.deliveries.page(gate=None, status=DeliveryStatus.PENDING, before=None, limit=50)
-    return kept
-
-
 def test_in_quiet_hours_mails_wait_for_their_end(
     store: Store, mail: Recorder, clock: Clock, make_event: Make
 ) -> None:
@@ -102,7 +67,7 @@ def test_in_quiet_hours_mails_wait_for_their_end(
         accept(store, make_event(Label.WITHOUT_MASK))
     assert all(isinstance(each, Retry) for each in deliver_all(store))
     assert mail.sent == []
-    assert "quiet hours until" in only_pending(store)[0].detail
+    assert "quiet hours until" in pending(store)[0].detail
     clock.ahead = timedelta(hours=2, minutes=1)
     deliver_all(store)
     assert len(mail.sent) == 1
@@ -117,7 +82,7 @@ def test_a_mail_that_fails_is_tried_again_with_all_that_waits(
         accept(store, make_event(Label.WITHOUT_MASK))
     mail.error = DeliveryPostponed("the mail server is away")
     assert all(isinstance(each, Retry) for each in deliver_all(store))
-    assert {each.attempts for each in only_pending(store)} == {1}
+    assert {each.attempts for each in pending(store)} == {1}
     mail.error = None
     deliver_all(store)
     assert [message.text[:10] for message in mail.sent] == ["2 refusals"]
@@ -129,32 +94,8 @@ def test_markup_in_a_gates_name_is_text_in_the_mail(
     name = "<script>alert(1)</script>"
     store.gates.add(Gate(id="evil", name=name, created_at=now()))
     subscribe_mailbox(store, gate="evil")
-    door.accept(
-        store,
-        make_event(Label.WITHOUT_MASK),
-        gate="evil",
-        device_id="camera",
-        pass_lifetime=timedelta(minutes=5),
-        now=now(),
-    )
+    accept(store, make_event(Label.WITHOUT_MASK), gate="evil")
     deliver_all(store)
     assert mail.sent[0].html is not None
     assert "<script" not in mail.sent[0].html
     assert "&lt;script&gt;" in mail.sent[0].html
-
-
-def test_a_muted_chat_gets_passes_and_no_alerts(
-    store: Store, telegram: Recorder, make_event: Make
-) -> None:
-    store.gates.subscribe(
-        Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
-    )
-    accept(store, make_event(Label.WITHOUT_MASK))
-    store.chats.mute("42", now() + timedelta(hours=1))
-    deliver_all(store)
-    assert only(store).status is DeliveryStatus.UNDELIVERED_BY_CHOICE
-    assert "muted" in only(store).detail
-    accept(store, make_event())
-    deliver_all(store)
-    assert len(telegram.sent) == 1
-    assert telegram.sent[0].qr_png is not None

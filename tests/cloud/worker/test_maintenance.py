@@ -1,43 +1,36 @@
+"""Purges, warnings and lost jobs: one worker of all does them, now and then."""
+
 from collections.abc import Callable
 from datetime import timedelta
 
 from structlog.testing import capture_logs
 
-from cloud.contract import Event, Label, Role, Subscriber
-from cloud.contract.gates import Channel
+from cloud.contract import Event, Label, Role
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, mint, now
 from cloud.worker.maintenance import UPKEEP, purge, purge_if_due, warn_of_expiries
-from tests.cloud import door
+from tests.cloud.builders import accept, subscribe
 from tests.cloud.conftest import GATE, OTHER_GATE
 from tests.doubles.redis_server import RedisServer
 
 Make = Callable[..., Event]
 
 
-def accept(store: Store, event: Event, gate: str, ago: timedelta) -> None:
+def accept_old(store: Store, event: Event, gate: str, ago: timedelta) -> None:
     """Accept an event as it would have been then, under a retention that was longer."""
-    store.gates.subscribe(
-        Subscriber(id="a", gate=gate, channel=Channel.TELEGRAM, address="42", created_at=now())
-    )
+    subscribe(store, gate=gate)
     then = now() - ago
-    door.accept(
-        store,
-        event.model_copy(update={"first_seen_at": then, "occurred_at": then}),
-        gate=gate,
-        device_id="camera",
-        pass_lifetime=timedelta(minutes=5),
-        now=then,
-    )
+    event = event.model_copy(update={"first_seen_at": then, "occurred_at": then})
+    accept(store, event, gate=gate, at=then)
 
 
 def test_what_is_past_its_retention_goes_and_the_rest_stays(
     store: Store, settings: Settings, make_event: Make, redis_server: RedisServer
 ) -> None:
     young, old, quiet = make_event(), make_event(), make_event(Label.WITHOUT_MASK)
-    accept(store, old, GATE, timedelta(days=10))
-    accept(store, quiet, OTHER_GATE, timedelta(days=10))
-    accept(store, young, GATE, timedelta(days=1))
+    accept_old(store, old, GATE, timedelta(days=10))
+    accept_old(store, quiet, OTHER_GATE, timedelta(days=10))
+    accept_old(store, young, GATE, timedelta(days=1))
     removed = purge(store, settings, days=7)
     assert (removed.events, removed.passes, removed.deliveries) == (2, 1, 2)
     assert (removed.tokens, removed.quarters) == (1, 2)

@@ -1,3 +1,5 @@
+"""Devices that fall silent: subscribers are told once, and once more when a device is back."""
+
 from datetime import datetime, timedelta
 
 from cloud.contract import (
@@ -9,13 +11,13 @@ from cloud.contract import (
     EnrolmentRequest,
     Heartbeat,
     Language,
-    Subscriber,
     Topic,
     WebhookType,
 )
 from cloud.liveness import is_replaced
-from cloud.store import DeletionRequest, Store, now, subscriber_id
+from cloud.store import DeletionRequest, Store, now
 from cloud.worker.outages import detect
+from tests.cloud.builders import deliveries, subscribe
 from tests.cloud.conftest import GATE
 
 AFTER = timedelta(seconds=60)
@@ -47,28 +49,13 @@ def beat(
     store.devices.beat(device, heartbeat, at)
 
 
-def subscribe(
-    store: Store, channel: Channel, address: str, language: Language = Language.EN
-) -> None:
-    store.gates.subscribe(
-        Subscriber(
-            id=subscriber_id(channel, address),
-            gate=GATE,
-            channel=channel,
-            address=address,
-            created_at=now(),
-            language=language,
-        )
-    )
-
-
 def told(store: Store) -> list[Delivery]:
-    return store.deliveries.page(gate=GATE, status=None, before=None, limit=50)[0]
+    return deliveries(store, GATE)
 
 
 def test_an_outage_is_told_once_and_its_end_once(store: Store) -> None:
     subscribe(store, Channel.TELEGRAM, "42")
-    subscribe(store, Channel.EMAIL, "guardia@example.org", Language.ES)
+    subscribe(store, Channel.EMAIL, "guardia@example.org", language=Language.ES)
     subscribe(store, Channel.WEBHOOK, "https://example.org/hook")
     device, began = enrolled(store), now()
     beat(store, device, began)
@@ -195,7 +182,8 @@ def test_a_device_that_was_enrolled_anew_is_not_missed_under_its_old_id(store: S
 
 def test_a_second_camera_of_the_same_name_does_not_hide_the_loss_of_the_first(store: Store) -> None:
     subscribe(store, Channel.TELEGRAM, "42")
-    first, second, at = enrolled(store), enrolled(store), now()
+    first, second = enrolled(store), enrolled(store)
+    at = now() + SECOND  # times are kept in milliseconds: both were enrolled before
     beat(store, first, at)
     beat(store, second, at + timedelta(hours=1))
     detect(store, AFTER, at + timedelta(hours=1))
@@ -212,16 +200,7 @@ def test_a_device_of_a_deleted_gate_is_not_missed(store: Store) -> None:
 
 
 def test_a_webhook_that_chose_the_topic_is_told_of_an_outage_and_of_its_end(store: Store) -> None:
-    store.gates.subscribe(
-        Subscriber(
-            id="hook",
-            gate=GATE,
-            channel=Channel.WEBHOOK,
-            address="https://example.org/hook",
-            topics=[Topic.DEVICE],
-            created_at=now(),
-        )
-    )
+    subscribe(store, Channel.WEBHOOK, "https://example.org/hook", topics=[Topic.DEVICE])
     device, began = enrolled(store), now()
     beat(store, device, began)
     detect(store, AFTER, began + timedelta(seconds=61))

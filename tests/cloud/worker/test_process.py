@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -20,9 +19,7 @@ from cloud.contract import (
     DeliveryStatus,
     Event,
     Gate,
-    IssuedPass,
     Label,
-    Subscriber,
 )
 from cloud.notify import mail as mail_notifier
 from cloud.settings import Settings
@@ -30,6 +27,7 @@ from cloud.store import JobQueue, Store, now
 from cloud.store.connection import SOCKET_TIMEOUT_S
 from cloud.worker.rq_worker import JOB_WAIT_S, DeliveryWorker
 from tests.cloud import door
+from tests.cloud.builders import accept, deliveries, only, subscribe
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import Process, environment, process
 from tests.doubles.bot_api import BotApiDouble
@@ -50,11 +48,7 @@ def api() -> Iterator[BotApiDouble]:
 def worker(
     api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
 ) -> Iterator[Process]:
-    store.gates.subscribe(
-        Subscriber(
-            id=uuid4().hex, gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now()
-        )
-    )
+    subscribe(store)
     env = environment(
         redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
     )
@@ -62,22 +56,14 @@ def worker(
         yield running
 
 
-def accept(store: Store, event: Event) -> IssuedPass | None:
-    return door.accept(
-        store,
-        event,
-        gate=GATE,
-        device_id="camera",
-        pass_lifetime=timedelta(minutes=5),
-        now=now(),
-    ).decision.issued_pass
-
-
 def settled(store: Store, wanted: int = 1) -> list[Delivery]:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        kept, _ = store.deliveries.page(gate=None, status=None, before=None, limit=50)
-        done = [delivery for delivery in kept if delivery.status is not DeliveryStatus.PENDING]
+        done = [
+            delivery
+            for delivery in deliveries(store)
+            if delivery.status is not DeliveryStatus.PENDING
+        ]
         if len(done) >= wanted:
             return done
         time.sleep(0.02)
@@ -88,7 +74,7 @@ def test_a_pass_arrives_as_a_photo_whose_code_admits(
     worker: Process, api: BotApiDouble, store: Store, make_event: Make, redis_server: RedisServer
 ) -> None:
     event = make_event()
-    issued = accept(store, event)
+    issued = accept(store, event).issued_pass
     assert issued is not None
     (photo,) = api.wait_for_photos(1)
     picture = cv2.imdecode(np.frombuffer(photo.photo, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -154,9 +140,7 @@ def test_a_chat_that_is_told_to_wait_an_hour_keeps_no_other_waiting(
     worker: Process, api: BotApiDouble, store: Store, make_event: Make
 ) -> None:
     for chat in ("43", "44"):
-        store.gates.subscribe(
-            Subscriber(id=chat, gate=GATE, channel=Channel.TELEGRAM, address=chat, created_at=now())
-        )
+        subscribe(store, address=chat)
     api.flood(retry_after=3600)
     accept(store, make_event(Label.WITHOUT_MASK))
     api.wait_for_messages(2)
@@ -190,7 +174,7 @@ def test_the_job_in_hand_is_finished_when_the_worker_is_told_to_stop(
     api.release()
     assert worker.running.wait(timeout=PATIENCE_S) == 0
     # The hung try was postponed, not lost: its job waits for the next worker.
-    (kept,), _ = store.deliveries.page(gate=None, status=None, before=None, limit=9)
+    kept = only(store)
     assert kept.status is DeliveryStatus.PENDING
     # It may be due again already.
     assert store.queue.scheduled_job_registry.count + store.waiting_jobs() == 1
@@ -254,9 +238,7 @@ def test_a_worker_waits_for_a_store_that_is_away_and_comes_back(
     with process("worker", env=env, log=tmp_path / "worker.log") as running, own:
         store = Store.open(Settings(redis_url=SecretStr(own.url)))
         store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
-        store.gates.subscribe(
-            Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
-        )
+        subscribe(store)
         accept(store, make_event())
         api.wait_for_photos(1, timeout_s=60)
         own.stop()
@@ -273,11 +255,7 @@ def posted(
 ) -> Iterator[tuple[MailServer, dict[str, str]]]:
     """A mail server that hangs, and the environment of a worker that sends there."""
     for channel, address in ((Channel.TELEGRAM, "42"), (Channel.EMAIL, "guard@example.org")):
-        store.gates.subscribe(
-            Subscriber(
-                id=channel.value, gate=GATE, channel=channel, address=address, created_at=now()
-            )
-        )
+        subscribe(store, channel, address)
     with MailServer(hangs=True) as mail:
         yield (
             mail,

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from rq import Retry
 
-from cloud.contract import Channel, DeliveryStatus, Event, Label, Subscriber
+from cloud.contract import Channel, DeliveryStatus, Event, Label
 from cloud.errors import DeliveryPostponed, DeliveryThrottled
 from cloud.notify.channels import CHANNELS, SOON_S
-from cloud.store import Store, keyspace, now
+from cloud.store import Store, keyspace
 from cloud.worker import jobs, retries
 from cloud.worker.context import JobContext
-from tests.cloud.builders import Clock, Recorder, accept, only
+from tests.cloud.builders import Clock, Recorder, accept, only, subscribe
 from tests.cloud.conftest import GATE
 
 Make = Callable[..., Event]
@@ -36,16 +36,8 @@ class Other:
         self.clock = Clock()
         self.waits: list[int] = []
         jobs.set_context(JobContext(store, {channel: self.notifier}, None, self.clock))
-        store.gates.subscribe(
-            Subscriber(
-                id="only",
-                gate=GATE,
-                channel=channel,
-                address=ADDRESSES[channel],
-                created_at=now(),
-            )
-        )
-        store.webhook_secrets.add(GATE, "only", "whsec_AAAA")
+        subscriber = subscribe(store, channel, ADDRESSES[channel])
+        store.webhook_secrets.add(GATE, subscriber.id, "whsec_AAAA")
         accept(store, make_event(Label.WITHOUT_MASK))
 
     def puts_off(self, *errors: Exception) -> None:

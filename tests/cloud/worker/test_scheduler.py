@@ -1,8 +1,6 @@
 """Jobs that wait for another try go back into their queues, by one scheduler of all."""
 
-import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,38 +8,23 @@ from pydantic import SecretStr
 from rq.exceptions import AbandonedJobError
 from rq.scheduler import RQScheduler
 
-from cloud.contract import Channel, Event, Gate, Label, Subscriber
+from cloud.contract import Event, Gate, Label
 from cloud.settings import Settings
 from cloud.store import Store, now
 from cloud.worker import jobs, scheduler
 from cloud.worker.scheduler import LOCK_LIFETIME_S, JobScheduler
-from tests.cloud import door
+from tests.cloud.builders import accept, subscribe
 from tests.cloud.conftest import GATE
+from tests.cloud.processes import wait_until
 from tests.doubles.redis_server import RedisServer
 
 Make = Callable[..., Event]
-PATIENCE_S = 60.0
-
-
-def accept(store: Store, event: Event) -> None:
-    door.accept(
-        store, event, gate=GATE, device_id="c", pass_lifetime=timedelta(minutes=5), now=now()
-    )
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_job_of_a_dead_worker_goes_before_jobs_that_wait(
     store: Store, make_event: Make
 ) -> None:
-    store.gates.subscribe(
-        Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
-    )
+    subscribe(store)
     for _ in range(3):
         accept(store, make_event(Label.WITHOUT_MASK))
     postponed, broken, fresh = store.queue.jobs
@@ -78,9 +61,7 @@ def test_scheduled_jobs_are_enqueued_also_where_the_store_was_away_at_the_start(
     wait_until(lambda: "store_away" in caplog.text)
     with server:
         store.gates.add(Gate(id=GATE, name="Main", created_at=now()))
-        store.gates.subscribe(
-            Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
-        )
+        subscribe(store)
         accept(store, make_event(Label.WITHOUT_MASK))
         job = store.queue.jobs[0]
         store.queue.remove(job)

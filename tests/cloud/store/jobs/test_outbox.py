@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cloud.contract import Channel, DeliveryStatus, Event, Subscriber
+from cloud.contract import DeliveryStatus, Event
 from cloud.errors import StoreUnavailable
 from cloud.settings import Settings
 from cloud.store import Store, keyspace, now
 from cloud.store.jobs.outbox import Outbox
 from cloud.store.jobs.queue import waited_s
 from cloud.worker import relay
-from tests.cloud import door
+from tests.cloud.builders import accept, subscribe
 from tests.cloud.conftest import GATE
 from tests.cloud.processes import environment, process
 from tests.doubles.redis_server import RedisServer
@@ -33,9 +33,7 @@ def queue_server(tmp_path: Path) -> Iterator[RedisServer]:
 def apart(store: Store, settings: Settings, queue_server: RedisServer) -> Iterator[Store]:
     """A store whose queue is on a server of its own."""
     opened = Store.open(settings.model_copy(update={"queue_url": SecretStr(queue_server.url)}))
-    opened.gates.subscribe(
-        Subscriber(id="a", gate=GATE, channel=Channel.TELEGRAM, address="42", created_at=now())
-    )
+    subscribe(opened)
     yield opened
     opened.close()
 
@@ -43,12 +41,6 @@ def apart(store: Store, settings: Settings, queue_server: RedisServer) -> Iterat
 def outbox_of(store: Store) -> Outbox:
     assert store.outbox is not None
     return store.outbox
-
-
-def accept(store: Store, event: Event) -> None:
-    door.accept(
-        store, event, gate=GATE, device_id="c", pass_lifetime=timedelta(minutes=5), now=now()
-    )
 
 
 def test_jobs_reach_the_other_server_once(apart: Store, make_event: Make) -> None:

@@ -1,12 +1,10 @@
 from collections.abc import Callable
-from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
-from cloud.contract import Channel, DeliveryStatus, Event, Label, Subscriber
+from cloud.contract import DeliveryStatus, Event, Label
 from cloud.store import Store, now
-from tests.cloud import door
+from tests.cloud.builders import accept, subscribe
 from tests.cloud.conftest import GATE, OTHER_GATE
 
 
@@ -14,21 +12,9 @@ from tests.cloud.conftest import GATE, OTHER_GATE
 def kept(store: Store, make_event: Callable[..., Event]) -> list[str]:
     """Six deliveries, the oldest first: four at one gate and then two at the other."""
     for gate in (GATE, OTHER_GATE):
-        store.gates.subscribe(
-            Subscriber(
-                id=uuid4().hex, gate=gate, channel=Channel.TELEGRAM, address="42", created_at=now()
-            )
-        )
+        subscribe(store, gate=gate)
     for gate in [GATE] * 4 + [OTHER_GATE] * 2:
-        event = make_event(Label.WITHOUT_MASK)
-        door.accept(
-            store,
-            event,
-            gate=gate,
-            device_id="camera",
-            pass_lifetime=timedelta(minutes=5),
-            now=now(),
-        )
+        accept(store, make_event(Label.WITHOUT_MASK), gate=gate)
     items, read_on = store.deliveries.page(gate=None, status=None, before=None, limit=50)
     assert read_on is None
     return [item.id for item in reversed(items)]
