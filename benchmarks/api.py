@@ -97,8 +97,11 @@ def rows(state: Path, seconds: float) -> dict[str, Row]:
     """Measure events, redemptions and the bare route in turns, on one Redis.
 
     Args:
-        state: an empty folder for Redis and the device's key.
-        seconds: how long each of the three is under load, in all.
+        state: An empty folder for Redis and the device's key.
+        seconds: How long each of the three is under load, in all.
+
+    Returns:
+        The rows of the table, by name.
     """
     state.mkdir(parents=True, exist_ok=True)
     deployment = Deployment(state)

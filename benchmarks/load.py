@@ -1,4 +1,4 @@
-"""A load: callers on loopback that post again as soon as they were answered, or at a pace."""
+"""A load: callers on loopback post again as soon as they were answered, or at a constant rate."""
 
 import asyncio
 import itertools
@@ -112,16 +112,19 @@ async def _measured(target: Target, connections: int, work: Work) -> Load:
 
 
 def drive(target: Target, *, callers: int, seconds: float, at_most: int | None = None) -> Load:
-    """Let so many callers post for so long, each again as soon as it was answered.
+    """Let callers post for a time, each again as soon as it was answered.
 
     Args:
-        target: what they call.
-        callers: how many.
-        seconds: how long.
-        at_most: calls after which it ends sooner.
+        target: The address that they post to.
+        callers: The number of callers.
+        seconds: The time.
+        at_most: The number of calls after which the load ends sooner.
+
+    Returns:
+        The measurement.
 
     Raises:
-        LoadError: an answer was another than expected.
+        LoadError: An answer was not the expected one.
     """
 
     async def all_callers(session: aiohttp.ClientSession, waits: list[float]) -> None:
@@ -141,10 +144,19 @@ def drive(target: Target, *, callers: int, seconds: float, at_most: int | None =
 
 
 def pace(target: Target, *, rate: float, seconds: float, connections: int = 100) -> Load:
-    """Post at a rate for so long, whether the calls before were answered or not.
+    """Post at a constant rate, whether earlier calls were answered or not.
+
+    Args:
+        target: The address that is posted to.
+        rate: Calls a second.
+        seconds: How long.
+        connections: Connections at a time, at most.
+
+    Returns:
+        The measurement.
 
     Raises:
-        LoadError: an answer was another than expected.
+        LoadError: An answer was not the expected one.
     """
 
     async def one_after_another(session: aiohttp.ClientSession, waits: list[float]) -> None:
@@ -165,10 +177,17 @@ def pace(target: Target, *, rate: float, seconds: float, connections: int = 100)
 
 
 def at_once(target: Target, *, callers: int) -> Load:
-    """Let so many callers post once, all at the same moment.
+    """Let callers post once, all at the same moment.
+
+    Args:
+        target: The address that they post to.
+        callers: The number of callers.
+
+    Returns:
+        The measurement.
 
     Raises:
-        LoadError: an answer was another than expected.
+        LoadError: An answer was not the expected one.
     """
 
     async def together(session: aiohttp.ClientSession, waits: list[float]) -> None:

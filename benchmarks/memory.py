@@ -107,11 +107,14 @@ def rows(state: Path, most: int = MARKS[-1]) -> dict[str, Row]:
     """Measure bytes per event at each of MARKS up to `most`, as far as memory is free.
 
     Args:
-        state: an empty folder for Redis.
-        most: events after which it ends.
+        state: An empty folder for Redis.
+        most: The largest number of events.
+
+    Returns:
+        The rows of the table, by name.
 
     Raises:
-        MemoryShortError: not even the least mark fits.
+        MemoryShortError: The free memory does not hold even the smallest number of events.
     """
     state.mkdir(parents=True, exist_ok=True)
     free = psutil.virtual_memory().available

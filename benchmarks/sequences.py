@@ -74,11 +74,14 @@ class Result:
 def shots(
     picture: Image, face: FaceRecord, rng: np.random.Generator, count: int = FRAMES
 ) -> Iterator[Shot]:
-    """A sequence from one picture: the face 60 to 160 px wide in a frame of 640x480.
+    """Make a sequence from one picture: the face 60 to 160 px wide in a frame of 640x480.
 
     The camera sways and comes nearer by up to a fifth; the light drifts between 0.6 and 1.4 of the
     picture's, with a gamma; up to a third of the frames are smeared by movement; sensor noise; JPEG
     of quality 35 to 85.
+
+    Yields:
+        Each frame, with the box of the face in it.
     """
     x0, y0, x1, y1 = face.box
     wide = max(x1 - x0, y1 - y0)
@@ -134,8 +137,15 @@ def _smear(
 
 
 def run(models: LoadedModels, truth: Label, sequence: Sequence[Shot] | Iterator[Shot]) -> Result:
-    """Judge a sequence as the edge does: every face of a frame, then the vote. Verdicts are those
-    of sightings whose box is on the face when they are settled.
+    """Judge a sequence as the edge does: every face of a frame, then the vote.
+
+    Args:
+        models: The models of the edge.
+        truth: The label of the face.
+        sequence: The frames.
+
+    Returns:
+        The labels, and the verdicts of the sightings whose box is on the face.
     """
     sightings = SightingTracker(VotingRules(certain_threshold=models.detector.certain_threshold))
     labels: list[Label | None] = []
@@ -179,8 +189,11 @@ class Report:
     left_out: Counter[str]
 
     def rates(self) -> dict[str, tuple[Rate, Rate]]:
-        """Each figure by frame (of frames in which the face was found and judged) and by sighting
-        (of sequences with a verdict: admitted by any of its verdicts is admitted).
+        """Return each figure by frame and by sighting.
+
+        Returns:
+            The figures by name. Frames count where the face was found and judged; sequences count
+            where they have a verdict, and are admitted where any verdict admits.
         """
 
         def pair(truths: set[Label], admitted: bool) -> tuple[Rate, Rate]:
@@ -240,8 +253,18 @@ def report(
 ) -> Report:
     """Make and run a sequence for each labelled face, `most` of each label at the most.
 
+    Args:
+        dataset: The pictures with their faces.
+        models: The models of the edge.
+        seed: The same seed makes the same sequences.
+        most: Sequences of each label, at most.
+        least: The shorter side in pixels of the smallest face.
+
+    Returns:
+        The results.
+
     Raises:
-        DataError: A picture can no longer be read.
+        MissingDataError: A picture can no longer be read.
         EdgeError: A model failed.
     """
     models.detector.expect(HEIGHT, WIDTH)
@@ -305,9 +328,7 @@ def main(
         Path | None, typer.Option("--json", help="Write the figures for machines here, too.")
     ] = None,
 ) -> None:
-    """Run sequences made of validation faces through the edge: false admits and refusals per
-    sighting, beside those per frame.
-    """
+    """Count false admits and refusals, per frame and per sighting, on validation faces."""
     dataset = open_evaluation_set(prepared, data).boxed()
     done = report(dataset, open_models(models, threads), seed=seed, most=most, least=least_side)
     Console(stderr=True).print(done.as_table())

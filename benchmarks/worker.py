@@ -93,7 +93,10 @@ def rows(state: Path) -> dict[str, Row]:
     """Measure the rate of both workers, and the time from event to photo at 10 events/s.
 
     Args:
-        state: an empty folder for Redis.
+        state: An empty folder for Redis.
+
+    Returns:
+        The rows of the table, by name.
     """
     state.mkdir(parents=True, exist_ok=True)
     with RedisServer(state) as server, BotApiDouble() as api:

@@ -38,9 +38,17 @@ def hashed(password: str) -> str:
 
 
 def matches(kept: str | None, password: str) -> bool:
-    """Return whether `password` is the one whose hash is `kept`.
+    """Return whether a password is the one that a stored hash was made of.
 
-    None stands for an account that is not there: it takes the same time, and is False.
+    Args:
+        kept: The stored hash; None for an account that does not exist, which takes the same time.
+        password: The password.
+
+    Returns:
+        Whether they match; False for None.
+
+    Raises:
+        StoreFault: The stored hash cannot be read.
     """
     with _turns:
         try:
@@ -62,7 +70,16 @@ def generated() -> str:
 
 
 def check(password: str, name: str) -> None:
-    """Raise PasswordWeak, saying what to do, unless the password is good enough for `name`."""
+    """Refuse a password that is easily guessed.
+
+    Args:
+        password: The password.
+        name: The name of the account, which the password must not repeat.
+
+    Raises:
+        PasswordWeak: The password is too short, too long or easily guessed; the text says what to
+            do.
+    """
     least, most = PASSWORD_LENGTHS
     if not least <= len(password) <= most:
         raise PasswordWeak(f"password: give {least} to {most} letters; a few words will do")

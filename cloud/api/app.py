@@ -238,8 +238,11 @@ def _publish(app: FastAPI) -> None:
 
 
 def _serve_written(app: FastAPI, document: dict[str, Any]) -> None:
-    """Serve the document from what was written once: anyone may ask for it, and to write it anew
-    takes longer than any other answer without a key."""
+    """Serve the OpenAPI document from bytes that are written once.
+
+    Anyone may ask for the document, and writing it takes longer than any other answer without a
+    key.
+    """
     address = str(app.openapi_url)
     written: list[bytes] = []
 

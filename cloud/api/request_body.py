@@ -30,8 +30,8 @@ class BodyInvalid(RequestValidationError, RequestRefused):  # noqa: N818 (as in 
     code = ProblemCode.MALFORMED_REQUEST
 
 
-def _refused(kind: str, message: str) -> BodyInvalid:
-    return BodyInvalid([{"type": kind, "loc": ("body",), "msg": message}])
+def _error(kind: str, message: str) -> list[dict[str, Any]]:
+    return [{"type": kind, "loc": ("body",), "msg": message}]
 
 
 def unmarked(content_type: bytes | None, body: bytes) -> bytes:
@@ -41,9 +41,11 @@ def unmarked(content_type: bytes | None, body: bytes) -> bytes:
         BodyInvalid: There is no body, or its content type is not JSON.
     """
     if not body:
-        raise _refused("missing", "Field required")
+        raise BodyInvalid(_error("missing", "Field required"))
     if content_type and content_type != JSON and not _is_json(content_type):
-        raise _refused("json_type", "send JSON in UTF-8, with Content-Type: application/json")
+        raise BodyInvalid(
+            _error("json_type", "send JSON in UTF-8, with Content-Type: application/json")
+        )
     return body.removeprefix(BOM)
 
 
@@ -74,4 +76,4 @@ def parse(body: bytes) -> Any:
     try:
         return from_json(body)
     except ValueError as error:
-        raise _refused("json_invalid", f"Invalid JSON: {error}") from error
+        raise BodyInvalid(_error("json_invalid", f"Invalid JSON: {error}")) from error

@@ -101,11 +101,17 @@ class CommandPipeline:
                 call.reply.cancel()
 
     async def _exchange(self, packed: bytes, number: int) -> list[Any]:
-        """Send commands and return their replies, errors of single commands among them.
+        """Send packed commands, and return as many replies, with the errors of single commands.
 
-        The pipeline of redis-py packs each command in Python, and sets a time limit for each
-        reply; docs/scale.md says what that costs.
+        Args:
+            packed: The commands.
+            number: The number of commands.
+
+        Returns:
+            A reply or a `redis.ResponseError` for each command.
         """
+        # The pipeline of redis-py packs each command in Python, and sets a time limit for each
+        # reply; docs/scale.md says what that costs.
         pool: Any = self._client.connection_pool
         connection = await pool.get_connection()
         try:

@@ -1,10 +1,9 @@
-"""Writing on condition, in one round trip: commands that run together if what they rest on is
-still as it was read, and not at all if it is not.
+"""Conditional writes in one round trip: a batch of commands runs only while its preconditions hold.
 
-WATCH takes a round trip before and one for the MULTI, and holds a connection in between. Here the
-decision is made on what the process read before (perhaps seconds ago), and one script compares
-that by value and then writes. A revoked key or a new subscriber is so seen by the very next
-event, however long a process remembers the old state.
+WATCH would take one round trip before the MULTI, and hold a connection in between. Here a decision
+is made on data that the process read before, perhaps seconds ago. One script compares that data by
+value and then writes. The very next event so notices a revoked key or a new subscriber, however
+long a process has cached the old state.
 """
 
 import hashlib

@@ -1,5 +1,8 @@
-"""Who sends a request, as authentication and limits both read it: one way, so that no spelling of a
-key is checked and not counted."""
+"""The sender of a request: its key, and its address.
+
+Authentication and rate limit both read the key here, so that no spelling of a key is checked and
+not counted.
+"""
 
 import ipaddress
 import re

@@ -133,10 +133,22 @@ def authorise(role: Role, operation: str) -> None:
 
 
 def signed_in(request: Request, store: Store, settings: Settings, now: datetime) -> Principal:
-    """Return whose session the request's cookie holds; raise KeyMissing where there is none.
+    """Return the session in the request's cookie.
 
-    Raises SessionInvalid where it has ended, and CsrfTokenInvalid where a change comes without
-    the token that proves a page of our own.
+    Args:
+        request: The request.
+        store: The store.
+        settings: The settings.
+        now: The present.
+
+    Returns:
+        The session.
+
+    Raises:
+        KeyMissing: The request has no such cookie.
+        SessionInvalid: The session has ended.
+        CsrfTokenInvalid: The request changes something, and lacks the token that proves that it
+            comes from a page of the dashboard.
     """
     secret = request.cookies.get(session_cookie(settings))
     if not secret or "Authorization" in request.headers:

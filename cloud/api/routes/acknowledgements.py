@@ -1,5 +1,6 @@
 """Acknowledgements: who takes care of an event, so that nobody else has to."""
 
+from inspect import cleandoc
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -16,15 +17,19 @@ router = APIRouter(prefix="/v1/events", tags=["events"])
 @router.post(
     "/{event_id}/acknowledge",
     responses=documented(ProblemCode.EVENT_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
+    description=cleandoc(
+        """
+        Take charge of an event. The first who does is kept, here and by an alert's button alike.
+
+        Its alerts in Telegram then say who, and lose their button. Later calls change nothing and
+        are answered with the first.
+        """
+    ),
 )
 def acknowledge_event(
     event_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep, now: Now
 ) -> Acknowledgement:
-    """Take charge of an event. The first who does is kept, here and by an alert's button alike.
-
-    Its alerts in Telegram then say who, and lose their button. Later calls change nothing and are
-    answered with the first.
-    """
+    """Take charge of an event."""
     record = store.events.get(event_id, now)
     if record is None:
         raise EventUnknown(f"there is no event {event_id}, or it is past its retention")

@@ -1,6 +1,7 @@
 """Devices: how they are enrolled, what they report, how they are shut out."""
 
 from datetime import timedelta
+from inspect import cleandoc
 from typing import Annotated, Any, Final
 
 import structlog
@@ -118,6 +119,14 @@ def list_devices(
 @router.patch(
     "/{device_id}",
     responses=documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
+    description=cleandoc(
+        """
+        Name a device, and its keys with it, or announce that it will be off for a while.
+
+        What it guards stays the same. A device that is stopped is reported missing unless that was
+        announced.
+        """
+    ),
 )
 def change_device(
     *,
@@ -138,11 +147,7 @@ def change_device(
     trail: TrailDep,
     now: Now,
 ) -> Device:
-    """Name a device, and its keys with it, or announce that it will be off for a while.
-
-    What it guards stays the same. A device that is stopped is reported missing unless that was
-    announced.
-    """
+    """Name a device, and its keys with it, or announce that it will be off for a while."""
     _held(store, device_id, caller)
     before = _seen(store, device_id)
     until = change.expected_offline_until
@@ -173,12 +178,16 @@ def change_device(
     "/{device_id}",
     status_code=204,
     responses=documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
+    description=cleandoc(
+        """
+        Shut a device out: its key is taken back, what it sent is kept.
+
+        Shutting it out again changes nothing. It stays in the list, as revoked.
+        """
+    ),
 )
 def revoke_device(device_id: str, caller: Caller, store: StoreDep, trail: TrailDep) -> None:
-    """Shut a device out: its key is taken back, what it sent is kept.
-
-    Shutting it out again changes nothing. It stays in the list, as revoked.
-    """
+    """Shut a device out: its key is taken back, what it sent is kept."""
     device = _held(store, device_id, caller)
     store.devices.revoke(device_id)
     if not device.revoked:

@@ -1,6 +1,7 @@
 """Events: posted by devices, read by people."""
 
 from datetime import timedelta
+from inspect import cleandoc
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -64,20 +65,25 @@ EXAMPLE_EVENT = {
         **documented(ProblemCode.EVENT_CONFLICT, ProblemCode.GATE_UNKNOWN),
     },
     openapi_extra=described(Event, a_mask=EXAMPLE_EVENT),
+    description=cleandoc(
+        """
+        Accept a verdict and decide on it.
+
+        The event, its pass, its receipt and its jobs are kept together or not at all. The same id
+        again is answered with the same decision and does nothing twice; once the pass is past its
+        expiry that decision comes without it, since the token is kept no longer.
+
+        A pass lives from `occurred_at`. Where it would be over already the event is kept and
+        refused as `too_late`. The header `Date` (RFC 9110 section 6.6.1) says what the device's
+        clock shows as it sends the event; `occurred_at` is then corrected by the cloud's clock.
+        Without it, or where it cannot be read, the device's clock is taken at its word. An event of
+        up to 60 seconds in the future is taken as of now; one further ahead is refused as
+        `clock_ahead`.
+        """
+    ),
 )
 async def post_event(request: Request) -> Response:
-    """Accept a verdict and decide on it.
-
-    The event, its pass, its receipt and its jobs are kept together or not at all. The same id
-    again is answered with the same decision and does nothing twice; once the pass is past its
-    expiry that decision comes without it, since the token is kept no longer.
-
-    A pass lives from `occurred_at`. Where it would be over already the event is kept and refused
-    as `too_late`. The header `Date` (RFC 9110 section 6.6.1) says what the device's clock shows as
-    it sends the event; `occurred_at` is then corrected by the cloud's clock. Without it, or where
-    it cannot be read, the device's clock is taken at its word. An event of up to 60 seconds in the
-    future is taken as of now; one further ahead is refused as `clock_ahead`.
-    """
+    """Accept a verdict and decide on it."""
     credentials = KeyCredentials(request, "post_event")
     body = await request.body()
     settings = settings_of(request)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from inspect import cleandoc
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -90,6 +91,14 @@ COLUMNS: Final[dict[str, tuple[str, Callable[[EventRecord], Value]]]] = {
         },
         **documented(ProblemCode.GATE_FORBIDDEN, ProblemCode.FORMAT_UNAVAILABLE),
     },
+    description=cleandoc(
+        """
+        Take events away as a file, newest first, with the filters of `GET /v1/events`.
+
+        It is sent as it is read, in pages, so it may be as long as the retention is. Should the
+        store go away in the middle the connection is broken off: a file that ends well is whole.
+        """
+    ),
 )
 def export_events(
     *,
@@ -104,11 +113,7 @@ def export_events(
     since: Since = None,
     until: Until = None,
 ) -> StreamingResponse:
-    """Take events away as a file, newest first, with the filters of `GET /v1/events`.
-
-    It is sent as it is read, in pages, so it may be as long as the retention is. Should the store
-    go away in the middle the connection is broken off: a file that ends well is whole.
-    """
+    """Take events away as a file, newest first, with the filters of `GET /v1/events`."""
     readable = readable_gate(caller, gate)
 
     def read(before: str | None) -> Page:

@@ -1,6 +1,7 @@
 """Gates and their enrolment codes."""
 
 from datetime import timedelta
+from inspect import cleandoc
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -61,7 +62,19 @@ def create_gate(
     return gate
 
 
-@router.patch("/{gate_id}", responses=_AT_A_GATE)
+@router.patch(
+    "/{gate_id}",
+    responses=_AT_A_GATE,
+    description=cleandoc(
+        """
+        Close or open a gate, name it, or set how long its passes are good and its time zone.
+
+        No passes are made at a closed gate, and those of before admit nobody until it is open.
+        Those who wait there keep their places, and are told since when and why it is closed, and
+        when it is open again.
+        """
+    ),
+)
 def change_gate(
     *,
     gate_id: GatePath,
@@ -75,12 +88,7 @@ def change_gate(
     trail: TrailDep,
     now: Now,
 ) -> Gate:
-    """Close or open a gate, name it, or set how long its passes are good and its time zone.
-
-    No passes are made at a closed gate, and those of before admit nobody until it is open. Those
-    who wait there keep their places, and are told since when and why it is closed, and when it is
-    open again.
-    """
+    """Close or open a gate, name it, or set how long its passes are good and its time zone."""
     fields = change.model_dump(exclude_unset=True, exclude={"reason"})
     wanted = {name: value for name, value in fields.items() if name != "name" or value}
     if wanted.get("closed", ...) is None:
@@ -118,6 +126,16 @@ def change_gate(
     responses=documented(
         ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_IN_USE
     ),
+    description=cleandoc(
+        """
+        Delete a gate for ever. Its id is not given again.
+
+        Refused while devices, keys, accounts, subscribers, staff, waiting visitors or good passes
+        are at the gate, unless `force` is given; then devices and keys are revoked, accounts
+        removed, and the rest is forgotten. What happened there stays readable, under the gate's id,
+        until it is past its retention.
+        """
+    ),
 )
 def delete_gate(
     *,
@@ -130,13 +148,7 @@ def delete_gate(
     ] = False,
     reason: Annotated[Reason, Query(description="Why, for the audit trail")] = "",
 ) -> None:
-    """Delete a gate for ever. Its id is not given again.
-
-    Refused while devices, keys, accounts, subscribers, staff, waiting visitors or good passes are
-    at the gate, unless `force` is given; then devices and keys are revoked, accounts removed, and
-    the rest is forgotten. What happened there stays readable, under the gate's id, until it is
-    past its retention.
-    """
+    """Delete a gate for ever."""
     if caller.gate is not None:
         raise GateForbidden(f"this key is for gate {caller.gate} alone, and cannot delete it")
     deletion = DeletionRequest(actor_of(caller), reason, request_id())

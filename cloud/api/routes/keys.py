@@ -1,5 +1,6 @@
 """Keys: made, changed, listed and revoked by admins; and what a caller's own key may do."""
 
+from inspect import cleandoc
 from typing import Annotated
 
 import structlog
@@ -109,6 +110,14 @@ def create_key(
 @router.patch(
     "/{key_id}",
     responses=documented(ProblemCode.KEY_UNKNOWN, ProblemCode.KEY_OVER, ProblemCode.GATE_FORBIDDEN),
+    description=cleandoc(
+        """
+        Name a key, or set when it expires. What is left out stays as it is.
+
+        A key that was revoked, was replaced or has expired gets no other expiry. The key of a
+        device has its device's name: both are renamed.
+        """
+    ),
 )
 def change_key(
     *,
@@ -128,11 +137,7 @@ def change_key(
     trail: TrailDep,
     now: Now,
 ) -> Key:
-    """Name a key, or set when it expires. What is left out stays as it is.
-
-    A key that was revoked, was replaced or has expired gets no other expiry. The key of a device
-    has its device's name: both are renamed.
-    """
+    """Name a key, or set when it expires."""
     before = _held(store, key_id, caller)
     after = store.keys.change(key_id, lambda held: amended(held, change, now))
     if after is None:
@@ -150,12 +155,16 @@ def change_key(
     "/{key_id}",
     status_code=204,
     responses=documented(ProblemCode.KEY_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
+    description=cleandoc(
+        """
+        Take a key back, at once. A device's key takes its device with it.
+
+        Taking it back again changes nothing. It stays in the list, as revoked.
+        """
+    ),
 )
 def revoke_key(key_id: str, caller: Caller, store: StoreDep, trail: TrailDep) -> None:
-    """Take a key back, at once. A device's key takes its device with it.
-
-    Taking it back again changes nothing. It stays in the list, as revoked.
-    """
+    """Take a key back, at once."""
     key = _held(store, key_id, caller)
     store.keys.revoke(key_id)
     if key.device_id is not None:

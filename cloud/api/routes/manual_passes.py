@@ -1,6 +1,7 @@
 """Passes that operators make by hand, for whom the camera cannot judge."""
 
 from datetime import timedelta
+from inspect import cleandoc
 from typing import Annotated
 
 import structlog
@@ -27,6 +28,15 @@ EXAMPLE = {"reason": "cannot wear a mask, has a doctor's note", "lifetime_s": 60
     responses=documented(
         ProblemCode.GATE_UNKNOWN, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_CLOSED
     ),
+    description=cleandoc(
+        """
+        Make a pass by hand. Its token is shown only here; its code is at `/v1/passes/{id}/qr.svg`.
+
+        It is nobody's but whose hands it is put into: a visitor who waits for the next pass goes on
+        waiting, and nobody is told. The reason is kept in the audit trail. At a gate that is closed
+        none is made.
+        """
+    ),
 )
 def create_pass(
     *,
@@ -37,12 +47,7 @@ def create_pass(
     settings: SettingsDep,
     now: Now,
 ) -> ManualPass:
-    """Make a pass by hand. Its token is shown only here; its code is at `/v1/passes/{id}/qr.svg`.
-
-    It is nobody's but whose hands it is put into: a visitor who waits for the next pass goes on
-    waiting, and nobody is told. The reason is kept in the audit trail. At a gate that is closed
-    none is made.
-    """
+    """Make a pass by hand."""
     gate = store.gates.get(at_gate(caller, gate_id))
     if gate is None:
         raise GateUnknown(f"there is no gate {gate_id}")

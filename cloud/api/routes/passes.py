@@ -1,6 +1,7 @@
 """Passes: redeemed by scanners, shown by kiosks, revoked by operators."""
 
 from datetime import datetime
+from inspect import cleandoc
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -69,13 +70,17 @@ UNDO_REFUSALS: Final = {
         ProblemCode.GATE_REQUIRED, ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_UNKNOWN
     ),
     openapi_extra=described(RedemptionRequest, by_session=True, a_token=EXAMPLE_REQUEST),
+    description=cleandoc(
+        """
+        Settle one attempt to enter. A refusal is an answer too, and its status is 200.
+
+        The token is what the QR code says: bare, or the address that ends in it. The same nonce for
+        the same token again, within an hour, gets the same answer.
+        """
+    ),
 )
 async def redeem_pass(request: Request) -> Response:
-    """Settle one attempt to enter. A refusal is an answer too, and its status is 200.
-
-    The token is what the QR code says: bare, or the address that ends in it. The same nonce for
-    the same token again, within an hour, gets the same answer.
-    """
+    """Settle one attempt to enter."""
     credentials = await credentials_of(request, "redeem_pass")
     body = await request.body()
 
@@ -108,7 +113,17 @@ async def redeem_pass(request: Request) -> Response:
     return Response(redemption.model_dump_json(), media_type="application/json")
 
 
-@router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN))
+@router.get(
+    "",
+    responses=documented(ProblemCode.GATE_FORBIDDEN),
+    description=cleandoc(
+        """
+        Read passes, newest first, never with their tokens.
+
+        A page may be short of `limit` and still have a `next`.
+        """
+    ),
+)
 def list_passes(
     *,
     caller: Caller,
@@ -126,10 +141,7 @@ def list_passes(
     before: Before = None,
     limit: Limit = 50,
 ) -> PassPage:
-    """Read passes, newest first, never with their tokens.
-
-    A page may be short of `limit` and still have a `next`.
-    """
+    """Read passes, newest first, never with their tokens."""
     items, read_on = store.pass_index.page(
         now=now,
         gate=readable_gate(caller, gate),
@@ -178,6 +190,15 @@ def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep,
     responses=documented(
         ProblemCode.PASS_UNKNOWN, ProblemCode.UNDO_REFUSED, ProblemCode.GATE_FORBIDDEN
     ),
+    description=cleandoc(
+        """
+        Undo a redemption within a minute: the turnstile did not turn.
+
+        The scanner that redeemed the pass may do it, and operators may. The pass is good again
+        until it expires. Name the redemption by its `nonce`: then the same request again is
+        answered with the pass as it is, and takes back no later redemption.
+        """
+    ),
 )
 def undo_redemption(
     *,
@@ -188,12 +209,7 @@ def undo_redemption(
     trail: TrailDep,
     now: Now,
 ) -> PassRecord:
-    """Undo a redemption within a minute: the turnstile did not turn.
-
-    The scanner that redeemed the pass may do it, and operators may. The pass is good again until
-    it expires. Name the redemption by its `nonce`: then the same request again is answered with
-    the pass as it is, and takes back no later redemption.
-    """
+    """Undo a redemption within a minute: the turnstile did not turn."""
     held = _held(store, pass_id, caller)
     own = caller.id if caller.role is Role.SCANNER else None
     undoing = gatekeeping.undo(store, held, key_id=own, nonce=wanted.nonce, now=now)

@@ -1,5 +1,7 @@
 """What stands beside the API proper: health, metrics, and the page behind a QR code."""
 
+from inspect import cleandoc
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -60,10 +62,17 @@ def read_metrics(request: Request, metrics: MetricsDep) -> Response:
     return Response(metrics.page(part.queue) + part.text, media_type=CONTENT_TYPE_LATEST)
 
 
-@router.get("/p/{token}", response_class=HTMLResponse)
-async def show_pass_page(token: str) -> HTMLResponse:  # noqa: ARG001 (never looked at)
-    """Tell whoever opens a QR code's address with a phone what to do with it.
+@router.get(
+    "/p/{token}",
+    response_class=HTMLResponse,
+    description=cleandoc(
+        """
+        Tell whoever opens a QR code's address with a phone what to do with it.
 
-    Looks nothing up, so it tells nobody whether a token is good, and uses nothing up.
-    """
+        Looks nothing up, so it tells nobody whether a token is good, and uses nothing up.
+        """
+    ),
+)
+async def show_pass_page(token: str) -> HTMLResponse:  # noqa: ARG001 (never looked at)
+    """Tell whoever opens a QR code's address with a phone what to do with it."""
     return HTMLResponse(PAGE_BEHIND_A_CODE)

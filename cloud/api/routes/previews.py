@@ -5,6 +5,7 @@ import io
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from inspect import cleandoc
 from typing import Annotated, Final
 
 import PIL.Image
@@ -80,14 +81,18 @@ PreviewStreamsDep = Annotated[PreviewStreams, Depends(preview_streams_of)]
             "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
         }
     },
+    description=cleandoc(
+        """
+        Send a picture to who watches the gate; 409 says that nobody does, so stop.
+
+        It is passed on and kept nowhere. At most five a second are taken.
+        """
+    ),
 )
 async def put_preview(
     request: Request, own: OwnDevice, store: StoreDep, settings: SettingsDep, now: Now
 ) -> None:
-    """Send a picture to who watches the gate; 409 says that nobody does, so stop.
-
-    It is passed on and kept nowhere. At most five a second are taken.
-    """
+    """Send a picture to who watches the gate; 409 says that nobody does, so stop."""
     picture = await request.body()
     _check(picture, settings.preview_max_pixels)
     gate = str(own.gate)

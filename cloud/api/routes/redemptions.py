@@ -1,5 +1,6 @@
 """Redemptions: who tried to enter, where, and what came of it."""
 
+from inspect import cleandoc
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +15,18 @@ from cloud.contract.base import GateId, UtcTime
 router = APIRouter(prefix="/v1/redemptions", tags=["passes"])
 
 
-@router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN))
+@router.get(
+    "",
+    responses=documented(ProblemCode.GATE_FORBIDDEN),
+    description=cleandoc(
+        """
+        Read attempts to redeem a pass, admitted and refused, newest first.
+
+        Attempts by scanners, by people and by chats are all listed; a repeated one is listed once.
+        A page may be short of `limit` and still have a `next`.
+        """
+    ),
+)
 def list_redemptions(
     *,
     caller: Caller,
@@ -37,11 +49,7 @@ def list_redemptions(
     before: Before = None,
     limit: Limit = 50,
 ) -> RedemptionPage:
-    """Read attempts to redeem a pass, admitted and refused, newest first.
-
-    Attempts by scanners, by people and by chats are all listed; a repeated one is listed once. A
-    page may be short of `limit` and still have a `next`.
-    """
+    """Read attempts to redeem a pass, admitted and refused, newest first."""
     items, read_on = store.redemptions.page(
         gate=readable_gate(caller, gate),
         outcome=outcome,

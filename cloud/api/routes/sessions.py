@@ -1,6 +1,7 @@
 """Sessions: a person signs in with name and password, and a cookie says so from then on."""
 
 from datetime import datetime
+from inspect import cleandoc
 from typing import Annotated
 
 import structlog
@@ -45,6 +46,13 @@ OwnSession = Annotated[OpenSession, Depends(session_of)]
     "",
     status_code=201,
     responses=documented(ProblemCode.CREDENTIALS_INVALID, ProblemCode.RATE_LIMITED),
+    description=cleandoc(
+        """
+        Sign in. The session comes as a cookie that no script can read; its secret is always new.
+
+        Tries are counted for each name and for each address, for all processes together.
+        """
+    ),
 )
 def create_session(
     *,
@@ -57,10 +65,7 @@ def create_session(
     settings: SettingsDep,
     now: Now,
 ) -> Session:
-    """Sign in. The session comes as a cookie that no script can read; its secret is always new.
-
-    Tries are counted for each name and for each address, for all processes together.
-    """
+    """Sign in."""
     address = address_of(request.client)
     named = store.accounts.named(credentials.name)
     store.limits.count(SIGN_INS_OF_AN_ADDRESS, "sign-in-from", address)

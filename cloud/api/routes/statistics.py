@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from inspect import cleandoc
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -43,7 +44,19 @@ def _zone(name: str) -> str:
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
-@router.get("", responses=documented(ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_UNKNOWN))
+@router.get(
+    "",
+    responses=documented(ProblemCode.GATE_FORBIDDEN, ProblemCode.GATE_UNKNOWN),
+    description=cleandoc(
+        """
+        Read what happened, by gate and hour or day.
+
+        Rows are counted in quarters of an hour, so `since` and `until` are taken to the quarter.
+        Days are 23 or 25 hours long where clocks change. Numbers are kept for ever as days of the
+        server's time zone; past the retention nothing finer is.
+        """
+    ),
+)
 def read_statistics(
     *,
     caller: Caller,
@@ -65,12 +78,7 @@ def read_statistics(
         ),
     ] = None,
 ) -> StatisticsPage:
-    """Read what happened, by gate and hour or day.
-
-    Rows are counted in quarters of an hour, so `since` and `until` are taken to the quarter. Days
-    are 23 or 25 hours long where clocks change. Numbers are kept for ever as days of the server's
-    time zone; past the retention nothing finer is.
-    """
+    """Read what happened, by gate and hour or day."""
     zone = ZoneInfo(tz or settings.time_zone)
     until = now if until is None else until
     since = _back(until, USUAL[by]) if since is None else since

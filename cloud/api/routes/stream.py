@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from inspect import cleandoc
 from typing import Annotated, Final
 
 import structlog
@@ -69,6 +70,18 @@ async def joined(
     "",
     response_class=EventSourceResponse,
     responses=documented(ProblemCode.GATE_FORBIDDEN, ProblemCode.TOO_MANY_LISTENERS),
+    description=cleandoc(
+        """
+        Listen to events as they are accepted: `text/event-stream`, one `event` with the record
+        each.
+
+        A comment every 15 seconds keeps the connection. A listener that comes back with
+        `Last-Event-ID` misses nothing, up to 5,000 events; past these a `gap` says so, and the rest
+        is read in pages. The last event is `closing`, with a `reason`: `renew` (after five minutes,
+        so that the key is checked again), `expired` (the key or the session is at its end),
+        `too_slow`, `shutting_down`. Come back with `Last-Event-ID`.
+        """
+    ),
 )
 async def stream_events(
     *,
@@ -82,14 +95,7 @@ async def stream_events(
         Header(description="The `id` of the last event that was heard: what came after it is next"),
     ] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Listen to events as they are accepted: `text/event-stream`, one `event` with the record each.
-
-    A comment every 15 seconds keeps the connection. A listener that comes back with
-    `Last-Event-ID` misses nothing, up to 5,000 events; past these a `gap` says so, and the rest is
-    read in pages. The last event is `closing`, with a `reason`: `renew` (after five minutes, so
-    that the key is checked again), `expired` (the key or the session is at its end), `too_slow`,
-    `shutting_down`. Come back with `Last-Event-ID`.
-    """
+    """Yield events as they are accepted, one server-sent event each."""
     yield ServerSentEvent(comment="listening", retry=COME_BACK_MS)
     reached = last_event_id
     if last_event_id is not None:

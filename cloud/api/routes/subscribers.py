@@ -1,6 +1,7 @@
 """Subscribers: who is told of a gate's events."""
 
 from collections.abc import Sequence
+from inspect import cleandoc
 from typing import Annotated
 
 from fastapi import APIRouter, Body
@@ -54,7 +55,17 @@ def list_subscribers(
     )
 
 
-@router.post("", status_code=201, responses=_AT_A_GATE)
+@router.post(
+    "",
+    status_code=201,
+    responses=_AT_A_GATE,
+    description=cleandoc(
+        """
+        Tell an address of this gate's events. The same address again is the same subscriber, as it
+        was made, and is taken up again if it was suspended. A webhook's secret is shown only here.
+        """
+    ),
+)
 def create_subscriber(
     *,
     gate_id: GatePath,
@@ -91,8 +102,7 @@ def create_subscriber(
     trail: TrailDep,
     now: Now,
 ) -> IssuedSubscriber:
-    """Tell an address of this gate's events. The same address again is the same subscriber, as it
-    was made, and is taken up again if it was suspended. A webhook's secret is shown only here."""
+    """Tell an address of this gate's events."""
     existing(store, at_gate(caller, gate_id))
     _check_topics(new.channel, new.topics)
     _check_address(new, settings)
@@ -115,7 +125,18 @@ def create_subscriber(
     return IssuedSubscriber(**made.model_dump(), secret=secret)
 
 
-@router.patch("/{subscriber_id}", responses=_OF_A_SUBSCRIBER)
+@router.patch(
+    "/{subscriber_id}",
+    responses=_OF_A_SUBSCRIBER,
+    description=cleandoc(
+        """
+        Change what a subscriber is told of, in which language, and when; suspend it, or resume.
+
+        What is left out stays as it is; `null` takes quiet hours or a cooldown away. What is on its
+        way already is sent as it was to be, but not to a suspended subscriber.
+        """
+    ),
+)
 def change_subscriber(
     *,
     gate_id: GatePath,
@@ -134,11 +155,7 @@ def change_subscriber(
     trail: TrailDep,
     now: Now,
 ) -> Subscriber:
-    """Change what a subscriber is told of, in which language, and when; suspend it, or resume.
-
-    What is left out stays as it is; `null` takes quiet hours or a cooldown away. What is on its
-    way already is sent as it was to be, but not to a suspended subscriber.
-    """
+    """Change what a subscriber is told of, in which language, and when; suspend it, or resume."""
     held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
     fields = {
         name: getattr(change, name) for name in change.model_fields_set if name != "suspended"
@@ -176,6 +193,13 @@ def delete_subscriber(
     "/{subscriber_id}/test",
     status_code=201,
     responses=_OF_A_SUBSCRIBER,
+    description=cleandoc(
+        """
+        Send a test message, five a minute at most. The answer is its delivery: read its status in
+        `GET /v1/deliveries?event=` with the answer's `event_id`. A suspended subscriber gets it
+        too.
+        """
+    ),
 )
 def test_subscriber(
     *,
@@ -186,8 +210,7 @@ def test_subscriber(
     trail: TrailDep,
     now: Now,
 ) -> Delivery:
-    """Send a test message, five a minute at most. The answer is its delivery: read its status in
-    `GET /v1/deliveries?event=` with the answer's `event_id`. A suspended subscriber gets it too."""
+    """Send a test message, five a minute at most."""
     held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
     gate = existing(store, gate_id)
     store.limits.count(TESTS_OF_A_SUBSCRIBER, "test-subscriber", f"{gate_id}:{subscriber_id}")
@@ -197,7 +220,18 @@ def test_subscriber(
     return delivery
 
 
-@router.post("/{subscriber_id}/secret", status_code=201, responses=_OF_A_SUBSCRIBER)
+@router.post(
+    "/{subscriber_id}/secret",
+    status_code=201,
+    responses=_OF_A_SUBSCRIBER,
+    description=cleandoc(
+        """
+        Give a webhook a new secret, which is shown only here.
+
+        For 24 hours bodies are signed with the old one as well, so that the receiver misses none.
+        """
+    ),
+)
 def roll_subscriber_secret(
     *,
     gate_id: GatePath,
@@ -207,10 +241,7 @@ def roll_subscriber_secret(
     trail: TrailDep,
     now: Now,
 ) -> RolledSecret:
-    """Give a webhook a new secret, which is shown only here.
-
-    For 24 hours bodies are signed with the old one as well, so that the receiver misses none.
-    """
+    """Give a webhook a new secret, which is shown only here."""
     held = _subscriber(store, at_gate(caller, gate_id), subscriber_id)
     if not CHANNELS[held.channel].is_signed:
         raise MalformedRequest("only a webhook has a secret", ("path", "subscriber_id"))

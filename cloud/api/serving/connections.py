@@ -293,8 +293,11 @@ class Connection(HttpToolsProtocol):
             self._count_body(len(data) if in_body else 0)
 
     def _count_head(self, size: int) -> None:
-        """Count what came of a head. What follows the end of a request, in one part with it, is
-        not told apart and not counted; there is more of it than a head may have in no case."""
+        """Count the bytes of a head.
+
+        Bytes that follow the end of a request in the same read are not counted; they are fewer than
+        a head may have.
+        """
         if self._ended:
             if not self._begun:
                 return
