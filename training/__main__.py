@@ -26,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich
 
 @app.callback()
 def training() -> None:
-    """From pictures to a model at the edge: prepare, train, evaluate, export."""
+    """From pictures to a model at the edge: collect, prepare, train, evaluate, export."""
 
 
 console = Console()
@@ -49,11 +49,16 @@ def prepare(
     teacher: Annotated[
         Path | None,
         typer.Option(
-            help="YuNet's ONNX (dynamic input): labels the faces of pictures without boxes."
+            help="YuNet's ONNX file with dynamic input: it finds the faces in pictures that came "
+            "without boxes."
         ),
     ] = None,
 ) -> None:
-    """Read the sets, split them by source, join near-duplicates, and count what is there."""
+    """Read sets of pictures, split them into training and validation, and write the records.
+
+    Near-duplicates are put into the same split. Look at problems.txt, report.png and the sheets
+    before training.
+    """
     prepare_sets(data, prepared, teacher, console)
 
 
@@ -71,7 +76,7 @@ app.command("export")(export)
 
 
 def main() -> None:
-    """Run a command; an error of ours is one line and exit code 1."""
+    """Run a command; an error of training is one line on standard error, with exit code 1."""
     keep_freed_memory()
     try:
         app(standalone_mode=True)

@@ -1,4 +1,4 @@
-"""Addresses of cameras: named without their logins, and handed to FFmpeg as it reads them."""
+"""Addresses of cameras: shown without passwords, and encoded for FFmpeg."""
 
 import re
 from typing import Final
@@ -8,14 +8,20 @@ _HOST: Final = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:/?#\[\]@]+)(?::\d{1,5})?(?=[/?#]|$)"
 )
 _NUMBERED: Final = re.compile(r"(?:channel|subtype|stream|profile)=\d{1,3}")
-"""Parameters that tell two cameras at one address apart, and are no secret."""
+"""Parameters that distinguish two cameras at one address, and are no secret."""
 
 
 def without_password(text: str) -> str:
-    """A source without the user and password that its address may hold; a path stays as it is.
+    """Return a source without the user and password that its address may hold.
 
-    All before the last `@` is left out, and every parameter but the number of a channel: cameras
-    take `?user=admin&password=…` as well.
+    Everything before the last `@` is left out, and every parameter but the number of a channel,
+    because cameras also take `?user=admin&password=…`.
+
+    Args:
+        text: An address, a path or a camera's number.
+
+    Returns:
+        The text for people; a path stays as it is.
     """
     scheme, found, rest = text.partition("://")
     login, _, rest = rest.rpartition("@") if found else text.rpartition("@")
@@ -32,9 +38,15 @@ def without_password(text: str) -> str:
 
 
 def for_ffmpeg(text: str) -> str:
-    """An address with its login percent-encoded, where it can be read in one way only.
+    """Percent-encode the login of an address, if it can be read in only one way.
 
-    What is encoded already stays so; FFmpeg decodes it (libavformat/httpauth.c).
+    FFmpeg decodes the login (libavformat/httpauth.c).
+
+    Args:
+        text: The address. What is encoded already stays so.
+
+    Returns:
+        The address.
     """
     scheme, _, rest = text.partition("://")
     login, at, rest = rest.rpartition("@")
@@ -45,7 +57,7 @@ def for_ffmpeg(text: str) -> str:
 
 
 def _is_clear(login: str) -> bool:
-    """Whether what stands before the first of `/?#` cannot be a host (RFC 3986 section 3.2)."""
+    """Return whether the text before the first of `/?#` cannot be a host (RFC 3986, 3.2)."""
     first = re.split("[/?#]", login, maxsplit=1)
     return len(first) == 1 or not ("@" in first[0] or not first[0] or _HOST.fullmatch(first[0]))
 

@@ -1,135 +1,135 @@
-"""Errors of the workshop.
+"""Errors of training.
 
     TrainingError
-    ├── DataError                 something about the pictures or their labels
-    │   ├── MissingDataError           a folder or file that is needed is not there
-    │   ├── UnknownLayoutError         a folder that is none of the layouts we read
-    │   ├── UnknownLabelError          a class name that means neither mask nor face to us
-    │   ├── EmptyClassError            a class without a single picture
-    │   ├── SingleClassError           a classifier cannot be trained on one class
-    │   ├── DamagedIndexError          an index of collected crops that is none of ours
-    │   └── ExistingListError          a list of suspects is there, and somebody may have edited it
-    ├── SourceError               a camera, video or folder of pictures that cannot be read
-    ├── ScreenError               a window is needed, and none can be opened
-    ├── StorageError              a file cannot be written: the disk is full, the folder not ours
-    ├── CheckpointError           a checkpoint that cannot be used
-    │   ├── MissingCheckpointError     none is there
+    ├── DataError                 something is wrong with the pictures or their labels
+    │   ├── MissingDataError           a folder or file does not exist
+    │   ├── UnknownLayoutError         a folder is in none of the known layouts
+    │   ├── UnknownLabelError          a class name is unknown
+    │   ├── EmptyClassError            a class holds no picture
+    │   ├── SingleClassError           there is only one class, and a classifier needs two
+    │   ├── DamagedIndexError          an index or a list cannot be read
+    │   └── ExistingListError          a list of suspects exists, and may have been edited
+    ├── SourceError               a camera, video or folder of pictures cannot be read
+    ├── ScreenError               a window is needed and cannot be opened
+    ├── StorageError              a file cannot be written: disk full, or no permission
+    ├── CheckpointError           a checkpoint cannot be used
+    │   ├── MissingCheckpointError     there is no checkpoint
     │   ├── ConfigurationMismatchError it was written under another configuration
-    │   └── BudgetSpentError      it has used up the minutes that it is to go on for
-    ├── DivergedError             a loss that is no number any more
-    ├── ReportError               a comparison that a report cannot read
-    ├── MissingRunError           a folder that holds no run
-    ├── UnknownArchitectureError  a classifier that we do not know how to build
-    ├── DeviceError               a device that is not there, or a batch that cannot be shared
-    ├── ExportError               the exported model does not say what the trained one says
+    │   └── BudgetSpentError           the minutes of its run are used up
+    ├── DivergedError             a loss is not a number any more
+    ├── ReportError               a report cannot read a comparison
+    ├── MissingRunError           a folder holds no run
+    ├── UnknownArchitectureError  the name of a classifier's architecture is unknown
+    ├── DeviceError               a device does not exist, or cannot share a batch
+    ├── ExportError               the exported model differs from the trained one
     │   └── AccuracyError              8 bits cost more accuracy than is allowed
-    └── ModelError                a model file that cannot be measured
-        ├── MissingModelError          a file, or a manifest's entry, is not there
+    └── ModelError                a model file cannot be measured
+        ├── MissingModelError          a file, or an entry of the manifest, does not exist
         └── UnfitModelError            it cannot be read or run, or is another kind of model
 
-Every message names the thing and what mends it.
+Every message names the thing, and how to mend it.
 """
 
 
 class TrainingError(Exception):
-    """Root of everything the workshop raises on purpose."""
+    """Root of all errors that training raises on purpose."""
 
 
 class DataError(TrainingError):
-    """Something about the pictures or their labels."""
+    """Something is wrong with the pictures or their labels."""
 
 
 class MissingDataError(DataError):
-    """A folder or file that is needed is not there."""
+    """A folder or file does not exist."""
 
 
 class UnknownLayoutError(DataError):
-    """A folder that is none of the layouts we read."""
+    """A folder is in none of the known layouts."""
 
 
 class UnknownLabelError(DataError):
-    """A class name that means neither mask nor face to us."""
+    """A class name is unknown."""
 
 
 class EmptyClassError(DataError):
-    """A class without a single picture."""
+    """A class holds no picture."""
 
 
 class SingleClassError(DataError):
-    """A classifier cannot be trained on one class."""
+    """There is only one class, and a classifier needs two."""
 
 
 class DamagedIndexError(DataError):
-    """An index of collected crops that is none of ours."""
+    """An index of crops or a list of suspects cannot be read."""
 
 
 class ExistingListError(DataError):
-    """A list of suspects is there, and somebody may have edited it."""
+    """A list of suspects exists, and somebody may have edited it."""
 
 
 class SourceError(TrainingError):
-    """A camera, video or folder of pictures that cannot be read."""
+    """A camera, video or folder of pictures cannot be read."""
 
 
 class ScreenError(TrainingError):
-    """A window is needed, and none can be opened."""
+    """A window is needed and cannot be opened."""
 
 
 class StorageError(TrainingError, OSError):
-    """A file cannot be written: the disk is full, the folder not ours. Also an OSError."""
+    """A file cannot be written: the disk is full, or permission is missing. Also an OSError."""
 
 
 class CheckpointError(TrainingError):
-    """A checkpoint that cannot be used."""
+    """A checkpoint cannot be used."""
 
 
 class MissingCheckpointError(CheckpointError):
-    """None is there."""
+    """There is no checkpoint."""
 
 
 class ConfigurationMismatchError(CheckpointError):
-    """It was written under another configuration."""
+    """A checkpoint was written under another configuration."""
 
 
 class BudgetSpentError(CheckpointError):
-    """It has used up the minutes that it is to go on for."""
+    """The minutes of a run are used up."""
 
 
 class DivergedError(TrainingError):
-    """A loss that is no number any more."""
+    """A loss is not a number any more."""
 
 
 class ReportError(TrainingError):
-    """A comparison that a report cannot read."""
+    """A report cannot read a comparison."""
 
 
 class MissingRunError(TrainingError):
-    """A folder that holds no run."""
+    """A folder holds no run."""
 
 
 class UnknownArchitectureError(TrainingError):
-    """A classifier that we do not know how to build."""
+    """The name of a classifier's architecture is unknown."""
 
 
 class DeviceError(TrainingError):
-    """A device that is not there, or a batch that cannot be shared by the processes."""
+    """A device does not exist, or the processes cannot share a batch."""
 
 
 class ExportError(TrainingError):
-    """The exported model does not say what the trained one says."""
+    """The exported model differs from the trained one."""
 
 
 class ModelError(TrainingError):
-    """A model file that cannot be measured."""
+    """A model file cannot be measured."""
 
 
 class MissingModelError(ModelError):
-    """A file, or a manifest's entry, is not there."""
+    """A file, or an entry of the manifest, does not exist."""
 
 
 class UnfitModelError(ModelError):
-    """It cannot be read or run, or is another kind of model."""
+    """A model cannot be read or run, or is another kind of model."""
 
 
 class AccuracyError(ExportError):
-    """A model in 8 bits is worse than the same in 16 by more than is allowed."""
+    """A model in 8 bits is worse than in 16 bits by more than is allowed."""

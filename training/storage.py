@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place, flushed, then renamed."""
+"""Atomic writes: a file is written beside its place, flushed, then renamed."""
 
 import errno
 import json
@@ -11,28 +11,37 @@ from typing import BinaryIO
 from training.errors import StorageError
 
 PARTIAL = ".partial"
-"""Ending of a file that is still being written; nobody reads one."""
+"""Ending of a file that is still being written."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """What an OSError on writing means for a person, with its mend."""
+def write_failure(path: Path, error: OSError) -> str:
+    """Return why a file cannot be written, and what mends it, for a StorageError."""
     if error.errno in _FULL:
-        return StorageError(
-            f"{path} cannot be written: the disk is full ({error.strerror}). What was there before "
-            "is unharmed; free some space and run the command again"
+        return (
+            f"{path} cannot be written: the disk is full ({error.strerror}). The file as it was "
+            "before is unharmed; free some space and run the command again"
         )
-    return StorageError(
+    return (
         f"{path} cannot be written: {error.strerror or error}. Name a folder that you may write to"
     )
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to that takes the place of `path` once all of it is on the disk.
+    """Open a file that replaces `path` once all of it is on the disk.
 
-    Until then, and for ever where writing fails, `path` stays what it was. Raises StorageError.
+    Until then, `path` stays as it was; it also does so if writing fails.
+
+    Args:
+        path: The file.
+
+    Yields:
+        A file to write to.
+
+    Raises:
+        StorageError: The file cannot be written.
     """
     temporary = path.with_name(path.name + PARTIAL)
     try:
@@ -45,14 +54,18 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except StorageError:
         raise
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise StorageError(write_failure(path, error)) from error
     finally:
-        # Where the folder itself cannot be had, there is nothing to take away either.
+        # If the folder could not be made, there is no temporary file either.
         if temporary.parent.is_dir():
             temporary.unlink(missing_ok=True)
 
 
 def write_json(content: object, path: Path) -> None:
-    """Readable JSON that appears whole or not at all. Raises StorageError."""
+    """Write readable JSON; the file appears whole or not at all.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
     with atomic_write(path) as out:
         out.write((json.dumps(content, indent=1) + "\n").encode())

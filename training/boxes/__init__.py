@@ -1,1 +1,4 @@
-"""Boxes around faces: suppression, blending, crops, sizes."""
+"""Boxes around faces: suppression, blending, crops, and the sizes of a model's input.
+
+The room needs no network. Begin with `detections.py`.
+"""

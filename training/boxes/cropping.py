@@ -11,8 +11,16 @@ Box = Sequence[float]
 
 
 def cut(picture: Pixels, box: Box, margin: float) -> Pixels:
-    """The square around a box's centre, its side the longer side × (1 + margin), cut off at the
-    picture's border.
+    """Cut a face out of a picture as the edge does.
+
+    Args:
+        picture: u8 [H, W, 3].
+        box: x0, y0, x1, y1 in pixels.
+        margin: Room around the face, as a share of the box's longer side.
+
+    Returns:
+        The square around the box's centre with the side longer side x (1 + margin), cut off at the
+        picture's border.
     """
     side = max(box[2] - box[0], box[3] - box[1]) * (1 + margin)
     cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
@@ -25,6 +33,6 @@ def cut(picture: Pixels, box: Box, margin: float) -> Pixels:
 
 
 def fitted(crop: Pixels, size: int) -> Pixels:
-    """A crop stretched to the classifier's square."""
+    """Return a crop stretched to a square of `size` pixels, u8 [S, S, 3]."""
     shrink = cv2.INTER_AREA if max(crop.shape[:2]) > size else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(crop, (size, size), interpolation=shrink), np.uint8)

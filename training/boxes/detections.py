@@ -1,4 +1,4 @@
-"""What a detector found in a picture, and non-maximum suppression of it."""
+"""What a detector found in a picture, and non-maximum suppression."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,12 @@ Boxes = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """Boxes [N, 4] in pixels of the picture, scores [N], most certain first."""
+    """The faces that were found in one picture, most certain first.
+
+    Attributes:
+        boxes: x0, y0, x1, y1 in pixels of the picture, f32 [N, 4].
+        scores: f32 [N], 0…1.
+    """
 
     boxes: Boxes
     scores: np.ndarray[tuple[int], np.dtype[np.float32]]
@@ -22,8 +27,16 @@ class Detections:
 def non_maximum_suppression(
     boxes: Boxes, scores: np.ndarray[tuple[int], np.dtype[np.float32]], least: float, overlap: float
 ) -> NDArray[np.int64]:
-    """Greedy non-maximum suppression: places of what scores at least `least`, most certain first,
-    no two over `overlap` IoU.
+    """Keep the most certain of the boxes that overlap each other (greedy suppression).
+
+    Args:
+        boxes: Boxes [N, 4] in pixels, x0, y0, x1, y1.
+        scores: Score of each box [N], 0…1.
+        least: Least score of a box that is kept, 0…1.
+        overlap: Largest IoU of two boxes that are both kept, 0…1.
+
+    Returns:
+        Places of the kept boxes, most certain first.
     """
     wide = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
     kept = cv2.dnn.NMSBoxes(wide.tolist(), scores.tolist(), least, overlap)

@@ -1,5 +1,7 @@
-"""Pictures in the size that a model sees, as docs/decisions/0001-model-contract.md lays it down:
-what the edge does before it asks a model, written a second time because the two are strangers.
+"""Pictures in the size that a model sees.
+
+docs/decisions/0001-model-contract.md lays the sizes down. The edge does the same before it runs a
+model; the code stands twice, because edge and training share no Python.
 """
 
 import cv2
@@ -8,14 +10,14 @@ import numpy as np
 from training.records.pictures import Pixels
 
 FILL = 114
-"""Grey of a letterbox's empty part."""
+"""Grey value of a letterbox's empty part, 0…255."""
 
 _UNALIASED = 1.25
-"""Times that a picture may be larger than wanted and still be taken bilinearly as it is."""
+"""Largest factor by which bilinear interpolation shrinks a picture without visible aliasing."""
 
 
 def resized(picture: Pixels, width: int, height: int) -> Pixels:
-    """A picture of another size, without aliasing."""
+    """Return a picture in another size, u8 [height, width, 3], without aliasing."""
     if picture.shape[:2] == (height, width):
         return picture
     most = min(picture.shape[1] // width, picture.shape[0] // height)
@@ -35,22 +37,29 @@ def resized(picture: Pixels, width: int, height: int) -> Pixels:
 
 
 def shown(height: int, width: int, size: int) -> tuple[int, int]:
-    """(height, width) of a picture once its longer side is `size`."""
-    # In 32 bits, as the graph and the edge do it: all must round the same way.
+    """Return (height, width) of a picture whose longer side is scaled to `size`."""
+    # In 32 bits, as in the graph and at the edge: all three must round alike.
     scale = np.float32(size) / np.float32(max(height, width))
     down, across = (max(1, int(np.rint(np.float32(side) * scale))) for side in (height, width))
     return down, across
 
 
 def canvas(height: int, width: int, size: int, multiple: int) -> tuple[int, int]:
-    """(height, width) of what the model gets for a picture of these sides."""
+    """Return (height, width) of the model's input for a picture of these sides."""
     down, across = shown(height, width, size)
     return down + -down % multiple, across + -across % multiple
 
 
 def letterboxed(picture: Pixels, size: int, multiple: int) -> tuple[Pixels, tuple[float, float]]:
-    """The picture with its longer side `size`, its sides filled up to `multiple` with grey, and the
-    factors (across, down) back to its own pixels.
+    """Scale a picture to `size`, and fill it up with grey.
+
+    Args:
+        picture: u8 [H, W, 3].
+        size: Longer side after scaling, in pixels.
+        multiple: Both sides of the result are multiples of this.
+
+    Returns:
+        The filled picture, and the factors (across, down) from its pixels back to the picture's.
     """
     height, width = shown(picture.shape[0], picture.shape[1], size)
     rows, columns = canvas(picture.shape[0], picture.shape[1], size, multiple)

@@ -1,1 +1,1 @@
-"""The subcommands of `python -m training`, a file for each group."""
+"""The subcommands of `python -m training`, a file for each. `options.py` holds shared options."""

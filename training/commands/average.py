@@ -1,4 +1,4 @@
-"""`python -m training average`: one model of several checkpoints."""
+"""`python -m training average`: one model made of several checkpoints."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,26 +17,27 @@ console = Console()
 def average_command(
     checkpoints: Annotated[
         list[Path],
-        typer.Argument(help="best.pt or last.pt of runs that began from one another."),
+        typer.Argument(help="Files best.pt or last.pt, of runs that began from one another."),
     ],
-    run: Annotated[Path, typer.Option(help="Folder of the new run, for evaluate and export.")],
+    run: Annotated[Path, typer.Option(help="Folder of the new run, for `evaluate` and `export`.")],
     *,
     renew_statistics: Annotated[
         bool,
         typer.Option(
-            help="Take the statistics of batch normalisation anew on training samples (--prepared) "
-            "instead of averaging them."
+            help="Measure the statistics of batch normalisation anew, on training samples of "
+            "--prepared, instead of averaging them."
         ),
     ] = False,
     batches: Annotated[
-        int, typer.Option(min=1, help="Batches of training samples for the statistics.")
+        int, typer.Option(min=1, help="Number of batches for the statistics.")
     ] = 100,
     prepared: Prepared = Path("var/training/prepared"),
     data: TemplateData = None,
 ) -> None:
-    """Average the weights of checkpoints that began from one another: one model that errs less.
+    """Average the weights of checkpoints into one model, which makes fewer errors.
 
-    Evaluate it before it is shipped: checkpoints that were trained apart have no useful mean.
+    The checkpoints must have begun from one another. The mean of checkpoints that were trained
+    apart is useless: evaluate the new model before you ship it.
     """
 
     def renew(weights: Weights, configuration: Configuration) -> Weights:

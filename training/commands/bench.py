@@ -1,4 +1,4 @@
-"""`python -m training bench`: ours and the peers' released models, side by side."""
+"""`python -m training bench`: the installed models beside models that others released."""
 
 import os
 from pathlib import Path
@@ -19,27 +19,35 @@ def bench(
     peers: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the peers' files: aizoo_ssd260.pb, yunet_n_*.onnx, ultralight_*.onnx, "
-            "escvm_mobilenetv2_mask_int8.tflite. A row whose file is missing says so."
+            help="Folder of others' models: aizoo_ssd260.pb, yunet_n_*.onnx, ultralight_*.onnx, "
+            "escvm_mobilenetv2_mask_int8.tflite. The table names a file that is missing."
         ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Pictures with boxes (COCO, VOC, YOLO) instead of the validation split."),
+        typer.Option(
+            help="Folder of pictures with boxes (COCO, VOC or YOLO), instead of the validation "
+            "split."
+        ),
     ] = None,
     prepared: Prepared = Path("var/training/prepared"),
     models: Installed = MODELS,
     threads: Annotated[
-        int, typer.Option(help="CPU threads, the same for every system.", min=1)
+        int, typer.Option(help="Number of CPU threads, the same for all models.", min=1)
     ] = os.cpu_count() or 1,
     least_side: LeastSide = 32,
     rounds: Annotated[
-        int, typer.Option(help="Turns of five frames for each system; 0 times nothing.", min=0)
+        int,
+        typer.Option(
+            help="Number of rounds in which each model is timed on five frames; 0 for none.", min=0
+        ),
     ] = 20,
     json_file: JsonFile = None,
 ) -> None:
-    """Compare: face AP, recall, right verdicts, false admits and refusals with 95 % intervals, and
-    the time from a 640x480 frame to labels.
+    """Compare the installed models with models that others released.
+
+    The tables show face AP, recall, right verdicts, false admits and false refusals, each with a
+    95 % interval, and the time from a 640x480 frame to its labels.
     """
     comparison = run_bench(
         open_evaluation_set(prepared, data),

@@ -1,4 +1,4 @@
-"""`python -m training collect`."""
+"""`python -m training collect`: labelled faces from a camera, a video or pictures."""
 
 import sys
 from collections import Counter
@@ -35,7 +35,7 @@ console = Console()
 
 
 class _Display:
-    """What happens, as a bar and lines on the terminal."""
+    """The progress on the terminal, as a bar and lines."""
 
     def __init__(self, progress: Progress, collection: CropStore) -> None:
         self.progress, self._collection = progress, collection
@@ -67,10 +67,10 @@ class _Display:
 
 
 def _pairs(sources: list[str], labels: list[str]) -> list[tuple[str, str | None]]:
-    """Which label goes with which source; None: a key is pressed for each face."""
+    """Return each source with its label; without a label, a key is pressed for each face."""
     unknown = [label for label in labels if label not in LABELS]
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(LABELS)}")
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(LABELS)}")
     if not labels:
         return [(source, None) for source in sources]
     if len(labels) == 1:
@@ -86,7 +86,7 @@ def _pairs(sources: list[str], labels: list[str]) -> list[tuple[str, str | None]
 
 
 def _wait_for(label: str) -> None:
-    """Let somebody put the mask on or off, where there is somebody to ask."""
+    """Let the person put the mask on or take it off, if there is a terminal to ask at."""
     if sys.stdin.isatty():
         console.input(f"Now [bold]{label}[/]: press Enter when ready ")
 
@@ -96,57 +96,67 @@ def collect(
     source: Annotated[
         list[str],
         typer.Option(
-            help="Camera index or /dev path, rtsp:// or http:// address, video file, or folder of "
-            "pictures. Give it again for more."
+            help="Number or /dev path of a camera, rtsp:// or http:// address, video file, or "
+            "folder of pictures. Repeat the option for more sources."
         ),
     ],
     label: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"What all faces of a source wear: {', '.join(LABELS)}. One for all sources, one "
-            "for each, or several for one camera, one after the other. Without it, a window opens "
-            "and you press a key for each face: m, n, i, s to skip, q to quit."
+            help=f"Label of all faces of a source: {', '.join(LABELS)}. Give one label for all "
+            "sources, one for each source, or several for one camera, which come one after the "
+            "other. Without a label, a window opens, and you press a key for each face: m (mask), "
+            "n (no mask), i (worn wrongly), s (skip) or q (quit)."
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder that the crops go to; a run goes on with what is there.")
+        Path, typer.Option(help="Folder for the crops; crops that are there already count.")
     ] = Path("var/training/collected"),
     count: Annotated[
-        int, typer.Option(min=1, help="Crops of each label; with keys, of all labels together.")
+        int,
+        typer.Option(
+            min=1, help="Number of crops of each label; with keys, of all labels together."
+        ),
     ] = 420,
     every: Annotated[
-        float, typer.Option(min=0.0, help="Least seconds between two frames of a video or camera.")
+        float,
+        typer.Option(min=0.0, help="Least seconds between two frames of a video or a camera."),
     ] = 0.2,
     person: Annotated[
         str | None,
         typer.Option(
-            help="Any word for who is before the camera: all their crops stay on one side of the "
-            "split, so that figures are of people the model has not seen."
+            help="Any word for the person before the camera. All crops of one person stay in one "
+            "split, so that a model is measured on people whom it has not seen."
         ),
     ] = None,
-    nearest: Annotated[bool, typer.Option(help="Only the largest face of each frame.")] = False,
+    nearest: Annotated[
+        bool, typer.Option(help="Take only the largest face of each frame.")
+    ] = False,
     min_size: Annotated[
-        float, typer.Option(min=16, help="Least shorter side of a face in pixels.")
+        float, typer.Option(min=16, help="Least shorter side of a face, in pixels.")
     ] = 48,
     min_sharpness: Annotated[
         float,
         typer.Option(
-            min=0, help="Least variance of the Laplacian of a face at 96 px; 0 takes all."
+            min=0,
+            help="Least sharpness: the variance of the Laplacian of a face at 96 px; 0 takes all.",
         ),
     ] = 25,
     near: Annotated[
         int,
         typer.Option(
-            min=0, max=32, help="Bits of 64 within which the perceptual hashes of duplicates lie."
+            min=0,
+            max=32,
+            help="Number of bits, of 64, in which the perceptual hashes of duplicates may differ.",
         ),
     ] = 4,
-    detector: Annotated[Path, typer.Option(help="Face detector (.xml).")] = SHIPPED,
+    detector: Annotated[Path, typer.Option(help="File of the face detector (.xml).")] = SHIPPED,
 ) -> None:
     """Save labelled faces from a camera, a stream, a video or pictures, to train on.
 
     Blurred faces and duplicates are refused and counted. Crops go into class folders under --out,
-    with index.csv (time, source, box, sharpness, label, hash) and a contact sheet; Ctrl-C loses
-    nothing, and running it again goes on.
+    with index.csv (time, source, box, sharpness, label, hash) and a contact sheet. Ctrl-C loses
+    nothing; run the command again to continue.
     """
     pairs = _pairs(source, label or [])
     finder = FaceFinder(detector)
@@ -176,29 +186,36 @@ def collect(
                     if chooser is not None:
                         looked += collector.run(opened, Quota(chooser, count, wanted))
                     for path in opened.unreadable:
-                        display.hint(f"{path} is no readable picture; passed over")
+                        display.hint(f"{path} is not a readable picture; skipped")
         except KeyboardInterrupt:
             display.hint("stopped; run the same command to go on")
         finally:
             draw_sheet(collection, out / "contact_sheet.png")
     _tell(collection, display, looked, rules)
     for wanted in dict.fromkeys(w for _, w in pairs):
-        if not collection.count(wanted):
-            raise EmptyClassError(
-                f"no face of {wanted or 'any label'} was saved out of {looked} frames "
-                f"({', '.join(f'{n} {w}' for w, n in display.refusals.items()) or 'none was seen'})"
-                "; come closer, give more light, or lower --min-size or --min-sharpness"
-            )
+        _require_a_crop(collection, wanted, display, looked)
         if collection.count(wanted) < count:
             console.print(
-                f"[yellow]{collection.count(wanted)} of {count} {wanted or 'faces'}: run it again "
-                "with more to look at, or be content with fewer"
+                f"[yellow]{collection.count(wanted)} of {count} {wanted or 'faces'}: run the "
+                "command again with more pictures, or train with fewer"
             )
+
+
+def _require_a_crop(
+    collection: CropStore, wanted: str | None, display: _Display, looked: int
+) -> None:
+    """Raise EmptyClassError if no crop of the wanted label was saved."""
+    if not collection.count(wanted):
+        refused = ", ".join(f"{n} {w}" for w, n in display.refusals.items()) or "none was seen"
+        raise EmptyClassError(
+            f"no face of {wanted or 'any label'} was saved out of {looked} frames ({refused}); "
+            "come closer, give more light, or lower --min-size or --min-sharpness"
+        )
 
 
 def _window() -> "LabelWindow":
     try:
-        # Python may come without Tk, and only who presses keys needs it.
+        # Some Pythons come without Tk, and only a person who presses keys needs it.
         from training.preparing.label_window import LabelWindow  # noqa: PLC0415
     except ImportError as error:
         raise ScreenError(

@@ -1,4 +1,4 @@
-"""`python -m training compare`."""
+"""`python -m training compare`: trained classifiers in one table."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,10 +16,12 @@ def compare_command(
     data: TemplateData = None,
     prepared: Prepared = Path("var/training/prepared"),
     out: Annotated[
-        Path, typer.Option(help="Where the figures are written; the picture stands beside it.")
+        Path, typer.Option(help="File for the figures; the plot is written beside it.")
     ] = Path("var/training/compare.json"),
 ) -> None:
-    """Several classifiers in one table: parameters, multiplications, ms a crop, F1, false admits
-    and refusals; JSON and a picture of accuracy against speed.
+    """Compare trained classifiers in one table.
+
+    The table shows parameters, multiplications, milliseconds for a crop, F1, false admits and
+    false refusals. The figures are also written as JSON, with a plot of accuracy over speed.
     """
     compare_classifiers(runs, prepared, templates_of(prepared, data), out, Console())

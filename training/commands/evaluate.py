@@ -1,4 +1,4 @@
-"""`python -m training evaluate`: models that are installed, and runs that are not yet."""
+"""`python -m training evaluate`: installed models, and runs that are not installed yet."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,13 +32,14 @@ from training.storage import write_json
 
 console = Console()
 people = Console(stderr=True)
-"""Tables and warnings: standard output is for the JSON."""
+"""For tables and warnings; standard output is for the JSON."""
 
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Measure models: classifier, pipeline and fairness those that are installed (or files that "
-        "you name); detector, all and gender a run's best checkpoint. JSON on standard output."
+        "Measure models. `classifier`, `pipeline` and `fairness` measure installed models, or "
+        "files that you name. `detector`, `all` and `gender` measure the best checkpoint of a run. "
+        "Standard output gets the figures as JSON."
     ),
 )
 
@@ -47,25 +48,27 @@ Elsewhere = Annotated[
     typer.Option(
         "--data",
         help=(
-            "A folder to measure on instead of the validation split: COCO, VOC, YOLO or class "
-            "folders (with_mask, without_mask, incorrect_mask)."
+            "Folder of pictures to measure on, instead of the validation split: COCO, VOC, YOLO or "
+            "class folders (with_mask, without_mask, incorrect_mask)."
         ),
     ),
 ]
 DetectorFile = Annotated[
-    Path | None, typer.Option("--detector", help="Another detector (.xml) than the installed one.")
+    Path | None,
+    typer.Option("--detector", help="File of a detector (.xml), instead of the installed one."),
 ]
 ClassifierFile = Annotated[
     Path | None,
-    typer.Option("--classifier", help="Another classifier (.xml) than the installed one."),
+    typer.Option("--classifier", help="File of a classifier (.xml), instead of the installed one."),
 ]
 Pictures = Annotated[
-    Path, typer.Option(help="Folder for confusion.png, roc.png, pr.png and faces-pr.png.")
+    Path,
+    typer.Option(help="Folder for the plots: confusion.png, roc.png, pr.png and faces-pr.png."),
 ]
 
 
 def _pair(models: Path, detector: Path | None, classifier: Path | None) -> ModelPair:
-    """The installed models, the first precision of them, unless files are named."""
+    """Return the installed models in their first precision, unless files are named."""
     if detector is not None and classifier is not None:
         return ModelPair(detector, classifier, f"{detector.name} and {classifier.name}")
     ours = pairs_in(models)[0]
@@ -80,7 +83,7 @@ def _tell(done: Evaluation, pictures: Path, json_file: Path | None) -> None:
     for line in done.dataset.problems[:10]:
         people.print(f"[yellow]{line}", highlight=False)
     if len(done.dataset.problems) > 10:
-        people.print(f"{len(done.dataset.problems)} problems, all in the JSON")
+        people.print(f"{len(done.dataset.problems)} problems; the JSON holds all of them")
     for path in done.draw(pictures):
         people.print(f"{path} drawn", highlight=False)
     figures = done.as_json()
@@ -96,8 +99,8 @@ def evaluate_classifier_command(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="Measure a run's best checkpoint instead, and choose its temperature and "
-            "threshold on the validation split."
+            help="Folder of a run: measure its best checkpoint instead, and choose its temperature "
+            "and threshold on the validation split."
         ),
     ] = None,
     data: Elsewhere = None,
@@ -108,8 +111,10 @@ def evaluate_classifier_command(
     json_file: JsonFile = None,
     templates: Templates = None,
 ) -> None:
-    """Faces where they are said to be: accuracy, precision, recall, F1, confusion, false admits and
-    refusals with 95 % intervals, by face size, sharpness, brightness and source.
+    """Measure the classifier on faces whose boxes are known.
+
+    Accuracy, precision, recall, F1, confusion, false admits and false refusals, with 95 %
+    intervals, by face size, sharpness, brightness and source.
     """
     if run is not None:
         masks = templates or prepared_templates(prepared)
@@ -132,8 +137,10 @@ def evaluate_pipeline_command(
     pictures: Pictures = Path("var/training/evaluation/pipeline"),
     json_file: JsonFile = None,
 ) -> None:
-    """Whole pictures through both models, as at the door: face AP, right verdicts (a missed face is
-    a wrong one), false admits and refusals with 95 % intervals, by condition.
+    """Measure detector and classifier together on whole pictures, as at the door.
+
+    The figures are face AP, right verdicts (a missed face counts as a wrong one), false admits
+    and false refusals, with 95 % intervals, by condition.
     """
     system = installed(_pair(models, detector, classifier))
     done = evaluate_installed_pipeline(open_evaluation_set(prepared, data), system, least_side)
@@ -150,8 +157,10 @@ def evaluate_fairness_command(
     json_file: JsonFile = None,
     templates: Templates = None,
 ) -> None:
-    """By sex, race group and age band of the held-out gender set: no-mask recall, and false
-    refusals of the same faces with a mask drawn on; how far the worst group is from the best.
+    """Measure the classifier by sex, race group and age band, on the held-out gender set.
+
+    The figures are the recall of faces without a mask, the false refusals of the same faces with a
+    mask drawn on, and the distance between the best and the worst group.
     """
     judge = InstalledClassifier(_pair(models, None, classifier).classifier)
     folder = templates or prepared_templates(prepared)
@@ -172,8 +181,10 @@ def evaluate_detector_command(
     run: RunFolder = None,
     data: Elsewhere = None,
 ) -> None:
-    """A run's detector, on pictures as the edge shows them: average precision, and the thresholds
-    that export writes."""
+    """Measure a run's detector, on pictures as the edge shows them to it.
+
+    The figures are the average precision, and the thresholds that `export` writes.
+    """
     console.print_json(data=evaluate_detector(run or Path("var/training/detector"), prepared, data))
 
 
@@ -183,10 +194,13 @@ def evaluate_gender_command(
     run: RunFolder = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="A folder of face crops named age_gender_race_stamp to measure on."),
+        typer.Option(
+            help="Folder of face crops named age_gender_race_stamp, instead of the validation "
+            "split."
+        ),
     ] = None,
 ) -> None:
-    """Accuracy of the gender head: balanced, and by gender, race group and age band."""
+    """Measure the gender head: balanced accuracy, and by gender, race group and age band."""
     console.print_json(data=evaluate_gender(run or Path("var/training/gender"), prepared, data))
 
 
@@ -197,8 +211,9 @@ def evaluate_all_command(
     classifier: ClassifierRun = Path("var/training/classifier"),
     templates: Templates = None,
 ) -> None:
-    """A run's detector, classifier and both together on the validation split: chooses what export
-    asks for.
+    """Measure a run's detector and classifier, alone and together, on the validation split.
+
+    The command chooses the thresholds that `export` needs.
     """
     masks = templates or prepared_templates(prepared)
     figures = {

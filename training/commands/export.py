@@ -13,7 +13,7 @@ from training.records.pictures import Pixels, read_picture
 from training.records.record import read_records
 from training.shipping.card import write_card
 from training.shipping.export import export_gender_head, export_models
-from training.shipping.int8 import add_int8
+from training.shipping.int8 import ExportedPair, add_int8
 
 console = Console()
 
@@ -22,7 +22,7 @@ CLASSIFIER_RUN = Path("var/training/classifier")
 
 
 def compared_on(prepared: Path) -> list[Pixels]:
-    """A few pictures with faces, on which exported and trained are compared."""
+    """Return a few validation pictures with faces, to compare exported and trained models on."""
     pictures: list[Pixels] = []
     for record in read_records(prepared / "records.jsonl"):
         if record.split == "validation" and record.faces:
@@ -33,6 +33,16 @@ def compared_on(prepared: Path) -> list[Pixels]:
     return pictures
 
 
+def _both(shipped: ExportedPair | None) -> ExportedPair:
+    """Return both exported models, or raise MissingModelError if one has no run of its own."""
+    if shipped is None:
+        raise MissingModelError(
+            "--int8 needs a detector and a classifier that were trained here; train the other "
+            "one, or name its run"
+        )
+    return shipped
+
+
 def export(
     *,
     prepared: Prepared = Path("var/training/prepared"),
@@ -40,30 +50,34 @@ def export(
     classifier: ClassifierRun = CLASSIFIER_RUN,
     gender: Annotated[
         Path | None,
-        typer.Option(help="A gender head's run, to ship besides; by default none is."),
+        typer.Option(
+            help="Folder of a gender head's run, to ship it too. Default: no gender head."
+        ),
     ] = None,
     int8: Annotated[
         bool,
         typer.Option(
             "--int8",
-            help="Also in 8 bits, for x86 with VNNI: calibrated and measured on the validation"
-            " split, refused where a figure drops by more than 0.3 points.",
+            help="Also write the models in 8 bits, for x86 with VNNI. They are calibrated and "
+            "measured on the validation split, and refused if a figure drops by more than 0.3 "
+            "points.",
         ),
     ] = False,
     force_int8: Annotated[
-        bool, typer.Option("--force-int8", help="Ship 8 bits whatever they cost.")
+        bool,
+        typer.Option("--force-int8", help="Ship the 8-bit models even if a figure drops by more."),
     ] = False,
     templates: Templates = None,
-    out: Annotated[Path, typer.Option(help="Where the edge looks for its models.")] = Path(
-        "edge/models"
-    ),
-    card: Annotated[Path, typer.Option(help="Where the model card is written.")] = Path(
-        "docs/models.md"
-    ),
-    version: Annotated[str, typer.Option("--model-version", help="For people and reports.")] = "1",
+    out: Annotated[Path, typer.Option(help="Folder of the edge's models.")] = Path("edge/models"),
+    card: Annotated[Path, typer.Option(help="File of the model card.")] = Path("docs/models.md"),
+    version: Annotated[
+        str, typer.Option("--model-version", help="Version of the models, for people and reports.")
+    ] = "1",
 ) -> None:
-    """Write the models as OpenVINO IR, compare them with the trained ones, install them at the
-    edge, write the model card. A model without a run of its own stays the one that the edge has.
+    """Write trained models as OpenVINO IR, and install them at the edge.
+
+    Each model is compared with the trained one before it replaces anything, and the model card is
+    written. A model that has no run of its own stays the one that the edge has.
     """
     pictures = compared_on(prepared)
     runs = [
@@ -87,11 +101,7 @@ def export(
             gender, prepared, out, card=card, version=version, pictures=pictures, console=console
         )
     if int8 or force_int8:
-        if shipped is None:
-            raise MissingModelError(
-                "--int8 quantises a detector and a classifier of one's own together; train the"
-                " other one, or name its run"
-            )
+        shipped = _both(shipped)
         add_int8(
             shipped,
             prepared,

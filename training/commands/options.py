@@ -30,20 +30,20 @@ RunFolder = Annotated[
     Path | None,
     typer.Option(
         "--run",
-        help="Folder of the run: checkpoints, curves and figures. Default: var/training/<kind>.",
+        help="Folder of the run: checkpoints, curves and figures. Default: var/training/KIND.",
     ),
 ]
 
-DetectorRun = Annotated[Path, typer.Option(help="The detector's run.")]
-ClassifierRun = Annotated[Path, typer.Option(help="The classifier's run.")]
+DetectorRun = Annotated[Path, typer.Option(help="Folder of the detector's run.")]
+ClassifierRun = Annotated[Path, typer.Option(help="Folder of the classifier's run.")]
 Installed = Annotated[
     Path, typer.Option(help="Folder of the installed models, with their manifest.json.")
 ]
 LeastSide = Annotated[
-    float, typer.Option(help="Shorter side in pixels from which a face counts.", min=1)
+    float, typer.Option(help="Least shorter side, in pixels, of a face that counts.", min=1)
 ]
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Write the figures for machines here, too.")
+    Path | None, typer.Option("--json", help="File that also gets the figures, as JSON.")
 ]
 
 

@@ -1,4 +1,4 @@
-"""`python -m training report`."""
+"""`python -m training report`: one page of what models can do."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,23 +17,28 @@ def report_command(
     *,
     runs: Annotated[list[Path], typer.Argument(help="Folders of trained and evaluated runs.")],
     prepared: Prepared = Path("var/training/prepared"),
-    out: Annotated[Path, typer.Option(help="Where report.html is written.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for report.html.")] = Path(
         "var/training/report"
     ),
     bench: Annotated[
         Path | None,
-        typer.Option(help=f"What `bench --peers --json` wrote. Default: {_BENCH}, if there."),
+        typer.Option(help=f"File that `bench --json` wrote. Default: {_BENCH}, if it exists."),
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option(help=f"What `compare` wrote. Default: {_COMPARE}, if there.")
+        Path | None,
+        typer.Option(help=f"File that `compare` wrote. Default: {_COMPARE}, if it exists."),
     ] = None,
     card: Annotated[
         Path | None,
-        typer.Option(help="Model card (docs/models.md) whose measured part is to be written, too."),
+        typer.Option(
+            help="File of the model card (docs/models.md), whose measured part is written too."
+        ),
     ] = None,
 ) -> None:
-    """One HTML page of what models can do and where they fail: curves, tables, ROC and PR,
-    examples, the 20 worst failures.
+    """Write one HTML page of what models can do, and where they fail.
+
+    The page holds curves, tables, ROC and precision-recall plots, examples, and the 20 worst
+    failures.
     """
     write_report(
         runs,

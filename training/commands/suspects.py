@@ -22,14 +22,16 @@ def suspects_command(
     firmly: Annotated[
         float,
         typer.Option(
-            help="Probability of its own label under which a face is suspected.", min=0, max=1
+            help="A face is suspected if its label gets less than this probability.",
+            min=0,
+            max=1,
         ),
     ] = FIRMLY,
 ) -> None:
     """Find labels of the training split that a trained classifier firmly contradicts.
 
-    Look at suspects.png, delete the lines of suspects.jsonl whose labels are right after all, and
-    train without the others: python -m training train classifier --without RUN/suspects.jsonl
+    Look at suspects.png, and delete the lines of suspects.jsonl whose labels are right. Then train
+    without the other faces: python -m training train classifier --without RUN/suspects.jsonl
     """
     refuse_existing_list(run)
     found, crops = find_suspects(run, prepared, firmly)
@@ -39,7 +41,7 @@ def suspects_command(
         table.add_row(label, said, str(count))
     console.print(table)
     console.print(
-        f"look: {sheet}; every one: {lines}; then: python -m training train classifier --without "
+        f"sheet: {sheet}; list: {lines}; then: python -m training train classifier --without "
         f"{lines}",
         soft_wrap=True,
         highlight=False,

@@ -20,35 +20,46 @@ from training.samples.suspect_list import read_suspects
 console = Console()
 
 app = typer.Typer(
-    no_args_is_help=True, help="Train a model within a time budget; stop and --resume as you like."
+    no_args_is_help=True,
+    help="Train a model within a time budget. Stop it with Ctrl-C, and continue with --resume.",
 )
-Resume = Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")]
-Minutes = Annotated[float, typer.Option(help="Time budget; the schedule is shaped to it.")]
-Every = Annotated[float, typer.Option(help="Minutes between two looks at the validation split.")]
-Batch = Annotated[int | None, typer.Option(help="Samples in a step.")]
+Resume = Annotated[bool, typer.Option(help="Continue from the last checkpoint of the run.")]
+Minutes = Annotated[
+    float, typer.Option(help="Time budget of the run; the learning rate falls to its end.")
+]
+Every = Annotated[float, typer.Option(help="Minutes between two validations.")]
+Batch = Annotated[int | None, typer.Option(help="Number of samples in a step.")]
 Size = Annotated[int | None, typer.Option(help="Side of the training samples in pixels.")]
-Rate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
+Rate = Annotated[float | None, typer.Option(help="Largest learning rate.")]
 BeginFrom = Annotated[
-    Path | None, typer.Option(help="Run whose best weights to start with, to train it further.")
+    Path | None, typer.Option(help="Folder of a run whose best weights to begin with.")
 ]
 Threads = Annotated[
     int | None,
     typer.Option(
-        help="CPU threads for the step; by default all. Another process makes the samples."
+        help="Number of CPU threads for the step; by default all. Other processes make the samples."
     ),
 ]
 
 
-Architecture = Annotated[str, typer.Option(help="What to train: " + ", ".join(ARCHITECTURES) + ".")]
+Architecture = Annotated[
+    str, typer.Option(help="Architecture to train: " + ", ".join(ARCHITECTURES) + ".")
+]
 Device = Annotated[
     DeviceChoice,
-    typer.Option(help="Where to multiply; auto takes a GPU where torch sees one."),
+    typer.Option(help="Device that trains; `auto` takes a GPU if torch finds one."),
 ]
 Workers = Annotated[
-    int, typer.Option(min=0, help="Processes that make the samples, for each that trains.")
+    int,
+    typer.Option(
+        min=0, help="Number of processes that make samples, for each process that trains."
+    ),
 ]
 TensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Write TensorBoard's event files into the run, too.")
+    bool,
+    typer.Option(
+        "--tensorboard", help="Also write TensorBoard's event files into the folder of the run."
+    ),
 ]
 
 
@@ -62,7 +73,7 @@ def options_of(
     workers: int,
     tensorboard: bool,
 ) -> Iterator[Options]:
-    """How the command line says that a run is to be carried out."""
+    """Open the process group, and yield how the run is to be carried out."""
     if threads:
         torch.set_num_threads(threads)
     with open_process(device) as process:
@@ -84,14 +95,16 @@ def train_detector_command(
     rate: Rate = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Of the scenes; give a run that begins from another one a new seed."),
+        typer.Option(
+            help="Seed of the scenes; give a run that begins from another run a new seed."
+        ),
     ] = None,
     depth: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Blocks that each part has beyond the smallest network's. A deeper one may "
-            "--begin-from a less deep one.",
+            help="Number of blocks that each part has more than the smallest network. A deeper "
+            "network may --begin-from a less deep one.",
         ),
     ] = None,
     threads: Threads = None,
@@ -101,8 +114,8 @@ def train_detector_command(
     teacher: Annotated[
         Path | None,
         typer.Option(
-            help="YuNet's ONNX file with dynamic input: what it says of each scene is learnt "
-            "beside the labels, so that a face that nobody labelled is no background."
+            help="YuNet's ONNX file with dynamic input. The detector also learns what YuNet finds "
+            "in each scene, so that it does not take an unlabelled face for background."
         ),
     ] = None,
 ) -> None:
@@ -146,11 +159,11 @@ def train_classifier_command(
     without: Annotated[
         Path | None,
         typer.Option(
-            help="A suspects.jsonl (`python -m training suspects`): faces not to learn from."
+            help="File suspects.jsonl from `python -m training suspects`: faces to leave out."
         ),
     ] = None,
 ) -> None:
-    """Train the mask classifier: ours, or one to compare it with."""
+    """Train the mask classifier, or another architecture to compare it with."""
     configuration = configured(configuration_of(architecture), batch=batch, size=size, rate=rate)
     folder = "classifier" if architecture == "ours" else architecture
     progress = Run(run or Path("var/training") / folder, configuration, minutes)
@@ -181,7 +194,8 @@ def train_gender_command(
     every: Every = 3,
     resume: Resume = False,
     begin_from: Annotated[
-        Path | None, typer.Option(help="Run of a mask classifier whose trunk to start with.")
+        Path | None,
+        typer.Option(help="Folder of a mask classifier's run whose trunk to begin with."),
     ] = None,
     batch: Batch = None,
     size: Size = None,
@@ -191,7 +205,7 @@ def train_gender_command(
     workers: Workers = 1,
     tensorboard: TensorBoard = False,
 ) -> None:
-    """Train the optional gender head on adult faces named age_gender_race_stamp."""
+    """Train the optional gender head, on adult faces named age_gender_race_stamp."""
     configuration = configured(GENDER, batch=batch, size=size, rate=rate)
     progress = Run(run or Path("var/training/gender"), configuration, minutes)
     with options_of(

@@ -1,4 +1,4 @@
-"""`python -m training watch`."""
+"""`python -m training watch`: a run on the terminal."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from training.loop.watch import watch
 
 
 def watch_command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, as given to train with --run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, as given to `train` with --run.")],
 ) -> None:
-    """Show a run in the terminal while it trains: progress, losses, figures; ends with it."""
+    """Show a run on the terminal while it trains: progress, losses, figures. Ends with the run."""
     watch(run, Console())

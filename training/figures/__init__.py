@@ -1,1 +1,1 @@
-"""Plots, tables and contact sheets."""
+"""Figures for people: plots, tables and contact sheets. Begin with `tables.py`."""

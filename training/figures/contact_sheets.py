@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures on one, to look at."""
+"""Contact sheets: many small pictures on one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,18 +10,27 @@ from training.records.pictures import Pixels
 from training.storage import atomic_write
 
 MOST = 120
-"""Tiles on a sheet; more are too many to look at."""
+"""Most tiles on one sheet."""
 _TILE, _CAPTION = 96, 16
 
 
 def spread(count: int, most: int = MOST) -> list[int]:
-    """Indices of at most `most` of `count` things, evenly spread."""
+    """Return the places of at most `most` of `count` things, evenly spread."""
     places = np.linspace(0, count - 1, min(count, most))
     return sorted({round(float(place)) for place in places})
 
 
 def write_sheet(tiles: Sequence[tuple[Pixels, str]], path: Path, columns: int = 12) -> None:
-    """Pictures u8 BGR of any size with their captions, row by row, as PNG. Raises StorageError."""
+    """Write pictures and their captions as one PNG, row by row.
+
+    Args:
+        tiles: Pictures u8 [H, W, 3] BGR of any size, and their captions of at most 15 letters.
+        path: Where the PNG goes.
+        columns: Tiles in a row.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
     columns = min(columns, max(1, len(tiles)))
     rows = max(1, -(-len(tiles) // columns))
     high = _TILE + _CAPTION

@@ -1,4 +1,4 @@
-"""Pictures of a run: curves while it trains, a confusion matrix at its end."""
+"""Plots of a run: curves during training, and the figures at its end."""
 
 from pathlib import Path
 
@@ -9,7 +9,13 @@ from matplotlib import pyplot
 
 
 def draw_curves(history: list[dict[str, float]], goal: str, path: Path) -> None:
-    """Losses and the judged figure over minutes."""
+    """Plot the losses and the validation figures over the minutes of a run.
+
+    Args:
+        history: One entry for each validation, with its `minutes`.
+        goal: Name of the figure that decides which checkpoint is best; its line is thick.
+        path: Where the PNG goes.
+    """
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     minutes = [h["minutes"] for h in history]
     for name in history[-1]:
@@ -37,7 +43,13 @@ def draw_curves(history: list[dict[str, float]], goal: str, path: Path) -> None:
 
 
 def draw_confusion(matrix: list[list[int]], labels: tuple[str, ...], path: Path) -> None:
-    """Rows are what was worn, columns what the model said; coloured by the share of the row."""
+    """Plot a confusion matrix, coloured by the share of each row.
+
+    Args:
+        matrix: Counts; a row is the true label, a column is the model's answer.
+        labels: Names of the rows and columns.
+        path: Where the PNG goes.
+    """
     figure, axes = pyplot.subplots(figsize=(5.2, 4.4), layout="constrained")
     shares = [[cell / max(1, sum(row)) for cell in row] for row in matrix]
     axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
@@ -61,7 +73,7 @@ def draw_confusion(matrix: list[list[int]], labels: tuple[str, ...], path: Path)
 def draw_precision_recall(
     recall: list[float], precision: list[float], path: Path, title: str
 ) -> None:
-    """Precision over recall."""
+    """Plot precision over recall, both 0…1."""
     figure, axes = pyplot.subplots(figsize=(5, 4), layout="constrained")
     axes.plot(recall, precision)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01), title=title)
@@ -73,7 +85,15 @@ def draw_precision_recall(
 def draw_roc(
     false: list[float], true: list[float], at: tuple[float, float], path: Path, title: str
 ) -> None:
-    """True over false positives, and the point (`at`) where the model is run."""
+    """Plot the true-positive rate over the false-positive rate (ROC).
+
+    Args:
+        false: False-positive rates, 0…1.
+        true: True-positive rates, 0…1.
+        at: The point (false, true) at the threshold in use.
+        path: Where the PNG goes.
+        title: Title of the plot.
+    """
     figure, axes = pyplot.subplots(figsize=(5, 4), layout="constrained")
     axes.plot(false, true)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
@@ -92,7 +112,13 @@ def draw_roc(
 
 
 def draw_speed(points: dict[str, tuple[float, float]], path: Path, title: str) -> None:
-    """A figure (0…1) over milliseconds for a crop, one named point a model."""
+    """Plot a figure over the time for a crop, with a point for each model.
+
+    Args:
+        points: Milliseconds and figure (0…1) of each model by its name.
+        path: Where the PNG goes.
+        title: Name of the figure.
+    """
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for name, (milliseconds, value) in points.items():
         axes.plot(milliseconds, value, marker="o", markersize=8)

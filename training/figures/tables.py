@@ -1,4 +1,4 @@
-"""Figures as JSON → tables for people: shares in per cent, intervals beside them."""
+"""Tables for people, from figures as JSON: shares in per cent, with their intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,20 @@ _SHARES = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A titled table; the first column names the rows."""
+    """A table with a title; the first column names the rows.
+
+    Attributes:
+        title: Title of the table.
+        columns: Heads of the columns.
+        rows: The cells of each row.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
 
     def as_markdown(self) -> str:
-        """With a blank line at its end."""
+        """Return the table in Markdown, with a line end after its last row."""
         lines = [
             "| " + " | ".join(self.columns) + " |",
             "|" + "---|" * len(self.columns),
@@ -29,8 +35,14 @@ class Table:
 
 
 def shown(name: str, value: object) -> str:
-    """One figure by its name, as people read it. A rate with an interval is a mapping of value,
-    low and high.
+    """Format one figure for people.
+
+    Args:
+        name: Name of the figure; names of shares are shown in per cent.
+        value: The figure, or a mapping of its value, low and high if it has an interval.
+
+    Returns:
+        The text, such as `91.5 % (90.1 % to 92.7 %)`; `–` for None.
     """
     if isinstance(value, Mapping):
         middle = shown(name, value.get("value"))
@@ -45,17 +57,17 @@ def shown(name: str, value: object) -> str:
 
 
 def is_rate(value: object) -> bool:
-    """Whether it is one figure with an interval, and not a group of figures."""
+    """Return whether a value is one figure with an interval, and not a group of figures."""
     return isinstance(value, Mapping) and "value" in value
 
 
 def plain(name: str) -> str:
-    """A key as words."""
+    """Return a key as words."""
     return name.replace("_", " ")
 
 
 def headline(title: str, figures: Mapping[str, Any]) -> Table:
-    """Every single figure, one a row."""
+    """Return a table with a row for each single figure; groups of figures are left out."""
     rows = [
         (plain(k), shown(k, v))
         for k, v in figures.items()
@@ -65,8 +77,15 @@ def headline(title: str, figures: Mapping[str, Any]) -> Table:
 
 
 def groups(title: str, parts: Mapping[str, Mapping[str, Any]], named: str = "") -> Table:
-    """One row a group (a class, a set, a size of face), one column a figure; `named` is what the
-    groups are called, by default the title.
+    """Make a table with a row for each group and a column for each figure.
+
+    Args:
+        title: Title of the table.
+        parts: The figures of each group, such as a class, a set, or a size of face.
+        named: Head of the first column; the title if empty.
+
+    Returns:
+        The table.
     """
     columns = list(dict.fromkeys(k for part in parts.values() for k in part))
     kept = [
@@ -79,7 +98,7 @@ def groups(title: str, parts: Mapping[str, Mapping[str, Any]], named: str = "") 
 
 
 def tables_of(figures: Mapping[str, Any]) -> list[Table]:
-    """The headline, then a table for each group of groups (classes, by_set, by_size …)."""
+    """Return the headline, then a table for each group of groups (classes, by_set, by_size …)."""
     found = [headline("headline", figures)]
     for key, value in figures.items():
         if (

@@ -1,4 +1,4 @@
-"""What a prepared set is like, before anybody trains on it: numbers, warnings, pictures."""
+"""Statistics of each class of a prepared set, and how well they separate two classes."""
 
 from collections import defaultdict
 from itertools import combinations
@@ -22,14 +22,14 @@ from training.storage import atomic_write
 
 MEASURES = ("sharpness", "brightness", "side")
 TELLING = 0.7
-"""AUC from which a measure tells two classes apart well enough to be learnt in a mask's place."""
+"""Least AUC at which a model may learn a measure instead of masks; a warning is given."""
 _ENOUGH = 10
-"""Faces of a class, under which an AUC says nothing."""
+"""Least number of faces in each class for an AUC."""
 _NAMES = {"sharpness": "sharpness", "brightness": "brightness", "side": "size"}
 
 
-class Survey(TypedDict):
-    """As it stands in report.json."""
+class ClassStatistics(TypedDict):
+    """The statistics as they stand in report.json."""
 
     classes: dict[str, dict[str, object]]
     told_apart_by: dict[str, dict[str, float]]
@@ -37,7 +37,7 @@ class Survey(TypedDict):
 
 
 def by_label(inspected: Inspection) -> dict[str, list[FaceQuality]]:
-    """The labelled faces of each class that is there."""
+    """Return the labelled faces of each class that occurs."""
     found: dict[str, list[FaceQuality]] = defaultdict(list)
     for looks in inspected.faces:
         for look in looks:
@@ -49,9 +49,16 @@ def _values(looks: list[FaceQuality], measure: str) -> list[float]:
     return [float(getattr(look, measure)) for look in looks]
 
 
-def class_statistics(inspected: Inspection) -> Survey:
-    """Of each class: faces, quartiles of size, sharpness and brightness; how well each of these
-    tells two classes apart (AUC, 0.5: not at all); and what to beware of.
+def class_statistics(inspected: Inspection) -> ClassStatistics:
+    """Measure the faces of each class.
+
+    Args:
+        inspected: What was measured in the pictures.
+
+    Returns:
+        Of each class the number of faces and the quartiles of sharpness, brightness and size; of
+        each two classes, how well each measure alone separates them (AUC, 0.5 for not at all);
+        and warnings.
     """
     looks = by_label(inspected)
     classes: dict[str, dict[str, object]] = {
@@ -93,7 +100,11 @@ def class_statistics(inspected: Inspection) -> Survey:
 
 
 def draw_statistics(records: list[Record], inspected: Inspection, path: Path) -> None:
-    """Faces of each class by split, and the three measures by class. Raises StorageError."""
+    """Plot the faces of each class by split, and the three measures by class.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
     looks = by_label(inspected)
     figure, panels = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained")
     counts = panels[0][0]
@@ -134,7 +145,18 @@ def draw_statistics(records: list[Record], inspected: Inspection, path: Path) ->
 
 
 def draw_sheets(records: list[Record], folder: Path) -> list[Path]:
-    """A contact sheet of each class that is there, sheet_<label>.png. Raises StorageError."""
+    """Draw a contact sheet, sheet_<label>.png, for each class that occurs.
+
+    Args:
+        records: The pictures.
+        folder: Where the sheets go.
+
+    Returns:
+        The paths of the sheets.
+
+    Raises:
+        StorageError: A sheet cannot be written.
+    """
     faces: dict[str, list[tuple[Record, tuple[float, float, float, float]]]] = defaultdict(list)
     for record in records:
         for label, box in labelled_boxes(record):

@@ -1,4 +1,4 @@
-"""`collect`: a source's faces → labelled crops, without the blurred and the doubled ones."""
+"""`collect`: labelled face crops from a camera, a video or pictures."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,23 +21,24 @@ from training.records.perceptual_hash import hamming_distances, perceptual_hash
 from training.records.pictures import Pixels, read_picture
 
 MARGIN = 0.6
-"""What a crop shows around the face, as a share of its longer side: room for training to shift,
-turn and scale it.
+"""Room around the face in a saved crop, as a share of its longer side.
+
+Training needs the room to shift, turn and scale the face.
 """
 BLOCK = 30
-"""Crops in a row that count as one group: what a camera saw within seconds is much alike."""
+"""Number of successive crops in one group: what a camera sees within seconds looks alike."""
 AWAY_S = 2.0
-"""Seconds without a face after which the next one may be somebody else."""
+"""Seconds without a face after which the next face may be another person's."""
 QUIET_S = 10.0
-"""Seconds between two hints of the same kind, and without a face until there is one."""
+"""Seconds between two equal hints, and seconds without a face until the first hint."""
 DARK, GLARING = 60.0, 225.0
-"""Mean grey of a face beyond which not much can be seen of it."""
+"""Mean grey values of a face, 0…255, below and above which little can be seen of it."""
 NIGHT = 40.0
-"""Mean grey of a whole picture under which faces in it are not even found."""
+"""Mean grey value of a picture, 0…255, under which no face in it is found."""
 
 
 class Choice(StrEnum):
-    """What is to become of a face that could be saved."""
+    """What is to be done with a face that could be saved."""
 
     WITH_MASK = "with_mask"
     WITHOUT_MASK = "without_mask"
@@ -56,7 +57,7 @@ class Refusal(StrEnum):
 
 
 class FrameSource(Protocol):
-    """Frames in their order; see `training.frames.Source`."""
+    """Frames in their order; see `training.preparing.frames.Source`."""
 
     name: str
     live: bool
@@ -66,26 +67,26 @@ class FrameSource(Protocol):
 
 
 class Labeller(Protocol):
-    """Says what a face's label is: one given beforehand, or the key that somebody presses."""
+    """Says a face's label: one that was given beforehand, or the key that somebody presses."""
 
     def choose(self, frame: Frame, face: Face, *, live: bool) -> Choice:
-        """The label of a face that could be saved. `live`: the next frame will not wait."""
+        """Return the label of a face; with `live`, the next frame does not wait."""
 
     def show(self, frame: Frame, face: Face | None, words: str) -> bool:
-        """Show what the camera sees; False where somebody wants to stop."""
+        """Show what the camera sees; return False if somebody wants to stop."""
 
 
 class Listener(Protocol):
-    """Is told how it goes."""
+    """Is told about the progress."""
 
     def saved(self, crop: CollectedCrop) -> None:
-        """A crop lies on the disk."""
+        """Take note that a crop was saved."""
 
     def refused(self, why: Refusal) -> None:
-        """A face was not saved."""
+        """Take note that a face was not saved."""
 
     def hint(self, words: str) -> None:
-        """What the person before the camera, or behind it, could do."""
+        """Tell the people at the camera what they could do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +96,23 @@ class FixedLabel:
     label: Choice
 
     def choose(self, frame: Frame, face: Face, *, live: bool) -> Choice:  # noqa: ARG002
-        """The label that was given."""
+        """Return the label that was given."""
         return self.label
 
     def show(self, frame: Frame, face: Face | None, words: str) -> bool:  # noqa: ARG002
-        """There is nothing to show it on."""
+        """Show nothing, and return True."""
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which faces are worth keeping.
+    """Which faces are saved.
 
     Attributes:
         min_side: Least shorter side in pixels.
         min_sharpness: Least variance of the Laplacian at 96 px; 0 takes all.
-        near: Bits of the 64-bit perceptual hash within which two crops are one and the same.
-        nearest: Only the largest face of a frame.
+        near: Largest number of bits in which the 64-bit perceptual hashes of duplicates differ.
+        nearest: Whether only the largest face of a frame is taken.
     """
 
     min_side: float = 48.0
@@ -122,20 +123,26 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What is wanted of a source: `count` crops of `label`; of all labels, where that is None."""
+    """How many crops are wanted of a source.
+
+    Attributes:
+        chooser: Says the label of each face.
+        count: Number of crops, with those that are there already.
+        label: Whose crops count; None for those of all labels.
+    """
 
     chooser: Labeller
     count: int
     label: str | None = None
 
     def filled(self, collection: CropStore) -> bool:
-        """Whether there are enough."""
+        """Return whether there are enough crops."""
         return collection.count(self.label) >= self.count
 
 
 @dataclass(slots=True)
 class _Hints:
-    """Says each thing once in a while, and only when it has been so for a while."""
+    """Gives a hint only after it has applied for a while, and repeats it only after a while."""
 
     listener: Listener
     last_face: float = 0.0
@@ -160,13 +167,20 @@ class _Hints:
 _MENDS = {
     Refusal.TOO_SMALL: "the face is too small: come closer",
     Refusal.BLURRED: "blurred: hold still, more light, or wipe the lens",
-    Refusal.DUPLICATE: "much the same as before: turn your head, step back and forth",
+    Refusal.DUPLICATE: "nearly the same picture as before: turn your head, step back and forth",
 }
 
 
 def crop_of(picture: Pixels, face: Face, margin: float = MARGIN) -> tuple[Pixels, int, int]:
-    """The square around a face with its margin, cut off at the picture's border, and its left and
-    top edge in pixels.
+    """Cut the square around a face out of a picture.
+
+    Args:
+        picture: u8 [H, W, 3].
+        face: The face.
+        margin: Room around the face, as a share of its longer side.
+
+    Returns:
+        The square, cut off at the picture's border, and its left and top edge in pixels.
     """
     x0, y0, x1, y1 = face.box
     half = max(x1 - x0, y1 - y0) * (1 + margin) / 2
@@ -177,15 +191,17 @@ def crop_of(picture: Pixels, face: Face, margin: float = MARGIN) -> tuple[Pixels
 
 
 class Collector:
-    """Puts a source's faces into a collection until there are enough.
+    """Saves the faces of a source until there are enough.
 
     Args:
-        finder: Of faces.
-        collection: Where crops go.
-        rules: Which are worth it.
-        listener: Is told how it goes.
-        person: Word for whoever is before the camera; all crops under it are one group.
-        session: Told apart from every other run by its crops' groups; by default the time.
+        finder: Finds the faces of a frame.
+        collection: Where the crops go.
+        rules: Which faces are saved.
+        listener: Is told about the progress.
+        person: A word for the person before the camera; all crops under it are one group.
+        session: Distinguishes the groups of this run from those of other runs; by default the
+            time of its start.
+        now: The clock.
     """
 
     def __init__(
@@ -206,10 +222,21 @@ class Collector:
         self._visit = self._in_visit = 0
 
     def run(self, source: FrameSource, order: Quota) -> int:
-        """Until the order is filled, the source ends, or somebody quits. How many frames were
-        looked at.
+        """Look at frames until the quota is filled, the source ends, or somebody quits.
 
-        Raises SourceError, UnfitModelError, StorageError; what was saved before stays saved.
+        Crops that were saved before an error stay saved.
+
+        Args:
+            source: The frames.
+            order: How many crops of which label are wanted.
+
+        Returns:
+            The number of frames that were looked at.
+
+        Raises:
+            SourceError: The source cannot be read.
+            UnfitModelError: The face detector cannot be run.
+            StorageError: A crop cannot be saved.
         """
         hints = _Hints(self._listener)
         self._visit += 1
@@ -223,7 +250,7 @@ class Collector:
                 if brightness(grey_of(frame.picture)) < NIGHT:
                     hints.give("the picture is too dark: more light", frame.seconds)
                 elif frame.seconds - hints.last_face >= QUIET_S:
-                    words = f"no face for {QUIET_S:.0f} seconds: step before the camera"
+                    words = f"no face for {QUIET_S:.0f} seconds: step in front of the camera"
                     hints.give(words, frame.seconds)
                 if not order.chooser.show(frame, None, "no face"):
                     break
@@ -239,7 +266,7 @@ class Collector:
     def _look(
         self, frame: Frame, faces: list[Face], source: FrameSource, order: Quota, hints: _Hints
     ) -> bool:
-        """Every face of a frame; False where somebody quits."""
+        """Look at every face of a frame; return False if somebody quits."""
         for face in faces:
             if order.filled(self._collection):
                 return True
@@ -265,7 +292,7 @@ class Collector:
             hints.fine()
             if not DARK <= light <= GLARING:
                 dark = "the face is too dark: more light from the front"
-                bright = "the face is glaring: less light, or turn away from it"
+                bright = "the face is too bright: less light, or turn away from the light"
                 hints.give(dark if light < DARK else bright, frame.seconds)
             row = CollectedCrop(
                 file=self._collection.free_name(choice),
@@ -301,7 +328,7 @@ class Collector:
 
 
 def draw_sheet(collection: CropStore, path: Path) -> None:
-    """A contact sheet of what was collected, class by class, each tile with its sharpness."""
+    """Draw a contact sheet of the crops, class by class, each with its sharpness."""
     ordered = sorted(collection.crops, key=lambda c: (c.label, c.file))
     tiles = []
     for index in spread(len(ordered)):

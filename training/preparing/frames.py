@@ -1,4 +1,4 @@
-"""Where pictures come from: a camera, a stream, a video file, a folder of pictures."""
+"""Frames from a camera, a stream, a video file or a folder of pictures."""
 
 import re
 import time
@@ -16,7 +16,7 @@ from training.records.pictures import PICTURES, Pixels, read_picture
 
 _TIMEOUT_MS = 8_000
 _USUAL_FPS = 25.0
-"""Of a video that does not say its frame rate."""
+"""Frames per second that are assumed for a video without a frame rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Frame:
 
     Attributes:
         picture: u8 [H, W, 3] BGR.
-        seconds: Since the source began; in a folder, one second a picture.
-        position: Where in the source, for people: `12.48s`, `IMG_1.jpg`.
+        seconds: Time since the start of the source; in a folder, one second for each picture.
+        position: Place in the source, for people: `12.48s`, `IMG_1.jpg`.
     """
 
     picture: Pixels
@@ -35,20 +35,21 @@ class Frame:
 
 
 class Source:
-    """A source, told apart by how it is written, and opened.
+    """An open source of frames.
 
     Args:
-        text: A camera's index or /dev path, an rtsp or http address, a video file, a picture, or a
-            folder of pictures (with all folders inside it).
-        every: Least seconds between two frames that are given out of a stream or video.
+        text: Number or /dev path of a camera, an rtsp or http address, a video file, a picture, or
+            a folder of pictures (with all folders inside it).
+        every: Least seconds between two frames of a stream or a video.
 
     Attributes:
-        name: As it was written, without a password.
-        live: It goes on for ever, and waits for nobody.
-        flowing: A frame shows what the one before it showed, a moment later; a folder's does not.
-        unreadable: Files of a folder that are no pictures.
+        name: The source as it was written, without a password.
+        live: Whether the source never ends, and does not wait.
+        flowing: Whether a frame shows the scene of the frame before, a moment later.
+        unreadable: Files of a folder that cannot be read as pictures.
 
-    Raises SourceError where it is not there, empty, or cannot be opened.
+    Raises:
+        SourceError: The source does not exist, is empty, or cannot be opened.
     """
 
     def __init__(self, text: str, every: float = 0.0) -> None:
@@ -64,7 +65,11 @@ class Source:
                 f"{self.name}: give an rtsp:// or http:// address, a file or a folder"
             )
         if not address and not device.exists():
-            mend = "plug the camera in, or name another" if "/dev/" in str(device) else "check it"
+            mend = (
+                "connect the camera, or name another one"
+                if "/dev/" in str(device)
+                else "check the path"
+            )
             raise SourceError(f"{without_password(str(device))} does not exist; {mend}")
         self.live = address or device.is_char_device()
         self.flowing = True
@@ -93,17 +98,17 @@ class Source:
             )
         elif self.live:
             capture = cv2.VideoCapture(int(text) if text.isdecimal() else text, cv2.CAP_V4L2)
-            # What lies in the driver's queue is what somebody looked like a moment ago.
+            # A frame in the driver's queue is old: the queue is kept short.
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         else:
             capture = cv2.VideoCapture(text, cv2.CAP_FFMPEG)
         if not capture.isOpened():
             capture.release()
             mend = (
-                "see that nothing else uses it, that you are in the group `video`, and that the "
-                "address and its password are right"
+                "check that no other program uses it, that you are in the group `video`, and that "
+                "the address and its password are right"
                 if self.live
-                else "see that it is a video and not cut short"
+                else "check that it is a complete video"
             )
             raise SourceError(f"{self.name} cannot be opened; {mend}")
         return capture
@@ -126,7 +131,9 @@ class Source:
                 continue
             yield Frame(picture, float(number), str(path.relative_to(self._folder)))
         if len(self.unreadable) == len(self._files):
-            raise SourceError(f"{self.name}: not one of {len(self._files)} files is a picture")
+            raise SourceError(
+                f"{self.name}: none of its {len(self._files)} files can be read as a picture"
+            )
 
     def _of_capture(self, capture: cv2.VideoCapture) -> Iterator[Frame]:
         rate = capture.get(cv2.CAP_PROP_FPS)
@@ -144,14 +151,14 @@ class Source:
             yield Frame(np.asarray(picture, np.uint8), seconds, f"{seconds:.2f}s")
         if self.live:
             raise SourceError(
-                f"{self.name} gives no more pictures. What was collected is kept: see to the "
-                "camera, and run the command again to go on"
+                f"{self.name} delivers no more frames. The crops so far are saved: check the "
+                "camera, and run the command again to continue"
             )
         if not number:
-            raise SourceError(f"{self.name} holds no frame; see that it is a video")
+            raise SourceError(f"{self.name} holds no frame; check that it is a video")
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """2 before 10."""
+    """Return a sort key that puts 2 before 10."""
     parts = re.split(r"(\d+)", str(path))
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts]

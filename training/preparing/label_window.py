@@ -1,4 +1,4 @@
-"""A small window that shows what the camera sees, and takes the key that says a face's label."""
+"""A small window that shows the camera's picture and takes a face's label from the keyboard."""
 
 import tkinter
 from contextlib import suppress
@@ -23,19 +23,20 @@ KEYS = {
     "q": Choice.QUIT,
     "Escape": Choice.QUIT,
 }
-"""Tk's names of keys (keysym) and what each says."""
+"""The choice for each key, by Tk's name of the key (keysym)."""
 
 LEGEND = "m: mask   n: no mask   i: worn wrongly   s: skip   q: quit"
 _LARGEST = 960
 
 
 class LabelWindow:
-    """A window of Tk, which comes with Python; no OpenCV with windows is needed.
+    """A window of Tk, which comes with Python, so that OpenCV's windows are not needed.
 
     Attributes:
-        window: Of Tk.
+        window: Tk's window.
 
-    Raises ScreenError where none can be opened.
+    Raises:
+        ScreenError: No window can be opened.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,8 @@ class LabelWindow:
         self._words.pack()
         tkinter.Label(self.window, text=LEGEND).pack()
         self._photo: ImageTk.PhotoImage | None = None
-        # Of Tk, so that it can be waited for while the window stays alive; empty: no key yet.
+        # A variable of Tk, because the window goes on working while the program waits for it. Empty
+        # means that no key was pressed.
         self._key = tkinter.StringVar(self.window)
         self.window.bind("<Key>", self._pressed)
         self.window.protocol("WM_DELETE_WINDOW", self._closed)
@@ -62,7 +64,7 @@ class LabelWindow:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # It is gone already where its user closed it and the process is ending.
+        # The window does not exist any more if its user closed it.
         with suppress(tkinter.TclError):
             self.window.destroy()
 
@@ -87,14 +89,22 @@ class LabelWindow:
         self.window.update()
 
     def show(self, frame: Frame, face: Face | None, words: str) -> bool:
-        """Show a frame; False where somebody has pressed quit or closed the window."""
+        """Show a frame; return False if somebody pressed quit or closed the window."""
         self._draw(frame.picture, face, words)
         return self._key.get() != Choice.QUIT
 
     def choose(self, frame: Frame, face: Face, *, live: bool) -> Choice:
-        """The key that was pressed for a face.
+        """Return the choice for a face, from the key that somebody pressed.
 
-        A camera goes on, and a face without a key is passed over; a file waits for a key.
+        A camera does not wait, and a face without a key is skipped. A file waits for a key.
+
+        Args:
+            frame: The frame.
+            face: The face in it.
+            live: Whether the next frame does not wait.
+
+        Returns:
+            The choice.
         """
         if not live:
             self._key.set("")

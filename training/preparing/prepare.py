@@ -1,5 +1,7 @@
-"""`prepare`: read the sets, split them by source, find near-duplicates across splits, count, and
-write the records.
+"""`prepare`: from sets of pictures to records.
+
+The sets are read, duplicates are joined, the pictures are split into training and validation, and
+everything is counted.
 """
 
 import json
@@ -26,16 +28,23 @@ TEACHABLE = {"portraits_cc_by", "masked_people", "gender", "crops"}
 
 
 def labels_in(record: Record) -> set[str]:
-    """The classes that a picture can teach."""
+    """Return the classes that a picture can teach."""
     named = {f.label for f in record.faces if f.label and not f.ignore}
     return {record.crop} if record.crop else named
 
 
 def on_both_sides(records: list[Record], problems: list[str]) -> list[Record]:
-    """Records in which each class of a user's own sets is in both splits, whole groups moved for it
-    where the hash of their names left one empty.
+    """Put each class of a user's own sets into both splits.
 
-    A class that is one single group cannot be: it gets a line in `problems`.
+    If the hash of the group names left a split without a class, a whole group is moved. A class
+    of one single group cannot be in both splits.
+
+    Args:
+        records: The pictures.
+        problems: A list that gets a line for each class of one group.
+
+    Returns:
+        The records in their new splits.
     """
     splits = {r.group: r.split for r in records}
     counts = Counter(r.group for r in records)
@@ -47,11 +56,11 @@ def on_both_sides(records: list[Record], problems: list[str]) -> list[Record]:
         if len(groups) == 1:
             problems.append(
                 f"{label}: all {counts[groups[0]]} pictures are one group (one person at one time, "
-                "or near-duplicates), so nothing is left to judge a model on; add pictures of "
+                "or near-duplicates), so none is left to validate a model on; add pictures of "
                 "another person or another day"
             )
         if len(groups) > 1 and len({splits[g] for g in groups}) == 1:
-            # The smallest to judge on, the largest to learn from.
+            # Validation gets the smallest group, training the largest.
             empty = "train" if splits[groups[0]] == "validation" else "validation"
             splits[groups[0] if empty == "validation" else groups[-1]] = empty
     return [r.moved(splits[r.group], r.group) for r in records]
@@ -60,21 +69,35 @@ def on_both_sides(records: list[Record], problems: list[str]) -> list[Record]:
 def prepare(
     data: Path, prepared: Path, teacher: Path | None, console: Console
 ) -> dict[str, object]:
-    """Write `prepared`/records.jsonl, problems.txt and summary.json; return the summary. Raises
-    DataError.
+    """Write records.jsonl, problems.txt, summary.json and the report.
+
+    Args:
+        data: Folder of the sets.
+        prepared: Folder that the files go to.
+        teacher: YuNet's ONNX file, which finds faces in pictures without boxes; or None.
+        console: Where people read about it.
+
+    Returns:
+        The content of summary.json.
+
+    Raises:
+        MissingDataError: `data` or the teacher's file does not exist.
+        UnknownLayoutError: `data` is in none of the layouts.
+        UnknownLabelError: A class name is unknown.
+        EmptyClassError: A set or a class holds no readable picture.
     """
     problems: list[str] = []
     records: list[Record] = []
-    master = PseudoLabeller(teacher) if teacher else None
+    labeller = PseudoLabeller(teacher) if teacher else None
     for name, found in read_sets(data, problems):
         if not found:
             raise EmptyClassError(
-                f"{data / name}: not one readable picture; see the layouts in docs/models.md"
+                f"{data / name}: no readable picture; see the layouts in docs/models.md"
             )
         console.print(f"{name}: {len(found)} pictures")
-        if master and name in TEACHABLE:
-            taught = track(found, description=f"teacher: {name}", transient=True)
-            records += [master.label(r) if r.crop != "with_mask" else r for r in taught]
+        if labeller and name in TEACHABLE:
+            taught = track(found, description=f"faces of {name}", transient=True)
+            records += [labeller.label(r) if r.crop != "with_mask" else r for r in taught]
         else:
             records += found
     records, inspected = inspect(records, problems)
@@ -86,7 +109,7 @@ def prepare(
     inspected = inspected.only(kept)
     records = on_both_sides([joined[i] for i in kept], problems)
     if not records:
-        raise EmptyClassError(f"{data}: not one picture is left; {problems[-1]}")
+        raise EmptyClassError(f"{data}: no picture is left; {problems[-1]}")
 
     sets = sorted({r.set for r in records})
     faces: dict[str, Counter[str]] = defaultdict(Counter)
@@ -155,5 +178,5 @@ def prepared_templates(prepared: Path) -> Path | None:
 
 
 def table_columns() -> tuple[str, ...]:
-    """The kinds of faces that are counted."""
+    """Return the kinds of faces that are counted."""
     return ("with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")

@@ -1,6 +1,4 @@
-"""A released detector labels the faces of pictures that came without boxes (YuNet, through OpenCV's
-FaceDetectorYN).
-"""
+"""Pseudo-labels: a released detector finds the faces of pictures that came without boxes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +11,19 @@ from training.records.pictures import read_picture
 from training.records.record import FaceRecord, Record
 
 CERTAIN = 0.75
-"""Score from which a teacher's box is a positive; below, and down to DOUBTFUL, it is a region to
-ignore.
-"""
+"""Least score, 0…1, of a box that counts as a face."""
 DOUBTFUL = 0.35
+"""Least score, 0…1, of a box at all; below CERTAIN the box is a region to ignore."""
 
 
 class PseudoLabeller:
-    """YuNet (ShiqiYu/libfacedetection.train, Apache-2.0). `path` is its ONNX file with dynamic
-    input.
+    """YuNet (ShiqiYu/libfacedetection.train, Apache-2.0), run by OpenCV's FaceDetectorYN.
+
+    Args:
+        path: YuNet's ONNX file with dynamic input.
+
+    Raises:
+        MissingDataError: The file does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,13 +35,18 @@ class PseudoLabeller:
         self._detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), DOUBTFUL, 0.4, 500)
 
     def label(self, record: Record) -> Record:
-        """The record with the faces that the teacher saw. Pictures of one face keep only the surest
-        one.
+        """Add the faces that YuNet finds to a record.
+
+        Args:
+            record: A picture without boxes.
+
+        Returns:
+            The record with its faces. A picture of one face keeps only the most certain one.
         """
         picture = read_picture(Path(record.path))
         if picture is None:
             return record
-        # A face that fills its picture is found only with room around it.
+        # YuNet does not find a face that fills its picture: room is added around it.
         margin = max(picture.shape[:2]) // 4
         padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
         self._detector.setInputSize((padded.shape[1], padded.shape[0]))

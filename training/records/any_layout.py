@@ -1,4 +1,4 @@
-"""A folder in any of the public layouts → records."""
+"""A folder in any of the public layouts, read into records."""
 
 from pathlib import Path
 
@@ -12,9 +12,23 @@ from training.records.yolo import is_yolo, read_yolo
 def read_any_layout(
     folder: Path, name: str, problems: list[str], lenient: bool = False
 ) -> list[Record]:
-    """Whichever of the five layouts a folder is in. Raises MissingDataError, UnknownLayoutError,
-    UnknownLabelError, EmptyClassError; where `lenient`, the last two are lines in `problems` and
-    the rest is read.
+    """Find out which of the five layouts a folder is in, and read it.
+
+    Args:
+        folder: A folder of pictures.
+        name: Name of the set, for the records.
+        problems: A list that gets a line for each file that is left out.
+        lenient: Whether an unknown label, or a class without a picture, is only a line in
+            `problems`.
+
+    Returns:
+        A record for each picture.
+
+    Raises:
+        MissingDataError: The folder does not exist.
+        UnknownLayoutError: The folder is in none of the layouts.
+        UnknownLabelError: A label is unknown, and `lenient` is not set.
+        EmptyClassError: A class folder holds no picture, and `lenient` is not set.
     """
     if not folder.is_dir():
         raise MissingDataError(f"{folder} is not there; name a folder of pictures with --data")

@@ -1,4 +1,4 @@
-"""The index of collected crops: when, where and how sharp each was, and what belongs together."""
+"""The index of collected crops, a CSV file with a row for each crop."""
 
 import csv
 import io
@@ -15,18 +15,18 @@ class CollectedCrop:
     """One row of the index.
 
     Attributes:
-        file: `label/name.png`, as it was saved; people may move it into another class folder.
+        file: `label/name.png`, as it was saved; a person may have moved it to another class folder.
         time: When it was saved, RFC 3339 in UTC.
         source: Camera, address (without its password), video file or folder.
         position: Where in the source: seconds, or a file's name.
         x0, y0, x1, y1: The face's box in the source's picture, in pixels.
-        left, top: Where in the source's picture the crop begins, in pixels.
-        score: Of the detector, 0…1.
+        left, top: Where the crop begins in the source's picture, in pixels.
+        score: The detector's score, 0…1.
         sharpness: Variance of the Laplacian at 96 px.
-        brightness: Mean grey, 0…255.
-        label: As it was given.
+        brightness: Mean grey value, 0…255.
+        label: The label that the crop was saved under.
         hash: 64-bit perceptual hash of the crop, hexadecimal.
-        group: Crops of one group show one person at one time: they stay on one side of a split.
+        group: Crops of one group show one person at one time, and stay in one split.
     """
 
     file: str
@@ -58,7 +58,7 @@ _TYPES = {float: float, int: int, str: str}
 
 
 def is_index(path: Path) -> bool:
-    """Whether a file begins as an index of ours does."""
+    """Return whether the first line of a file is the header of an index."""
     try:
         with path.open(encoding="utf-8") as lines:
             return lines.readline().strip() == ",".join(COLUMNS)
@@ -67,13 +67,22 @@ def is_index(path: Path) -> bool:
 
 
 def read_index(path: Path) -> list[CollectedCrop]:
-    """The rows of an index. A last line that was torn by a crash is left out.
+    """Read the rows of an index.
 
-    Raises DamagedIndexError.
+    The last row is left out if a crash cut it short.
+
+    Args:
+        path: The CSV file.
+
+    Returns:
+        The rows, in the order of the file.
+
+    Raises:
+        DamagedIndexError: The file is no index, or a row holds a bad value.
     """
     if not is_index(path):
         raise DamagedIndexError(
-            f"{path} is no index of collected crops; name another folder with --out"
+            f"{path} is not an index of collected crops; name another folder with --out"
         )
     text = path.read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]
@@ -84,13 +93,13 @@ def read_index(path: Path) -> list[CollectedCrop]:
             crops.append(CollectedCrop(**values))
         except (TypeError, ValueError) as error:
             raise DamagedIndexError(
-                f"{path}, line {number}: {error}; mend or remove that line"
+                f"{path}, line {number}: {error}; correct or remove that line"
             ) from error
     return crops
 
 
 def line_of(values: tuple[object, ...]) -> str:
-    """A line of CSV."""
+    """Return the values as one line of CSV, with its line end."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(values)
     return out.getvalue()

@@ -1,4 +1,8 @@
-"""The same picture twice, or nearly: found by content and by perceptual hash, and kept together."""
+"""Duplicates: the same picture twice, or two pictures that look nearly alike.
+
+Equal files are found by their SHA-256, near-duplicates by their perceptual hash. Both kinds are
+put into one group, so that they are in one split.
+"""
 
 import csv
 import io
@@ -14,19 +18,21 @@ from training.records.record import Record, split_of
 from training.storage import atomic_write
 
 NEAR = 4
-"""Bits of a 64-bit perceptual hash in which two pictures may differ and still be taken for one."""
+"""Bits of a 64-bit perceptual hash in which two near-duplicates may differ."""
 
 MOST_LISTED = 10_000
-"""Pairs in duplicates.csv; a set with more has another trouble."""
+"""Most pairs that duplicates.csv lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two pictures that are one: indices of records, and in how many of 64 bits they differ.
+    """Two pictures that are duplicates of each other.
 
     Attributes:
-        exact: Byte for byte the same file.
-        across: The names of their sources alone would have put them into different splits.
+        first, second: Places of the two records.
+        bits: Number of bits, 0…64, in which their perceptual hashes differ.
+        exact: Whether the two files are equal byte for byte.
+        across: Whether the names of their sources alone would put them into different splits.
     """
 
     first: int
@@ -37,7 +43,16 @@ class Pair:
 
 
 def find_pairs(records: list[Record], inspected: Inspection, near: int = NEAR) -> list[Pair]:
-    """Every two pictures whose hashes differ in at most `near` bits."""
+    """Find all pairs of pictures whose hashes are alike.
+
+    Args:
+        records: The pictures.
+        inspected: The hashes of the same pictures.
+        near: Largest number of bits in which the two hashes differ.
+
+    Returns:
+        Each pair once.
+    """
     pairs = []
     hashes, digests = inspected.hashes, inspected.digests
     for first in range(len(records)):
@@ -57,8 +72,14 @@ def find_pairs(records: list[Record], inspected: Inspection, near: int = NEAR) -
 
 
 def join(records: list[Record], pairs: list[Pair]) -> tuple[list[Record], int]:
-    """Records in which near-duplicates share a group and so a split, and how many changed their
-    split for it.
+    """Put duplicates into one group, and so into one split.
+
+    Args:
+        records: The pictures.
+        pairs: The duplicates among them.
+
+    Returns:
+        The records with their new groups and splits, and how many of them changed the split.
     """
     parent: dict[str, str] = {}
 
@@ -77,8 +98,17 @@ def join(records: list[Record], pairs: list[Pair]) -> tuple[list[Record], int]:
 
 
 def contradictions(records: list[Record], pairs: list[Pair], problems: list[str]) -> set[int]:
-    """Indices of the same file under two labels: nobody knows which is right, so neither is used;
-    each gets a line in `problems`.
+    """Find equal files that have different labels.
+
+    Nobody knows which label is right, so neither file is to be used.
+
+    Args:
+        records: The pictures.
+        pairs: The duplicates among them.
+        problems: A list that gets a line for each such pair.
+
+    Returns:
+        The places of the records.
     """
     doubtful: dict[int, int] = defaultdict(int)
     for pair in pairs:
@@ -88,13 +118,17 @@ def contradictions(records: list[Record], pairs: list[Pair], problems: list[str]
             doubtful[pair.second] += 1
             problems.append(
                 f"{first.path} ({first.crop}) and {second.path} ({second.crop}) are the same "
-                "file: left out; delete the wrong one"
+                "file; both are left out; delete the wrong one"
             )
     return set(doubtful)
 
 
 def write_pairs(records: list[Record], pairs: list[Pair], path: Path) -> None:
-    """CSV: file, other, bits, exact, across. Raises StorageError."""
+    """Write the pairs as CSV: file, other, bits, exact, across_splits.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(("file", "other", "bits", "exact", "across_splits"))

@@ -1,4 +1,4 @@
-"""What `prepare` sees in the pictures themselves: hashes, and how each labelled face looks."""
+"""What `prepare` measures in each picture: its hashes, and how well its faces can be seen."""
 
 import hashlib
 import io
@@ -17,7 +17,14 @@ from training.records.record import Record
 
 @dataclass(frozen=True, slots=True)
 class FaceQuality:
-    """One labelled face. `side`: the shorter one, in pixels; see training.looks for the others."""
+    """How well one labelled face can be seen.
+
+    Attributes:
+        label: One of LABELS.
+        side: Shorter side of the face in pixels.
+        sharpness: Variance of the Laplacian at 96 px.
+        brightness: Mean grey value, 0…255.
+    """
 
     label: str
     side: float
@@ -27,21 +34,27 @@ class FaceQuality:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Of each record: 64-bit perceptual hash [N], SHA-256 of its file, its labelled faces."""
+    """What was measured in N pictures.
+
+    Attributes:
+        hashes: 64-bit perceptual hash of each picture, [N].
+        digests: SHA-256 of each file, hexadecimal.
+        faces: The labelled faces of each picture.
+    """
 
     hashes: NDArray[np.uint64]
     digests: list[str]
     faces: list[list[FaceQuality]]
 
     def only(self, kept: list[int]) -> "Inspection":
-        """The same of some records."""
+        """Return the same of the pictures at the places `kept`."""
         return Inspection(
             self.hashes[kept], [self.digests[i] for i in kept], [self.faces[i] for i in kept]
         )
 
 
 def labelled_boxes(record: Record) -> list[tuple[str, tuple[float, float, float, float]]]:
-    """Label and box of each face that a classifier can learn from."""
+    """Return the label and the box of each face that a classifier can learn from."""
     if record.crop is None:
         return [(f.label, f.box) for f in record.faces if f.label and not f.ignore]
     whole = (0.0, 0.0, float(record.width), float(record.height))
@@ -60,14 +73,20 @@ def _looks(record: Record, grey: NDArray[np.uint8]) -> list[FaceQuality]:
 
 
 def inspect(records: list[Record], problems: list[str]) -> tuple[list[Record], Inspection]:
-    """Look at every picture once. One that is cut short gets a line in `problems` and is left
-    out.
+    """Open every picture once, and measure it.
+
+    Args:
+        records: The pictures.
+        problems: A list that gets a line for each picture that cannot be read to its end.
+
+    Returns:
+        The records of the readable pictures, and what was measured in them.
     """
     kept: list[Record] = []
     hashes: list[int] = []
     digests: list[str] = []
     faces: list[list[FaceQuality]] = []
-    for record in track(records, description="looking at pictures", transient=True):
+    for record in track(records, description="inspecting pictures", transient=True):
         data = Path(record.path).read_bytes()
         try:
             with Image.open(io.BytesIO(data)) as picture:

@@ -1,8 +1,8 @@
-"""The public layouts of face-mask data: COCO json, VOC xml, class folders and file names that say
-the label → records. YOLO has a file of its own (training.yolo).
+"""Readers of the public layouts of face-mask data, each from a folder to records.
 
-Each reader takes a folder and gives records, and tells `problems` (a list that grows) of what it
-left out and why.
+COCO JSON, Pascal VOC XML, class folders, and pictures whose file names carry the label are read
+here; `yolo.py` reads YOLO. Each reader adds a line to `problems` for everything that it leaves
+out.
 """
 
 import json
@@ -27,8 +27,18 @@ from training.records.record import (
 def within(
     box: Sequence[float], width: int, height: int, where: str, problems: list[str]
 ) -> tuple[float, float, float, float] | None:
-    """A box cut off at the picture's border; None, with a line in `problems`, where nothing is left
-    of it.
+    """Cut a box off at the picture's border.
+
+    Args:
+        box: x0, y0, x1, y1 in pixels.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+        where: What `problems` names: the file that holds the box.
+        problems: A list that gets a line if the box was cut off by more than 2 pixels, or lies
+            outside of the picture.
+
+    Returns:
+        The box inside the picture, or None if less than one pixel of it is there.
     """
     x0, y0, x1, y1 = (float(v) for v in box)
     cut = (max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1))
@@ -40,28 +50,52 @@ def within(
         return None
     if max(abs(a - b) for a, b in zip(cut, (x0, y0, x1, y1), strict=True)) > 2:
         problems.append(
-            f"{where}: box {[round(v, 1) for v in box]} reaches over the border of "
+            f"{where}: box {[round(v, 1) for v in box]} crosses the border of "
             f"{width}x{height}; cut off"
         )
     return cut
 
 
 def known_label(name: str, where: Path, problems: list[str], lenient: bool) -> str | None:
-    """`label_from_class`; where `lenient`, an unknown one is a line in `problems` and ignored."""
+    """Return one of LABELS for a class name, or None for a region to ignore.
+
+    Args:
+        name: The set's own class name.
+        where: The file that holds the name, for messages.
+        problems: A list that gets a line for an unknown name, if `lenient`.
+        lenient: Whether an unknown name counts as a region to ignore.
+
+    Raises:
+        UnknownLabelError: The name is unknown, and `lenient` is not set.
+    """
     try:
         return label_from_class(name, where)
     except UnknownLabelError as error:
         if not lenient:
             raise
-        problems.append(f"{error}; until then such faces are regions to ignore")
+        problems.append(f"{error}; until then such faces are ignored")
         return None
 
 
 def read_coco(
     annotations: Path, name: str, problems: list[str], lenient: bool = False
 ) -> list[Record]:
-    """COCO detection json; pictures lie beside it or in images/ beside it. `iscrowd: 1` becomes an
-    ignore region.
+    """Read a COCO detection file.
+
+    The pictures lie beside the file, or in images/ beside it. An annotation with `iscrowd: 1`
+    becomes a region to ignore.
+
+    Args:
+        annotations: The JSON file.
+        name: Name of the set.
+        problems: A list that gets a line for everything that is left out.
+        lenient: Whether faces of an unknown class are regions to ignore.
+
+    Returns:
+        A record for each picture.
+
+    Raises:
+        UnknownLabelError: A class is unknown, and `lenient` is not set.
     """
     content = json.loads(annotations.read_text(encoding="utf-8"))
     names = {c["id"]: c["name"] for c in content["categories"]}
@@ -86,7 +120,7 @@ def read_coco(
         if path is None or picture is None:
             problems.append(
                 f"{entry['file_name']}: named in {annotations} but "
-                f"{'is no readable picture' if path else 'not there'}; left out"
+                f"{'is not a readable picture' if path else 'not there'}; left out"
             )
             continue
         height, width = picture.shape[:2]
@@ -107,7 +141,20 @@ def read_coco(
 
 
 def read_voc(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
-    """Pascal VOC: one xml for each picture, anywhere under the folder."""
+    """Read Pascal VOC: one XML file for each picture, anywhere under the folder.
+
+    Args:
+        folder: The folder.
+        name: Name of the set.
+        problems: A list that gets a line for everything that is left out.
+        lenient: Whether faces of an unknown class are regions to ignore.
+
+    Returns:
+        A record for each picture.
+
+    Raises:
+        UnknownLabelError: A class is unknown, and `lenient` is not set.
+    """
     pictures = {p.stem: p for p in pictures_in(folder)}
     records = []
     for file in sorted(folder.rglob("*.xml")):
@@ -115,7 +162,7 @@ def read_voc(folder: Path, name: str, problems: list[str], lenient: bool = False
             # Expat bounds the expansion of entities since 2.4.1, and resolves no external ones.
             root = ElementTree.parse(file).getroot()  # noqa: S314
         except ElementTree.ParseError as error:
-            problems.append(f"{file}: is no XML ({error}); left out")
+            problems.append(f"{file}: is not XML ({error}); left out")
             continue
         path = pictures.get(file.stem)
         picture = read_picture(path) if path else None
@@ -149,8 +196,23 @@ def read_class_folders(
     groups: dict[str, str] | None = None,
     lenient: bool = False,
 ) -> list[Record]:
-    """One folder for each class, each picture one face. `groups` maps `class/file` to its source,
-    where known; `collect`'s index says that, and each face's box, by itself.
+    """Read one folder for each class, in which each picture is one face.
+
+    If `collect` wrote an index into the folder, the index says the group and the box of each crop.
+
+    Args:
+        folder: The folder that holds the class folders.
+        name: Name of the set.
+        problems: A list that gets a line for everything that is left out.
+        groups: Source of each picture by `class/file`, where that is known.
+        lenient: Whether an unknown class is left out, and an empty one allowed.
+
+    Returns:
+        A record for each picture.
+
+    Raises:
+        UnknownLabelError: A folder is no class, and `lenient` is not set.
+        EmptyClassError: A class folder holds no picture, and `lenient` is not set.
     """
     records = []
     collected = (
@@ -164,14 +226,14 @@ def read_class_folders(
             continue
         pictures = pictures_in(child)
         if not pictures:
-            empty = f"{child}: a class without a picture; fill the folder or remove it"
+            empty = f"{child}: the class folder holds no picture; fill or remove the folder"
             if not lenient:
                 raise EmptyClassError(empty)
             problems.append(empty)
         for path in pictures:
             picture = read_picture(path)
             if picture is None:
-                problems.append(f"{path}: is no readable picture; left out")
+                problems.append(f"{path}: is not a readable picture; left out")
                 continue
             height, width = picture.shape[:2]
             key = f"{child.name}/{path.name}"
@@ -187,9 +249,18 @@ def read_class_folders(
 
 
 def read_named(folder: Path, name: str, problems: list[str]) -> list[Record]:
-    """Pictures of one face each whose file names carry the label.
+    """Read pictures of one face each whose file names carry the label.
 
-    A name without one gets a line in `problems`. Raises UnknownLabelError where none has.
+    Args:
+        folder: The folder.
+        name: Name of the set.
+        problems: A list that gets a line for each picture whose name carries no label.
+
+    Returns:
+        A record for each picture whose name carries a label.
+
+    Raises:
+        UnknownLabelError: No file name carries a label.
     """
     records = []
     for path in pictures_in(folder):
@@ -197,7 +268,9 @@ def read_named(folder: Path, name: str, problems: list[str]) -> list[Record]:
         picture = read_picture(path) if label else None
         if picture is None:
             why = (
-                "is no readable picture" if label else f"its name says none of {', '.join(LABELS)}"
+                "is not a readable picture"
+                if label
+                else f"its name carries none of {', '.join(LABELS)}"
             )
             problems.append(f"{path}: {why}; left out")
             continue
@@ -206,7 +279,7 @@ def read_named(folder: Path, name: str, problems: list[str]) -> list[Record]:
         records.append(Record(name, str(path), group, split_of(group), width, height, False, label))
     if not records:
         raise UnknownLabelError(
-            f"{folder}: not one picture's name says its label; rename them (with_mask_001.jpg) or "
+            f"{folder}: no file name carries a label; rename the pictures (with_mask_001.jpg) or "
             "sort them into folders with_mask/ without_mask/ incorrect_mask/"
         )
     return records

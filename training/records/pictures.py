@@ -12,7 +12,7 @@ Pixels = NDArray[np.uint8]
 
 
 def read_picture(path: Path) -> Pixels | None:
-    """BGR, u8, [H, W, 3]; None where the file is no picture."""
+    """Return a picture u8 [H, W, 3] BGR, or None if the file cannot be read as a picture."""
     try:
         data = np.fromfile(path, np.uint8)
     except OSError:
@@ -24,5 +24,5 @@ def read_picture(path: Path) -> Pixels | None:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Every picture under a folder, in a stable order."""
+    """Return every picture file under a folder, sorted by path."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES)

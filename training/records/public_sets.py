@@ -1,6 +1,6 @@
-"""The public sets that the shipped models are trained on, each read in its own layout → records.
+"""The public sets that the shipped models are trained on, each read in its own layout.
 
-`LICENCES` is what the model card prints; a set that is not listed there is a user's own.
+`LICENCES` is what the model card prints. A set that is not listed there is a user's own.
 """
 
 import csv
@@ -49,7 +49,7 @@ def _whole(
     for path in pictures_in(folder):
         picture = read_picture(path)
         if picture is None:
-            problems.append(f"{path}: is no readable picture; left out")
+            problems.append(f"{path}: is not a readable picture; left out")
             continue
         source = f"{name}/{group(path)}"
         records.append(
@@ -74,13 +74,13 @@ def _keypoints(folder: Path, problems: list[str]) -> list[Record]:
             path = folder / "images" / row["file"]
             picture = read_picture(path)
             if picture is None:
-                problems.append(f"{path}: is no readable picture; left out")
+                problems.append(f"{path}: is not a readable picture; left out")
                 continue
             height, width = picture.shape[:2]
             points = tuple((float(row[f"x{i}"]), float(row[f"y{i}"])) for i in range(68))
             xs, ys = [p[0] for p in points], [p[1] for p in points]
-            # The points end at the eyebrows; a face's box reaches to the hairline, about a quarter
-            # of brow to chin further up.
+            # The landmarks end at the eyebrows. A face's box ends at the hairline, which is
+            # higher by about a quarter of the distance from brow to chin.
             top = min(ys) - 0.25 * (max(ys) - min(ys))
             box = within(
                 (min(xs), max(0.0, top), max(xs), min(height, max(ys))),
@@ -89,8 +89,8 @@ def _keypoints(folder: Path, problems: list[str]) -> list[Record]:
                 row["file"],
                 problems,
             )
-            # training_Luis_Fonsi_21.jpg: the person is the source, whichever half the frame came
-            # from.
+            # In training_Luis_Fonsi_21.jpg the person is the source, whether the frame is from the
+            # training or the test half.
             person = re.sub(r"^(training|test)_|_\d+$", "", path.stem)
             group = f"keypoints/{person}"
             faces = () if box is None else (FaceRecord(box, "without_mask", False, points),)
@@ -109,8 +109,16 @@ def _crops(folder: Path, problems: list[str]) -> list[Record]:
 
 
 def read_sets(data: Path, problems: list[str]) -> Iterator[tuple[str, list[Record]]]:
-    """Each known set under `data` with its records; a folder of another kind is read as one set in
-    its own layout.
+    """Read each public set that `data` holds.
+
+    A folder that holds none of them is read as one set, in whichever layout it is in.
+
+    Args:
+        data: The folder.
+        problems: A list that gets a line for everything that is left out.
+
+    Yields:
+        The name and the records of each set.
     """
     readers: dict[str, Callable[[Path], list[Record]]] = {
         "detection": lambda f: read_coco(f / "annotations.json", "detection", problems),

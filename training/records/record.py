@@ -1,5 +1,6 @@
-"""What `prepare` writes and everything else reads: one record for each picture, and the faces in
-it.
+"""Records: what `prepare` writes, and what everything else reads.
+
+A record describes one picture and the faces in it.
 """
 
 import hashlib
@@ -16,8 +17,10 @@ LABELS = ("with_mask", "without_mask", "incorrect_mask")
 """The classes, in the order of the classifier's columns."""
 
 VALIDATION_PERCENT = 15
+"""Share of the groups that is kept for validation, in per cent."""
+"""Share of the groups that is kept for validation, in per cent."""
 
-# How public face-mask sets spell our three labels.
+# How public face-mask sets spell the three labels.
 _SYNONYMS = {
     "with_mask": "with_mask withmask mask masked face_mask mask_on correct_mask"
     " mask_weared_correct",
@@ -25,19 +28,22 @@ _SYNONYMS = {
     "incorrect_mask": "incorrect_mask incorrectmask mask_weared_incorrect mask_worn_incorrectly"
     " improper_mask incorrect wrong_mask partially_covered",
 }
-# Spellings that only file names have.
+# Spellings that occur in file names only.
 _IN_NAMES = {"incorrect_mask": "mask_chin mask_mouth_chin mask_nose_mouth"}
 IGNORED = {"unlabelled_face", "ignore", "unsure"}
 
 
 @dataclass(frozen=True, slots=True)
 class FaceRecord:
-    """One face. `box` is x0, y0, x1, y1 in pixels; `label` is one of LABELS, or None where nobody
-    said.
+    """One face.
 
-    `ignore`: probably a face, but nobody labelled it: neither positive nor background. `points`:
-    five landmarks (right eye, left eye, nose tip, right and left mouth corner, as seen on the
-    person) or 68 in iBUG order, in pixels.
+    Attributes:
+        box: x0, y0, x1, y1 in pixels.
+        label: One of LABELS, or None if nobody labelled the face.
+        ignore: Whether this is probably a face, but nobody labelled it: neither a positive nor
+            background.
+        points: Landmarks in pixels: none, five (right eye, left eye, nose tip, right and left
+            corner of the mouth, as the person has them), or 68 in iBUG's order.
     """
 
     box: tuple[float, float, float, float]
@@ -48,9 +54,17 @@ class FaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One picture. `boxed`: its faces are all listed, so that the rest of it is background.
+    """One picture.
 
-    `crop` is the label of the whole picture, where the picture is one face and nothing else.
+    Attributes:
+        set: Name of the set that the picture is from.
+        path: The file.
+        group: Pictures of one group stay in one split.
+        split: `train` or `validation`.
+        width, height: Size in pixels.
+        boxed: Whether all faces are listed, so that the rest of the picture is background.
+        crop: Label of the whole picture, if the picture is one face and nothing else.
+        faces: The faces that are known.
     """
 
     set: str
@@ -64,13 +78,19 @@ class Record:
     faces: tuple[FaceRecord, ...] = ()
 
     def moved(self, split: str, group: str) -> "Record":
-        """The same picture in another split, as a member of another group."""
+        """Return the same picture in another split, as a member of another group."""
         return replace(self, split=split, group=group)
 
 
 def label_from_class(name: str, where: Path | str) -> str | None:
-    """One of LABELS for a set's own class name; None for a region to ignore. Raises
-    UnknownLabelError.
+    """Return one of LABELS for a set's own class name, or None for a region to ignore.
+
+    Args:
+        name: The class name; case, spaces and hyphens do not matter.
+        where: The file that holds the name, for the message.
+
+    Raises:
+        UnknownLabelError: The name is unknown.
     """
     key = name.strip().lower().replace(" ", "_").replace("-", "_")
     for label, names in _SYNONYMS.items():
@@ -85,15 +105,21 @@ def label_from_class(name: str, where: Path | str) -> str | None:
 
 
 def label_from_file_name(name: str) -> str | None:
-    """The label that a file's name carries (`0012-with-mask.jpg`, `WithoutMask_7.png`), by the
-    longest spelling in it; None where there is none, or two that are equally long.
+    """Return the label that a file name carries, such as `0012-with-mask.jpg`.
 
-    Also as MaskedFace-Net names its files (Cabani et al., 2021): `00012_Mask_Chin.jpg`.
+    The longest spelling in the name decides. Names as in MaskedFace-Net (Cabani et al., 2021),
+    such as `00012_Mask_Chin.jpg`, are known too.
+
+    Args:
+        name: The file name.
+
+    Returns:
+        One of LABELS, or None if the name carries no label, or two of equal length.
     """
     words = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
     found: dict[int, set[str]] = {}
     for label, names in _SYNONYMS.items():
-        # `face` and `without` say nothing of a mask where they stand in a name of many words.
+        # In a name of many words, `face` and `without` say nothing about a mask.
         for spelling in {*names.split(), *_IN_NAMES.get(label, "").split()} - {"face", "without"}:
             parts = spelling.split("_")
             if any(words[i : i + len(parts)] == parts for i in range(len(words))):
@@ -103,22 +129,37 @@ def label_from_file_name(name: str) -> str | None:
 
 
 def split_of(group: str) -> str:
-    """`train` or `validation`: the same group always lands in the same split, on every machine and
-    in every order.
+    """Return the split of a group, `train` or `validation`.
+
+    The split depends on the name of the group alone, so that it is the same on every machine.
     """
     bucket = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") % 100
     return "validation" if bucket < VALIDATION_PERCENT else "train"
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:
-    """JSON lines, one record each; the file appears whole or not at all. Raises StorageError."""
+    """Write records as JSON lines; the file appears whole or not at all.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
     with atomic_write(path) as out:
         for record in records:
             out.write((json.dumps(asdict(record), separators=(",", ":")) + "\n").encode())
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records of a file that `prepare` wrote. Raises MissingDataError."""
+    """Read the records that `prepare` wrote.
+
+    Args:
+        path: The file of JSON lines.
+
+    Yields:
+        Each record.
+
+    Raises:
+        MissingDataError: The file does not exist.
+    """
     if not path.is_file():
         raise MissingDataError(
             f"{path} is not there; run `python -m training prepare` first, or name its "

@@ -1,6 +1,8 @@
-"""The YOLO layout, in its three usual shapes: a txt beside each picture, labels/ beside images/
-(`train/images` and `train/labels`, or `images/train` and `labels/train`), and exports of annotation
-services, whose data.yaml names the classes and whose folders are the splits.
+"""The YOLO layout, in its three usual shapes.
+
+The labels lie in a .txt beside each picture; or in labels/ beside images/ (`train/images` and
+`train/labels`, or `images/train` and `labels/train`); or in an export of an annotation service,
+whose data.yaml names the classes and whose folders are the splits.
 """
 
 from collections.abc import Sequence
@@ -29,18 +31,22 @@ def _listing(folder: Path) -> Path | None:
 
 
 def is_yolo(folder: Path) -> bool:
-    """Whether a file in it names YOLO's classes."""
+    """Return whether a file in the folder names the classes of YOLO labels."""
     return _listing(folder) is not None
 
 
 def class_names(listing: Path) -> list[str]:
-    """The names of the classes, by their index.
+    """Read the names of the classes, in the order of their numbers.
 
     Args:
-        listing: One name a line, or a data.yaml whose `names` is a list or maps indices to names.
+        listing: A file of one name a line, or a data.yaml whose `names` is a list, or maps numbers
+            to names.
+
+    Returns:
+        The names.
 
     Raises:
-        MissingDataError: It names no classes.
+        MissingDataError: The file names no classes.
     """
     text = listing.read_text(encoding="utf-8")
     if listing.suffix == ".txt" or listing.name == "obj.names":
@@ -50,12 +56,12 @@ def class_names(listing: Path) -> list[str]:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         reason = str(error).splitlines()[0]
-        raise MissingDataError(f"{listing} is no YAML ({reason}); {mend}") from error
+        raise MissingDataError(f"{listing} is not YAML ({reason}); {mend}") from error
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names:
-        raise MissingDataError(f"{listing} names no classes, numbered from 0 on; {mend}")
+        raise MissingDataError(f"{listing} names no classes with numbers from 0; {mend}")
     return [str(name) for name in names]
 
 
@@ -72,7 +78,17 @@ def _labels_of(picture: Path) -> Path | None:
 
 
 def _corners(numbers: Sequence[float]) -> tuple[float, float, float, float]:
-    """Shares of width and height: of `cx cy w h`, or around a polygon `x y x y x y …`."""
+    """Return the corners of a box or of a polygon's bounding box.
+
+    Args:
+        numbers: `cx cy w h`, or the polygon `x y x y x y …`, as shares of width and height.
+
+    Returns:
+        x0, y0, x1, y1 as shares of width and height.
+
+    Raises:
+        ValueError: The numbers are neither.
+    """
     if len(numbers) == 4:
         cx, cy, w, h = numbers
         return cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
@@ -82,7 +98,7 @@ def _corners(numbers: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def _split(picture: Path, folder: Path, group: str) -> str:
-    """As the folders say; by the group's hash where they do not."""
+    """Return the split that the folders name, or else the split of the group."""
     inside = picture.relative_to(folder).parts[:-1]
     return next((_SPLITS[part.lower()] for part in inside if part.lower() in _SPLITS), "") or (
         split_of(group)
@@ -90,19 +106,28 @@ def _split(picture: Path, folder: Path, group: str) -> str:
 
 
 def read_yolo(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
-    """Pictures that have a txt of labels. What lies in `valid` or `test` is for validation.
+    """Read the pictures that have a .txt of labels.
 
-    Lines are `class cx cy w h` or, of segmentation, `class x y x y x y …`, around which a box is
-    drawn; what is neither gets a line in `problems`.
+    A line is `class cx cy w h`, or, of a segmentation, `class x y x y x y …`, whose bounding box
+    is taken. A picture in a folder `valid` or `test` is for validation.
+
+    Args:
+        folder: The folder.
+        name: Name of the set.
+        problems: A list that gets a line for everything that is left out.
+        lenient: Whether faces of an unknown class are regions to ignore.
+
+    Returns:
+        A record for each picture.
 
     Raises:
         MissingDataError: No file names the classes.
-        UnknownLabelError: A class is none that we know, and not `lenient`.
+        UnknownLabelError: A class is unknown, and `lenient` is not set.
     """
     listing = _listing(folder)
     if listing is None:
         raise MissingDataError(
-            f"{folder}: YOLO labels without data.yaml or classes.txt; write one class name a line "
+            f"{folder}: no data.yaml or classes.txt names the classes; write one class name a line "
             f"into {folder / 'classes.txt'}"
         )
     labels = {
@@ -116,7 +141,7 @@ def read_yolo(folder: Path, name: str, problems: list[str], lenient: bool = Fals
             continue
         picture = read_picture(path)
         if picture is None:
-            problems.append(f"{path}: is no readable picture; left out")
+            problems.append(f"{path}: is not a readable picture; left out")
             continue
         height, width = picture.shape[:2]
         faces = []

@@ -1,5 +1,6 @@
-"""What cameras do to pictures, done to all classes alike, so that no label can be read off the
-quality of its source.
+"""Augmentation: faults that a camera adds to a picture.
+
+All classes get the same faults, so that no label can be told from the quality of its source.
 """
 
 import cv2
@@ -9,8 +10,15 @@ from training.records.pictures import Pixels
 
 
 def degrade(picture: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:
-    """Light, colour, blur, low resolution, sensor noise and JPEG, each by chance. u8 BGR in, same
-    shape out.
+    """Add light, colour, blur, low resolution, sensor noise and JPEG artefacts, each by chance.
+
+    Args:
+        picture: u8 [H, W, 3] BGR.
+        rng: Source of chance.
+        strength: Factor on the probability of each fault.
+
+    Returns:
+        A picture of the same shape.
     """
     out = picture
     if rng.random() < 0.8 * strength:  # light: gain and offset a channel, gamma, all in one table

@@ -1,4 +1,4 @@
-"""Pictures in memory, and the faces of a split: what the scenes and crops are made from."""
+"""The pictures of a prepared split in memory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,19 @@ from training.records.record import Record, read_records
 from training.samples.synthetic_masks import Points, Template, mean_shape, read_templates
 
 LONGEST = 640
-"""Pictures are kept no larger: faces in them are then as large as the models ever see."""
+"""Largest longer side of a picture in memory, in pixels; the models see no larger faces."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureDataset:
-    """The records of one split, their pictures (u8 BGR), and what is needed to dress bare faces."""
+    """One split: its records, its pictures, and what is needed to draw masks on bare faces.
+
+    Attributes:
+        records: N records, in pixels of `pictures`.
+        pictures: N pictures, u8 [H, W, 3] BGR.
+        templates: Pictures of masks; there may be none.
+        mean: Mean face of 68 landmarks, or None if no face of the split has 68.
+    """
 
     records: list[Record]
     pictures: list[Pixels]
@@ -26,7 +33,7 @@ class PictureDataset:
     mean: Points | None
 
     def of(self, *sets: str) -> list[int]:
-        """Indices of the records of some sets."""
+        """Return the places of the records of some sets."""
         return [i for i, r in enumerate(self.records) if r.set in sets]
 
 
@@ -63,8 +70,20 @@ def _shrunk(record: Record, picture: Pixels) -> tuple[Record, Pixels]:
 def load_dataset(
     prepared: Path, split: str, templates: Path | None, sets: set[str] | None = None
 ) -> PictureDataset:
-    """The pictures of a split. `templates` is the folder of mask pictures, if any. Raises
-    MissingDataError, EmptyClassError.
+    """Read the records and the pictures of a split.
+
+    Args:
+        prepared: Folder that `prepare` wrote.
+        split: `train` or `validation`.
+        templates: Folder of mask pictures, or None.
+        sets: Only these sets; None for all.
+
+    Returns:
+        The split; pictures are no larger than LONGEST.
+
+    Raises:
+        MissingDataError: `prepare` has not run, or a picture cannot be read any more.
+        EmptyClassError: The split holds no picture.
     """
     records, pictures, shapes = [], [], []
     chosen = [
@@ -76,7 +95,7 @@ def load_dataset(
         picture = read_picture(Path(record.path))
         if picture is None:
             raise MissingDataError(
-                f"{record.path} was there when prepare ran and is unreadable now; run prepare again"
+                f"{record.path} was readable when prepare ran, and now is not; run prepare again"
             )
         kept, small = _shrunk(record, picture)
         records.append(kept)

@@ -1,7 +1,8 @@
-"""Adult faces with a gender, from file names as UTKFace has them: age_gender_race_stamp.jpg.
+"""Crops of adult faces for the gender head.
 
-What a person looks like is not what a person is: the label is how the set's authors read a face,
-and so is everything that is learnt from it.
+The labels are in the file names, as in UTKFace: age_gender_race_stamp.jpg. A label says how the
+authors of the set saw a face, and not what a person is; the same holds for what a network learns
+from it.
 """
 
 from collections.abc import Iterator
@@ -27,14 +28,23 @@ RACES = ("white", "black", "asian", "indian", "other")
 """The groups of UTKFace, in the order of the digits in the file names."""
 
 ADULT = 18
-"""Age in years from which a face is used at all: of children nothing is counted."""
+"""Least age in years of a face that is used: faces of children are left out."""
 
 AGE_BANDS = ((18, 30), (30, 45), (45, 60), (60, 200))
+"""Ages in years of each band: from, and up to but not including."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adult:
-    """One face of an dataset: its picture, its box, and what its file name says of the person."""
+    """One adult face of a dataset.
+
+    Attributes:
+        index: Place of its picture in the dataset.
+        box: x0, y0, x1, y1 in pixels of the picture.
+        gender: Index of GENDERS.
+        age: In years.
+        race: Index of RACES.
+    """
 
     index: int
     box: tuple[float, float, float, float]
@@ -44,14 +54,20 @@ class Adult:
 
     @property
     def band(self) -> str:
-        """The age band that the person is in, for reports."""
+        """The age band of the person, as reports name it."""
         low, high = next(b for b in AGE_BANDS if b[0] <= self.age < b[1])
         return f"{low}-{high - 1}" if high < 200 else f"{low} and over"
 
 
 def attributes_from_name(path: Path) -> tuple[int, int, int] | None:
-    """Age in years, gender (index of GENDERS) and race (index of RACES) of a picture by its name;
-    None where a part is missing or means nothing, as in a few names of UTKFace.
+    """Read age, gender and race from a file name.
+
+    Args:
+        path: The picture.
+
+    Returns:
+        Age in years, index of GENDERS and index of RACES; None if one is missing or means
+        nothing, as in a few names of UTKFace.
     """
     parts = path.stem.split("_")
     if len(parts) < 4 or not all(p.isdigit() for p in parts[:3]):
@@ -63,7 +79,18 @@ def attributes_from_name(path: Path) -> tuple[int, int, int] | None:
 
 
 def adults_of(dataset: PictureDataset) -> list[Adult]:
-    """Every adult of an dataset. Raises EmptyClassError, SingleClassError."""
+    """Find every adult of a dataset.
+
+    Args:
+        dataset: The pictures.
+
+    Returns:
+        The adults, in the order of the records.
+
+    Raises:
+        EmptyClassError: No file name is that of an adult.
+        SingleClassError: All adults have one gender.
+    """
     found = []
     for index, record in enumerate(dataset.records):
         said = attributes_from_name(Path(record.path))
@@ -87,15 +114,17 @@ def adults_of(dataset: PictureDataset) -> list[Adult]:
 def held_out_adults(
     dataset: PictureDataset, adults: list[Adult], size: int, margin: float
 ) -> tuple[Pixels, NDArray[np.int64]]:
-    """Crops u8 [N, S, S, 3], cut as at the edge, and their genders [N]."""
+    """Return crops u8 [N, S, S, 3], cut as at the edge, and the genders [N] of adults."""
     crops = [fitted(cut(dataset.pictures[a.index], a.box, margin), size) for a in adults]
     return np.stack(crops), np.array([a.gender for a in adults], np.int64)
 
 
 class GenderCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """An endless stream of batches: crops u8 [B, S, S, 3] BGR and genders int64 [B], both genders
-    alike often, and within each every race by the root of its number: rare ones are seen more
-    often than they are there, and still not by heart.
+    """An endless stream of batches for the gender head.
+
+    A batch is crops u8 [B, S, S, 3] BGR and genders int64 [B]. Both genders are equally frequent.
+    Within a gender, each race is drawn in proportion to the square root of its number of faces:
+    more often than it occurs, and not so often that the network learns single faces by heart.
     """
 
     def __init__(
@@ -131,7 +160,7 @@ class GenderCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
             yield torch.from_numpy(crops), torch.from_numpy(genders.astype(np.int64))
 
     def crop(self, gender: int, rng: np.random.Generator) -> Pixels:
-        """One augmented crop of a gender, u8 [S, S, 3]."""
+        """Return one augmented crop of a gender, u8 [S, S, 3]."""
         shares, groups = self._pools[gender]
         group = groups[int(rng.choice(len(groups), p=shares))]
         adult = group[int(rng.integers(len(group)))]
@@ -161,8 +190,16 @@ class GenderCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def erased(crop: Pixels, rng: np.random.Generator) -> Pixels:
-    """A crop with one rectangle of noise in it (Zhong et al., Random Erasing, 2020): no single
-    feature of a face may decide.
+    """Fill one rectangle of a crop with noise, so that no single feature of a face decides.
+
+    Random Erasing: Zhong et al., 2020.
+
+    Args:
+        crop: u8 [S, S, 3].
+        rng: Source of chance.
+
+    Returns:
+        A changed copy.
     """
     size = crop.shape[0]
     height, width = (int(v) for v in rng.integers(size // 8, size // 3, 2))

@@ -1,5 +1,7 @@
-"""Face crops for the classifier: cut as the edge cuts them, dressed rightly and wrongly, degraded
-alike in all classes.
+"""Crops of faces for the mask classifier.
+
+Crops are cut as the edge cuts them. On some bare faces a mask is drawn, worn rightly or wrongly,
+or something else; all classes are degraded alike.
 """
 
 from collections.abc import Iterator
@@ -20,13 +22,13 @@ from training.samples.dataset import PictureDataset
 from training.samples.synthetic_masks import complete_points, draw_mask, draw_occlusion
 
 SMALLEST = 24.0
-"""Shorter side in pixels under which nobody can tell what a face wears."""
+"""Least shorter side of a face in pixels; in a smaller one nobody can see a mask."""
 
-# Shares of the three classes in a batch; incorrect_mask has the fewest real pictures, so more of it
-# would be the same again.
+# Shares of the three classes in a batch. incorrect_mask has the fewest real pictures: with a larger
+# share, the same ones would come again and again.
 _SHARES = (0.41, 0.38, 0.21)
-# How often each source is drawn from within its class. "drawn" are bare faces on which a mask, or
-# something else, is drawn.
+# Weight of each set within its class. "drawn" are bare faces on which a mask, or something else, is
+# drawn.
 _WEIGHTS = {
     "detection": 0.42,
     "crops": 0.3,
@@ -58,7 +60,14 @@ class Sample:
 
 
 def samples_of(dataset: PictureDataset) -> dict[str, list[Sample]]:
-    """Every face that can be judged, by set; bare faces with points also under "drawn"."""
+    """Find every face that is large enough to be judged.
+
+    Args:
+        dataset: The pictures.
+
+    Returns:
+        The faces of each set. Bare faces with landmarks are there a second time, under "drawn".
+    """
     found: dict[str, list[Sample]] = {}
     for index, record in enumerate(dataset.records):
         whole = (0.0, 0.0, float(record.width), float(record.height))
@@ -84,8 +93,13 @@ def samples_of(dataset: PictureDataset) -> dict[str, list[Sample]]:
 
 
 class MaskCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """An endless stream of batches: crops u8 [B, S, S, 3] BGR and labels int64 [B]. Raises
-    SingleClassError, EmptyClassError.
+    """An endless stream of batches for the mask classifier.
+
+    A batch is crops u8 [B, S, S, 3] BGR and labels int64 [B].
+
+    Raises:
+        EmptyClassError: No face is labelled and large enough.
+        SingleClassError: All faces have one label.
     """
 
     def __init__(
@@ -131,7 +145,7 @@ class MaskCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
             yield torch.from_numpy(crops), torch.from_numpy(labels.astype(np.int64))
 
     def crop(self, label: int, rng: np.random.Generator) -> Pixels:
-        """One augmented crop of a class, u8 [S, S, 3]."""
+        """Return one augmented crop of a class, u8 [S, S, 3]."""
         pools = self._pools[label]
         weights = np.array([w for w, _ in pools])
         samples = pools[int(rng.choice(len(pools), p=weights / weights.sum()))][1]
@@ -159,7 +173,7 @@ class MaskCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
             )
         if rng.random() < 0.5:
             out = np.ascontiguousarray(out[:, ::-1])
-        if rng.random() < 0.3:  # as small as a face may be at the door
+        if rng.random() < 0.3:  # as small as a face at the door may be
             low = int(np.exp(rng.uniform(np.log(20), np.log(self.size))))
             out = fitted(
                 np.asarray(cv2.resize(out, (low, low), interpolation=cv2.INTER_AREA), np.uint8),
@@ -171,8 +185,19 @@ class MaskCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
 def drawn(
     dataset: PictureDataset, sample: Sample, label: int, rng: np.random.Generator
 ) -> tuple[Pixels, NDArray[np.float32]]:
-    """The part of the picture around a bare face, with what makes it a face of class `label` drawn
-    on, and the face's box in it.
+    """Draw on a bare face what makes it a face of another class.
+
+    Args:
+        dataset: The pictures and the mask templates.
+        sample: The bare face.
+        label: Index of LABELS: the class that the face is to be of.
+        rng: Source of chance.
+
+    Returns:
+        The part of the picture around the face, u8 [h, w, 3], and the face's box in it, f32 [4].
+
+    Raises:
+        EmptyClassError: No face of the dataset has 68 landmarks.
     """
     if dataset.mean is None:
         raise EmptyClassError("no face with points to draw on; add a set with landmarks")
@@ -193,7 +218,7 @@ def drawn(
     ) * np.float32(scale)
     if LABELS[label] == "with_mask":
         draw_mask(part, shape, "right", dataset.templates, rng)
-        if rng.random() < 0.1:  # who wears a mask may hold something before it, too
+        if rng.random() < 0.1:  # somebody with a mask may hold something before it
             draw_occlusion(part, shape, None, rng)
     elif LABELS[label] == "incorrect_mask":
         draw_mask(
@@ -270,8 +295,10 @@ def held_out_crops(
 
 
 def real(held: HeldOutCrops) -> NDArray[np.bool_]:
-    """Which crops show what a camera saw, and nothing that we drew; and, where others are there, no
-    set of one class.
+    """Return which crops [N] count for the figures.
+
+    Drawn crops do not count. If there are crops of `detection` or `crops`, only these count: the
+    other sets have one class each.
     """
     known = np.array([s in ("detection", "crops") for s in held.sets])
     return known if known.any() else np.array([s != "drawn" for s in held.sets])

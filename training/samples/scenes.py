@@ -1,5 +1,7 @@
-"""Scenes for the detector: mosaics, views at every scale, faces pasted in, masks put on; with boxes
-and ignore regions.
+"""Scenes for the detector, with boxes and regions to ignore.
+
+A scene is one view, or a mosaic of four, at any scale. Faces are pasted in, and masks are drawn
+on bare ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,15 +20,18 @@ from training.samples.dataset import PictureDataset
 from training.samples.synthetic_masks import PLACEMENTS, complete_points, draw_mask, draw_occlusion
 
 Batch = tuple[torch.Tensor, ...]
-"""Pictures u8 [B, S, S, 3] BGR, faces f32 [B, 48, 4], ignored f32 [B, 24, 4], both padded with
-zeros, and, with a teacher, what it says at each anchor, f32 [B, A, 5]."""
+"""Pictures u8 [B, S, S, 3] BGR, faces f32 [B, 48, 4] and regions to ignore f32 [B, 24, 4].
+
+Faces and regions are filled up with zeros. With a teacher, its score and box at each anchor point
+follow, f32 [B, A, 5].
+"""
 
 MOST_FACES = 48
 MOST_IGNORED = 24
 SMALLEST = 6.0
-"""Longer side in pixels under which a face in a scene is a region to ignore."""
+"""Least longer side of a face in a scene, in pixels; a smaller one is a region to ignore."""
 
-# How often each set is drawn from, and which sets hold single faces to paste.
+# Weight of each set, and the sets that hold single faces to paste.
 _WEIGHTS = {
     "detection": 0.52,
     "keypoints": 0.14,
@@ -38,18 +43,21 @@ _PASTED = ("crops", "gender")
 
 
 Scene = tuple[Pixels, Boxes, Boxes, Boxes | None]
-"""Picture, faces, regions to ignore, and the teacher's word on it."""
+"""Picture, faces, regions to ignore, and what the teacher says of the picture."""
 
 
 Teaching = Callable[[], Callable[[Pixels], Boxes]]
-"""Makes, in the process that makes the scenes, what tells of a picture at each anchor point: score
-and box, f32 [A, 5].
+"""Opens a teacher, in the process that makes the scenes.
+
+The teacher gives the score and the box of a picture at each anchor point, f32 [A, 5].
 """
 
 
 class Scenes(IterableDataset[Batch]):
-    """An endless stream of batches. Each scene comes twice, the second time as its mirror image
-    with a camera's faults of its own: making it costs as much as learning from it.
+    """An endless stream of batches for the detector.
+
+    Each scene comes twice, the second time mirrored and with other camera faults, because making
+    a scene takes as long as learning from it.
     """
 
     def __init__(
@@ -107,7 +115,13 @@ class Scenes(IterableDataset[Batch]):
         return indices[int(rng.integers(len(indices)))]
 
     def dressed(self, index: int, rng: np.random.Generator, chance: float) -> Pixels:
-        """The record's picture, its bare faces wearing something by chance."""
+        """Return a record's picture, with something drawn on its bare faces by chance.
+
+        Args:
+            index: Place of the record.
+            rng: Source of chance.
+            chance: Probability, 0…1, that something is drawn on a face.
+        """
         record, picture = self.dataset.records[index], self.dataset.pictures[index]
         mean = self.dataset.mean
         if mean is None:
@@ -134,17 +148,23 @@ class Scenes(IterableDataset[Batch]):
     def view(
         self, index: int, width: int, height: int, rng: np.random.Generator
     ) -> tuple[Pixels, Boxes, Boxes]:
-        """A window of `width` x `height` on one picture, at a scale of its own: picture, faces,
-        regions to ignore.
+        """Show a window of one picture, at a scale of its own.
+
+        Args:
+            index: Place of the record.
+            width: Width of the window in pixels.
+            height: Height of the window in pixels.
+            rng: Source of chance.
+
+        Returns:
+            The window u8 [height, width, 3], the faces [n, 4] and the regions to ignore [m, 4].
         """
         record = self.dataset.records[index]
         source = self.dressed(index, rng, 0.5)
         h, w = source.shape[:2]
         sure = [f for f in record.faces if not f.ignore]
         room = min(width, height)
-        if (
-            sure and rng.random() < 0.65
-        ):  # zoom until one face has a size drawn evenly over the octaves
+        if sure and rng.random() < 0.65:  # zoom so that one face has a log-uniform size
             face = sure[int(rng.integers(len(sure)))].box
             longest = max(face[2] - face[0], face[3] - face[1])
             scale = float(np.exp(rng.uniform(np.log(10), np.log(0.9 * room)))) / longest
@@ -154,8 +174,8 @@ class Scenes(IterableDataset[Batch]):
             scale = room / max(w, h) * float(np.exp(rng.uniform(np.log(0.9), np.log(2.4))))
             cx, cy = rng.uniform(0, w), rng.uniform(0, h)
         sx, sy = scale * float(np.exp(rng.uniform(-0.1, 0.1))), scale
-        # The window's corner in the picture, so that (cx, cy) lands somewhere in the middle part of
-        # the view.
+        # The window's corner in the picture, so that (cx, cy) is somewhere in the middle of the
+        # view.
         left, top = (
             cx - rng.uniform(0.15, 0.85) * width / sx,
             cy - rng.uniform(0.15, 0.85) * height / sy,
@@ -213,8 +233,13 @@ class Scenes(IterableDataset[Batch]):
         )
 
     def composed(self, rng: np.random.Generator) -> tuple[Pixels, Boxes, Boxes]:
-        """One scene, as a perfect camera would see it: picture u8 [S, S, 3], faces [n, 4], regions
-        to ignore [m, 4].
+        """Compose one scene, without a camera's faults.
+
+        Args:
+            rng: Source of chance.
+
+        Returns:
+            The picture u8 [S, S, 3], the faces [n, 4] and the regions to ignore [m, 4].
         """
         size = self.size
         if rng.random() < 0.45:
@@ -240,7 +265,7 @@ class Scenes(IterableDataset[Batch]):
         return out, boxes, doubtful
 
     def _pasted(self, out: Pixels, boxes: Boxes, ignored: Boxes, rng: np.random.Generator) -> Boxes:
-        """Single faces, and patches without any, laid into free places of a scene (in place)."""
+        """Paste single faces, and patches without faces, into free places of a scene."""
         size = self.size
         for _ in range(int(rng.integers(1, 4))):
             bare = self._empty and rng.random() < 0.2
@@ -312,7 +337,7 @@ def _mirrored(boxes: Boxes, width: int) -> Boxes:
 
 
 def mirrored_scene(scene: Scene, size: int) -> Scene:
-    """Left and right exchanged in all that a scene says."""
+    """Return a scene with left and right exchanged."""
     picture, faces, ignored, lesson = scene
     return (
         picture[:, ::-1],

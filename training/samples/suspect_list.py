@@ -1,5 +1,7 @@
-"""Faces whose label is probably wrong: written for people to look at, read again, and kept out of
-training.
+"""The list of suspects: faces whose label is probably wrong.
+
+The list is written for people to look at. They may delete lines; the faces that are left are kept
+out of training.
 """
 
 import json
@@ -75,7 +77,7 @@ def write_suspects(
     with atomic_write(lines) as out:
         for suspect in suspects:
             out.write((json.dumps(asdict(suspect)) + "\n").encode())
-    # A caption holds 15 letters.
+    # A caption has room for 15 letters.
     short = dict(zip(LABELS, ("mask", "bare", "wrong"), strict=True))
     chosen = spread(len(suspects), MOST) if suspects else []
     write_sheet(
@@ -89,11 +91,22 @@ def write_suspects(
 
 
 def read_suspects(path: Path) -> Iterator[Suspect]:
-    """Each line of a suspects.jsonl. Raises MissingDataError, DamagedIndexError naming the line."""
+    """Read a suspects.jsonl.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The suspect of each line.
+
+    Raises:
+        MissingDataError: The file does not exist.
+        DamagedIndexError: A line names no suspect; the message names the line.
+    """
     if not path.is_file():
         raise MissingDataError(
-            f"{path} is not there; write it with `python -m training suspects`, or leave --without "
-            "away"
+            f"{path} is not there; write it with `python -m training suspects`, or leave out "
+            "--without"
         )
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip():
@@ -107,8 +120,17 @@ def read_suspects(path: Path) -> Iterator[Suspect]:
 
 
 def without(dataset: PictureDataset, suspects: Sequence[Suspect]) -> PictureDataset:
-    """The dataset in which no suspected face has a say: boxed ones are to be ignored, pictures that
-    are one face are gone.
+    """Leave suspected faces out of a dataset.
+
+    A suspected face among others becomes a region to ignore. A picture that is one suspected face
+    is left out.
+
+    Args:
+        dataset: The training split.
+        suspects: The faces.
+
+    Returns:
+        A dataset without them.
 
     Raises:
         MissingDataError: A suspect is not in the dataset, which was prepared anew from others.

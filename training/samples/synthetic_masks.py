@@ -1,9 +1,9 @@
-"""Masks and other things drawn on bare faces: worn right, below the nose, on the chin; hands and
-cloth that are no mask.
+"""Synthetic masks: masks and other things that are drawn on bare faces.
 
-Masks are photographs of masks (the templates of MaskTheFace, laid over six face points by a
-homography, after Anwar & Raychowdhury, "Masked Face Recognition for Secure Authentication", 2020)
-or polygons of our own along the jaw.
+A mask is worn rightly, below the nose or on the chin; hands, cups and phones are no masks. Masks
+are photographs (the templates of MaskTheFace, laid over six points of the face by a homography,
+after Anwar and Raychowdhury, "Masked Face Recognition for Secure Authentication", 2020) or
+polygons along the jaw.
 """
 
 import configparser
@@ -21,8 +21,8 @@ Points = NDArray[np.float32]
 
 PLACEMENTS = ("right", "below_nose", "on_chin")
 
-# iBUG-68 indices on which a mask's six anchors a…f lie: upper left, upper middle, upper right,
-# lower left, chin, lower right.
+# The landmarks (iBUG-68) for a mask's six anchors a…f: upper left, upper middle, upper right, lower
+# left, chin, lower right.
 _ANCHORS = {
     "right": (1, 28, 15, 5, 8, 11),
     "below_nose": (3, 33, 13, 5, 8, 11),
@@ -32,8 +32,12 @@ _ANCHORS = {
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A mask's picture, u8 BGRA [H, W, 4], its six anchors [6, 2] in pixels, and the way that its
-    wearer looks.
+    """A photographed mask.
+
+    Attributes:
+        name: Its name; it ends in `_left` or `_right` if its wearer looks there.
+        picture: u8 [H, W, 4] BGRA.
+        anchors: Its six anchor points in pixels, f32 [6, 2].
     """
 
     name: str
@@ -42,7 +46,7 @@ class Template:
 
 
 def read_templates(folder: Path) -> list[Template]:
-    """The templates that masks.cfg names and whose picture is there; none without the folder."""
+    """Return the templates of masks.cfg whose picture exists; none if there is no masks.cfg."""
     if not (folder / "masks.cfg").is_file():
         return []
     config = configparser.ConfigParser()
@@ -62,23 +66,22 @@ def read_templates(folder: Path) -> list[Template]:
         anchors = np.array(
             [[float(v) for v in config[name][k].split(",")] for k in keys], np.float32
         )
-        scale = 200 / max(
-            picture.shape[:2]
-        )  # no face of ours is larger: a small template keeps warping cheap
+        # No face in a sample is larger than 200 pixels, and a small template is warped faster.
+        scale = 200 / max(picture.shape[:2])
         small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         templates.append(Template(name, np.asarray(small, np.uint8), anchors * np.float32(scale)))
     return templates
 
 
 def five_points(shape: Points) -> Points:
-    """Eyes, nose tip and mouth corners [5, 2] of 68 points, in the order of a record's five."""
+    """Return eyes, nose tip and mouth corners [5, 2] of 68 landmarks, in a record's order."""
     return np.stack(
         [shape[36:42].mean(0), shape[42:48].mean(0), shape[30], shape[48], shape[54]]
     ).astype(np.float32)
 
 
 def mean_shape(shapes: list[Points]) -> Points:
-    """The average of faces of 68 points, each scaled to an eye distance of one."""
+    """Return the mean of faces of 68 landmarks, each scaled to an eye distance of one, [68, 2]."""
     aligned = []
     for shape in shapes:
         five = five_points(shape)
@@ -89,8 +92,14 @@ def mean_shape(shapes: list[Points]) -> Points:
 
 
 def complete_points(points: Points, mean: Points) -> Points:
-    """68 points: given as they are, or the mean shape laid over five by the least-squares affine
-    map.
+    """Return 68 landmarks for a face.
+
+    Args:
+        points: 68 landmarks, which stay as they are, or five.
+        mean: Mean face of 68 landmarks.
+
+    Returns:
+        For five landmarks, the mean face under the affine map that fits them best (least squares).
     """
     if len(points) == 68:
         return points
@@ -100,7 +109,7 @@ def complete_points(points: Points, mean: Points) -> Points:
 
 
 def _blend(picture: Pixels, layer: NDArray[Any], alpha: NDArray[Any], x0: int, y0: int) -> None:
-    """Lay `layer` [h, w, 3] over a picture, in place, as far as `alpha` [h, w], 0…1, says."""
+    """Lay `layer` [h, w, 3] over a picture, in place, with the opacity `alpha` [h, w], 0…1."""
     region = picture[y0 : y0 + layer.shape[0], x0 : x0 + layer.shape[1]]
     region[:] = (region * (1 - alpha[..., None]) + layer * alpha[..., None]).astype(np.uint8)
 
@@ -114,7 +123,7 @@ def _bounds(points: Points, picture: Pixels, room: float) -> tuple[int, int, int
 
 
 def _shade(picture: Pixels, bounds: tuple[int, int, int, int]) -> float:
-    """How bright the face is, as a factor for what is laid over it."""
+    """Return the brightness of a face, as a factor for what is laid over it."""
     x0, y0, x1, y1 = bounds
     return float(np.clip(picture[y0:y1, x0:x1].mean() / 128, 0.35, 1.25))
 
@@ -222,7 +231,7 @@ def _template_mask(
     templates: list[Template],
     rng: np.random.Generator,
 ) -> None:
-    # How far the nose tip is off the middle of the jaw says which way the face looks.
+    # The face looks to the side on which the nose tip is off the middle of the jaw.
     turn = (shape[30, 0] - (shape[1, 0] + shape[15, 0]) / 2) / max(
         1.0, float(shape[15, 0] - shape[1, 0])
     )
@@ -264,8 +273,14 @@ def draw_mask(
     templates: list[Template],
     rng: np.random.Generator,
 ) -> None:
-    """Draw one mask, in place, on the face whose 68 points are `shape`. `placement` is one of
-    PLACEMENTS.
+    """Draw a mask on a face, in place.
+
+    Args:
+        picture: u8 [H, W, 3] BGR.
+        shape: The face's 68 landmarks in pixels.
+        placement: One of PLACEMENTS.
+        templates: Photographed masks; half of the masks are one of these.
+        rng: Source of chance.
     """
     if templates and rng.random() < 0.5:
         _template_mask(picture, shape, placement, templates, rng)
@@ -276,8 +291,13 @@ def draw_mask(
 def draw_occlusion(
     picture: Pixels, shape: Points, texture: Pixels | None, rng: np.random.Generator
 ) -> None:
-    """Draw, in place, something that is no mask before the mouth: a hand or a microphone, a phone
-    or cup, glasses.
+    """Draw something that is no mask before the mouth, in place.
+
+    Args:
+        picture: u8 [H, W, 3] BGR.
+        shape: The face's 68 landmarks in pixels.
+        texture: What a phone, a cup or a paper shows, u8 [h, w, 3]; None for one colour.
+        rng: Source of chance.
     """
     bounds = _bounds(shape[48:68], picture, 1.2)
     if bounds is None:

@@ -111,7 +111,7 @@ def test_the_classifier_is_measured_on_class_folders_and_nothing_is_dropped_sile
     ]
     lines = "\n".join(told["problems"]["lines"])
     assert told["problems"]["count"] == 3
-    assert "broken.jpg: is no readable picture" in lines
+    assert "broken.jpg: is not a readable picture" in lines
     assert "label 'sunglasses' is unknown; rename it" in lines
     assert "incorrect_mask: a class without a picture; fill the folder or remove it" in lines
     assert {"confusion.png", "roc.png", "pr.png"} == {

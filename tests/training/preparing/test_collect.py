@@ -115,8 +115,8 @@ def test_hints_say_what_to_do_and_not_in_every_frame(collecting: Collecting) -> 
     collector, _, notes = collecting()
     collector.run(Shown([*[empty] * 8, *[face] * 12], step=2.0), Quota(MASK, 99))
     assert notes.hints == [
-        "no face for 10 seconds: step before the camera",
-        "much the same as before: turn your head, step back and forth",
+        "no face for 10 seconds: step in front of the camera",
+        "nearly the same picture as before: turn your head, step back and forth",
     ]
     dark, _, notes = collecting(rules=Rules(min_sharpness=0, near=-1))
     gloomy, night = (cv2.convertScaleAbs(face, alpha=a) for a in (0.3, 0.02))

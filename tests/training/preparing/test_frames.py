@@ -42,11 +42,11 @@ def test_a_folder_gives_its_pictures_in_natural_order_and_remembers_what_is_none
     ("text", "said"),
     [
         ("nowhere.mp4", "does not exist"),
-        ("99", "plug the camera in"),
+        ("99", "connect the camera"),
         ("ftp://camera/1", "rtsp://"),
         ("empty", "holds no picture"),
         ("torn.mp4", "cannot be opened"),
-        ("broken", "not one of 1 files is a picture"),
+        ("broken", "none of its 1 files can be read as a picture"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_named(

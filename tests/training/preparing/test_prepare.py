@@ -75,7 +75,7 @@ def test_duplicates_are_listed_exact_and_near_and_a_contradiction_is_left_out(
     assert "with_mask/same.png" in names
     assert "with_mask/001.png" not in names
     assert "without_mask/wrong.png" not in names
-    assert "are the same file: left out" in (tmp_path / "out/problems.txt").read_text()
+    assert "are the same file; both are left out" in (tmp_path / "out/problems.txt").read_text()
     rows = (tmp_path / "out/duplicates.csv").read_text().splitlines()
     assert rows[0] == "file,other,bits,exact,across_splits"
     assert any("same.png" in row and ",0,True," in row for row in rows)
@@ -124,7 +124,7 @@ def test_a_picture_that_is_cut_short_one_group_and_one_class_are_named(tmp_path:
     second.unlink()
     prepare(tmp_path / "data", tmp_path / "out", None, QUIET)
     problems = (tmp_path / "out/problems.txt").read_text()
-    assert "000.jpg: is no readable picture; left out" in problems
+    assert "000.jpg: is not a readable picture; left out" in problems
     assert "with_mask: all 1 pictures are one group" in problems
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert any("every labelled face is with_mask" in w for w in report["warnings"])

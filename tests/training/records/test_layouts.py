@@ -98,10 +98,10 @@ def test_pictures_that_are_named_for_their_label(tmp_path: Path) -> None:
     records = read_any_layout(tmp_path, "named", problems)
     assert [r.crop for r in records] == ["without_mask", "with_mask"]
     assert len(problems) == 1
-    assert "IMG_3.png: its name says none of with_mask" in problems[0]
+    assert "IMG_3.png: its name carries none of with_mask" in problems[0]
     for path in tmp_path.glob("*mask*.png"):
         path.unlink()
-    with pytest.raises(UnknownLabelError, match="rename them"):
+    with pytest.raises(UnknownLabelError, match="rename the pictures"):
         read_any_layout(tmp_path, "named", [])
 
 
@@ -113,7 +113,7 @@ def test_a_broken_picture_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     records = read_any_layout(tmp_path / "set", "set", problems)
     assert len(records) == 1
     assert "001.png" in problems[0]
-    assert "no readable picture" in problems[0]
+    assert "not a readable picture" in problems[0]
     assert "002.png" in problems[1]
     assert "not there" in problems[1]
 

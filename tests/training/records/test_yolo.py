@@ -58,9 +58,9 @@ def test_a_polygon_becomes_the_box_around_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("names: [", "is no YAML"),
+        ("names: [", "is not YAML"),
         ("nc: 2", "names no classes"),
-        ("names: {1: mask}", "numbered from 0 on"),
+        ("names: {1: mask}", "with numbers from 0"),
         ("just words", "names no classes"),
     ],
 )
