@@ -1,4 +1,4 @@
-"""Settings, read from the environment: each is DASHBOARD_ and the field's name."""
+"""The settings of the dashboard: the variable of each is DASHBOARD_ and the field's name."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ PREFIX = "DASHBOARD_"
 
 
 class Settings(BaseSettings):
-    """Where the cloud is, the key to it, and how the page behaves."""
+    """The address of the cloud, the key to it, and the behaviour of the page."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -24,40 +24,41 @@ class Settings(BaseSettings):
 
     secrets_dir: DirectoryPath | None = Field(
         default=None,
-        description="Folder of settings in files, each called as its variable in small letters, "
-        "such as dashboard_api_key; a variable that is set wins",
+        description="Folder with settings in files. A file has the name of its variable in small "
+        "letters, such as dashboard_api_key; a variable takes precedence over a file",
     )
     api_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:8000"),
-        description="Where the cloud's API answers, without /v1",
+        description="Address of the cloud's API, without /v1",
     )
     api_key: SecretStr = Field(
-        description="A key of the role operator; for a door's screen, kiosk, bound to its gate"
+        description="A key of the role operator; for the screen at a door, a key of the role kiosk "
+        "that is bound to its gate"
     )
     api_timeout_s: float = Field(
-        default=2.0, gt=0, le=30, description="How long one call to the API may take, in seconds"
+        default=2.0, gt=0, le=30, description="Seconds that one call to the API may take"
     )
     refresh_s: float = Field(
-        default=1.0, ge=0.5, le=60, description="How often the banner is read anew, in seconds"
+        default=1.0, ge=0.5, le=60, description="Seconds between two readings of the banner"
     )
     verdict_shown_s: float = Field(
         default=30.0,
         ge=1,
         le=3600,
-        description="How long a refusal, or the end of a pass, stays on the banner, in seconds",
+        description="Seconds that a refusal, or the end of a pass, stays on the banner",
     )
     gate_control: bool = Field(
         default=False,
-        description="Whether whoever sees the page may close and open its gate; the key's role "
-        "has to be operator",
+        description="Whether everybody who sees the page may close and open its gate; the key's "
+        "role must be operator",
     )
     rows: int = Field(
         default=50, ge=5, le=100, description="Rows of a table before 'Show more' is pressed"
     )
     log_json: bool = Field(
         default=False,
-        description="Write the log as one JSON object a line; a variable alone, read when the "
-        "process starts by `python -m dashboard`",
+        description="Write the log as one JSON object a line. The process reads this setting only "
+        "from the environment, when `python -m dashboard` starts it",
     )
 
     @field_validator("api_url")
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
     def _no_login(cls, url: AnyHttpUrl) -> AnyHttpUrl:
         if url.username or url.password:
             raise ValueError(
-                "it holds a user name or a password; leave them out: the key is enough"
+                "it has a user name or a password; leave them out, since the key is enough"
             )
         return url
 
@@ -76,7 +77,10 @@ class Settings(BaseSettings):
         if not secret:
             raise ValueError("it is empty")
         if not secret.isascii() or not secret.isprintable() or " " in secret:
-            raise ValueError("it holds characters that no key has; was it cut or quoted?")
+            raise ValueError(
+                "it has characters that no key has; check that it was copied in full and without "
+                "quotation marks"
+            )
         return SecretStr(secret)
 
 
@@ -99,12 +103,12 @@ def load_settings() -> Settings:
         raise SettingsInvalid(
             "; ".join(faults) + ".",
             "Set the variable for the dashboard's process and start it again. "
-            "A key is made by: python -m cloud keys create Dashboard --role operator",
+            "Make a key with: python -m cloud keys create Dashboard --role operator",
         ) from None
     except OSError as error:
         raise SettingsInvalid(
             f"{error.filename} cannot be read: {error.strerror}.",
-            f"See who owns the files in {PREFIX}SECRETS_DIR.",
+            f"Check the owner and the mode of the files in {PREFIX}SECRETS_DIR.",
         ) from None
 
 
