@@ -8,15 +8,10 @@ import httpx
 import pytest
 
 from cloud.store import Store
-from tests.cloud.processes import Process, environment, process
+from tests.cloud.bot.conftest import bot_environment
+from tests.cloud.processes import Process, process
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
-
-
-@pytest.fixture
-def api() -> Iterator[BotApiDouble]:
-    with BotApiDouble() as double:
-        yield double
 
 
 def answers(api: BotApiDouble, chat: int) -> None:
@@ -34,9 +29,7 @@ def answers(api: BotApiDouble, chat: int) -> None:
 def test_the_bot_answers_after_one_refusal_of_get_updates(
     api: BotApiDouble, redis_server: RedisServer, tmp_path: Path, status: int, description: str
 ) -> None:
-    env = environment(
-        redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
-    )
+    env = bot_environment(redis_server.url, api)
     with process("bot", env=env, log=tmp_path / "bot.log") as bot:
         answers(api, 1)
         api.refuse_calls("getUpdates", status, description)
@@ -50,15 +43,12 @@ def test_a_bot_whose_token_is_refused_gives_up_its_lease(
 ) -> None:
     port = free_port()
     with BotApiDouble() as refusing:
-        of_first = environment(
+        of_first = bot_environment(
             redis_server.url,
-            CLOUD_TELEGRAM_TOKEN=refusing.token,
-            CLOUD_TELEGRAM_API_URL=refusing.url,
+            refusing,
             CLOUD_METRICS_PORT=str(port),
         )
-        of_second = environment(
-            redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
-        )
+        of_second = bot_environment(redis_server.url, api)
         with process("bot", env=of_first, log=tmp_path / "first.log") as first:
             answers(refusing, 1)
             with process("bot", env=of_second, log=tmp_path / "second.log"):
@@ -80,10 +70,9 @@ def test_a_bot_whose_token_is_refused_gives_up_its_lease(
 def bot(
     api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
 ) -> Iterator[Process]:
-    env = environment(
+    env = bot_environment(
         redis_server.url,
-        CLOUD_TELEGRAM_TOKEN=api.token,
-        CLOUD_TELEGRAM_API_URL=api.url,
+        api,
         CLOUD_PUBLIC_URL="https://gate.example.org",
         CLOUD_TELEGRAM_WEBHOOK_SECRET="a-secret-of-a-test",
         CLOUD_TELEGRAM_WEBHOOK_PORT=str(free_port()),

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from cloud.store import Store
-from tests.cloud.processes import environment, process
+from tests.cloud.bot.conftest import bot_environment
+from tests.cloud.processes import process
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
 
@@ -21,9 +22,7 @@ def test_the_next_bot_answers_once_each_update_that_a_killed_bot_had(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     with BotApiDouble() as api:
-        env = environment(
-            redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
-        )
+        env = bot_environment(redis_server.url, api)
         # Three chats write at once. Two get their answers, and the answer to the third one hangs.
         api.hang(after=1)
         for chat in (1, 2, 3):
@@ -49,9 +48,7 @@ def test_an_update_that_was_answered_before_is_skipped(
     store: Store, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     with BotApiDouble() as api:
-        env = environment(
-            redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
-        )
+        env = bot_environment(redis_server.url, api)
         api.receive(1, "/help")
         api.receive(2, "/help")
         store.updates.mark_handled(BOT_ID, 1)
@@ -69,9 +66,7 @@ def test_a_bot_that_stops_ends_its_answer_and_leaves_the_other_updates_to_the_ne
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     with BotApiDouble() as api:
-        env = environment(
-            redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
-        )
+        env = bot_environment(redis_server.url, api)
         for _ in range(6):  # a chat gets one message a second
             api.receive(1, "/help")
         with process("bot", env=env, log=tmp_path / "first.log") as first:
@@ -92,10 +87,9 @@ def test_a_webhooks_update_is_confirmed_once_it_is_kept_and_answered_once(
 ) -> None:
     with BotApiDouble() as api:
         port = free_port()
-        env = environment(
+        env = bot_environment(
             redis_server.url,
-            CLOUD_TELEGRAM_TOKEN=api.token,
-            CLOUD_TELEGRAM_API_URL=api.url,
+            api,
             CLOUD_PUBLIC_URL="https://gate.example.org",
             CLOUD_TELEGRAM_WEBHOOK_SECRET=SECRET["X-Telegram-Bot-Api-Secret-Token"],
             CLOUD_TELEGRAM_WEBHOOK_PORT=str(port),
@@ -125,11 +119,7 @@ def test_a_webhooks_update_is_confirmed_once_it_is_kept_and_answered_once(
 
 def test_with_the_store_away_an_update_is_confirmed_once_it_is_answered(tmp_path: Path) -> None:
     with BotApiDouble() as api:
-        env = environment(
-            f"redis://127.0.0.1:{free_port()}/0",
-            CLOUD_TELEGRAM_TOKEN=api.token,
-            CLOUD_TELEGRAM_API_URL=api.url,
-        )
+        env = bot_environment(f"redis://127.0.0.1:{free_port()}/0", api)
         api.hang()
         api.receive(1, "/status")
         with process("bot", env=env, log=tmp_path / "first.log") as first:

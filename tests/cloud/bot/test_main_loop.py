@@ -1,35 +1,23 @@
 """The bot as a process: it answers, stands by, takes over, and names a wrong setting."""
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
-from typer.testing import CliRunner
 
-from cloud.__main__ import app
 from cloud.contract import Channel, Subscriber
 from cloud.store import Store, now
+from tests.cloud.bot.conftest import bot_environment
 from tests.cloud.conftest import GATE
-from tests.cloud.processes import environment, process
+from tests.cloud.processes import process
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.redis_server import RedisServer, free_port
 from tests.ipv6 import BOTH_FAMILIES, needs_ipv6
 
 
-@pytest.fixture
-def api() -> Iterator[BotApiDouble]:
-    with BotApiDouble() as double:
-        yield double
-
-
 def test_a_chat_learns_its_id_and_its_gates(
     api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    env = environment(
-        redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
-    )
+    env = bot_environment(redis_server.url, api)
     with process("bot", env=env, log=tmp_path / "bot.log") as bot:
         api.receive(42, "/start")
         (welcome,) = api.wait_for_messages(1)
@@ -48,35 +36,10 @@ def test_a_chat_learns_its_id_and_its_gates(
     assert bot.running.returncode == 0
 
 
-def test_one_bot_of_two_answers_and_the_other_takes_over_from_a_killed_one(
-    api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
-) -> None:
-    env = environment(
-        redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
-    )
-    with process("bot", env=env, log=tmp_path / "first.log") as first:
-        api.receive(42, "/help")
-        api.wait_for_messages(1)
-        # The next call confirms the update; until then Telegram hands it to the next bot too.
-        api.wait_for_calls("getUpdates", 2)
-        with process("bot", env=env, log=tmp_path / "second.log") as second:
-            deadline = time.monotonic() + 60
-            while "bot_stands_by" not in second.log:
-                assert time.monotonic() < deadline, second.log
-                time.sleep(0.05)
-            first.running.kill()
-            first.running.wait()
-            api.receive(42, "/help")
-            api.wait_for_messages(2, timeout_s=60)
-    assert len(api.messages) == 2
-
-
 def test_an_update_that_cannot_be_read_keeps_nobody_from_an_answer(
     api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    env = environment(
-        redis_server.url, CLOUD_TELEGRAM_TOKEN=api.token, CLOUD_TELEGRAM_API_URL=api.url
-    )
+    env = bot_environment(redis_server.url, api)
     api.push({"message": {"text": 7}})
     api.receive(42, "/help")
     with process("bot", env=env, log=tmp_path / "bot.log") as bot:
@@ -94,10 +57,9 @@ def test_updates_come_to_a_webhook_with_its_secret_and_without_it_nowhere(
     api: BotApiDouble, store: Store, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     port = free_port()
-    env = environment(
+    env = bot_environment(
         redis_server.url,
-        CLOUD_TELEGRAM_TOKEN=api.token,
-        CLOUD_TELEGRAM_API_URL=api.url,
+        api,
         CLOUD_PUBLIC_URL="https://gate.example.org",
         CLOUD_TELEGRAM_WEBHOOK_SECRET="a-secret-of-a-test",
         CLOUD_TELEGRAM_WEBHOOK_PORT=str(port),
@@ -134,11 +96,10 @@ def test_a_webhook_on_every_address_is_heard_on_ipv6_and_ipv4(
     api: BotApiDouble, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     port = free_port()
-    env = environment(
+    env = bot_environment(
         redis_server.url,
+        api,
         CLOUD_HOST="::",
-        CLOUD_TELEGRAM_TOKEN=api.token,
-        CLOUD_TELEGRAM_API_URL=api.url,
         CLOUD_PUBLIC_URL="https://gate.example.org",
         CLOUD_TELEGRAM_WEBHOOK_SECRET="a-secret-of-a-test",
         CLOUD_TELEGRAM_WEBHOOK_PORT=str(port),
@@ -153,31 +114,7 @@ def test_a_webhook_on_every_address_is_heard_on_ipv6_and_ipv4(
 
 
 def test_with_the_store_away_the_bot_says_so(api: BotApiDouble, tmp_path: Path) -> None:
-    env = environment(
-        f"redis://127.0.0.1:{free_port()}/0",
-        CLOUD_TELEGRAM_TOKEN=api.token,
-        CLOUD_TELEGRAM_API_URL=api.url,
-    )
+    env = bot_environment(f"redis://127.0.0.1:{free_port()}/0", api)
     with process("bot", env=env, log=tmp_path / "bot.log"):
         api.receive(42, "/status")
         assert "try again" in api.wait_for_messages(1)[0].text
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_without_a_token_the_bot_says_how_to_get_one(redis_server: RedisServer) -> None:
-    done = CliRunner().invoke(app, ["bot"], env={"CLOUD_REDIS_URL": redis_server.url})
-    assert done.exit_code == 2
-    assert "CLOUD_TELEGRAM_TOKEN is not set" in done.stderr
-    assert "@BotFather" in done.stderr
-
-
-def test_a_wrong_token_is_named_and_not_shown(
-    api: BotApiDouble, redis_server: RedisServer, tmp_path: Path
-) -> None:
-    env = environment(
-        redis_server.url, CLOUD_TELEGRAM_TOKEN="1:wrong", CLOUD_TELEGRAM_API_URL=api.url
-    )
-    with process("bot", env=env, log=tmp_path / "bot.log") as bot:
-        assert bot.running.wait(timeout=60) == 2
-        assert "Telegram does not know the token" in bot.log
-        assert "1:wrong" not in bot.log
