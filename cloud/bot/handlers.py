@@ -16,8 +16,8 @@ from telegram.ext import (
     filters,
 )
 
-from cloud.bot.conversation import Conversation
-from cloud.bot.qr_reader import LARGEST_BYTES
+from cloud.bot.answering.conversation import Conversation
+from cloud.bot.answering.qr_reader import LARGEST_BYTES
 from cloud.bot.request_parsing import (
     LONGEST_TEXT,
     chat_request,

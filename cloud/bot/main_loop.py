@@ -11,15 +11,15 @@ import structlog
 from telegram.ext import Application
 
 from cloud import meters
-from cloud.bot.connection_watchdog import ConnectionLost, ConnectionWatchdog
-from cloud.bot.conversation import Conversation
+from cloud.bot.answering.conversation import Conversation
 from cloud.bot.handlers import Bot, Handlers
-from cloud.bot.inbox import Inbox
 from cloud.bot.introduction import introduce
-from cloud.bot.long_polling import poll
 from cloud.bot.rate_limiter import SharedRateLimiter
-from cloud.bot.update_parsing import TolerantRequest
-from cloud.bot.webhook import WebhookQueue, start_webhook, watch_webhook
+from cloud.bot.receiving.connection_watchdog import ConnectionLost, ConnectionWatchdog
+from cloud.bot.receiving.inbox import Inbox
+from cloud.bot.receiving.long_polling import poll
+from cloud.bot.receiving.update_parsing import TolerantRequest
+from cloud.bot.receiving.webhook import WebhookQueue, start_webhook, watch_webhook
 from cloud.errors import CannotStart
 from cloud.settings import Settings
 from cloud.store import Store

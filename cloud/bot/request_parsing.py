@@ -3,7 +3,7 @@
 from telegram import CallbackQuery, Chat, Message, Update
 from telegram.ext import filters
 
-from cloud.bot.chat_request import ChatRequest
+from cloud.bot.answering.chat_request import ChatRequest
 
 LONGEST_TEXT = 4096
 """Characters in a message (https://core.telegram.org/bots/api#sendmessage)."""

@@ -7,7 +7,7 @@ import structlog
 from telegram.error import InvalidToken, TelegramError
 
 from cloud import meters
-from cloud.bot.connection_watchdog import ConnectionLost
+from cloud.bot.receiving.connection_watchdog import ConnectionLost
 
 log = structlog.get_logger("cloud.bot")
 

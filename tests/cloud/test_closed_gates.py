@@ -9,8 +9,8 @@ import pytest
 from rq import Retry
 
 from cloud import gatekeeping
-from cloud.bot.chat_request import ChatRequest
-from cloud.bot.conversation import Conversation
+from cloud.bot.answering.chat_request import ChatRequest
+from cloud.bot.answering.conversation import Conversation
 from cloud.contract import (
     Access,
     Channel,

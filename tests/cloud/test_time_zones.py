@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from cloud.bot.chat_request import ChatRequest
-from cloud.bot.conversation import Conversation
+from cloud.bot.answering.chat_request import ChatRequest
+from cloud.bot.answering.conversation import Conversation
 from cloud.contract import Channel, Delivery, Event, Gate, Label, StaffRole
 from cloud.store import Store, keyspace, now
 from cloud.worker import jobs

@@ -3,7 +3,7 @@
 import pytest
 from telegram.error import InvalidToken, NetworkError
 
-from cloud.bot.connection_watchdog import ConnectionLost
+from cloud.bot.receiving.connection_watchdog import ConnectionLost
 from cloud.bot.restart_backoff import LONGEST_PAUSE_S, TOKEN_REFUSED_FOR_S, RestartBackoff
 
 

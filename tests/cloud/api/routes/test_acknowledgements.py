@@ -8,8 +8,8 @@ import httpx
 import pytest
 from rq import Retry
 
-from cloud.bot.chat_request import ChatRequest
-from cloud.bot.conversation import Conversation
+from cloud.bot.answering.chat_request import ChatRequest
+from cloud.bot.answering.conversation import Conversation
 from cloud.contract import Channel, Event, Label, Language, Role, Subscriber
 from cloud.errors import DeliveryImpossible, DeliveryThrottled
 from cloud.notify.alerts import ACKNOWLEDGE

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from cloud import gatekeeping
-from cloud.bot.chat_request import ChatRequest
-from cloud.bot.conversation import Conversation
+from cloud.bot.answering.chat_request import ChatRequest
+from cloud.bot.answering.conversation import Conversation
 from cloud.contract import (
     Channel,
     Delivery,

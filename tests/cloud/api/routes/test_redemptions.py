@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from cloud import gatekeeping
-from cloud.bot.chat_request import ChatRequest
-from cloud.bot.conversation import Conversation
+from cloud.bot.answering.chat_request import ChatRequest
+from cloud.bot.answering.conversation import Conversation
 from cloud.contract import Event, IssuedPass, RedemptionAttempt, RedemptionPage, Role, StaffRole
 from cloud.store import Store, keyspace, now
 from cloud.store.tokens import sha256_of

@@ -8,9 +8,9 @@ from uuid import UUID, uuid5
 from pydantic import ValidationError
 
 from cloud import gatekeeping, invitations
-from cloud.bot.chat_request import ChatRequest
-from cloud.bot.chat_settings import ChatSettings
-from cloud.bot.scanning import Scanner, gate_name
+from cloud.bot.answering.chat_request import ChatRequest
+from cloud.bot.answering.chat_settings import ChatSettings
+from cloud.bot.answering.scanning import Scanner, gate_name
 from cloud.contract import Channel, Language, NewPass, StaffRole
 from cloud.errors import GateClosed, GateUnknown
 from cloud.notify.texts import bot_text, closed_text

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from cloud.bot.chat_queues import ChatQueues, QueuedUpdate
-from cloud.bot.flood_control import UNKNOWN, FloodDecision
+from cloud.bot.receiving.chat_queues import ChatQueues, QueuedUpdate
+from cloud.bot.receiving.flood_control import UNKNOWN, FloodDecision
 
 
 class Handler:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
-from cloud.bot.qr_reader import read_qr_codes
-from tests.cloud.bot.pictures import below, beside, canvas, code, encoded
+from cloud.bot.answering.qr_reader import read_qr_codes
+from tests.cloud.bot.answering.pictures import below, beside, canvas, code, encoded
 
 PASS = "https://gate.example.org/p/7Kq2mXw9RtB4z"
 OTHER = "https://gate.example.org/p/8Kq2mXw9RtB4z"

@@ -2,7 +2,13 @@
 
 import pytest
 
-from cloud.bot.flood_control import KNOWN, UNKNOWN, UNKNOWN_WAITING, FloodControl, FloodDecision
+from cloud.bot.receiving.flood_control import (
+    KNOWN,
+    UNKNOWN,
+    UNKNOWN_WAITING,
+    FloodControl,
+    FloodDecision,
+)
 
 
 class Clock:

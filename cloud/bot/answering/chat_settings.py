@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from cloud.bot.chat_request import ChatRequest
+from cloud.bot.answering.chat_request import ChatRequest
 from cloud.contract import Channel, Language, StaffRole
 from cloud.notify.texts import bot_text
 from cloud.store import Store

@@ -5,8 +5,10 @@ does not delay the next updates, and the next bot answers what a killed bot had 
 While the store is away, the bot confirms an update only once it is answered.
 
 A bot that is killed in the instant between an answer and the note of it leaves the update to be
-answered again. A pass that the update makes or redeems is then the same one (`commands`,
-`scanning`). The inbox drops the updates of a flood: they are confirmed, and not answered.
+answered again. The id of a pass and the nonce of a redemption follow from the message
+(`answering/commands`, `answering/scanning`), so no pass is made or redeemed twice.
+
+The inbox drops the updates of a flood: they are confirmed, and not answered.
 """
 
 import asyncio
@@ -17,10 +19,10 @@ import structlog
 from telegram import Bot, Update
 
 from cloud import meters
-from cloud.bot.chat_queues import ChatQueues, QueuedUpdate
-from cloud.bot.flood_control import FloodDecision
-from cloud.bot.senders import is_private, sender_of
-from cloud.bot.update_parsing import emptied_if_unreadable
+from cloud.bot.receiving.chat_queues import ChatQueues, QueuedUpdate
+from cloud.bot.receiving.flood_control import FloodDecision
+from cloud.bot.receiving.senders import is_private, sender_of
+from cloud.bot.receiving.update_parsing import emptied_if_unreadable
 from cloud.errors import StoreError
 from cloud.store import Sender, Store
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 
 from cloud.audience import delivery_id
-from cloud.bot.chat_request import ChatRequest
+from cloud.bot.answering.chat_request import ChatRequest
 from cloud.contract import Channel, Language
 from cloud.notify.alerts import ACKNOWLEDGE, acknowledged_text, is_alert
 from cloud.notify.texts import bot_text

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 
 from cloud import invitations
-from cloud.bot.chat_request import ChatRequest
-from cloud.bot.qr_reader import UnreadablePicture, read_qr_codes
+from cloud.bot.answering.chat_request import ChatRequest
+from cloud.bot.answering.qr_reader import UnreadablePicture, read_qr_codes
 from cloud.contract import Language, Outcome, Redemption, StaffMember
 from cloud.errors import GateUnknown
 from cloud.gatekeeping import Scan

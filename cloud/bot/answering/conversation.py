@@ -10,12 +10,12 @@ from uuid import UUID
 
 import structlog
 
-from cloud.bot.alert_button import Acknowledged, press
-from cloud.bot.chat_request import ChatRequest, language_of
-from cloud.bot.chat_settings import ChatSettings
-from cloud.bot.commands import Commands
-from cloud.bot.membership import Membership
-from cloud.bot.scanning import Scanner
+from cloud.bot.answering.alert_button import Acknowledged, press
+from cloud.bot.answering.chat_request import ChatRequest, language_of
+from cloud.bot.answering.chat_settings import ChatSettings
+from cloud.bot.answering.commands import Commands
+from cloud.bot.answering.membership import Membership
+from cloud.bot.answering.scanning import Scanner
 from cloud.contract import Language
 from cloud.errors import StoreError
 from cloud.notify.texts import bot_text

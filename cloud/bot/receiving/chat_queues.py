@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from cloud.bot.flood_control import FloodControl, FloodDecision
+from cloud.bot.receiving.flood_control import FloodControl, FloodDecision
 
 log = structlog.get_logger("cloud.bot")
 

@@ -9,8 +9,8 @@ from telegram import Bot, Update, WebhookInfo
 from telegram.error import InvalidToken
 from telegram.ext import Updater
 
-from cloud.bot.connection_watchdog import ConnectionLost, ConnectionWatchdog
-from cloud.bot.long_polling import ALLOWED_UPDATES, Accept
+from cloud.bot.receiving.connection_watchdog import ConnectionLost, ConnectionWatchdog
+from cloud.bot.receiving.long_polling import ALLOWED_UPDATES, Accept
 from cloud.errors import CannotStart
 from cloud.listening import host_of_both_families
 from cloud.settings import Settings

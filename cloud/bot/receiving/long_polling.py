@@ -9,7 +9,7 @@ from typing import Final
 from telegram import Bot, Update
 from telegram.error import TelegramError
 
-from cloud.bot.connection_watchdog import ConnectionWatchdog
+from cloud.bot.receiving.connection_watchdog import ConnectionWatchdog
 
 POLL_S: Final = 10
 """How long Telegram holds a call of getUpdates open while it has no update, in seconds."""

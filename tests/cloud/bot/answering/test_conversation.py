@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from cloud import gatekeeping
-from cloud.bot.chat_request import ChatRequest
-from cloud.bot.conversation import Conversation
+from cloud.bot.answering.chat_request import ChatRequest
+from cloud.bot.answering.conversation import Conversation
 from cloud.contract import Delivery, Gate, PassStatus, StaffRole
 from cloud.store import Store, keyspace, now
 from cloud.store.sites.gates import Gates
 from cloud.store.tokens import sha256_of
-from tests.cloud.bot.pictures import below, beside, encoded
+from tests.cloud.bot.answering.pictures import below, beside, encoded
 from tests.cloud.conftest import GATE, OTHER_GATE
 
 CHAT = "604"
