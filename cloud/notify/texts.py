@@ -1,12 +1,6 @@
 """The texts of messages, from the templates beside this file. No text holds a token."""
 
-import functools
-import tomllib
-from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
-
-import jinja2
 
 from cloud.contract import (
     Access,
@@ -14,7 +8,6 @@ from cloud.contract import (
     Decision,
     Device,
     Event,
-    EventRecord,
     Gate,
     IssuedPass,
     Label,
@@ -24,29 +17,10 @@ from cloud.contract import (
     WebhookEvent,
 )
 from cloud.notify.channels import CHANNELS, Body
+from cloud.notify.rendering import rendered, sentence
 from cloud.notify.times import in_full, in_minutes, in_short
+from cloud.notify.wording import label_words
 from cloud.occurrence import Occurrence
-
-_FOLDER = Path(__file__).parent / "templates"
-
-TEXTS = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    auto_reload=False,  # else each text looks at its file again
-    undefined=jinja2.StrictUndefined,
-    autoescape=False,  # noqa: S701 (plain text: nothing here is HTML)
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
-_PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    auto_reload=False,  # else each text looks at its file again
-    undefined=jinja2.StrictUndefined,
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
 
 _NOTHING_TO_DO = frozenset(
     {
@@ -55,53 +29,6 @@ _NOTHING_TO_DO = frozenset(
     }
 )
 """Refusals that call for no action: only webhooks are told of them."""
-
-_WORDS: dict[Language, dict[str, str | tuple[str, ...]]] = {
-    Language.EN: {
-        "without": "without a mask",
-        "wrongly": "mask worn wrongly",
-        "with_mask": "with a mask",
-        "without_mask": "no mask",
-        "incorrect_mask": "mask worn wrongly",
-        "heads": ("when", "what", "confidence"),
-        "gate": "Gate",
-        "when": "When",
-        "arrived": "Arrived",
-        "what": "What",
-        "confidence": "Confidence",
-        "note": "Note",
-        "event": "Event",
-        "late": "delivered late",
-        "too_late": "The person has probably left: it came too late for a pass.",
-        "clock_ahead": "The door's clock is ahead, so nobody can tell when this was, and no pass "
-        "was made. The time above is the door's. Set its clock.",
-        "looks": "from {} looks",
-        "more": "The last 50 are listed. The dashboard has them all.",
-        "why": "You get this mail because this address is subscribed to {}.",
-    },
-    Language.ES: {
-        "without": "sin mascarilla",
-        "wrongly": "mascarilla mal puesta",
-        "with_mask": "con mascarilla",
-        "without_mask": "sin mascarilla",
-        "incorrect_mask": "mascarilla mal puesta",
-        "heads": ("cuándo", "qué", "confianza"),
-        "gate": "Puerta",
-        "when": "Cuándo",
-        "arrived": "Llegó",
-        "what": "Qué",
-        "confidence": "Confianza",
-        "note": "Nota",
-        "event": "Evento",
-        "late": "entregado con retraso",
-        "too_late": "La persona probablemente se ha ido: llegó tarde para un pase.",
-        "clock_ahead": "El reloj de la puerta va adelantado, así que nadie puede saber cuándo fue, "
-        "y no se hizo ningún pase. La hora de arriba es la de la puerta. Pon su reloj en hora.",
-        "looks": "en {} miradas",
-        "more": "Se muestran los últimos 50. El panel los tiene todos.",
-        "why": "Recibes este correo porque esta dirección está suscrita a {}.",
-    },
-}
 
 
 def topic_of(decision: Decision) -> Topic:
@@ -166,7 +93,7 @@ def visitor_text(
 def closed_text(gate: Gate, language: Language, now: datetime, zone: tzinfo = UTC) -> str:
     """Return the sentence that a gate is closed; it says since when and why, if that is known."""
     since = in_short(gate.closed_at, zone, now) if gate.closed_at is not None else ""
-    return _rendered("closed.txt", language, gate=gate, since=since)
+    return rendered("closed.txt", language, gate=gate, since=since)
 
 
 def gate_text(
@@ -186,8 +113,8 @@ def gate_text(
     """
     if gate.closed:
         closed = closed_text(gate, language, now, zone)
-        return _rendered("visitor.closed.txt", language, closed=closed)
-    return _rendered("visitor.opened.txt", language, gate=gate, before=before)
+        return rendered("visitor.closed.txt", language, closed=closed)
+    return rendered("visitor.opened.txt", language, gate=gate, before=before)
 
 
 def held_code_text(
@@ -195,7 +122,7 @@ def held_code_text(
 ) -> str:
     """Return the message that comes instead of a QR code while the gate is closed."""
     closed = closed_text(gate, language, now, zone)
-    return _rendered("code.held.txt", language, closed=closed, until=in_short(until, zone, now))
+    return rendered("code.held.txt", language, closed=closed, until=in_short(until, zone, now))
 
 
 def manual_pass_text(
@@ -203,7 +130,7 @@ def manual_pass_text(
 ) -> str:
     """Return the caption below the QR code of a pass that was made by hand."""
     until = in_short(issued.expires_at, zone, now)
-    return _rendered("pass.manual.txt", language, gate=gate, until=until)
+    return rendered("pass.manual.txt", language, gate=gate, until=until)
 
 
 def outage_text(
@@ -232,73 +159,12 @@ def outage_text(
     """
     name = "outage.ended.txt" if over else "outage.begun.txt"
     times = {"since": in_full(since, zone), "at": in_short(at, zone, since)}
-    return _rendered(name, language, device=device, gate=gate, **times)
+    return rendered(name, language, device=device, gate=gate, **times)
 
 
 def test_text(gate: Gate, language: Language) -> str:
     """Return the test message to a chat or a mailbox."""
-    return _rendered("test.txt", language, gate=gate)
-
-
-def digest_text(
-    gate: str, events: Sequence[EventRecord], language: Language, zone: tzinfo = UTC
-) -> str:
-    """Return one mail about several refusals.
-
-    Args:
-        gate: The gate's name.
-        events: The refused events; at least one.
-        language: The language of the mail.
-        zone: The time zone in which times are told.
-
-    Returns:
-        The text, with the subject in its first line.
-    """
-    moments = [_happened(event) for event in events]
-    return _rendered(
-        "digest.email.txt",
-        language,
-        gate=gate,
-        rows=_rows(events, language, zone),
-        since=in_full(min(moments), zone),
-        until=in_full(max(moments), zone),
-        **_counts(events),
-    )
-
-
-def mail_page(
-    subject: str,
-    gate: str,
-    events: Sequence[EventRecord],
-    language: Language,
-    zone: tzinfo = UTC,
-) -> str:
-    """Return a mail as HTML: one event is a list of facts, several are a table.
-
-    Args:
-        subject: The mail's subject.
-        gate: The gate's name.
-        events: The events; at least one.
-        language: The language of the mail.
-        zone: The time zone in which times are told.
-
-    Returns:
-        The page.
-    """
-    words = _WORDS[language]
-    return _PAGES.get_template("mail.html").render(
-        language=language.value,
-        subject=subject,
-        rows=_rows(events, language, zone),
-        facts=_facts(gate, events[0], language, zone),
-        words={**words, "why": str(words["why"]).format(gate)},
-        **_counts(events),
-    )
-
-
-def label_words(label: Label, language: Language) -> str:
-    """Return the words for a label."""
-    return str(_WORDS[language][label.value])
+    return rendered("test.txt", language, gate=gate)
 
 
 def bot_text(
@@ -326,62 +192,7 @@ def bot_text(
         each: in_minutes(value, zone, now) if isinstance(value, datetime) else value
         for each, value in values.items()
     }
-    return _sentence(name, language).render(**said).strip()
-
-
-@functools.cache
-def _sentence(name: str, language: Language) -> jinja2.Template:
-    catalogue = tomllib.loads((_FOLDER / language.value / "bot.toml").read_text("utf-8"))
-    return TEXTS.from_string(catalogue[name])
-
-
-def _counts(events: Sequence[EventRecord]) -> dict[str, int]:
-    return {
-        "without": sum(event.label is Label.WITHOUT_MASK for event in events),
-        "wrongly": sum(event.label is Label.INCORRECT_MASK for event in events),
-        "masked": sum(event.label is Label.WITH_MASK for event in events),
-        "late": sum(_late(event) for event in events),
-    }
-
-
-def _happened(event: EventRecord) -> datetime:
-    return event.happened_at or event.occurred_at
-
-
-def _late(event: EventRecord) -> bool:
-    return Occurrence(_happened(event), event.accepted_at).late
-
-
-def _rows(
-    events: Sequence[EventRecord], language: Language, zone: tzinfo
-) -> list[tuple[str, str, str, str, str]]:
-    """Return a row for each event: time, label, confidence, id, and a note or nothing."""
-    return [
-        (
-            in_full(_happened(event), zone),
-            label_words(event.label, language),
-            f"{event.confidence * 100:.0f} %",
-            str(event.id),
-            str(_WORDS[language]["late"]) if _late(event) else "",
-        )
-        for event in events
-    ]
-
-
-def _facts(
-    gate: str, event: EventRecord, language: Language, zone: tzinfo
-) -> list[tuple[str, str]]:
-    words = _WORDS[language]
-    facts = {"gate": gate, "when": in_full(_happened(event), zone)}
-    if _late(event):
-        facts["arrived"] = f"{in_full(event.accepted_at, zone)}, {words['late']}"
-    looks = str(words["looks"]).format(event.votes)
-    facts["what"] = label_words(event.label, language)
-    facts["confidence"] = f"{event.confidence * 100:.0f} %, {looks}"
-    if event.refusal is not None and event.refusal.reason in words:
-        facts["note"] = str(words[event.refusal.reason])
-    facts["event"] = str(event.id)
-    return [(str(words[name]), value) for name, value in facts.items()]
+    return sentence(name, language, **said)
 
 
 def _reason(decision: Decision) -> str | None:
@@ -406,8 +217,8 @@ def _of_decision(
         values["until"] = in_short(decision.issued_pass.expires_at, zone, told_at)
         if late:
             values["at"] = in_short(at, zone, told_at)
-        return _rendered(name, language, **values)
-    return _rendered(
+        return rendered(name, language, **values)
+    return rendered(
         name,
         language,
         **values
@@ -423,15 +234,3 @@ def _of_decision(
             "closed": closed_text(gate, language, told_at, zone) if gate.closed else "",
         },
     )
-
-
-def _rendered(name: str, language: Language, **values: object) -> str:
-    template = _template(name, language)
-    # This is `render` without a new set of Jinja's globals, which would take as long as the text.
-    said = template.root_render_func(template.new_context(values, shared=True))
-    return "".join(said).strip()
-
-
-@functools.cache
-def _template(name: str, language: Language) -> jinja2.Template:
-    return TEXTS.get_template(f"{language.value}/{name}")

@@ -8,8 +8,8 @@ from cloud import meters, tracing
 from cloud.contract import Delivery, DeliveryKind, DeliveryStatus, EventRecord, Subscriber
 from cloud.errors import DeliveryImpossible
 from cloud.notify.base import Message, Notifier
+from cloud.notify.mail_texts import digest_text, mail_page
 from cloud.notify.quiet import quiet_until
-from cloud.notify.texts import digest_text, mail_page
 from cloud.notify.times import zone_at
 from cloud.worker.context import JobContext, language_of
 from cloud.worker.outcomes import Settled, Wait, recorded

@@ -10,7 +10,7 @@ from rq import Retry
 
 from cloud.contract import Access, Channel, DeliveryStatus, Event, Label, Language, Topic
 from cloud.errors import DeliveryImpossible, DeliveryPostponed
-from cloud.notify import texts
+from cloud.notify import rendering
 from cloud.notify.channels import (
     CHANNELS,
     Body,
@@ -37,7 +37,7 @@ def test_every_template_of_a_row_is_there_in_every_language(
     channel: Channel, language: Language
 ) -> None:
     for name in filter(None, CHANNELS[channel].templates.values()):
-        texts.TEXTS.get_template(f"{language.value}/{name}")
+        rendering.TEXTS.get_template(f"{language.value}/{name}")
 
 
 @pytest.mark.parametrize("channel", list(Channel))

@@ -20,7 +20,8 @@ from cloud.contract import (
     RefusalReason,
     WebhookEvent,
 )
-from cloud.notify.texts import label_words, text_of, visitor_text
+from cloud.notify.texts import text_of, visitor_text
+from cloud.notify.wording import label_words
 
 NOW = datetime(2026, 3, 2, 8, 15, 31, tzinfo=UTC)
 PLACE = Gate(id="main", name="Main entrance", created_at=NOW)

@@ -17,7 +17,8 @@ from cloud.contract import (
     Language,
     Outcome,
 )
-from cloud.notify.texts import bot_text, digest_text, mail_page, text_of
+from cloud.notify.mail_texts import digest_text, mail_page
+from cloud.notify.texts import bot_text, text_of
 
 TEMPLATES = Path(__file__).parents[3] / "cloud" / "notify" / "templates"
 PEOPLE = (Channel.TELEGRAM, Channel.EMAIL)
