@@ -1,4 +1,4 @@
-"""Every command line in docs/training.md is one that the workshop has."""
+"""Every command line in docs/training.md is one that training has."""
 
 import re
 import shlex

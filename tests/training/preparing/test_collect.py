@@ -205,7 +205,7 @@ def test_two_videos_with_a_label_each_become_class_folders_an_index_and_a_sheet(
     [
         (("--source", str(CLIP), "--out", "x"), "--label"),
         (("--source", "nowhere.mp4", "--label", "with_mask", "--out", "x"), "does not exist"),
-        (("--source", str(CLIP), "--label", "hat", "--out", "x"), "'hat' is none of with_mask"),
+        (("--source", str(CLIP), "--label", "hat", "--out", "x"), "'hat' is not one of with_mask"),
         (("--source", "blank.png", "--label", "with_mask", "--out", "x"), "no face of with_mask"),
     ],
 )
