@@ -11,8 +11,8 @@ from rich.console import Console
 
 from training.commands.options import Prepared, RunFolder, TemplateData, templates_of
 from training.loop.device import DeviceChoice, open_process
+from training.loop.run import Options, Run
 from training.loop.tasks import train_classifier, train_detector, train_gender
-from training.loop.train import Options, Run
 from training.networks.architectures import ARCHITECTURES, configuration_of
 from training.networks.checkpoint import DETECTOR, GENDER, configured
 from training.samples.suspect_list import read_suspects

@@ -39,9 +39,11 @@ class Journal:
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
 
             self._board = SummaryWriter(str(folder / "tensorboard"))
-        self.going(0.0, 0, 0.0, {})
+        self.progress(0.0, 0, 0.0, {})
 
-    def going(self, elapsed: float, samples: int, pace: float, losses: Mapping[str, float]) -> None:
+    def progress(
+        self, elapsed: float, samples: int, pace: float, losses: Mapping[str, float]
+    ) -> None:
         """Note how far the run is (seconds, samples, samples a second)."""
         self._now = {
             "kind": self.kind,
@@ -60,7 +62,7 @@ class Journal:
         if losses:
             self._plot(samples, {"rate/samples_per_second": pace} | _named("loss", losses))
 
-    def judged(self, history: list[dict[str, float]], goal: str) -> None:
+    def evaluated(self, history: list[dict[str, float]], goal: str) -> None:
         """Write the history, whose last row is new, and draw it."""
         write_json(history, self.folder / "history.json")
         draw_curves(history, goal, self.folder / "curves.png")

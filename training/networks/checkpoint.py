@@ -1,9 +1,7 @@
-"""Checkpoints: written whole or not at all, and read back only under the configuration that they
-were written with.
-"""
+"""Checkpoints: written whole or not at all, and read only under their own configuration."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,21 @@ from training.storage import atomic_write
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a model is and how it is trained. Saved in its checkpoint; a run goes on only under the
-    same one.
+    """What a model is and how it is trained.
+
+    A checkpoint holds the configuration of its run, and a run is resumed only under the same one.
+
+    Attributes:
+        kind: `detector`, `classifier` or `gender`.
+        size: Side of a training sample in pixels.
+        width: Channels: their number in the detector, a multiplier in a classifier.
+        batch: Samples in an optimiser step.
+        rate: Highest learning rate.
+        decay: Weight decay (AdamW).
+        seed: Seed of the samples.
+        margin: How much longer a crop's side is than the longer side of the face's box, as a share.
+        architecture: Name of the classifier's architecture.
+        depth: Blocks that the detector has beyond the smallest network's.
     """
 
     kind: str
@@ -46,16 +57,21 @@ GENDER = Configuration(
 
 
 def configured(base: Configuration, **changes: float | int | None) -> Configuration:
-    """A configuration with the options that were given on the command line."""
+    """Return a configuration with the options that were given; None leaves a field as it is."""
     return replace(base, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint whole or not at all: a full disk leaves the earlier one as it was.
+    """Write a checkpoint whole or not at all.
 
-    Raises StorageError, naming what filled up and its mend.
+    Args:
+        state: What the checkpoint holds.
+        path: The file; an earlier one is replaced.
+
+    Raises:
+        StorageError: The disk is full, or the folder is not writable; the earlier file stays.
     """
-    # In memory first: PyTorch's own writer does not survive a file that stops taking bytes.
+    # In memory first: PyTorch's own writer ends the process when the disk is full.
     whole = io.BytesIO()
     torch.save(state, whole)
     with atomic_write(path) as out:
@@ -63,14 +79,25 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 
 MODEL = ("kind", "size", "width", "margin", "architecture", "depth")
-"""What of a configuration a model is; the rest is how it was trained."""
+"""The fields of a configuration that say what a model is; the others say how it is trained."""
 
 
 def load(
     path: Path, expected: Configuration | None = None, fields: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """A checkpoint's state. `fields`: those that must be as expected; all of them where none is
-    named. Raises MissingCheckpointError, ConfigurationMismatchError (naming what differs).
+    """Read a checkpoint.
+
+    Args:
+        path: The file.
+        expected: The configuration that it must have been written under; None takes any.
+        fields: The fields that must be as expected; all where none is named.
+
+    Returns:
+        The checkpoint's state.
+
+    Raises:
+        MissingCheckpointError: The file is not there, or is no checkpoint.
+        ConfigurationMismatchError: Fields differ; the message names them.
     """
     if not path.is_file():
         raise MissingCheckpointError(
@@ -98,9 +125,27 @@ def load(
     return state
 
 
-def begin_from(model: nn.Module, run: Path) -> None:
-    """Start with the best weights of another run, which may be less deep: what a detector has
-    beyond it changes nothing until it is trained. Raises CheckpointError.
+def samples_seen(state: Mapping[str, Any]) -> int:
+    """Return how many training samples a checkpoint's run, and the runs before it, have seen."""
+    return int(state.get("samples", 0)) + int(state.get("samples_before", 0))
+
+
+def begin_from(model: nn.Module, run: Path) -> int:
+    """Give a model the best weights of another run.
+
+    The other model may be less deep: what a deeper detector has beyond it changes no answer until
+    it is trained.
+
+    Args:
+        model: The model, whose weights are replaced.
+        run: The other run's folder.
+
+    Returns:
+        The training samples that the weights have seen.
+
+    Raises:
+        MissingCheckpointError: The other run has no `best.pt`.
+        ConfigurationMismatchError: Its model has another shape.
     """
     state = load(run / "best.pt")
     try:
@@ -113,10 +158,23 @@ def begin_from(model: nn.Module, run: Path) -> None:
             f"{run / 'best.pt'} holds a model of another shape; name a run of the same kind, "
             "architecture and width, and no deeper, with --begin-from, or leave it out"
         )
+    return samples_seen(state)
 
 
-def begin_trunk_from(model: nn.Module, run: Path) -> None:
-    """Start with all but the head of another run's best weights. Raises CheckpointError."""
+def begin_trunk_from(model: nn.Module, run: Path) -> int:
+    """Give a classifier the best weights of another run, all but those of the head.
+
+    Args:
+        model: The classifier, whose weights are replaced.
+        run: The other run's folder.
+
+    Returns:
+        The training samples that the weights have seen.
+
+    Raises:
+        MissingCheckpointError: The other run has no `best.pt`.
+        ConfigurationMismatchError: Its trunk has another shape.
+    """
     state = load(run / "best.pt")
     trunk = {k: v for k, v in state["average"].items() if k.startswith("features.")}
     try:
@@ -129,3 +187,4 @@ def begin_trunk_from(model: nn.Module, run: Path) -> None:
             f"{run / 'best.pt'} holds a trunk of another shape; name a run of the same "
             "architecture and width with --begin-from, or leave it out"
         )
+    return samples_seen(state)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from training.errors import ConfigurationMismatchError
-from training.networks.checkpoint import MODEL, Configuration, load, save
+from training.networks.checkpoint import MODEL, Configuration, load, samples_seen, save
 
 Weights = dict[str, torch.Tensor]
 Renew = Callable[[Weights, Configuration], Weights]
@@ -59,11 +59,13 @@ def average_checkpoints(checkpoints: Sequence[Path], run: Path, renew: Renew | N
         )
     if renew is not None:
         weights = renew(weights, expected)
+    longest = max(states, key=samples_seen)
     state: dict[str, Any] = {
         "configuration": asdict(expected),
         "average": weights,
         "figures": {},
-        "samples": max(int(s.get("samples", 0)) for s in states),
+        "samples": longest.get("samples", 0),
+        "samples_before": longest.get("samples_before", 0),
     }
     run.mkdir(parents=True, exist_ok=True)
     save(state, run / "best.pt")

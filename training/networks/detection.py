@@ -12,6 +12,9 @@ from training.networks.detector import MULTIPLE, FaceDetector, anchor_points, de
 from training.networks.normalisation import normalised
 from training.records.pictures import Pixels
 
+OVERLAP = 0.45
+"""IoU over which the edge takes two boxes for one face."""
+
 _TOGETHER = 16
 """Pictures of one shape that are judged at once."""
 
@@ -22,7 +25,7 @@ def detect(
     pictures: Sequence[Pixels],
     size: int,
     least: float = 0.02,
-    overlap: float = 0.45,
+    overlap: float = OVERLAP,
     *,
     blend: Blend | None = BLEND,
 ) -> list[Detections]:

@@ -28,7 +28,7 @@ import training.loop.train as loop
 class Spied(loop.Trainer):
     def step(self, batch):
         super().step(batch)
-        assert isinstance(self._joined, DistributedDataParallel)
+        assert isinstance(self._data_parallel, DistributedDataParallel)
         spied.update({k: v.clone() for k, v in self.model.named_parameters()})
         seen.append(batch[1].sum().item())
 
@@ -36,7 +36,7 @@ spied, seen = {}, []
 loop.Trainer = Spied
 from training.__main__ import app
 app(%r, standalone_mode=False)
-torch.save((spied, seen, loop.torch.get_num_threads()), f"rank{os.environ['RANK']}.pt")
+torch.save((spied, seen, torch.get_num_threads()), f"rank{os.environ['RANK']}.pt")
 """
 
 

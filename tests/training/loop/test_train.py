@@ -1,11 +1,13 @@
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from training.errors import (
     DivergedError,
     MissingCheckpointError,
 )
-from training.loop.train import Average, Options, Run, Task, rate_at, train
-from training.networks.checkpoint import Configuration, load
+from training.loop.run import Options, Run, Task
+from training.loop.schedule import learning_rate
+from training.loop.train import train
+from training.networks.checkpoint import Configuration, load, samples_seen, save
 
 TINY = Configuration("tiny", size=4, width=1, batch=8, rate=0.05, decay=0.0, seed=3)
 QUIET = Console(quiet=True)
@@ -44,21 +48,17 @@ class Points(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-Step = Callable[[nn.Module, Batch], dict[str, torch.Tensor]]
+Losses = Callable[[nn.Module, Batch], dict[str, torch.Tensor]]
 
 
-def step(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+def losses(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
     return {"square_loss": ((model(batch[0]) - batch[1]) ** 2).mean()}
 
 
-def judge(model: nn.Module) -> dict[str, float]:
+def evaluate(model: nn.Module) -> dict[str, float]:
     assert isinstance(model, nn.Linear)
     error = (model.weight - torch.tensor([[2.0, -1.0]])).abs().max().item()
     return {"closeness": 1 / (1 + error)}
-
-
-def weight(model: nn.Module) -> float:
-    return next(model.parameters()).item()
 
 
 def go(
@@ -66,14 +66,14 @@ def go(
     minutes: float,
     resume: bool,
     configuration: Configuration = TINY,
-    step: Step = step,
+    losses: Losses = losses,
     **options: Any,
 ) -> Run:
     run = Run(folder, configuration, minutes)
     return train(
         nn.Linear(2, 1),
         Points,
-        Task(step, judge, "closeness"),
+        Task(losses, evaluate, "closeness"),
         run,
         Options(QUIET, resume, every=60, **options),
     )
@@ -123,10 +123,10 @@ def test_a_loss_that_is_no_number_any_more_ends_the_run_and_spoils_no_checkpoint
     whole = {name: (tmp_path / name).read_bytes() for name in ("best.pt", "last.pt")}
 
     def diverging(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-        return {name: loss * float("nan") for name, loss in step(model, batch).items()}
+        return {name: loss * float("nan") for name, loss in losses(model, batch).items()}
 
     with pytest.raises(DivergedError, match=r"square_loss is nan after \d+ steps.*lower than 0.05"):
-        go(tmp_path, first.elapsed / 60 + 5, resume=True, step=diverging, workers=0)
+        go(tmp_path, first.elapsed / 60 + 5, resume=True, losses=diverging, workers=0)
     assert {name: (tmp_path / name).read_bytes() for name in whole} == whole
     assert json.loads((tmp_path / "progress.json").read_text())["state"] == "stopped"
 
@@ -137,9 +137,9 @@ def test_a_run_that_is_told_to_stop_saves_what_it_has_and_goes_on(tmp_path: Path
     def told_at_the_twentieth(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         if next(steps) == 20:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(model, batch)
+        return losses(model, batch)
 
-    first = go(tmp_path, 5, resume=False, step=told_at_the_twentieth, workers=0)
+    first = go(tmp_path, 5, resume=False, losses=told_at_the_twentieth, workers=0)
     assert first.steps == 20
     assert first.history == []
     assert json.loads((tmp_path / "progress.json").read_text())["state"] == "stopped"
@@ -180,18 +180,51 @@ def test_tensorboard_is_written_where_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_rate_rises_then_falls_to_a_hundredth() -> None:
-    rates = [rate_at(p / 100, 1.0) for p in range(101)]
+    rates = [learning_rate(p / 100, 1.0) for p in range(101)]
     assert rates[3] == pytest.approx(1.0)
     assert rates[:4] == sorted(rates[:4])
     assert rates[3:] == sorted(rates[3:], reverse=True)
     assert rates[-1] == pytest.approx(0.01)
 
 
-def test_the_average_follows_slowly() -> None:
-    model = nn.Linear(1, 1)
-    average = Average(model)
-    before = weight(average.model)
-    with torch.no_grad():
-        model.weight += 1
-    average.update(model)
-    assert before < weight(average.model) < weight(model)
+def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
+    """Its averaged weights have plain names, and it says nothing of an earlier run."""
+    torch.manual_seed(1)
+    model, averaged = nn.Linear(2, 1), nn.Linear(2, 1)
+    groups = [{"params": [p], "weight_decay": 0.0} for p in model.parameters()]
+    older = {
+        "configuration": asdict(TINY),
+        "model": model.state_dict(),
+        "average": averaged.state_dict(),
+        "optimiser": torch.optim.AdamW(groups, lr=TINY.rate).state_dict(),
+        "figures": {},
+        "elapsed": 1.0,
+        "samples": 80,
+        "steps": 10,
+        "best": 0.25,
+        "history": [],
+    }
+    save(older, tmp_path / "last.pt")
+
+    def told_at_the_first(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return losses(model, batch)
+
+    run = go(tmp_path, 5, resume=True, losses=told_at_the_first, workers=0)
+    assert (run.samples, run.samples_before, run.steps) == (88, 0, 11)
+    after = load(tmp_path / "last.pt", TINY)
+    share = 1 - 0.9995 * (1 - math.exp(-11 / 500))
+    for name, weight in averaged.state_dict().items():
+        expected = weight + share * (after["model"][name] - weight)
+        torch.testing.assert_close(after["average"][name], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_run_that_began_from_another_one_says_so_in_its_checkpoints(tmp_path: Path) -> None:
+    run = Run(tmp_path, TINY, 0.01, samples_before=4000)
+    task = Task(losses, evaluate, "closeness")
+    train(nn.Linear(2, 1), Points, task, run, Options(QUIET, every=60, workers=0))
+    assert load(tmp_path / "best.pt")["samples_before"] == 4000
+    again = go(tmp_path, run.elapsed / 60 + 0.01, resume=True, workers=0)
+    assert again.samples_before == 4000
+    assert again.samples > run.samples
+    assert samples_seen(load(tmp_path / "last.pt")) == again.samples + 4000

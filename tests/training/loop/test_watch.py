@@ -24,15 +24,15 @@ def history(count: int) -> list[dict[str, float]]:
 
 def test_a_run_is_shown_until_it_ends(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "detector", 4.0, tensorboard=False)
-    journal.going(60, 100, 1.7, LOSSES)
+    journal.progress(60, 100, 1.7, LOSSES)
     said = io.StringIO()
     waited = []
 
     def goes_on(_: float) -> None:
         waited.append(1)
-        journal.judged(history(len(waited) + 1), "face_ap_50")
+        journal.evaluated(history(len(waited) + 1), "face_ap_50")
         if len(waited) == 3:
-            journal.going(240, 400, 1.7, LOSSES)
+            journal.progress(240, 400, 1.7, LOSSES)
             journal.close(State.ENDED)
 
     last = watch(tmp_path, Console(file=said, width=90, force_terminal=True), sleep=goes_on)

@@ -69,8 +69,9 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_is_named(tmp_path: Path) 
 
 def test_a_run_begins_from_the_weights_of_another_of_the_same_shape(tmp_path: Path) -> None:
     given, taker = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
-    save({"configuration": {}, "average": given.state_dict()}, tmp_path / "best.pt")
-    begin_from(taker, tmp_path)
+    state = {"configuration": {}, "average": given.state_dict(), "samples": 300}
+    save(state | {"samples_before": 2000}, tmp_path / "best.pt")
+    assert begin_from(taker, tmp_path) == 2300
     assert torch.equal(taker.weight, given.weight)
     with pytest.raises(ConfigurationMismatchError, match="another shape"):
         begin_from(torch.nn.Linear(3, 1), tmp_path)

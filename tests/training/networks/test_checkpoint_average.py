@@ -19,10 +19,12 @@ def write(
     size: int = 96,
     rate: float = CLASSIFIER.rate,
     samples: int = 0,
+    samples_before: int = 0,
 ) -> Path:
     configuration = asdict(replace(CLASSIFIER, size=size, rate=rate))
     weights = {"w": torch.full((shape,), value), "steps": torch.tensor(7)}
-    save({"configuration": configuration, "average": weights, "samples": samples}, path)
+    counts = {"samples": samples, "samples_before": samples_before}
+    save({"configuration": configuration, "average": weights, **counts}, path)
     return path
 
 
@@ -36,6 +38,15 @@ def test_the_mean_is_a_run_of_its_own(tmp_path: Path) -> None:
     assert state["average"]["w"].tolist() == [3.0, 3.0, 3.0]
     assert state["average"]["steps"].item() == 7
     assert state["samples"] == 6
+
+
+def test_the_mean_has_seen_what_the_longest_trained_of_its_models_has(tmp_path: Path) -> None:
+    """A run counts its own samples, and those of the run that it began from beside them."""
+    first = write(tmp_path / "a.pt", 1.0, samples=500)
+    second = write(tmp_path / "b.pt", 2.0, samples=100, samples_before=500)
+    average_checkpoints([first, second], tmp_path / "mean")
+    state = load(tmp_path / "mean" / "best.pt", CLASSIFIER)
+    assert (state["samples"], state["samples_before"]) == (100, 500)
 
 
 def test_a_run_that_went_on_at_another_rate_is_of_the_same_basin(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.loop.train import Options, Run, Task, train
+from training.loop.run import Options, Run, Task
+from training.loop.train import train
 from training.measuring.classification_report import macro_f1
 from training.networks.architectures import built
 from training.networks.checkpoint import begin_from
@@ -40,7 +41,9 @@ def train_classifier(
     )
     genuine = real(held)
 
-    def step(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def losses(
+        model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
         crops, labels = batch
         # About 8 % of the sets' labels are wrong: smoothing keeps the model from learning them by
         # heart.
@@ -50,7 +53,7 @@ def train_classifier(
             )
         }
 
-    def judge(model: nn.Module) -> dict[str, float]:
+    def evaluate(model: nn.Module) -> dict[str, float]:
         guesses = logits_of(cast(CropClassifier, model), held.crops).argmax(1)
         figures = {"macro_f1": macro_f1(held.labels[genuine], guesses[genuine])}
         pretended = np.array([s == "drawn" for s in held.sets])
@@ -63,10 +66,10 @@ def train_classifier(
 
     model = built(configuration)
     if origin:
-        begin_from(model, origin)
+        run.samples_before = begin_from(model, origin)
     if options.process.is_main:
         options.console.print(
             f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
             f"pictures, judged on {len(held.labels)} faces"
         )
-    return train(model, stream, Task(step, judge, "macro_f1"), run, options)
+    return train(model, stream, Task(losses, evaluate, "macro_f1"), run, options)

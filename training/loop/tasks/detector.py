@@ -9,7 +9,8 @@ from torch import nn
 
 from training.errors import EmptyClassError, MissingDataError
 from training.graphs.dense_teacher import DenseTeacher
-from training.loop.train import Options, Run, Task, train
+from training.loop.run import Options, Run, Task
+from training.loop.train import train
 from training.measuring.average_precision import face_ap
 from training.networks.assignment import detection_loss
 from training.networks.checkpoint import begin_from
@@ -55,7 +56,7 @@ def train_detector(
     teaching = partial(DenseTeacher, teacher, configuration.size) if teacher else None
     anchors = anchor_points(configuration.size, configuration.size)
 
-    def step(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+    def losses(model: nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         pictures, faces, ignored, *lesson = batch
         logits, raw = model(normalised(pictures))
         with torch.autocast(logits.device.type, enabled=False):
@@ -69,7 +70,7 @@ def train_detector(
             )
         return {"quality_loss": quality, "box_loss": 2.0 * box}
 
-    def judge(model: nn.Module) -> dict[str, float]:
+    def evaluate(model: nn.Module) -> dict[str, float]:
         found = detect(cast(FaceDetector, model), [held.pictures[i] for i in judged], RUNNING_SIZE)
         return {"face_ap_50": face_ap(held, judged, found)}
 
@@ -78,10 +79,10 @@ def train_detector(
 
     model = FaceDetector(int(configuration.width), configuration.depth)
     if origin:
-        begin_from(model, origin)
+        run.samples_before = begin_from(model, origin)
     if options.process.is_main:
         options.console.print(
             f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
             f"pictures, judged on {len(judged)}"
         )
-    return train(model, stream, Task(step, judge, "face_ap_50"), run, options)
+    return train(model, stream, Task(losses, evaluate, "face_ap_50"), run, options)

@@ -10,7 +10,8 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 from torch.nn import functional
 
-from training.loop.train import Options, Run, Task, train
+from training.loop.run import Options, Run, Task
+from training.loop.train import train
 from training.networks.architectures import built
 from training.networks.checkpoint import begin_trunk_from
 from training.networks.classifier import CropClassifier
@@ -36,12 +37,14 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
     held = load_dataset(prepared, "validation", None, GENDER_SET)
     crops, genders = held_out_adults(held, adults_of(held), size, margin)
 
-    def step(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def losses(
+        model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
         pictures, labels = batch
         logits = model(normalised(pictures)).float()
         return {"entropy_loss": functional.cross_entropy(logits, labels, label_smoothing=0.05)}
 
-    def judge(model: nn.Module) -> dict[str, float]:
+    def evaluate(model: nn.Module) -> dict[str, float]:
         guesses = logits_of(cast(CropClassifier, model), crops).argmax(1)
         return {"balanced_accuracy": float(balanced_accuracy_score(genders, guesses))}
 
@@ -50,10 +53,10 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
 
     model = built(configuration, len(GENDERS))
     if origin:
-        begin_trunk_from(model, origin)
+        run.samples_before = begin_trunk_from(model, origin)
     if options.process.is_main:
         options.console.print(
             f"{sum(p.numel() for p in model.parameters())} parameters, "
             f"{len(adults_of(album))} adults, judged on {len(crops)}"
         )
-    return train(model, stream, Task(step, judge, "balanced_accuracy"), run, options)
+    return train(model, stream, Task(losses, evaluate, "balanced_accuracy"), run, options)

@@ -1,0 +1,86 @@
+"""A training run: what is trained, how far it is, and how it is carried out this time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from rich.console import Console
+from torch import nn
+from torch.utils.data import IterableDataset
+
+from training.loop.device import SINGLE_PROCESS, Process
+from training.networks.checkpoint import Configuration
+
+Losses: TypeAlias = Callable[[nn.Module, Any], dict[str, torch.Tensor]]
+"""A model and a batch → each part of the loss by its name."""
+
+Stream: TypeAlias = Callable[[int, int], IterableDataset[Any]]
+"""A seed and a batch size → an endless stream of batches."""
+
+Evaluate: TypeAlias = Callable[[nn.Module], dict[str, float]]
+"""A model → its figures on the validation split, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a model learns.
+
+    Attributes:
+        losses: The parts of the loss for a batch; training minimises their sum.
+        evaluate: The model's figures on the validation split.
+        goal: The name of the figure by which the best model is chosen: the higher, the better.
+    """
+
+    losses: Losses
+    evaluate: Evaluate
+    goal: str
+
+
+@dataclass(slots=True)
+class Run:
+    """How far a run is. Checkpoints hold this, and curves.png shows the history.
+
+    Attributes:
+        folder: Where the run's files are.
+        configuration: What the model is and how it is trained.
+        minutes: The time budget, of all the run's parts together.
+        elapsed: Seconds that were trained.
+        samples: Training samples of this run.
+        samples_before: Training samples of the runs that this run began from.
+        steps: Optimiser steps.
+        best: The best figure so far; -1 before the first evaluation.
+        history: The figures of each evaluation.
+    """
+
+    folder: Path
+    configuration: Configuration
+    minutes: float
+    elapsed: float = 0.0
+    samples: int = 0
+    samples_before: int = 0
+    steps: int = 0
+    best: float = -1.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is carried out this time. A run may be resumed with other options.
+
+    Attributes:
+        console: Shows the progress.
+        resume: Go on from `last.pt`.
+        every: Minutes between two evaluations on the validation split.
+        process: This process, of one or several.
+        workers: Processes that make the samples; with 0 the training process makes them.
+        tensorboard: Write TensorBoard's event files, too.
+    """
+
+    console: Console
+    resume: bool = False
+    every: float = 5.0
+    process: Process = SINGLE_PROCESS
+    workers: int = 1
+    tensorboard: bool = False
