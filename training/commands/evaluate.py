@@ -17,13 +17,15 @@ from training.commands.options import (
     Templates,
 )
 from training.graphs.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
-from training.measuring.evaluate import evaluate_classifier, evaluate_detector, evaluate_pipeline
+from training.measuring.evaluate_classifier import evaluate_classifier
+from training.measuring.evaluate_detector import evaluate_detector
 from training.measuring.evaluate_gender import evaluate_gender
 from training.measuring.evaluate_installed import (
     Evaluation,
     evaluate_installed_classifier,
     evaluate_installed_pipeline,
 )
+from training.measuring.evaluate_pipeline import evaluate_pipeline
 from training.measuring.evaluation_set import open_evaluation_set
 from training.measuring.fairness import measure_fairness
 from training.preparing.prepare import prepared_templates

@@ -19,7 +19,8 @@ from training.figures.plots import draw_speed
 from training.figures.tables import plain, shown
 from training.graphs.camera_graph import classifier_graph
 from training.graphs.model_files import Exported, install, milliseconds
-from training.measuring.evaluate import Trained, evaluate_classifier, open_classifier
+from training.measuring.evaluate_classifier import evaluate_classifier
+from training.measuring.trained_models import Trained, open_classifier
 from training.networks.classifier import CropClassifier
 from training.records.record import LABELS
 from training.storage import write_json
@@ -95,7 +96,7 @@ def compare_classifiers(
                 "multiplications": multiplications(one.model, one.configuration.size),
                 "milliseconds": round(speed[run.name], 3),
                 **{k: figures[k] for k in FIGURES if k in figures},
-                "samples_trained": one.samples,
+                **one.samples_figures,
             }
         )
     columns = list(dict.fromkeys(k for row in rows for k in row))

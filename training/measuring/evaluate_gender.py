@@ -9,23 +9,13 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from training.errors import MissingDataError
 from training.figures.plots import draw_confusion
 from training.measuring.calibration import calibrated, temperature_of
-from training.measuring.evaluate import Trained, opened
-from training.networks.architectures import built
-from training.networks.classifier import CropClassifier
+from training.measuring.trained_models import open_gender
 from training.networks.logits import logits_of
 from training.records.pictures import pictures_in, read_picture
 from training.records.record import Record
-from training.samples.dataset import PictureDataset, load_dataset
 from training.samples.gender_crops import GENDER_SET, GENDERS, RACES, adults_of, held_out_adults
+from training.samples.dataset import PictureDataset, load_dataset
 from training.storage import write_json
-
-
-def open_gender(run: Path) -> Trained[CropClassifier]:
-    """The best gender head of a run. Raises MissingCheckpointError, also where it is none."""
-    configuration, state = opened(run, "gender")
-    model = built(configuration, len(GENDERS))
-    model.load_state_dict(state["average"])
-    return Trained(model.eval(), configuration, int(state["samples"]))
 
 
 def read_faces(data: Path) -> PictureDataset:
@@ -75,7 +65,7 @@ def evaluate_gender(run: Path, prepared: Path, data: Path | None) -> dict[str, o
         "by_race": by([RACES[a.race] for a in adults]),
         "by_age": by([a.band for a in adults]),
         "confusion": matrix,
-        "samples_trained": trained.samples,
+        **trained.samples_figures,
     }
     draw_confusion(matrix, GENDERS, run / "confusion.png")
     if data is None:

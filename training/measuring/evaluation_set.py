@@ -15,7 +15,7 @@ from training.records.any_layout import read_any_layout
 from training.records.pictures import Pixels, read_picture
 from training.records.record import Record, read_records
 
-_MADE_BY_TEACHERS = frozenset(
+NOT_BOXED_BY_PEOPLE = frozenset(
     {"keypoints", "masked_people", "negatives", "portraits_cc_by", "crops", "gender"}
 )
 """Public sets whose boxes nobody drew: they are from landmarks or a teacher, or not there."""
@@ -37,7 +37,7 @@ class EvaluationSet:
 
     def boxed(self) -> "EvaluationSet":
         """The pictures whose faces were all boxed by people. Raises EmptyClassError."""
-        chosen = [r for r in self.records if r.boxed and r.set not in _MADE_BY_TEACHERS]
+        chosen = [r for r in self.records if r.boxed and r.set not in NOT_BOXED_BY_PEOPLE]
         if not chosen:
             raise EmptyClassError(
                 f"{self.name}: no picture with boxes; name a folder in COCO, VOC or YOLO layout "

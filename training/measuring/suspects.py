@@ -14,7 +14,7 @@ from rich.progress import track
 from training.boxes.cropping import cut, fitted
 from training.errors import EmptyClassError
 from training.measuring.calibration import calibrated
-from training.measuring.evaluate import chosen, open_classifier
+from training.measuring.trained_models import open_classifier, read_figures
 from training.networks.logits import logits_of
 from training.records.pictures import Pixels
 from training.records.record import LABELS
@@ -37,7 +37,7 @@ def find_suspects(
         CheckpointError: The run is no classifier, or was not evaluated: its temperature is needed.
         DataError: The prepared pictures cannot be read, or none has a label.
     """
-    trained, temperature = open_classifier(run), float(chosen(run)["temperature"])
+    trained, temperature = open_classifier(run), float(read_figures(run)["temperature"])
     size, margin = trained.configuration.size, trained.configuration.margin
     album = load_dataset(prepared, "train", None)
     samples = [s for name, mine in samples_of(album).items() if name != "drawn" for s in mine]

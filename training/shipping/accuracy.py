@@ -11,9 +11,9 @@ from training.graphs.installed import InstalledClassifier, InstalledDetector, Mo
 from training.graphs.system import System
 from training.measuring.average_precision import face_ap
 from training.measuring.classification_report import macro_f1
-from training.measuring.evaluate import boxed_pictures
 from training.measuring.matching import outcomes
 from training.measuring.speed import Latency, camera_frame, finds_one_face, time_systems
+from training.measuring.validation_album import boxed_pictures
 from training.records.pictures import Pixels
 from training.samples.dataset import PictureDataset
 from training.samples.mask_crops import HeldOutCrops

@@ -20,22 +20,21 @@ from training.errors import UnknownArchitectureError
 from training.figures.plots import draw_precision_recall, draw_roc
 from training.measuring.average_precision import COUNTED
 from training.measuring.calibration import calibrated, verdicts
-from training.measuring.evaluate import (
-    OVERLAP,
-    boxed_pictures,
-    chosen,
+from training.measuring.trained_models import (
     open_classifier,
     open_detector,
+    open_gender,
+    read_figures,
 )
-from training.measuring.evaluate_gender import open_gender
+from training.measuring.validation_album import boxed_pictures
 from training.networks.checkpoint import load
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE
 from training.networks.logits import logits_of
 from training.records.pictures import Pixels
 from training.records.record import LABELS, FaceRecord
-from training.samples.dataset import PictureDataset, load_dataset
 from training.samples.gender_crops import GENDER_SET, GENDERS, adults_of, held_out_adults
+from training.samples.dataset import PictureDataset, load_dataset
 from training.samples.mask_crops import held_out_crops, real
 
 WORST = 20
@@ -127,7 +126,7 @@ def _different(examples: Iterable[Example], most: int) -> list[Example]:
 
 def classifier_examples(run: Path, prepared: Path) -> Examples:
     """Of the mask classifier, on faces that a camera saw."""
-    trained, settings = open_classifier(run), chosen(run)
+    trained, settings = open_classifier(run), read_figures(run)
     album = load_dataset(prepared, "validation", None)
     size = trained.configuration.size
     held = held_out_crops(album, size, trained.configuration.margin)
@@ -161,7 +160,7 @@ def classifier_examples(run: Path, prepared: Path) -> Examples:
 
 def gender_examples(run: Path, prepared: Path) -> Examples:
     """Of the gender head."""
-    trained, settings = open_gender(run), chosen(run)
+    trained, settings = open_gender(run), read_figures(run)
     album = load_dataset(prepared, "validation", None, GENDER_SET)
     adults, configuration = adults_of(album), trained.configuration
     crops, genders = held_out_adults(album, adults, configuration.size, configuration.margin)
@@ -247,7 +246,7 @@ def detector_examples(run: Path, prepared: Path) -> Examples:
     """Of the face detector: faces missed, largest first, and things taken for faces, surest first,
     in turn.
     """
-    trained, least = open_detector(run), float(chosen(run)["threshold"])
+    trained, least = open_detector(run), float(read_figures(run)["threshold"])
     album: PictureDataset = load_dataset(prepared, "validation", None)
     indices = boxed_pictures(album)
     found = detect(
@@ -255,7 +254,6 @@ def detector_examples(run: Path, prepared: Path) -> Examples:
         [album.pictures[i] for i in indices],
         RUNNING_SIZE,
         least=least,
-        overlap=OVERLAP,
     )
     right: list[Example] = []
     wrong: list[tuple[float, Example]] = []

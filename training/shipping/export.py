@@ -26,9 +26,14 @@ from training.graphs.model_files import (
     write_rows,
 )
 from training.measuring.average_precision import COUNTED
-from training.measuring.evaluate import OVERLAP, chosen, open_classifier, open_detector
-from training.measuring.evaluate_gender import open_gender
+from training.measuring.trained_models import (
+    open_classifier,
+    open_detector,
+    open_gender,
+    read_figures,
+)
 from training.networks.classifier import CropClassifier
+from training.networks.detection import OVERLAP
 from training.networks.detector import RUNNING_SIZE, FaceDetector
 from training.records.pictures import Pixels
 from training.records.public_sets import LICENCES
@@ -154,7 +159,7 @@ def _export_detector(
     samples: list[Pixels],
     console: Console,
 ) -> tuple[FaceDetector, Exported]:
-    finder, found = open_detector(run), chosen(run)
+    finder, found = open_detector(run), read_figures(run)
     figures: dict[str, object] = dict(found)
     row = Exported(
         "face-detector",
@@ -194,7 +199,7 @@ def _export_classifier(
     samples: list[Pixels],
     console: Console,
 ) -> tuple[CropClassifier, Exported, float, float]:
-    judge, judged = open_classifier(run), chosen(run)
+    judge, judged = open_classifier(run), read_figures(run)
     side, temperature = judge.configuration.size, float(judged["temperature"])
     other = Exported(
         "mask-classifier",
@@ -231,7 +236,7 @@ def export_gender_head(
     """Export the best gender head of a run into `folder`, beside what is there, and write the card.
     Raises CheckpointError, ExportError, MissingDataError.
     """
-    head, judged = open_gender(run), chosen(run)
+    head, judged = open_gender(run), read_figures(run)
     side, temperature = head.configuration.size, float(judged["temperature"])
     row = Exported(
         "gender-head",

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from training.errors import MissingRunError, ReportError
 from training.figures.tables import Table, groups, shown, tables_of
-from training.measuring.evaluate import chosen
+from training.measuring.trained_models import read_figures
 from training.networks.checkpoint import load
 from training.records.pictures import Pixels
 from training.shipping.card import write_measured
@@ -84,7 +84,7 @@ def section_of(run: Path, prepared: Path) -> Section:
     """Judge a run on the validation split again, picture by picture, and gather its figures.
     Raises CheckpointError, DataError.
     """
-    figures: dict[str, Any] = dict(chosen(run))
+    figures: dict[str, Any] = dict(read_figures(run))
     examples = examples_of(run, prepared)
     kind = kind_of(run)
     state = load(run / "best.pt")

@@ -1,0 +1,111 @@
+"""`evaluate detector`: figures of a run's face detector, and the thresholds that export writes."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.boxes.detections import Detections
+from training.errors import EmptyClassError
+from training.figures.plots import draw_precision_recall
+from training.measuring.average_precision import COUNTED, face_ap
+from training.measuring.matching import match_detections
+from training.measuring.trained_models import open_detector
+from training.measuring.validation_album import boxed_pictures, validation_album
+from training.networks.detection import detect
+from training.networks.detector import RUNNING_SIZE
+from training.samples.album import Album
+from training.storage import write_json
+
+Floats = NDArray[np.float32]
+
+_LOWEST, _HIGHEST = 0.2, 0.7
+"""The least and the greatest threshold that may be chosen."""
+
+
+def _matched(
+    album: Album, indices: list[int], found: list[Detections]
+) -> tuple[Floats, NDArray[np.bool_], int]:
+    """The score of each counted detection, whether it is a face, and the number of faces."""
+    scores, right, _, faces = match_detections([album.records[i] for i in indices], found)
+    return scores, right, faces
+
+
+def _threshold_of_best(
+    beta: float, scores: Floats, precision: NDArray[np.float64], recall: NDArray[np.float64]
+) -> float:
+    """The score at which F-beta is highest."""
+    weighted = (1 + beta**2) * precision * recall
+    f_beta = weighted / np.maximum(beta**2 * precision + recall, 1e-9)
+    return round(float(np.clip(scores[int(f_beta.argmax())], _LOWEST, _HIGHEST)), 3)
+
+
+def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
+    """Measure a run's face detector and choose its two thresholds.
+
+    From `threshold` on a box is a face: this is the score of the best F2. F2 weighs recall twice
+    (van Rijsbergen, Information Retrieval, 1979, chapter 7), because a missed face has no vote,
+    while the votes over many frames correct a false one. From `certain` on a box is surely a
+    face: this is the score of the best F1.
+
+    Args:
+        run: The run's folder; `pr.png` is drawn there and, without `data`, `figures.json` written.
+        prepared: The folder that `prepare` wrote.
+        data: A folder to measure on; None measures on the validation split.
+
+    Returns:
+        Average precision; both thresholds; precision and recall at the first; the share of faces
+        found in other sets; false faces per picture without a face.
+
+    Raises:
+        CheckpointError: The run has no detector.
+        DataError: The pictures cannot be read.
+        EmptyClassError: There was no face to find, or the detector found none.
+    """
+    trained = open_detector(run)
+    album = validation_album(prepared, data, None)
+    judged = boxed_pictures(album)
+    found = detect(trained.model, [album.pictures[i] for i in judged], RUNNING_SIZE)
+    scores, right, faces = _matched(album, judged, found)
+    if faces == 0 or not right.any():
+        raise EmptyClassError(
+            "no face of 32 px or more was there to be found, or none was found; train longer "
+            "or name another --data"
+        )
+    order = np.argsort(-scores)
+    falling, faces_found = scores[order], np.cumsum(right[order])
+    precision, recall = faces_found / np.arange(1, len(faces_found) + 1), faces_found / faces
+    threshold = _threshold_of_best(2.0, falling, precision, recall)
+    at = int(np.searchsorted(-falling, -threshold, side="right")) - 1
+    figures: dict[str, object] = {
+        "face_ap_50": round(face_ap(album, judged, found), 4),
+        "face_ap_50_all_sizes": round(face_ap(album, judged, found, counted=1.0), 4),
+        "threshold": threshold,
+        "certain": max(threshold, _threshold_of_best(1.0, falling, precision, recall)),
+        "precision": round(float(precision[at]), 4),
+        "recall": round(float(recall[at]), 4),
+        "pictures": len(judged),
+        "faces": faces,
+        "smallest_counted_px": COUNTED,
+        "input": RUNNING_SIZE,
+        **trained.samples_figures,
+    }
+
+    def detections(indices: list[int]) -> list[Detections]:
+        pictures = [album.pictures[i] for i in indices]
+        return detect(trained.model, pictures, RUNNING_SIZE, least=threshold)
+
+    for name in ("keypoints", "portraits_cc_by"):
+        indices = [i for i in album.of(name) if album.records[i].faces]
+        if indices:
+            _, are_faces, there = _matched(album, indices, detections(indices))
+            figures[f"recall_{name}"] = round(float(are_faces.sum()) / max(1, there), 4)
+    empty = album.of("negatives")
+    if empty:
+        false_faces = sum(len(found.scores) for found in detections(empty))
+        figures["false_faces_per_empty_picture"] = round(false_faces / len(empty), 4)
+    title = f"faces, AP {figures['face_ap_50']:.3f}"
+    draw_precision_recall(recall.tolist(), precision.tolist(), run / "pr.png", title)
+    if data is None:
+        write_json(figures, run / "figures.json")
+    return figures
