@@ -1,85 +1,64 @@
-"""The model card, docs/models.md, written from the manifest: no figure in it is typed by hand."""
+"""The model card, docs/models.md, written from the manifest: no figure in it is typed by hand.
+
+A card says only what the files of its own run say. Sentences about the models that come with
+Maskgate are in `release_notes.py`, and are written for those models alone.
+"""
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from training.errors import MissingDataError
+from training.measuring.average_precision import COUNTED
+from training.shipping.release_notes import MAKE_YOUR_OWN, notes_of
 
-_HEAD = """# The models, and how to make them
+_CONTRACT = Path("decisions/0001-model-contract.md")
 
-Written by `python -m training export` from `edge/models/manifest.json`; the figures are those
-that `python -m training evaluate` measured on the validation split (15 % of the sources of each
-set, chosen by a hash of the source's name; near-duplicates stay together). Thresholds and the
-temperature were chosen on the same split, so expect somewhat less on pictures from elsewhere.
+_FIGURES = (
+    "Written by `python -m training export` from `{manifest}`. The figures are those that "
+    "`evaluate` measured on the validation split: 15 % of the sources of each set, chosen by a "
+    "hash of the source's name. Near-duplicates are in the same split. The thresholds and the temperature were "
+    "chosen on the validation split, too, so expect somewhat lower figures on other pictures."
+)
 
-The files are OpenVINO IR with FP16 weights, and where it says so below a second time in 8 bits,
-for x86 processors that multiply those themselves; the edge chooses at its start. They take u8 BGR
-pictures of any size; resizing, letterboxing, normalising and decoding are in the graph. The
-classifier's graph judges a crop and its mirror image, and averages. What a file says about itself
-is laid down in
-[decision 1](decisions/0001-model-contract.md).
-"""
+_FILES = (
+    "The files are OpenVINO IR with FP16 weights.{int8} They take u8 BGR pictures of any size: "
+    "resizing, letterboxing, normalising and decoding are in the graph. The classifier's graph "
+    "judges a crop and its mirror image, and averages both. {contract} lays down what a file says "
+    "about itself."
+)
 
-_USE = """## What they are for, and what not
+_INT8 = (
+    " A second copy has 8-bit weights, for x86 processors with 8-bit instructions; the edge "
+    "chooses between the copies when it starts."
+)
 
-A camera at a door, one or a few people at a time, faces of 32 pixels or more. They say whether
-a mask covers nose and mouth. They do not say who somebody is, nor whether the mask is any good.
-They judge single pictures; the edge decides over many of them.
-
-- Faces under 24 pixels are not judged. Profiles beyond about 60° are found less often.
-- About 8 % of the labels of the person-facing sets are wrong, in validation too: that bounds
-  every figure here.
-- Of the faces in training, 95 were left out whose label is a slip, as a classifier suspected and a
-  person saw (`python -m training suspects`). None was left out of validation.
-- Wrongly worn masks are the scarcest class: most of those in training are drawn onto bare
-  faces, as are hands, cups and phones.
-- Several sets are for research or non-commercial use, or state no licence (below). Who ships
-  these models commercially should train their own, on pictures that they may use: the five
-  commands are next.
-- The detector was trained on two CPU cores, with few hours in all. What it misses are heads turned
-  away or thrown back, faces in a crowd, and faces of which it boxes another part than people did;
-  what it takes for faces are mostly hands, then blurred round things. A verdict waits for a higher
-  score than a vote does, and most of these never reach it.
-- What the classifier takes for rightly worn and is not are masks just under the nose, faces looked
-  at from above, and beards in deep shadow; what it refuses and should not are blurred profiles and
-  patterned cloth. Of the 12 found faces of validation that it judges wrongly, 6 wear, to the eye,
-  what it said and not what their label says.
-
-## Make your own
-
-    python -m training prepare --data DIR [--teacher yunet.onnx]
-    python -m training train detector --minutes 60 [--teacher yunet.onnx]
-    python -m training train classifier --minutes 25
-    python -m training evaluate all
-    python -m training export --int8
-
-`DIR` holds COCO json, VOC xml, YOLO txt (with data.yaml or classes.txt) or class folders
-(`with_mask/ without_mask/ incorrect_mask/`). A folder whose parts carry the names of the sets
-below is read as those sets. `--teacher` labels the faces of pictures without boxes, and in
-training it is asked about every scene, so that a face that nobody labelled is no background.
-Training stops and goes on with `--resume`; the schedule is shaped to `--minutes`, so that a run
-always ends annealed. Each run leaves checkpoints, `curves.png`, `confusion.png` and
-`figures.json` under `var/training/`. `export` compares the exported model with the trained one
-before it replaces anything. `--int8` adds the 8-bit models, if they cost at most 0.3 points of
-any figure, and `--gender RUN` the gender head (`python -m training train gender`, `evaluate
-gender`).
-"""
+_PURPOSE = (
+    "The models are for a camera at a door, one or a few people at a time, and faces of "
+    "{counted:.0f} pixels or more. They say whether a mask covers nose and mouth. They do not say "
+    "who somebody is, nor whether the mask is any good. They judge single pictures; the edge "
+    "decides over many of them."
+)
 
 _GENDER = """The head is optional and runs only where `EDGE_ATTRIBUTES=gender` is set. It says how
-the authors of its training set would have read a face, as one of two words; it does not say what a
-person is, and it is wrong more often for some groups than for others (the tables). It is for
-counts over many people: no event, log or picture ever carries what it said of one. It is not for
+the authors of its training set would have read a face, as one of two words. It does not say what a
+person is. The tables show for which groups it is wrong more often. It is for counts over many
+people: no event, log or picture ever carries what the head said of one person. It is not for
 deciding about anybody, and the door does not ask it.
 """
 
 
 BEGIN, END = "<!-- measured: written by `python -m training report` -->", "<!-- measured ends -->"
-"""What the measured part of a card stands between."""
+"""The marks around the measured part of a card."""
+
+_WEIGHTS = re.compile(r"^<!-- weights: ([0-9a-f ]*) -->$", re.MULTILINE)
 
 
 def _measured(card: Path) -> str:
-    """The measured part of a card, with its marks; nothing where there is none."""
+    """The measured part of a card, with its marks; an empty text where there is none."""
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     if BEGIN not in text or END not in text:
         return ""
@@ -87,8 +66,14 @@ def _measured(card: Path) -> str:
 
 
 def write_measured(card: Path, content: str) -> None:
-    """Put `content` (Markdown) into the measured part of a card, and make one where there is none.
-    Raises MissingDataError.
+    """Replace the measured part of a card, or add one.
+
+    Args:
+        card: The card's file.
+        content: The new measured part, in Markdown.
+
+    Raises:
+        MissingDataError: The card is not there.
     """
     if not card.is_file():
         raise MissingDataError(f"{card} is not there; run `python -m training export` first")
@@ -143,56 +128,135 @@ def _in_8_bits(figures: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_card(manifest: Path, card: Path) -> None:
-    """Write the card for the models of a manifest. Raises MissingDataError."""
+def _wrapped(text: str, bullet: str = "") -> str:
+    """A paragraph, or an item of a list, in lines of at most 100 characters."""
+    indent = " " * len(bullet)
+    lines = wrap(
+        bullet + text, 100, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _weights(models: list[dict[str, Any]]) -> list[str]:
+    """The SHA-256 of each model's weights, those in 8 bits left out."""
+    return [
+        digest
+        for model in models
+        if model["precision"] != "INT8"
+        for name, digest in model["files"].items()
+        if name.endswith(".bin")
+    ]
+
+
+def _still_measured(card: Path, weights: list[str]) -> str:
+    """The measured part of a card, if all the models that the card describes are still there.
+
+    Figures of models that were replaced would pass for those of the new ones.
+    """
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    described = _WEIGHTS.search(text)
+    if described is None or not set(described[1].split()) <= set(weights):
+        return ""
+    return _measured(card)
+
+
+def _purpose(models: list[dict[str, Any]], weights: list[str]) -> str:
+    smallest = [m["thresholds"]["min_face_size"] for m in models if m["role"] == "classifier"]
+    limits = [f"The classifier does not judge faces under {s:.0f} pixels." for s in smallest[:1]]
+    notes = notes_of(weights)
+    limits += [limit for note in notes for limit in note.limits]
+    parts = ["## What they are for, and what not\n", _wrapped(_PURPOSE.format(counted=COUNTED))]
+    parts.append("".join(_wrapped(limit, "- ") for limit in limits))
+    return "\n".join([*parts, MAKE_YOUR_OWN] if notes else parts)
+
+
+def _drawn(by_set: Mapping[str, Any]) -> str:
+    """Explain the row `drawn` of a table of sets."""
+    judged = [f"`{name}`" for name in ("detection", "crops") if name in by_set]
+    of = f", which are of {' and '.join(judged)}" if judged else ""
+    return _wrapped(
+        "The set `drawn` holds validation faces onto which masks, hands, cups and phones were "
+        f"drawn. They are in none of the headline figures{of}."
+    )
+
+
+_GROUPS = {
+    "classes": "class",
+    "by_set": "set",
+    "by_size": "shorter side",
+    "by_sharpness": "sharpness",
+    "by_gender": "read as",
+    "by_race": "group",
+    "by_age": "age",
+}
+"""The groups of figures that become tables, and the heading of each table's first column."""
+
+
+def _model(model: dict[str, Any]) -> list[str]:
+    """The section about one model."""
+    figures = model["figures"]
+    parts = [
+        f"## {model['name']} {model['version']}\n\n"
+        f"Input {model['input'][0]}x{model['input'][1]}, {model['precision']} weights, "
+        f"labels {', '.join(model['labels'])}.\n"
+    ]
+    if model["role"] == "gender":
+        parts.append(_GENDER)
+    parts.append(_table(figures))
+    parts += [_parts(title, figures[key]) for key, title in _GROUPS.items() if key in figures]
+    if "drawn" in figures.get("by_set", {}):
+        parts.append(_drawn(figures["by_set"]))
+    if "pipeline" in figures:
+        parts.append(
+            "Both models together, on whole pictures (a face that is not found counts as wrong):\n"
+        )
+        parts.append(_table(figures["pipeline"]))
+    return parts
+
+
+def write_card(manifest: Path, card: Path) -> bool:
+    """Write the card for the models of a manifest.
+
+    The measured part that `report --card` wrote stays, unless a model that it is about was
+    replaced.
+
+    Args:
+        manifest: The `manifest.json` of the exported models.
+        card: The card's file, in Markdown; an earlier one is replaced.
+
+    Returns:
+        Whether a measured part was left out, because it was about other models.
+
+    Raises:
+        MissingDataError: The manifest is not there.
+    """
     if not manifest.is_file():
         raise MissingDataError(f"{manifest} is not there; run `python -m training export` first")
     models = json.loads(manifest.read_text(encoding="utf-8"))["models"]
-    parts = [_HEAD]
-    sets: dict[str, dict[str, Any]] = {}
-    for model in [m for m in models if m["precision"] != "INT8"]:
-        figures = model["figures"]
-        parts.append(
-            f"## {model['name']} {model['version']}\n\n"
-            f"Input {model['input'][0]}x{model['input'][1]}, {model['precision']} weights, "
-            f"labels {', '.join(model['labels'])}.\n"
-        )
-        if model["role"] == "gender":
-            parts.append(_GENDER)
-        parts.append(_table(figures))
-        for key, title in (
-            ("classes", "class"),
-            ("by_set", "set"),
-            ("by_size", "shorter side"),
-            ("by_sharpness", "sharpness"),
-            ("by_gender", "read as"),
-            ("by_race", "group"),
-            ("by_age", "age"),
-        ):
-            if key in figures:
-                parts.append(_parts(title, figures[key]))
-        if "pipeline" in figures:
-            parts.append(
-                "Both models together, on whole pictures (a face not found counts as wrong):\n"
-            )
-            parts.append(_table(figures["pipeline"]))
-        for row in model["trained_on"]:
-            sets[row["set"]] = row
     eight = [m for m in models if m["precision"] == "INT8"]
+    full = [m for m in models if m["precision"] != "INT8"]
+    weights = _weights(models)
+    linked = (card.parent / _CONTRACT).is_file()
+    contract = f"[Decision 1]({_CONTRACT})" if linked else f"Maskgate's docs/{_CONTRACT}"
+    parts = [
+        f"# The models\n\n<!-- weights: {' '.join(weights)} -->\n",
+        _wrapped(_FIGURES.format(manifest=manifest)),
+        _wrapped(_FILES.format(int8=_INT8 if eight else "", contract=contract)),
+    ]
+    for model in full:
+        parts += _model(model)
     if eight:
         parts.append(_in_8_bits(eight[0]["figures"]))
-    parts.append(_USE)
+    parts.append(_purpose(models, weights))
+    sets = {row["set"]: row for model in full for row in model["trained_on"]}
     rows = [f"| {r['set']} | {r['images']} | {r['licence']} |" for r in sets.values()]
     parts.append(
         "## Trained on\n\n| set | pictures in training | origin and licence |\n|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
     )
-    parts.append(
-        "`drawn` in the tables above are validation faces onto which masks, hands, cups and\n"
-        "phones were drawn; they are not part of the headline figures, which are of the sets\n"
-        "`detection` and `crops`. No picture of any set is in this repository.\n"
-    )
-    if kept := _measured(card):
+    before, kept = _measured(card), _still_measured(card, weights)
+    if kept:
         parts.append(kept)
     _write(card, "\n".join(parts))
+    return bool(before) and not kept
