@@ -1,1 +1,1 @@
-"""Models as OpenVINO runs them: export, eight bits, installed models, peers."""
+"""Models as OpenVINO graphs, ours and the peers': building, writing, quantising, running."""

@@ -1,8 +1,8 @@
 """Graphs that take camera pictures: a trained network between preprocessing and decoding.
 
-What goes in and comes out is laid down in docs/decisions/0001-model-contract.md. The network itself
-is converted alone, so that it can be quantised (quantise.py) while resizing, normalising, softmax
-and the decoding of boxes keep their precision.
+docs/decisions/0001-model-contract.md lays down their inputs and outputs. The network is converted
+alone, so that it can be quantised (`quantisation.py`) while resizing, normalising, softmax and the
+decoding of boxes keep their precision.
 """
 
 import tempfile
@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 
 
 class _Decoder(nn.Module):
-    """What the detector's network says of a normalised picture → boxes in its pixels and scores."""
+    """Decodes the outputs of the detector's network into boxes in pixels, and scores."""
 
     def forward(
         self, pictures: torch.Tensor, logits: torch.Tensor, raw: torch.Tensor
@@ -50,21 +50,37 @@ def _converted(module: nn.Module, example: tuple[torch.Tensor, ...]) -> openvino
 
 
 def detector_network(model: FaceDetector) -> openvino.Model:
-    """The network alone: f32 [1, 3, H, W] normalised, H and W multiples of 32 → what it says."""
+    """Convert the detector's network alone.
+
+    Args:
+        model: As trained.
+
+    Returns:
+        A graph from f32 [1, 3, H, W], normalised, H and W multiples of 32, to the network's
+        outputs.
+    """
     network = _converted(model, (torch.zeros(1, 3, 3 * MULTIPLE, 4 * MULTIPLE),))
     network.reshape([1, 3, -1, -1])
     return network
 
 
 def classifier_network(model: CropClassifier, size: int) -> openvino.Model:
-    """The network alone: f32 [B, 3, size, size] normalised → logits [B, labels]."""
+    """Convert the classifier's network alone.
+
+    Args:
+        model: As trained.
+        size: Side in pixels of the square that the network sees.
+
+    Returns:
+        A graph from f32 [B, 3, size, size], normalised, to logits [B, labels].
+    """
     network = _converted(model, (torch.zeros(2, 3, size, size),))
     network.reshape([-1, 3, size, size])
     return network
 
 
 def _join(model: openvino.Model, *sources: openvino.Output) -> list[openvino.Output]:
-    """Put a model behind what feeds it; its outputs."""
+    """Feed the outputs `sources` into a model's inputs. Return the model's outputs."""
     for port, source in zip(model.inputs, sources, strict=True):
         for target in port.get_target_inputs():
             target.replace_source_output(source)
@@ -72,9 +88,17 @@ def _join(model: openvino.Model, *sources: openvino.Output) -> list[openvino.Out
 
 
 def _triangle_weights(inside: openvino.Output, outside: openvino.Output) -> openvino.Output:
-    """[outside, inside] weights of Pillow's BILINEAR filter (src/libImaging/Resample.c,
-    precompute_coeffs), made in the graph from the two lengths, each i64 [1]: a triangle as wide as
-    the step between two samples when shrinking.
+    """Compute the weights of Pillow's BILINEAR filter in the graph.
+
+    The filter (src/libImaging/Resample.c, precompute_coeffs) is a triangle; when shrinking, it is
+    as wide as the step between two samples.
+
+    Args:
+        inside: Length of the input, i64 [1].
+        outside: Length of the output, i64 [1].
+
+    Returns:
+        Weights [outside, inside].
     """
     half, one = ops.constant(0.5, dtype=np.float32), ops.constant(1.0, dtype=np.float32)
 
@@ -98,10 +122,19 @@ def _triangle_weights(inside: openvino.Output, outside: openvino.Output) -> open
 def _resized(
     image: openvino.Output, height: openvino.Output, width: openvino.Output
 ) -> openvino.Output:
-    """NHWC u8 → NCHW f32, resized as Pillow does it (antialiased when shrinking).
+    """Resize a picture as Pillow does, antialiased when shrinking: NHWC u8 → NCHW f32.
 
-    By two matrix products: OpenVINO's own `bilinear_pillow` gives the same numbers, but prepares
-    each new size of picture for a third of a second, and takes longer for a frame, too.
+    This is done by two matrix products. OpenVINO's own `bilinear_pillow` gives the same numbers,
+    but prepares each new size of picture for a third of a second, and takes longer for a frame,
+    too.
+
+    Args:
+        image: The picture.
+        height: Height of the output, i64 [1].
+        width: Width of the output, i64 [1].
+
+    Returns:
+        The resized picture.
     """
     planes = ops.transpose(ops.convert(image, "f32"), ops.constant([0, 3, 1, 2], dtype=np.int64))
     shape = ops.shape_of(image, output_type="i64")
@@ -114,7 +147,7 @@ def _resized(
 
 
 def _planes(image: openvino.Output) -> openvino.Output:
-    """NHWC u8 → NCHW f32."""
+    """Convert NHWC u8 to NCHW f32."""
     order = ops.constant([0, 3, 1, 2], dtype=np.int64)
     return ops.transpose(ops.convert(image, "f32"), order).output(0)
 
@@ -125,10 +158,19 @@ def _fitted(
     height: openvino.Output,
     width: openvino.Output,
 ) -> openvino.Output:
-    """NHWC u8 → NCHW f32 of the size wanted, resized only if it does not fit yet.
+    """Resize a picture only if it does not have the right size yet: NHWC u8 → NCHW f32.
 
-    With the shape of the input fixed, `fits` is a constant and OpenVINO keeps one branch alone:
-    who brings a picture of the right size pays nothing for what would have resized it.
+    With the shape of the input fixed, `fits` is a constant and OpenVINO keeps one branch alone: a
+    picture of the right size is not resized, and takes no time for it.
+
+    Args:
+        image: The picture.
+        fits: Whether the picture has the right size, a boolean scalar.
+        height: Height of the output, i64 [1].
+        width: Width of the output, i64 [1].
+
+    Returns:
+        The picture in the right size.
     """
 
     def branch(resized: bool) -> tuple[openvino.Model, list[openvino.Node]]:
@@ -163,16 +205,19 @@ def _picked(values: openvino.Output, *indices: int) -> openvino.Output:
 def detector_graph(
     model: FaceDetector, size: int, network: openvino.Model | None = None
 ) -> openvino.Model:
-    """`image` u8 [1, H, W, 3] BGR → `boxes` f32 [1, N, 4] in the image's pixels, `scores` f32 [1,
-    N].
+    """Build the detector's graph for camera pictures.
 
-    The picture is scaled so that its longer side is `size`, and its shorter side is filled up to a
+    `image` u8 [1, H, W, 3] BGR → `boxes` f32 [1, N, 4] in the image's pixels, `scores` f32 [1, N].
+    The picture is resized so that its longer side is `size`, and its shorter side is filled up to a
     multiple of 32: a camera's 4:3 costs a quarter less than a square would.
 
     Args:
         model: As trained.
         size: Longer side in pixels that the network sees.
-        network: The network to build in, where it is another than `detector_network(model)`.
+        network: The network to build in; None takes `detector_network(model)`.
+
+    Returns:
+        The graph.
     """
     network = network or detector_network(model)
     image = ops.parameter([1, -1, -1, 3], np.uint8, name="image")
@@ -219,16 +264,19 @@ def detector_graph(
 def classifier_graph(
     model: CropClassifier, size: int, temperature: float, network: openvino.Model | None = None
 ) -> openvino.Model:
-    """`image` u8 [B, H, W, 3] BGR → `probabilities` f32 [B, labels].
+    """Build the classifier's graph for face crops.
 
-    Each crop and its mirror image go through the network as one batch, and their logits are
-    averaged (`CropClassifier.both_ways`).
+    `image` u8 [B, H, W, 3] BGR → `probabilities` f32 [B, labels]. Each crop and its mirror image go
+    through the network as one batch, and their logits are averaged (`CropClassifier.both_ways`).
 
     Args:
         model: As trained.
         size: Side in pixels of the square that the network sees.
-        temperature: What logits are divided by before softmax.
-        network: The network to build in, where it is another than `classifier_network(model)`.
+        temperature: Divides the logits before softmax.
+        network: The network to build in; None takes `classifier_network(model, size)`.
+
+    Returns:
+        The graph.
     """
     network = network or classifier_network(model, size)
     image = ops.parameter([-1, -1, -1, 3], np.uint8, name="image")
@@ -269,7 +317,16 @@ def _shown(picture: Pixels, height: int, width: int, multiple: int) -> torch.Ten
 
 @torch.no_grad()
 def reference_detection(model: FaceDetector, picture: Pixels, size: int) -> tuple[Floats, Floats]:
-    """Boxes [N, 4] and scores [N] of the torch model, to compare with the exported one."""
+    """Detect faces with the torch model, to compare its answer with the exported one.
+
+    Args:
+        model: As trained.
+        picture: BGR u8 [H, W, 3].
+        size: Longer side in pixels that the network sees.
+
+    Returns:
+        Boxes [N, 4] in the picture's pixels, and scores [N].
+    """
     height, width = picture.shape[:2]
     scale = np.float32(size) / np.float32(max(height, width))
     h, w = (max(1, int(np.rint(np.float32(side) * scale))) for side in (height, width))
@@ -284,6 +341,16 @@ def reference_detection(model: FaceDetector, picture: Pixels, size: int) -> tupl
 def reference_probabilities(
     model: CropClassifier, crop: Pixels, size: int, temperature: float
 ) -> Floats:
-    """Probabilities [labels] of the torch model, to compare with the exported one."""
+    """Classify a crop with the torch model, to compare its answer with the exported one.
+
+    Args:
+        model: As trained.
+        crop: BGR u8 [H, W, 3].
+        size: Side in pixels of the square that the network sees.
+        temperature: Divides the logits before softmax.
+
+    Returns:
+        Probabilities [labels].
+    """
     logits = model.eval().both_ways(_shown(crop, size, size, 1))
     return np.asarray(functional.softmax(logits / temperature, 1)[0].numpy(), np.float32)

@@ -13,8 +13,17 @@ from training.records.pictures import Pixels
 
 
 class DenseTeacher:
-    """What YuNet says at every anchor point of strides 8, 16 and 32, which are our detector's too,
-    of pictures whose side is `size`, a multiple of 32. Raises ModelError.
+    """Asks YuNet about pictures of one size, at every anchor point of strides 8, 16 and 32.
+
+    These are the anchor points of our detector, too.
+
+    Args:
+        path: YuNet's ONNX file.
+        size: Side of the pictures in pixels, a multiple of 32.
+
+    Raises:
+        MissingDataError: The file is not there.
+        ModelError: The file cannot be run.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -27,9 +36,16 @@ class DenseTeacher:
         self._size = size
 
     def __call__(self, picture: Pixels) -> NDArray[np.float32]:
-        """BGR u8 [S, S, 3] → f32 [A, 5]: score 0…1, x0 y0 x1 y1 in pixels.
+        """Ask YuNet about a picture.
 
-        Raises UnfitModelError.
+        Args:
+            picture: BGR u8 [S, S, 3].
+
+        Returns:
+            f32 [A, 5]: score 0…1, then x0 y0 x1 y1 in pixels, of each anchor point.
+
+        Raises:
+            UnfitModelError: The model fails on the picture.
         """
         outputs = self._network.infer(cv2.dnn.blobFromImage(picture))
         boxes, scores = decode(outputs, self._size, self._size)

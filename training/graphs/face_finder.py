@@ -1,4 +1,4 @@
-"""Pictures → faces, by a detector in the edge's own format."""
+"""Finds faces in pictures with a detector in the edge's own format."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,12 @@ SHIPPED = Path(__file__).resolve().parents[2] / "edge" / "models" / "face-detect
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face: box x0, y0, x1, y1 in pixels, cut off at the picture's border; score 0…1."""
+    """A face in a picture.
+
+    Attributes:
+        box: x0, y0, x1, y1 in pixels, cut off at the picture's border.
+        score: 0…1.
+    """
 
     box: tuple[float, float, float, float]
     score: float
@@ -31,7 +36,12 @@ class Face:
 class FaceFinder:
     """Finds faces as the edge does, at the thresholds that the model file carries.
 
-    Raises MissingModelError, and UnfitModelError where the file is no face detector.
+    Args:
+        path: The detector's IR.
+
+    Raises:
+        MissingModelError: The file is not there.
+        UnfitModelError: The file is no face detector.
     """
 
     def __init__(self, path: Path = SHIPPED) -> None:
@@ -48,7 +58,17 @@ class FaceFinder:
             ) from error
 
     def find(self, picture: Pixels) -> list[Face]:
-        """The faces of a picture u8 [H, W, 3] BGR, the largest first. Raises UnfitModelError."""
+        """Find the faces of a picture.
+
+        Args:
+            picture: BGR u8 [H, W, 3].
+
+        Returns:
+            The faces, the largest first.
+
+        Raises:
+            UnfitModelError: The model fails, or gives no boxes and scores.
+        """
         answer = self._network.infer(np.ascontiguousarray(picture)[np.newaxis])
         if not {"boxes", "scores"} <= set(answer):
             raise UnfitModelError(

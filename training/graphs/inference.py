@@ -1,9 +1,9 @@
-"""Models, run through OpenVINO: ours as they are installed at the edge or about to be, and the
-peers'.
+"""Run models through OpenVINO: ours, installed or in memory, and the peers'.
 
-With `training.export` the workshop's door to openvino (docs/decisions/0003-workshop-inference.md).
-It reads IR, ONNX, TensorFlow's frozen graphs and TensorFlow Lite alike, so that every model of a
-comparison has the same runtime, the same precision hint and the same number of threads.
+Beside the modules that build and write graphs, this is the only one that imports openvino
+(docs/decisions/0003-workshop-inference.md). It reads IR, ONNX, TensorFlow's frozen graphs and
+TensorFlow Lite alike, so every model of a comparison has the same runtime, the same performance
+hint and the same number of threads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,24 +17,24 @@ from numpy.typing import NDArray
 from training.errors import MissingModelError, UnfitModelError
 
 _FOREIGN = (RuntimeError, TypeError, ValueError, KeyError)
-"""What OpenVINO raises; it has no error tree of its own."""
+"""The exceptions of OpenVINO, which has no error tree of its own."""
 
 
 Graph: TypeAlias = openvino.Model
-"""A model that is in memory, and in no file yet."""
+"""A model in memory that is in no file yet."""
 
 
 class Network:
-    """One compiled model on this machine's CPU, of one input.
+    """A compiled model with one input, on this machine's CPU.
 
     Args:
-        source: An .xml with its .bin, .onnx, .pb or .tflite file; or a graph, which stays as it is.
-        threads: For inference; None leaves it to OpenVINO.
+        source: An .xml with its .bin, .onnx, .pb or .tflite file; or a graph, which is not changed.
+        threads: For inference; None leaves the number to OpenVINO.
         shape: Of the input, where the file leaves a dimension open and the caller does not.
 
     Raises:
         MissingModelError: The file is not there.
-        UnfitModelError: It cannot be read, compiled or given that shape.
+        UnfitModelError: The model cannot be read, compiled or given that shape.
     """
 
     def __init__(
@@ -73,15 +73,20 @@ class Network:
 
     @property
     def info(self) -> Mapping[str, str]:
-        """What the file says of itself in `rt_info/model_info`; empty where it says nothing."""
+        """What the model says about itself in `rt_info/model_info`; empty where it says nothing."""
         if not self._graph.has_rt_info(["model_info"]):
             return {}
         entries = self._graph.get_rt_info(["model_info"]).value
         return {key: str(entries[key]) for key in entries}
 
     def expect(self, shape: Sequence[int]) -> None:
-        """Compile for inputs of this shape, which the next ones will have: as the edge does for its
-        camera's size. Raises UnfitModelError.
+        """Compile the model for inputs of one shape, as the edge does for its camera's size.
+
+        Args:
+            shape: Of the next inputs.
+
+        Raises:
+            UnfitModelError: The model cannot take inputs of this shape.
         """
         if self._expected == tuple(shape):
             return
@@ -96,7 +101,17 @@ class Network:
         self._expected = tuple(shape)
 
     def infer(self, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """The outputs by each of their names. Raises UnfitModelError."""
+        """Run the model.
+
+        Args:
+            array: The input.
+
+        Returns:
+            The outputs, by each of their names.
+
+        Raises:
+            UnfitModelError: The model fails on the input.
+        """
         compiled = self._one if array.shape == self._expected else self._any
         try:
             if self._fresh and compiled is self._any:
@@ -117,6 +132,6 @@ class Network:
 
 
 def brief(error: BaseException) -> str:
-    """The last line of an OpenVINO message: the first ones are places in its source."""
+    """Return the last line of OpenVINO's message: the first lines are places in its source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__

@@ -1,8 +1,7 @@
-"""Our models, run as the edge runs them: those that are installed, found by their manifest, and
-graphs that are about to be.
+"""Our models, run as the edge runs them: those that a manifest names, and graphs in memory.
 
-The rules are those of docs/decisions/0001-model-contract.md: the crop's square, the thresholds and
-the smallest face come from the model files.
+The crop's square, the thresholds and the smallest face come from the model files, as
+docs/decisions/0001-model-contract.md lays down.
 """
 
 import json
@@ -23,13 +22,18 @@ from training.records.pictures import Pixels
 from training.records.record import LABELS
 
 MODELS = Path("edge/models")
+"""Where the edge looks for its models."""
 _MEND = "export the model with `python -m training export`"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPair:
-    """The two files of one installation, or graphs that may become one, and what they are called
-    together.
+    """A detector and a classifier that belong together.
+
+    Attributes:
+        detector: Its file, or a graph.
+        classifier: Its file, or a graph.
+        name: Of both together, for people.
     """
 
     detector: Path | Graph
@@ -51,11 +55,18 @@ def _entries(folder: Path) -> list[dict[str, Any]]:
 
 
 def pairs_in(folder: Path) -> list[ModelPair]:
-    """A detector and a classifier for each precision that the manifest has of both.
+    """List a detector and a classifier for each precision in which the manifest has both.
+
+    Args:
+        folder: The models' folder.
+
+    Returns:
+        The pairs, in the order of the manifest.
 
     Raises:
-        MissingModelError: No manifest there, or none with a detector and a classifier.
-        UnfitModelError: It is no manifest.
+        MissingModelError: There is no manifest, or it has no detector and classifier of one
+            precision.
+        UnfitModelError: The manifest cannot be parsed.
     """
     by_role: dict[str, dict[str, Path]] = {"detector": {}, "classifier": {}}
     for entry in _entries(folder):
@@ -75,10 +86,14 @@ def pairs_in(folder: Path) -> list[ModelPair]:
 
 
 class InstalledDetector:
-    """A face detector: its file, or a graph.
+    """A face detector as the edge runs it.
+
+    Args:
+        source: Its file, or a graph.
+        threads: For inference; None leaves the number to OpenVINO.
 
     Raises:
-        ModelError: It is not there, cannot be run, or is none.
+        ModelError: The model is not there, cannot be run, or is no face detector.
     """
 
     def __init__(self, source: Path | Graph, threads: int | None = None) -> None:
@@ -95,14 +110,22 @@ class InstalledDetector:
         )
 
     def expect(self, height: int, width: int) -> None:
-        """Make ready for pictures of this size, in pixels."""
+        """Compile for pictures of this size, in pixels."""
         shape = (height, width, 3)
         if self._fit:
             shape = letterboxed(np.zeros(shape, np.uint8), *self._fit)[0].shape
         self._network.expect((1, *shape))
 
     def find(self, picture: Pixels, least: float) -> Prediction:
-        """Faces from a least score on."""
+        """Find faces.
+
+        Args:
+            picture: BGR u8 [H, W, 3].
+            least: Score under which faces are left out.
+
+        Returns:
+            The faces, without labels.
+        """
         shown, (across, down) = letterboxed(picture, *self._fit) if self._fit else (picture, (1, 1))
         found = self._network.infer(np.ascontiguousarray(shown)[None])
         scores = found["scores"][0]
@@ -114,10 +137,14 @@ class InstalledDetector:
 
 
 class InstalledClassifier:
-    """A mask classifier: its file, or a graph.
+    """A mask classifier as the edge runs it.
+
+    Args:
+        source: Its file, or a graph.
+        threads: For inference; None leaves the number to OpenVINO.
 
     Raises:
-        ModelError: It is not there, cannot be run, or is none.
+        ModelError: The model is not there, cannot be run, or is no mask classifier.
     """
 
     def __init__(self, source: Path | Graph, threads: int | None = None) -> None:
@@ -140,19 +167,27 @@ class InstalledClassifier:
         self.smallest = float(info["min_face_size"])
 
     def probabilities(self, crop: Pixels) -> Floats:
-        """Of one crop [H, W, 3] → [labels], in the order of LABELS."""
+        """Return the probabilities [labels] of one crop [H, W, 3], in the order of LABELS."""
         fitted = resized(crop, *self._side) if self._side else crop
         row = self._network.infer(np.ascontiguousarray(fitted)[None])["probabilities"][0]
         return np.asarray(row[self._columns], np.float32)
 
     def label(self, probabilities: Floats) -> int:
-        """with_mask from its threshold on, else the likelier of the other two."""
+        """Return with_mask from its threshold on, else the likelier of the other two labels."""
         if probabilities[0] >= self.threshold:
             return 0
         return 1 if probabilities[1] >= probabilities[2] else 2
 
     def judge(self, picture: Pixels, boxes: Boxes) -> tuple[Integers, Floats]:
-        """Labels and probabilities of with_mask; UNJUDGED where a face is too small."""
+        """Judge faces.
+
+        Args:
+            picture: BGR u8 [H, W, 3].
+            boxes: The faces' boxes in pixels [N, 4].
+
+        Returns:
+            Labels [N], UNJUDGED where a face is too small, and probabilities of with_mask [N].
+        """
         labels = np.full(len(boxes), UNJUDGED, np.int64)
         masked = np.zeros(len(boxes), np.float32)
         for index, box in enumerate(boxes):
@@ -176,7 +211,18 @@ def _said(network: Network, kind: str, keys: tuple[str, ...]) -> dict[str, str]:
 
 
 def installed(pair: ModelPair, threads: int | None = None) -> System:
-    """Both models, together, as the edge runs them. Raises ModelError."""
+    """Put a detector and a classifier together, as the edge runs them.
+
+    Args:
+        pair: Both models.
+        threads: For inference; None leaves the number to OpenVINO.
+
+    Returns:
+        The system of both.
+
+    Raises:
+        ModelError: A model is not there, cannot be run, or is of another kind.
+    """
     detector = InstalledDetector(pair.detector, threads)
     classifier = InstalledClassifier(pair.classifier, threads)
     return System(

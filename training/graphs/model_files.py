@@ -1,8 +1,8 @@
-"""`export`: a trained model → OpenVINO IR that takes camera pictures and says what it is.
+"""Model files: the OpenVINO IR, what a model says about itself, and the manifest.
 
-The contract is docs/decisions/0001-model-contract.md: letterboxing, resizing, normalising and
-decoding are in the graph (graphs.py); labels, thresholds and sizes in `rt_info/model_info`; the
-hashes in `manifest.json`.
+docs/decisions/0001-model-contract.md is the contract: preprocessing and decoding are in the graph
+(`camera_graph.py`); labels, thresholds and sizes are in `rt_info/model_info`; hashes are in
+`manifest.json`.
 """
 
 import hashlib
@@ -27,7 +27,19 @@ from training.storage import write_json
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What one exported model is and was measured at: a row of manifest.json."""
+    """What one exported model is and its measured figures: a row of manifest.json.
+
+    Attributes:
+        name: Its name, and the name of its files.
+        role: `detector`, `classifier` or `gender`.
+        version: For people.
+        size: Side in pixels that the network sees.
+        labels: In the order of its outputs.
+        thresholds: Scores from which it decides, by name, and the smallest face in pixels.
+        trained_on: The sets that it was trained on: name, licence, number of pictures.
+        figures: What `evaluate` measured.
+        precision: Of its weights, `FP16` or `INT8`.
+    """
 
     name: str
     role: str
@@ -41,7 +53,10 @@ class Exported:
 
     @property
     def stem(self) -> str:
-        """Its files' name without suffix: what every processor can run has the plain name."""
+        """The name of its files without suffix.
+
+        The precision that every processor runs has the plain name.
+        """
         return self.name if self.precision == "FP16" else f"{self.name}-{self.precision.lower()}"
 
 
@@ -54,7 +69,13 @@ ROLES = {
 
 
 def describe(graph: openvino.Model, exported: Exported, margin: float) -> None:
-    """Fill `rt_info/model_info`; every value is a string."""
+    """Fill `rt_info/model_info` of a graph; every value is a string.
+
+    Args:
+        graph: The graph, which is changed.
+        exported: What the model is.
+        margin: How much longer a crop's side is than the longer side of the face's box, as a share.
+    """
     info = {
         "model_type": ROLES[exported.role],
         "model_name": exported.name,
@@ -85,8 +106,18 @@ def _sha256(path: Path) -> str:
 
 
 def install(graph: openvino.Model, exported: Exported, folder: Path) -> None:
-    """Write IR and manifest into `folder`: each file beside its place, then renamed; the manifest
-    last, so that it never names what is not there.
+    """Write a model's IR and its row of the manifest into a folder.
+
+    Each file is written beside its place and then renamed. The manifest comes last, so that it
+    never names a file that is not there.
+
+    Args:
+        graph: The model.
+        exported: What the model is.
+        folder: Where it is written; it is made when missing.
+
+    Raises:
+        StorageError: The manifest cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     openvino.save_model(graph, str(folder / "new.xml"), compress_to_fp16=True)
@@ -112,7 +143,7 @@ def install(graph: openvino.Model, exported: Exported, folder: Path) -> None:
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    """The models of a folder's manifest; none where there is no manifest."""
+    """Read the rows of a folder's manifest; there are none where there is no manifest."""
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         return []
@@ -121,8 +152,17 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def write_rows(rows: list[dict[str, Any]], folder: Path) -> None:
-    """Write a folder's manifest: by role, and within one FP16 first, as older readers take the
-    first.
+    """Write a folder's manifest.
+
+    The rows are sorted by role, and FP16 comes first within a role, because older readers take the
+    first row of a role.
+
+    Args:
+        rows: A row for each model.
+        folder: The models' folder.
+
+    Raises:
+        StorageError: The manifest cannot be written.
     """
     order = {role: number for number, role in enumerate(ROLES)}
     rows = sorted(rows, key=lambda m: (order[m["role"]], m["precision"] != "FP16"))
@@ -130,9 +170,17 @@ def write_rows(rows: list[dict[str, Any]], folder: Path) -> None:
 
 
 def replace_models(trial: Path, folder: Path) -> None:
-    """Put what has passed in the place of what was there for the same roles, whatever its
-    precision; models of other roles stay. The manifest comes last, and files that it no longer
-    names go.
+    """Move models that passed their checks into the place of those of the same roles.
+
+    Models of other roles stay. The manifest is written after the files, and files that it no longer
+    names are deleted.
+
+    Args:
+        trial: The folder of the new models; it is deleted.
+        folder: The folder of the installed models.
+
+    Raises:
+        StorageError: The manifest cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     fresh, before = rows_of(trial), rows_of(folder)
@@ -151,7 +199,17 @@ def replace_models(trial: Path, folder: Path) -> None:
 def milliseconds(
     folder: Path, name: str, shape: tuple[int, int, int, int], runs: int = 20
 ) -> float:
-    """Median time of one inference on this machine's CPU, the input's shape fixed."""
+    """Time one inference on this machine's CPU, with the shape of the input fixed.
+
+    Args:
+        folder: The model's folder.
+        name: Its name without suffix.
+        shape: Of the input.
+        runs: How many inferences are timed.
+
+    Returns:
+        The median in milliseconds.
+    """
     core = openvino.Core()
     graph = core.read_model(folder / f"{name}.xml")
     graph.reshape(list(shape))
@@ -169,11 +227,21 @@ def milliseconds(
 def verify_detector(
     model: FaceDetector, size: int, folder: Path, name: str, picture: Pixels
 ) -> float:
-    """Compare IR (any size, and fixed to the picture's) with torch on one picture; the largest
-    difference of a score.
+    """Compare the detector's IR with torch on one picture, for any size and for the picture's size.
 
-    Raises ExportError where scores differ by more than 0.03 or confident boxes by more than 2 % of
-    the picture.
+    Args:
+        model: As trained.
+        size: Longer side in pixels that the network sees.
+        folder: The IR's folder.
+        name: Its name without suffix.
+        picture: BGR u8 [H, W, 3].
+
+    Returns:
+        The largest difference of a score.
+
+    Raises:
+        ExportError: Scores differ by more than 0.03, or boxes with a score over 0.3 by more than 2
+            % of the picture.
     """
     boxes, scores = reference_detection(model, picture, size)
     core = openvino.Core()
@@ -200,9 +268,20 @@ def verify_detector(
 def verify_classifier(
     model: CropClassifier, size: int, temperature: float, file: Path, crops: list[Pixels]
 ) -> float:
-    """Compare IR with torch on crops of any size; the largest difference.
+    """Compare the classifier's IR with torch on crops of any size.
 
-    Raises ExportError over 0.03.
+    Args:
+        model: As trained.
+        size: Side in pixels of the square that the network sees.
+        temperature: Divides the logits before softmax.
+        file: The IR.
+        crops: BGR u8 [H, W, 3].
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        ExportError: Probabilities differ by more than 0.03.
     """
     compiled = openvino.Core().compile_model(file, "CPU")
     worst = 0.0
@@ -219,7 +298,7 @@ def verify_classifier(
 
 
 def sample_pictures() -> list[Pixels]:
-    """Pictures with edges at all scales, of odd sizes, for the comparison."""
+    """Make pictures with edges at all scales, of odd sizes, for the comparison with torch."""
     rng = np.random.default_rng(11)
     pictures = []
     for width, height in ((640, 480), (333, 500), (97, 61)):

@@ -1,12 +1,14 @@
-"""INT8 by post-training quantisation (NNCF), as little as accuracy allows.
+"""INT8 by post-training quantisation (NNCF), at as little loss of accuracy as possible.
 
-Only the network between preprocessing and decoding is quantised (graphs.py). Four ways are tried,
-the fastest first, and the first one within the allowed drop is taken: symmetric activations; mixed
-ones, asymmetric where values are signed; mixed with the first and the last layers left in floating
-point, which are the ones that 8 bits hurt most (Krishnamoorthi, Quantizing deep convolutional
-networks, 2018, section 3); and the same with the shift of each layer's mean corrected by what that
-layer gives in 8 bits, and not by an estimate (Nagel et al., Data-free quantization, 2019,
-section 4.2).
+Only the network between preprocessing and decoding is quantised (`camera_graph.py`). Four ways are
+tried, the fastest model first, and the first one within the allowed drop is taken:
+
+1. symmetric activations;
+2. mixed ones, asymmetric where values are signed;
+3. mixed, with the first and the last layers in floating point, because 8 bits hurt these most
+   (Krishnamoorthi, Quantizing deep convolutional networks, 2018, section 3);
+4. the same, with the shift of each layer's mean corrected by the layer's 8-bit output instead of by
+   an estimate (Nagel et al., Data-free quantization, 2019, section 4.2).
 """
 
 import logging
@@ -25,14 +27,14 @@ from training.records.pictures import Pixels
 
 Floats = NDArray[np.float32]
 Figure = Callable[[openvino.Model], float]
-"""What a network is worth once it stands in its graph, 0…1."""
+"""A network in 8 bits → its accuracy in its graph, 0…1."""
 
 MOST_DROP = 0.003
 """What INT8 may cost of each figure, as a share: 0.3 points."""
 
 
 class Way(StrEnum):
-    """How a network was quantised."""
+    """A way of quantising a network."""
 
     SYMMETRIC = "symmetric"
     MIXED = "mixed"
@@ -42,7 +44,13 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """A network with INT8 weights and activations, how it was made, and its figure."""
+    """A network with INT8 weights and activations.
+
+    Attributes:
+        network: The network.
+        way: How it was quantised.
+        figure: Its accuracy, 0…1.
+    """
 
     network: openvino.Model
     way: Way
@@ -50,7 +58,14 @@ class Quantised:
 
 
 def planes(pictures: Sequence[Pixels]) -> Floats:
-    """Pictures of one size as the network sees them: f32 [N, 3, H, W], normalised."""
+    """Normalise pictures of one size for a network.
+
+    Args:
+        pictures: BGR u8 [H, W, 3] each.
+
+    Returns:
+        f32 [N, 3, H, W].
+    """
     stacked = (np.stack(pictures).astype(np.float32) - MEAN) / SCALE
     return np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))
 
@@ -63,14 +78,17 @@ def quantised(
     *,
     ways: Iterable[Way] = tuple(Way),
 ) -> Quantised:
-    """The first of the ways whose figure is at least `least`; where none is, the best of them.
+    """Quantise a network in the first way that is accurate enough, or in the most accurate one.
 
     Args:
         network: Makes the network anew: quantising changes it.
-        samples: What it sees, to calibrate by: pictures as in use.
-        figure: What a network is worth.
-        least: The figure that is good enough.
+        samples: Inputs of the network as in use, by which the ranges of activations are found.
+        figure: Measures the accuracy of a network.
+        least: The accuracy that is enough.
         ways: To be tried, in this order.
+
+    Returns:
+        The quantised network.
 
     Raises:
         ExportError: NNCF is not installed, or could not quantise.
@@ -119,7 +137,14 @@ _WEIGHTED = {"Convolution", "GroupConvolution", "MatMul"}
 
 
 def ends(network: openvino.Model) -> list[str]:
-    """Names of the first layer with weights, and of the last before each output."""
+    """Find the layers with weights at both ends of a network.
+
+    Args:
+        network: The network.
+
+    Returns:
+        The names of the first layer with weights, and of the last one before each output, sorted.
+    """
     names = []
     for op in network.get_ordered_ops():
         if op.get_type_name() in _WEIGHTED:

@@ -1,4 +1,4 @@
-"""What is measured: anything that finds faces in a picture and, where it can, says what they wear.
+"""The system under test: a model that finds faces and, perhaps, says what they wear.
 
 Ours and the peers' are all brought to this one form, so that one matching code judges them.
 """
@@ -17,20 +17,20 @@ Floats: TypeAlias = NDArray[np.float32]
 Integers: TypeAlias = NDArray[np.int64]
 
 UNJUDGED = -2
-"""In place of a label where a face is found and not judged: too small, or nobody there to judge."""
+"""In place of a label where a face is found and not judged: too small, or nothing judges it."""
 
 MOST_FACES = 300
-"""Kept of one picture, as at the edge."""
+"""The most faces of one picture, as at the edge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The faces of one picture, most certain first.
+    """The faces that a system finds in one picture, the highest score first.
 
     Attributes:
-        faces: Boxes in pixels of the picture and scores.
-        labels: Indices into `LABELS` [N], or None where the finder says nothing of masks.
-        masked: How likely each wears a mask rightly, 0…1 [N]; None with `labels`.
+        faces: Boxes in pixels of the picture, and scores.
+        labels: Indices into `LABELS` [N], or None where the system says nothing of masks.
+        masked: Probability of with_mask, 0…1 [N]; None with `labels`.
     """
 
     faces: Detections
@@ -39,10 +39,10 @@ class Prediction:
 
 
 Find: TypeAlias = Callable[[Pixels, float], Prediction]
-"""A picture (u8 BGR) and a least score → what is seen."""
+"""A picture (BGR u8) and a least score → the faces."""
 
 Judge: TypeAlias = Callable[[Pixels, Boxes], tuple[Integers, Floats]]
-"""A picture and boxes [N, 4] → labels [N] and how likely each is with_mask [N]."""
+"""A picture and boxes [N, 4] → labels [N] and probabilities of with_mask [N]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class System:
 
     Attributes:
         name: For people.
-        find: Sees faces.
+        find: Finds faces.
         threshold: Least score of a face that counts, as the system is shipped.
-        judge: Labels faces; None where `find` does it, or nobody.
-        expect: Makes ready for pictures of (height, width).
-        size: The input that it sees, in words.
-        origin: Where it is from, and its licence.
+        judge: Labels faces; None where `find` does, or nothing does.
+        expect: Prepares for pictures of a height and width, in pixels.
+        size: The size of its input, in words.
+        origin: Its source and licence.
     """
 
     name: str
@@ -68,22 +68,28 @@ class System:
     origin: str = ""
 
     def predict(self, picture: Pixels, least: float) -> Prediction:
-        """Faces from a least score on; those that are sure enough to count are judged, the others
-        are UNJUDGED.
+        """Find faces, and label those whose score reaches the system's threshold.
+
+        Args:
+            picture: BGR u8 [H, W, 3].
+            least: Score under which faces are left out.
+
+        Returns:
+            The faces; those under the threshold are UNJUDGED.
         """
-        sight = self.find(picture, least)
+        prediction = self.find(picture, least)
         if self.judge is None:
-            return sight
-        sure = sight.faces.scores >= self.threshold
+            return prediction
+        sure = prediction.faces.scores >= self.threshold
         labels = np.full(len(sure), UNJUDGED, np.int64)
         masked = np.zeros(len(sure), np.float32)
         if sure.any():
-            labels[sure], masked[sure] = self.judge(picture, sight.faces.boxes[sure])
-        return Prediction(sight.faces, labels, masked)
+            labels[sure], masked[sure] = self.judge(picture, prediction.faces.boxes[sure])
+        return Prediction(prediction.faces, labels, masked)
 
 
 def extent(picture: Pixels) -> Floats:
-    """Width, height, width, height: the largest x0 y0 x1 y1 of a picture."""
+    """Return width, height, width, height of a picture: the largest x0 y0 x1 y1."""
     height, width = picture.shape[:2]
     return np.array([width, height, width, height], np.float32)
 
@@ -97,8 +103,18 @@ def prediction_of(
     labels: Integers | None = None,
     masked: Floats | None = None,
 ) -> Prediction:
-    """Raw boxes [N, 4] in pixels after non-maximum suppression, with the labels that belong to
-    those that are left.
+    """Apply non-maximum suppression to raw boxes.
+
+    Args:
+        boxes: In pixels [N, 4].
+        scores: Of each box [N].
+        least: Score under which boxes are left out.
+        overlap: IoU over which two boxes are one face.
+        labels: Of each box; None where there are none.
+        masked: Probability of with_mask of each box; None where there is none.
+
+    Returns:
+        The boxes that are left, with their labels and probabilities.
     """
     sure = np.flatnonzero(scores >= least)
     chosen = sure[non_maximum_suppression(boxes[sure], scores[sure], least, overlap)][:MOST_FACES]

@@ -1,1 +1,1 @@
-"""The training loop, its tasks and its journal."""
+"""The training loop, what each model learns in it, and the record of a run."""

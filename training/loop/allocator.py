@@ -1,5 +1,6 @@
-"""Keeps freed memory in the process: a training step frees and asks for the same gigabyte again and
-again.
+"""The memory allocator keeps freed memory in the process.
+
+A training step frees and asks for the same gigabyte again and again.
 """
 
 import ctypes
@@ -10,11 +11,12 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc not to give large blocks back to the system, where each new page must be zeroed
-    again.
+    """Tell glibc not to return large blocks to the system, which would zero each new page again.
 
-    On a virtual machine, where a page fault costs more, steps became up to ten times faster. False
-    where libc is another.
+    On a virtual machine, where a page fault costs more, steps became up to ten times faster.
+
+    Returns:
+        Whether it was done; false where libc is another one.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,8 +1,8 @@
-"""Statistics of batch normalisation, taken anew on training samples.
+"""New statistics of batch normalisation, computed on training samples.
 
-They say how a network's features are spread under the weights that it was trained with. Under the
-mean of several networks' weights features may be spread otherwise (Izmailov et al., Averaging
-weights leads to wider optima, 2018, section 3.2).
+The statistics say how a network's features are distributed under the weights that it was trained
+with. Under the mean of several networks' weights the distribution may differ (Izmailov et al.,
+Averaging weights leads to wider optima, 2018, section 3.2).
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,13 +24,23 @@ from training.samples.mask_crops import MaskCrops
 from training.samples.scenes import Scenes
 
 _SEED = 1000003
-"""Of the samples: no run's own, so that they are not those that it ended with."""
+"""Seed of the samples; no run has it, so they differ from those that a run ended with."""
 
 Weights = dict[str, torch.Tensor]
 
 
 def network_of(configuration: Configuration) -> nn.Module:
-    """The network that a configuration describes, untrained. Raises UnknownArchitectureError."""
+    """Build the network that a configuration describes, with random weights.
+
+    Args:
+        configuration: What the network is.
+
+    Returns:
+        The network.
+
+    Raises:
+        UnknownArchitectureError: There is no such architecture.
+    """
     if configuration.kind == "detector":
         return FaceDetector(int(configuration.width), configuration.depth)
     if configuration.kind == "gender":
@@ -41,8 +51,18 @@ def network_of(configuration: Configuration) -> nn.Module:
 def training_batches(
     configuration: Configuration, prepared: Path, templates: Path | None
 ) -> Iterable[tuple[torch.Tensor, ...]]:
-    """The endless batches that a model of this configuration learns from, pictures u8 [B, S, S, 3]
-    first. Raises DataError.
+    """Open the endless batches that a model of a configuration learns from.
+
+    Args:
+        configuration: What the model is.
+        prepared: The folder that `prepare` wrote.
+        templates: The folder of mask pictures; None draws no masks.
+
+    Returns:
+        The batches; the pictures u8 [B, S, S, 3] are the first tensor of each.
+
+    Raises:
+        DataError: The prepared pictures cannot be read.
     """
     c = configuration
     if c.kind == "detector":
@@ -60,9 +80,19 @@ def with_new_statistics(
     batches: int,
     console: Console,
 ) -> Weights:
-    """The same weights with statistics of so many batches of samples.
+    """Compute the statistics of batch normalisation anew (`torch.optim.swa_utils.update_bn`).
 
-    Where a network has no batch normalisation, nothing changes and no sample is made.
+    A network without batch normalisation does not change, and no sample is made.
+
+    Args:
+        weights: The network's weights.
+        configuration: What the network is.
+        samples: Batches of training samples, pictures first.
+        batches: How many of them are used.
+        console: Shows the progress.
+
+    Returns:
+        The weights with the new statistics.
     """
     network = network_of(configuration)
     network.load_state_dict(weights)

@@ -1,4 +1,4 @@
-"""Where a run's arithmetic happens: one CPU, one GPU, or a process for each of several."""
+"""The processes of a run and their devices: one CPU, one GPU, or a process for each of several."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _PATIENCE = timedelta(hours=1)
 
 
 class DeviceChoice(StrEnum):
-    """What --device takes."""
+    """The values of --device."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -27,7 +27,7 @@ class DeviceChoice(StrEnum):
 
 
 def has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 itself; where it does not, autocast only costs."""
+    """Say whether this CPU multiplies bfloat16 itself; where it does not, autocast is slower."""
     capabilities = torch.cpu.get_capabilities()
     return bool(
         capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16")
@@ -36,8 +36,13 @@ def has_bfloat16() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of a run: its device, whether to multiply there in bfloat16, and which process
-    (`rank`, from 0) of how many (`world_size`) it is.
+    """One process of a run.
+
+    Attributes:
+        device: Where it computes.
+        autocast: Whether it multiplies in bfloat16.
+        rank: Its number among the processes, from 0.
+        world_size: The number of processes.
     """
 
     device: torch.device
@@ -47,11 +52,21 @@ class Process:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process judges and writes for all."""
+        """Whether this process evaluates the model and writes the files of all."""
         return self.rank == 0
 
     def share(self, batch: int) -> int:
-        """How many of a step's samples are this process's. Raises DeviceError."""
+        """Divide a batch among the processes.
+
+        Args:
+            batch: Samples in an optimiser step.
+
+        Returns:
+            The samples of this process.
+
+        Raises:
+            DeviceError: The batch cannot be divided by the number of processes.
+        """
         if batch % self.world_size:
             raise DeviceError(
                 f"a batch of {batch} cannot be shared by {self.world_size} processes; "
@@ -60,7 +75,14 @@ class Process:
         return batch // self.world_size
 
     def to_device(self, batch: Any) -> Any:
-        """A batch (tensor, or tuple of tensors) on the device."""
+        """Move a batch to the device.
+
+        Args:
+            batch: A tensor, or a tuple or list of batches; anything else stays as it is.
+
+        Returns:
+            The batch on the device, with tuples in place of lists.
+        """
         if isinstance(batch, torch.Tensor):
             return batch.to(self.device, non_blocking=True)
         if isinstance(batch, tuple | list):
@@ -68,15 +90,29 @@ class Process:
         return batch
 
     def data_parallel(self, model: nn.Module) -> nn.Module:
-        """The model, its gradients averaged over all processes where there are several."""
+        """Wrap a model so that its gradients are averaged over all processes.
+
+        Args:
+            model: The model, on this process's device.
+
+        Returns:
+            The wrapped model; of a single process, the model itself.
+        """
         if self.world_size == 1:
             return model
         ids = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(model, device_ids=ids)
 
     def broadcast(self, *values: float) -> list[float]:
-        """The first process's values, in every process: clocks differ, and all must stop at the
-        same step.
+        """Give every process the values of the main process.
+
+        Clocks differ, and all processes must stop at the same step.
+
+        Args:
+            values: This process's values.
+
+        Returns:
+            The values of the main process.
         """
         if self.world_size == 1:
             return list(values)
@@ -109,11 +145,19 @@ def _device(choice: DeviceChoice, local: int) -> torch.device:
 
 @contextmanager
 def open_process(choice: DeviceChoice = DeviceChoice.AUTO) -> Iterator[Process]:
-    """This process's place, by the variables that torchrun sets (RANK, WORLD_SIZE, LOCAL_RANK);
-    without them, the only one. Raises DeviceError.
+    """Open this process's part in a run, by the variables that torchrun sets.
 
-    Gradients travel by NCCL between GPUs, by Gloo between CPUs; what the processes agree on always
-    travels by Gloo, so that no GPU waits for it.
+    torchrun sets RANK, WORLD_SIZE and LOCAL_RANK; without them there is one process. GPUs exchange
+    gradients by NCCL, CPUs by Gloo. Other values always go by Gloo, so that no GPU waits for them.
+
+    Args:
+        choice: The device that was asked for.
+
+    Yields:
+        The process; its connections to the others close at the end.
+
+    Raises:
+        DeviceError: The device is not there.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     device = _device(choice, int(os.environ.get("LOCAL_RANK", "0")))

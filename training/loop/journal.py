@@ -1,5 +1,6 @@
-"""What is told of a run while it trains: progress.json, history.json, curves.png and, where asked
-for, TensorBoard's event files.
+"""The record of a run while it trains.
+
+The record is progress.json, history.json, curves.png and, if asked for, TensorBoard's event files.
 """
 
 import os
@@ -18,7 +19,7 @@ EVERY_S = 2.0
 
 
 class State(StrEnum):
-    """Where a run stands."""
+    """The state of a run."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -26,7 +27,14 @@ class State(StrEnum):
 
 
 class Journal:
-    """Writes into a run's folder. `kind` is what is trained, `minutes` its budget."""
+    """Writes the record of a run into its folder.
+
+    Args:
+        folder: The run's folder; it is made when missing.
+        kind: The kind of model that is trained.
+        minutes: The run's time budget.
+        tensorboard: Write TensorBoard's event files, too.
+    """
 
     def __init__(self, folder: Path, kind: str, minutes: float, *, tensorboard: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +52,14 @@ class Journal:
     def progress(
         self, elapsed: float, samples: int, pace: float, losses: Mapping[str, float]
     ) -> None:
-        """Note how far the run is (seconds, samples, samples a second)."""
+        """Note how far the run is; progress.json is written at most every `EVERY_S` seconds.
+
+        Args:
+            elapsed: Seconds that were trained.
+            samples: Training samples of the run.
+            pace: Samples a second.
+            losses: The running mean of each loss.
+        """
         self._now = {
             "kind": self.kind,
             "host": platform.node(),
@@ -63,7 +78,12 @@ class Journal:
             self._plot(samples, {"rate/samples_per_second": pace} | _named("loss", losses))
 
     def evaluated(self, history: list[dict[str, float]], goal: str) -> None:
-        """Write the history, whose last row is new, and draw it."""
+        """Write and draw the history after an evaluation.
+
+        Args:
+            history: The figures of each evaluation; the last row is new.
+            goal: The name of the figure that is to improve.
+        """
         write_json(history, self.folder / "history.json")
         draw_curves(history, goal, self.folder / "curves.png")
         row = history[-1]
@@ -73,7 +93,7 @@ class Journal:
         self._plot(int(row["samples"]), _named("loss", losses) | _named("validation", figures))
 
     def close(self, state: State) -> None:
-        """Say how the run ended."""
+        """Write the state in which the run ended, and close TensorBoard's files."""
         self._tell(state)
         if self._board is not None:
             self._board.close()

@@ -64,6 +64,14 @@ def _batches(stream: Stream, run: Run, options: Options) -> Iterator[Any]:
 
     Worker processes make the samples, because threads would share the interpreter with the
     optimiser step.
+
+    Args:
+        stream: Makes the endless stream of batches.
+        run: How far the run is.
+        options: How the run is carried out.
+
+    Returns:
+        The batches.
     """
     # The workers are forked, and OpenCV's threads do not survive a fork: a call that needs them
     # would wait for ever.

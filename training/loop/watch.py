@@ -1,4 +1,4 @@
-"""`watch`: a run that is training, in the terminal: how far it is, its losses, its figures."""
+"""`watch`: show a run in the terminal while it trains: its progress, its losses, its figures."""
 
 import json
 import os
@@ -19,14 +19,22 @@ from training.errors import MissingRunError
 from training.loop.journal import State
 
 SILENT_S = 900.0
-"""Seconds without a word after which a run on another machine is taken for dead: judging a model
-takes minutes, and says nothing meanwhile.
+"""Seconds without a new progress.json after which a run on another machine counts as dead. An
+evaluation takes minutes, and writes nothing meanwhile.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a run's folder tells at one moment."""
+    """What a run's folder says at one moment.
+
+    Attributes:
+        state: The state that the run wrote last.
+        progress: Minutes, budget in minutes, samples, and samples a second.
+        losses: The running mean of each loss.
+        history: The figures of each evaluation.
+        lost: Whether the run says that it is running, and its process is gone.
+    """
 
     state: State
     progress: dict[str, float] = field(default_factory=dict)
@@ -46,9 +54,16 @@ def _alive(pid: int) -> bool:
 
 
 def seen(run: Path) -> Seen:
-    """Read progress.json and history.json. Raises MissingRunError where neither is there.
+    """Read progress.json and history.json of a run.
 
-    `lost`: it says that it is running, and its process is gone.
+    Args:
+        run: The run's folder.
+
+    Returns:
+        What they say.
+
+    Raises:
+        MissingRunError: Neither file is there.
     """
     progress, history = run / "progress.json", run / "history.json"
     if not progress.is_file() and not history.is_file():
@@ -81,7 +96,15 @@ def _plot(history: list[dict[str, float]], names: list[str], title: str, width: 
 
 
 def drawn(now: Seen, width: int) -> RenderableType:
-    """The screen for what was seen, `width` columns wide."""
+    """Draw the screen of a run.
+
+    Args:
+        now: What the run's folder says.
+        width: Columns of the screen.
+
+    Returns:
+        The screen, for rich.
+    """
     parts: list[RenderableType] = []
     if now.progress:
         p = now.progress
@@ -116,8 +139,19 @@ def drawn(now: Seen, width: int) -> RenderableType:
 def watch(
     run: Path, console: Console, every_s: float = 1.0, sleep: Callable[[float], None] = time.sleep
 ) -> Seen:
-    """Show a run until it ends, stops, or is found dead; what was seen last. Raises
-    MissingRunError.
+    """Show a run until it ends, stops, or its process is gone.
+
+    Args:
+        run: The run's folder.
+        console: Where it is shown.
+        every_s: Seconds between two readings.
+        sleep: Waits so many seconds.
+
+    Returns:
+        What the run's folder said last.
+
+    Raises:
+        MissingRunError: The folder holds no run.
     """
     now = seen(run)
     width = min(console.width, 100)

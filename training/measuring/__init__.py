@@ -1,1 +1,1 @@
-"""How good models are, and how fast."""
+"""How accurate models are, and how fast."""

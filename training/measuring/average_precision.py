@@ -1,6 +1,4 @@
-"""Measures by kept libraries: face AP by faster-coco-eval, and the suppression that the edge
-applies before it.
-"""
+"""Average precision of detected faces, by faster-coco-eval."""
 
 import io
 from collections.abc import Sequence
@@ -16,24 +14,43 @@ from training.records.record import Record
 from training.samples.dataset import PictureDataset
 
 COUNTED = 32.0
-"""Shorter side in pixels from which a face counts in the measures."""
+"""Shorter side in pixels from which a face counts in the figures."""
 
 
 def face_ap(
     album: PictureDataset, indices: list[int], found: list[Detections], counted: float = COUNTED
 ) -> float:
-    """`average_precision` of some of an album's pictures."""
+    """Compute the average precision on some pictures of an album.
+
+    Args:
+        album: The pictures.
+        indices: Places of the pictures that are judged.
+        found: The detections of each.
+        counted: Shorter side in pixels from which a face counts.
+
+    Returns:
+        AP at IoU 0.5, 0…1.
+    """
     return average_precision([album.records[i] for i in indices], found, counted)
 
 
 def average_precision(
     records: Sequence[Record], found: Sequence[Detections], counted: float = COUNTED
 ) -> float:
-    """AP at IoU 0.5, 101 recall points, one class. Faces smaller than `counted` and ignore regions
-    are neither here nor there.
+    """Compute the average precision of detected faces.
 
-    A detection smaller than `counted` that meets no counted face is left out too, so that seeing
-    more costs nothing.
+    AP is at IoU 0.5 over 101 recall points, for one class (COCO). Faces smaller than `counted` and
+    ignore regions are neither asked for nor counted against a detection on them. A detection
+    smaller than `counted` that meets no counted face is left out, too, so that a detector that
+    finds more small faces is not worse.
+
+    Args:
+        records: The pictures.
+        found: The detections of each.
+        counted: Shorter side in pixels from which a face counts.
+
+    Returns:
+        AP, 0…1; 0 where nothing was found.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -1,5 +1,7 @@
-"""`bench`: our installed models and the peers' released ones, judged by one matching code on the
-same pictures, and timed in turns, in one process with the same number of threads.
+"""`bench`: compare our installed models with the peers' released ones.
+
+One matching code judges all of them on the same pictures. They are timed in turns, in one process,
+with the same number of threads.
 """
 
 from dataclasses import dataclass, replace
@@ -29,14 +31,14 @@ class BenchRow:
 
     Attributes:
         name: Of the system.
-        size: Its input, in words.
-        origin: Where it is from, and its licence.
+        size: The size of its input, in words.
+        origin: Its source and licence.
         threshold: Score from which a face counts, as shipped.
         found: The detector's figures.
         recall: Of the faces, those found at that threshold.
         precision: Of the detections at that threshold, those that are faces.
-        verdict_rates: Verdicts; None where the system says nothing of masks.
-        latency: How fast; None where it was not timed.
+        verdict_rates: Of the labels; None where the system says nothing of masks.
+        latency: How long a frame takes; None where it was not timed.
         problem: Why there are no figures.
     """
 
@@ -52,7 +54,14 @@ class BenchRow:
     problem: str | None = None
 
     def as_json(self, ours: Latency | None) -> dict[str, object]:
-        """Everything by name; `speed.ours_to_this` is our median divided by this one's."""
+        """Return the row for machines.
+
+        Args:
+            ours: Our latency; `speed.ours_to_this` is our median divided by this system's.
+
+        Returns:
+            The figures by name, or the name and the problem.
+        """
         if self.problem is not None or self.found is None:
             return {"name": self.name, "problem": self.problem}
         row: dict[str, object] = {
@@ -76,11 +85,11 @@ class BenchRow:
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """All rows, ours first.
+    """All rows of the comparison, ours first.
 
     Attributes:
-        data: What they were judged on.
-        pictures: How many.
+        data: The pictures' name.
+        pictures: How many they are.
         least_side: Shorter side in pixels from which a face counts.
         threads: For inference, the same for all; None where the runtime chose.
         rows: The systems.
@@ -95,7 +104,7 @@ class BenchResult:
     problems: list[str]
 
     def as_json(self) -> dict[str, object]:
-        """For machines."""
+        """Return the comparison for machines."""
         ours = self.rows[0].latency
         return {
             "data": self.data,
@@ -109,11 +118,11 @@ class BenchResult:
         }
 
     def absent(self) -> list[str]:
-        """The systems without figures, and why."""
+        """List the systems without figures, and why."""
         return [f"{row.name}: {row.problem}" for row in self.rows if row.problem is not None]
 
     def as_tables(self) -> list[Table]:
-        """For people: faces found, verdicts, speed."""
+        """Return tables for people: faces found, verdicts, speed."""
         faces = Table(
             "system", "input", "face AP 50", "recall", "precision", "at",
             title=f"Faces of {self.least_side:.0f} px or more, {self.data}",
@@ -165,10 +174,18 @@ class BenchResult:
 def open_systems(
     models: Path, peers: Path | None, threads: int | None
 ) -> tuple[list[System], list[BenchRow]]:
-    """Ours, then the peers whose files are there; and a row for each that is not.
+    """Open our models and the peers' whose files are there.
+
+    Args:
+        models: Folder of our models.
+        peers: Folder of the peers' files; None compares ours alone.
+        threads: For inference; None leaves the number to the runtime.
+
+    Returns:
+        The systems, ours first, and a row for each peer that cannot be opened.
 
     Raises:
-        ModelError: Ours cannot be run.
+        ModelError: Our models cannot be run.
     """
     systems = [installed(pair, threads) for pair in pairs_in(models)]
     absent: list[BenchRow] = []
@@ -195,11 +212,22 @@ def run_bench(
     least: float = COUNTED,
     rounds: int = 20,
 ) -> BenchResult:
-    """Judge and time everything. `rounds` of 0 times nothing.
+    """Judge and time all systems.
+
+    Args:
+        dataset: The pictures.
+        models: Folder of our models.
+        peers: Folder of the peers' files; None compares ours alone.
+        threads: For inference; None leaves the number to the runtime.
+        least: Shorter side in pixels from which a face counts.
+        rounds: Turns of five frames for each system; 0 times nothing.
+
+    Returns:
+        The comparison.
 
     Raises:
-        DataError: Nothing to judge on.
-        ModelError: Our own models cannot be run.
+        DataError: There is nothing to judge on.
+        ModelError: Our models cannot be run.
     """
     if threads is not None:
         cv2.setNumThreads(threads)
@@ -210,11 +238,11 @@ def run_bench(
     labelled = [False] * len(systems)
     for record, picture in boxed.pictures("pictures"):
         for place, system in enumerate(systems):
-            sight = system.predict(picture, min(FAINTEST, system.threshold))
-            found[place].append(sight.faces)
-            if sight.labels is not None:
+            prediction = system.predict(picture, min(FAINTEST, system.threshold))
+            found[place].append(prediction.faces)
+            if prediction.labels is not None:
                 labelled[place] = True
-                judged[place] += outcomes(record, picture, sight, system.threshold, least)
+                judged[place] += outcomes(record, picture, prediction, system.threshold, least)
     latencies: list[Latency | None] = [None] * len(systems)
     if rounds:
         latencies = [*time_systems(systems, frames_of_one_face(dataset, systems), rounds)]

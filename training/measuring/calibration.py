@@ -1,4 +1,4 @@
-"""From logits to a verdict on a face: temperature, threshold, and what false verdicts there are."""
+"""From logits to a verdict on a face: temperature, threshold, and rates of false verdicts."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,21 +8,28 @@ from scipy.special import log_softmax, softmax
 Floats = NDArray[np.float32]
 
 TEMPERATURES = (0.2, 5.0)
-"""The least and the greatest that logits are divided by: beyond, a split is too small to say."""
+"""The least and the greatest temperature: beyond, a split is too small to choose one."""
 
 
 def calibrated(logits: Floats, temperature: float) -> Floats:
-    """Probabilities [N, labels], rows sum to 1."""
+    """Return probabilities [N, labels] for logits divided by a temperature; rows sum to 1."""
     return np.asarray(softmax(logits / np.float32(temperature), 1), np.float32)
 
 
 def temperature_of(logits: Floats, labels: NDArray[np.int64]) -> float:
-    """The temperature that minimises the negative log-likelihood (Guo et al., On Calibration of
-    Modern Neural Networks, 2017), within 0.2…5.
+    """Choose the temperature that minimises the negative log-likelihood.
 
-    The likelihood has one peak, since it is concave in the temperature's inverse. Where no label is
-    missed it rises without end as the temperature falls: a search without bounds leaves the numbers
-    there are.
+    This is temperature scaling (Guo et al., On Calibration of Modern Neural Networks, 2017). The
+    likelihood has one peak, since it is concave in the inverse of the temperature. Where every
+    label is predicted rightly, the likelihood rises without end as the temperature falls; so the
+    search has bounds.
+
+    Args:
+        logits: [N, labels].
+        labels: [N].
+
+    Returns:
+        The temperature, 0.2…5.
     """
     wide = logits.astype(np.float64)
 
@@ -38,16 +45,32 @@ def temperature_of(logits: Floats, labels: NDArray[np.int64]) -> float:
 
 
 def verdicts(probabilities: Floats, threshold: float) -> NDArray[np.int64]:
-    """with_mask where it has at least the threshold, else the likelier of the other two: the edge's
-    rule.
+    """Give each face a label by the edge's rule.
+
+    A face is with_mask if this label has at least the threshold, else it has the likelier of the
+    other two labels.
+
+    Args:
+        probabilities: [N, labels].
+        threshold: Of with_mask, 0…1.
+
+    Returns:
+        Labels [N].
     """
     others = 1 + probabilities[:, 1:].argmax(1)
     return np.where(probabilities[:, 0] >= threshold, 0, others).astype(np.int64)
 
 
 def admission_figures(labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> dict[str, float]:
-    """False admits of bare faces and of wrongly worn masks, false refusals of masked ones; shares
-    of their class.
+    """Compute the rates of false admits and false refusals.
+
+    Args:
+        labels: The true labels [N].
+        guesses: The labels that were given [N].
+
+    Returns:
+        False admits of bare faces and of wrongly worn masks, and false refusals of masked faces,
+        each as a share of its label's faces; a label without a face has none.
     """
 
     def share(label: int, admitted: bool) -> float:
@@ -63,8 +86,17 @@ def admission_figures(labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> 
 
 
 def threshold_of(probabilities: Floats, labels: NDArray[np.int64]) -> float:
-    """The with_mask threshold at which false refusals, false admits of bare faces (twice as bad)
-    and of wrongly worn masks (half as bad) cost least together.
+    """Choose the threshold of with_mask at which false verdicts cost least.
+
+    A false refusal costs 1, a false admit of a bare face 2, and one of a wrongly worn mask 0.5,
+    each as a share of its label's faces.
+
+    Args:
+        probabilities: [N, labels].
+        labels: The true labels [N].
+
+    Returns:
+        The threshold, 0.35…0.95, in hundredths.
     """
     best, cheapest = 0.5, np.inf
     for threshold in np.arange(0.35, 0.951, 0.01):

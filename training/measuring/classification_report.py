@@ -1,6 +1,4 @@
-"""Labels said against labels that are true: accuracy, precision, recall, F1, confusion, each with
-its interval.
-"""
+"""Given labels against true ones: accuracy, precision, recall, F1 and confusion, with intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,37 +17,45 @@ Matrix = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """A confusion matrix [truth, said], in the order of LABELS, and what follows from it."""
+    """A confusion matrix [truth, said], in the order of LABELS, and its figures."""
 
     matrix: Matrix
 
     @classmethod
     def of(cls, truth: Sequence[int], said: Sequence[int]) -> "Classification":
-        """Count pairs of places in LABELS."""
+        """Count pairs of a true and a given label.
+
+        Args:
+            truth: The true labels, as places in LABELS.
+            said: The given labels.
+
+        Returns:
+            The confusion matrix.
+        """
         matrix = np.zeros((len(LABELS), len(LABELS)), np.int64)
         np.add.at(matrix, (np.array(truth, np.int64), np.array(said, np.int64)), 1)
         return cls(matrix)
 
     @property
     def present(self) -> list[int]:
-        """Labels of which there is a face."""
+        """The labels that some face has."""
         return [i for i in range(len(LABELS)) if self.matrix[i].sum()]
 
     @property
     def accuracy(self) -> Rate:
-        """Faces whose label was said."""
+        """The share of faces with the right label."""
         return Rate(int(self.matrix.trace()), int(self.matrix.sum()))
 
     def recall(self, label: int) -> Rate:
-        """Of the faces with a label, those to which it was given."""
+        """Return, of the faces with a label, the share that was given it."""
         return Rate(int(self.matrix[label, label]), int(self.matrix[label].sum()))
 
     def precision(self, label: int) -> Rate:
-        """Of the faces to which a label was given, those that have it."""
+        """Return, of the faces that were given a label, the share that has it."""
         return Rate(int(self.matrix[label, label]), int(self.matrix[:, label].sum()))
 
     def as_json(self) -> dict[str, object]:
-        """accuracy, classes, macro (over the labels that are there) and confusion."""
+        """Return accuracy, the classes' figures, macro figures and confusion."""
         drawn = _resampled(self.matrix)
         f1 = _f1(self.matrix)
         low, high = (np.quantile(_f1(drawn), q, axis=0) for q in _TAILS)
@@ -97,8 +103,16 @@ def _spread(value: float, drawn: NDArray[np.float64]) -> dict[str, float | None]
 
 
 def _resampled(matrix: Matrix) -> Matrix:
-    """Matrices [1000, 3, 3] drawn from this one with replacement, face by face (percentile
-    bootstrap, Efron & Tibshirani 1993: F1 is no share, so Wilson's interval is not for it); seeded.
+    """Draw matrices from a matrix with replacement, face by face, with a fixed seed.
+
+    This is the percentile bootstrap (Efron and Tibshirani, 1993): F1 is no share, so Wilson's
+    interval does not apply.
+
+    Args:
+        matrix: A confusion matrix.
+
+    Returns:
+        Matrices [1000, 3, 3].
     """
     total = int(matrix.sum())
     shares = matrix.ravel() / max(1, total)
@@ -125,7 +139,15 @@ def _f1(matrix: Matrix) -> NDArray[np.float64]:
 
 
 def macro_f1(labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> float:
-    """F1 averaged over the classes that are there (scikit-learn)."""
+    """Compute F1 averaged over the labels that are present (scikit-learn).
+
+    Args:
+        labels: The true labels [N].
+        guesses: The given labels [N].
+
+    Returns:
+        0…1.
+    """
     return float(
         f1_score(
             labels, guesses, labels=sorted(set(labels.tolist())), average="macro", zero_division=0

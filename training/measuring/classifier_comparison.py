@@ -1,5 +1,6 @@
-"""`compare`: several classifiers side by side: their size, their speed through OpenVINO in one
-process, and how they judge the validation split.
+"""`compare`: several classifiers side by side.
+
+Their sizes, their speed through OpenVINO in one process, and their figures on the validation split.
 """
 
 import statistics
@@ -29,20 +30,26 @@ FIGURES = (
     "macro_f1", "accuracy", "false_admit_without_mask", "false_admit_incorrect_mask",
     "false_refusal",
 )  # fmt: skip
-"""What is taken over from `evaluate classifier`."""
+"""The figures that are taken from `evaluate classifier`."""
 
 _ROUNDS, _RUNS = 3, 20
 
 
 def parameters(model: torch.nn.Module) -> int:
-    """How many numbers were learnt."""
+    """Count the weights of a model."""
     return sum(p.numel() for p in model.parameters())
 
 
 @torch.no_grad()
 def multiplications(model: CropClassifier, size: int) -> int:
-    """Multiply-accumulates for one crop of `size` pixels, judged as it is exported: straight and
-    mirrored. Counted by torch, convolutions and dense layers alone.
+    """Count the multiply-accumulates for one crop, judged straight and mirrored as it is exported.
+
+    Args:
+        model: The classifier.
+        size: Side of the crop in pixels.
+
+    Returns:
+        The number that torch counts: those of convolutions and dense layers.
     """
     counter = FlopCounterMode(display=False)
     with counter:
@@ -51,8 +58,18 @@ def multiplications(model: CropClassifier, size: int) -> int:
 
 
 def latencies(trained: Mapping[str, Trained[CropClassifier]]) -> dict[str, float]:
-    """Milliseconds for one crop of 128x128 through each exported model on this machine's CPU, by
-    turns, so that what else the machine does befalls all alike. Raises ExportError.
+    """Time each exported model on one crop of 128x128, on this machine's CPU.
+
+    The models take turns, so that other load on the machine slows all of them alike.
+
+    Args:
+        trained: The classifiers by name.
+
+    Returns:
+        Milliseconds for a crop, by name.
+
+    Raises:
+        ExportError: There is no classifier.
     """
     times: dict[str, list[float]] = {name: [] for name in trained}
     with tempfile.TemporaryDirectory() as place:
@@ -75,8 +92,22 @@ def latencies(trained: Mapping[str, Trained[CropClassifier]]) -> dict[str, float
 def compare_classifiers(
     runs: list[Path], prepared: Path, templates: Path | None, out: Path, console: Console
 ) -> list[dict[str, Any]]:
-    """Measure each run's best classifier, print a table, write `out` (JSON) and a picture beside
-    it; the rows. Raises CheckpointError, DataError, MissingRunError.
+    """Measure each run's best classifier, print a table, and write JSON and a picture beside it.
+
+    Args:
+        runs: The runs' folders.
+        prepared: The folder that `prepare` wrote.
+        templates: The folder of mask pictures; None draws no masks.
+        out: The JSON file.
+        console: Shows the table.
+
+    Returns:
+        A row for each run.
+
+    Raises:
+        CheckpointError: A run has no classifier, or was not evaluated.
+        DataError: The validation split cannot be read.
+        MissingRunError: No run was named, or two have the same name.
     """
     names = [run.name for run in runs]
     if not runs or len(set(names)) < len(names):
@@ -116,5 +147,5 @@ def compare_classifiers(
 
 
 def number(value: object) -> float:
-    """A figure, with or without an interval."""
+    """Return a figure's value, with or without an interval."""
     return float(value["value"] if isinstance(value, Mapping) else value)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Faces parted by how they were photographed, and by where they are from."""
+"""Verdict rates of faces grouped by how they were photographed, and by their set."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,8 +13,14 @@ _BRIGHTNESS = (("dark, under 80", 0, 80), ("middle", 80, 170), ("bright, 170 and
 
 
 def by_condition(outcomes: Sequence[Outcome]) -> dict[str, dict[str, dict[str, object]]]:
-    """The rates and accuracy of each part that has a face: by size in pixels, by third of
-    sharpness (variance of the Laplacian), by brightness (mean luma 0…255), by source.
+    """Group faces and compute the verdict rates and the accuracy of each group.
+
+    Args:
+        outcomes: The faces.
+
+    Returns:
+        The figures of each group with a face: by shorter side in pixels, by thirds of sharpness
+        (variance of the Laplacian), by brightness (mean luma, 0…255) and by source.
     """
     if not outcomes:
         return {}

@@ -1,4 +1,4 @@
-"""Precision over recall, and its area with a confidence interval."""
+"""Precision over recall of a detector, and the area under the curve with a confidence interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _RESAMPLES = 200
 
 @dataclass(frozen=True, slots=True)
 class DetectionCurve:
-    """Average precision of a detector, and its curve.
+    """The average precision of a detector, and its curve.
 
     Attributes:
-        average_precision: At IoU 0.5, 101 recall points (COCO's).
+        average_precision: At IoU 0.5, over 101 recall points (COCO).
         interval: Its 95 % interval, by resampling pictures; None of a single picture.
         faces: How many there were to find.
         scores: Of the detections that count, falling.
-        precision: Of the detections up to each score.
+        precision: Of the detections down to each score.
         recall: The same.
     """
 
@@ -38,14 +38,21 @@ class DetectionCurve:
     recall: Floats
 
     def at(self, threshold: float) -> tuple[int, int]:
-        """Faces found and detections that count, from a score on."""
+        """Count at a threshold.
+
+        Args:
+            threshold: The least score of a detection.
+
+        Returns:
+            The faces found, and the detections that count.
+        """
         last = int(np.searchsorted(-self.scores, -threshold, side="right")) - 1
         if last < 0:
             return 0, 0
         return round(float(self.recall[last]) * self.faces), last + 1
 
     def as_json(self) -> dict[str, object]:
-        """value, low, high, faces."""
+        """Return value, low, high and faces."""
         low, high = self.interval or (None, None)
         return {
             "value": rounded(self.average_precision),
@@ -58,8 +65,18 @@ class DetectionCurve:
 def detection_curve(
     records: Sequence[Record], found: Sequence[Detections], least: float = COUNTED
 ) -> DetectionCurve:
-    """Judge detections, of all scores, picture by picture. The interval is a percentile bootstrap
-    over pictures (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993), seeded.
+    """Judge detections picture by picture.
+
+    The interval is a percentile bootstrap over pictures (Efron and Tibshirani, "An Introduction to
+    the Bootstrap", 1993) with a fixed seed.
+
+    Args:
+        records: The pictures.
+        found: The detections of each, of all scores.
+        least: Shorter side in pixels from which a face counts.
+
+    Returns:
+        The curve.
     """
     scores, right, places, faces = match_detections(records, found, least)
     order = np.argsort(-scores, kind="stable")
@@ -94,7 +111,7 @@ def detection_curve(
 
 
 def _interpolated(scores: Floats, right: NDArray[np.bool_], faces: int) -> float:
-    """COCO's 101-point average precision of scored hits and misses."""
+    """COCO's average precision, over 101 recall points, of detections that are faces or not."""
     if not faces or not len(scores):
         return 0.0
     risen = np.cumsum(right[np.argsort(-scores, kind="stable")])

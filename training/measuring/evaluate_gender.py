@@ -19,7 +19,17 @@ from training.storage import write_json
 
 
 def read_faces(data: Path) -> PictureDataset:
-    """Every picture of a folder, each one face. Raises DataError."""
+    """Read all pictures of a folder; each of them is one face.
+
+    Args:
+        data: The folder.
+
+    Returns:
+        The pictures.
+
+    Raises:
+        MissingDataError: The folder is not there.
+    """
     if not data.is_dir():
         raise MissingDataError(f"{data} is not there; name a folder of faces with --data")
     records, pictures = [], []
@@ -34,8 +44,21 @@ def read_faces(data: Path) -> PictureDataset:
 
 
 def evaluate_gender(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
-    """Accuracy, balanced accuracy and confusion; the same by gender, race group and age band; the
-    temperature that calibrates the probabilities. Raises DataError, CheckpointError.
+    """Measure a run's gender head and choose its temperature.
+
+    Args:
+        run: The run's folder; `confusion.png` is drawn there and, without `data`, `figures.json`
+            written.
+        prepared: The folder that `prepare` wrote.
+        data: A folder of faces to measure on; None measures on the validation split.
+
+    Returns:
+        Accuracy, balanced accuracy and confusion; accuracy by gender, race group and age band; the
+        temperature.
+
+    Raises:
+        CheckpointError: The run has no gender head.
+        DataError: The pictures cannot be read.
     """
     trained = open_gender(run)
     album = read_faces(data) if data else load_dataset(prepared, "validation", None, GENDER_SET)

@@ -1,5 +1,6 @@
-"""`evaluate classifier` and `evaluate pipeline`: the models that are installed, on the validation
-split or on any folder.
+"""`evaluate classifier` and `evaluate pipeline`: figures of the installed models.
+
+They are measured on the validation split, or on any folder.
 """
 
 from collections import Counter
@@ -28,21 +29,22 @@ from training.records.image_quality import brightness, grey_of, sharpness
 from training.records.record import LABELS, FaceRecord, Record
 
 FAINTEST = 0.02
-"""Least score of the detections that average precision is taken over."""
+"""Least score of the detections that average precision is computed of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured of one classifier, or of a detector and a classifier together.
+    """The figures of one classifier, or of a detector and a classifier together.
 
     Attributes:
-        title: Of what.
-        dataset: On what.
+        title: What was measured.
+        dataset: The pictures.
         least: Shorter side in pixels from which a face counts.
         outcomes: Of each labelled face.
-        found: The detector's figures, where there was one.
-        recall, precision: At its threshold.
-        left_out: How many faces, and why.
+        found: The detector's figures; None without a detector.
+        recall: Of the detector, at its threshold.
+        precision: The same.
+        left_out: The number of faces left out for each reason.
         warnings: What could not be measured, with the mend.
     """
 
@@ -58,16 +60,16 @@ class Evaluation:
 
     @property
     def judged(self) -> list[Outcome]:
-        """Faces that a label was said of."""
+        """The faces that were given a label."""
         return [o for o in self.outcomes if o.said >= 0]
 
     @property
     def classification(self) -> Classification:
-        """Of the judged faces."""
+        """The confusion of the judged faces."""
         return Classification.of([o.truth for o in self.judged], [o.said for o in self.judged])
 
     def as_json(self) -> dict[str, object]:
-        """Everything, for machines."""
+        """Return all figures for machines."""
         faces: dict[str, object] = {}
         if self.found is not None and self.recall is not None and self.precision is not None:
             faces = {
@@ -93,7 +95,7 @@ class Evaluation:
         }
 
     def as_table(self) -> Table:
-        """The headline, for people."""
+        """Return the main figures for people."""
         table = Table("figure", "value (95 % interval)", "faces", title=self.title)
         table.caption = (
             f"{self.dataset.name}: {len(self.dataset.records)} pictures, faces of "
@@ -120,7 +122,14 @@ class Evaluation:
         return table
 
     def draw(self, folder: Path) -> list[Path]:
-        """confusion.png, roc.png, pr.png and faces-pr.png, as far as there is something to draw."""
+        """Draw confusion.png, roc.png, pr.png and faces-pr.png, where there are faces for them.
+
+        Args:
+            folder: Where they are drawn; it is made when missing.
+
+        Returns:
+            The files that were drawn.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         drawn = [folder / "confusion.png"]
         draw_confusion(self.classification.matrix.tolist(), LABELS, drawn[0])
@@ -154,8 +163,14 @@ class Evaluation:
 
 
 def labelled(record: Record) -> Iterator[FaceRecord]:
-    """The faces of a picture that somebody labelled; of a class folder's picture its one face, or
-    all of it where nobody says where that is.
+    """List the faces of a picture that somebody labelled.
+
+    Args:
+        record: The picture. A class folder's picture has one face, or the whole picture is one
+            where nobody says where the face is.
+
+    Yields:
+        The faces.
     """
     if record.crop is not None:
         whole = (0.0, 0.0, float(record.width), float(record.height))
@@ -167,10 +182,18 @@ def labelled(record: Record) -> Iterator[FaceRecord]:
 def evaluate_installed_classifier(
     dataset: EvaluationSet, classifier: InstalledClassifier, least: float = COUNTED
 ) -> Evaluation:
-    """Judge each labelled face where it is said to be: the classifier alone.
+    """Judge each labelled face at its labelled place: the classifier alone.
+
+    Args:
+        dataset: The pictures.
+        classifier: The classifier.
+        least: Shorter side in pixels from which a face counts.
+
+    Returns:
+        The figures.
 
     Raises:
-        EmptyClassError: Not one labelled face of that size.
+        EmptyClassError: There is no labelled face of that size.
     """
     done: list[Outcome] = []
     left_out: Counter[str] = Counter()
@@ -207,19 +230,27 @@ def evaluate_installed_classifier(
 def evaluate_installed_pipeline(
     dataset: EvaluationSet, system: System, least: float = COUNTED
 ) -> Evaluation:
-    """Whole pictures through detector and classifier, as at the edge.
+    """Run whole pictures through detector and classifier, as the edge does.
+
+    Args:
+        dataset: The pictures.
+        system: Detector and classifier.
+        least: Shorter side in pixels from which a face counts.
+
+    Returns:
+        The figures.
 
     Raises:
-        EmptyClassError: No picture with boxes, or not one labelled face of that size.
+        EmptyClassError: There is no picture with boxes, or no labelled face of that size.
     """
     boxed = dataset.boxed()
     done: list[Outcome] = []
     found: list[Detections] = []
     left_out: Counter[str] = Counter()
     for record, picture in boxed.pictures("pictures"):
-        sight = system.predict(picture, min(FAINTEST, system.threshold))
-        found.append(sight.faces)
-        done += outcomes(record, picture, sight, system.threshold, least)
+        prediction = system.predict(picture, min(FAINTEST, system.threshold))
+        found.append(prediction.faces)
+        done += outcomes(record, picture, prediction, system.threshold, least)
         left_out["to be ignored"] += sum(f.ignore for f in record.faces)
         left_out["unlabelled"] += sum(f.label is None and not f.ignore for f in record.faces)
         left_out[f"smaller than {least:.0f} px"] += sum(
@@ -250,7 +281,7 @@ def _some(done: list[Outcome], dataset: EvaluationSet, least: float) -> list[Out
 
 
 def _warnings(done: list[Outcome]) -> list[str]:
-    """What the data cannot tell."""
+    """Name the figures that the data cannot give."""
     absent = [label for place, label in enumerate(LABELS) if all(o.truth != place for o in done)]
     measures: dict[str, str] = {
         "with_mask": "false refusals",

@@ -1,4 +1,4 @@
-"""The pictures that a measure is taken on: the validation split that `prepare` made, or any folder.
+"""The pictures that models are evaluated on: the validation split of `prepare`, or any folder.
 
 They are read one at a time, so that a large folder needs no large memory.
 """
@@ -18,17 +18,17 @@ from training.records.record import Record, read_records
 NOT_BOXED_BY_PEOPLE = frozenset(
     {"keypoints", "masked_people", "negatives", "portraits_cc_by", "crops", "gender"}
 )
-"""Public sets whose boxes nobody drew: they are from landmarks or a teacher, or not there."""
+"""Public sets whose boxes are from landmarks or a teacher, or that have none."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
-    """Records, where they are from, and what was left out of them and why.
+    """Records of pictures, and what was left out of them and why.
 
     Attributes:
         name: The folder, or "validation split of …".
         records: Of each picture.
-        problems: One line for each thing left out or cut.
+        problems: A line for each thing that was left out or cut.
     """
 
     name: str
@@ -36,7 +36,14 @@ class EvaluationSet:
     problems: list[str] = field(default_factory=list)
 
     def boxed(self) -> "EvaluationSet":
-        """The pictures whose faces were all boxed by people. Raises EmptyClassError."""
+        """Keep the pictures in which people have boxed every face.
+
+        Returns:
+            The set of these pictures.
+
+        Raises:
+            EmptyClassError: There is no such picture.
+        """
         chosen = [r for r in self.records if r.boxed and r.set not in NOT_BOXED_BY_PEOPLE]
         if not chosen:
             raise EmptyClassError(
@@ -46,8 +53,16 @@ class EvaluationSet:
         return replace(self, records=chosen)
 
     def pictures(self, doing: str) -> Iterator[tuple[Record, Pixels]]:
-        """Each record with its picture, under a progress bar. Raises MissingDataError where one
-        that was readable is no longer.
+        """Read the pictures one by one, under a progress bar on standard error.
+
+        Args:
+            doing: What the bar says.
+
+        Yields:
+            Each record with its picture.
+
+        Raises:
+            MissingDataError: A picture can no longer be read.
         """
         # The bar is for people: standard output is for the figures.
         bar = track(self.records, doing, console=Console(stderr=True), transient=True)
@@ -61,12 +76,19 @@ class EvaluationSet:
 
 
 def open_evaluation_set(prepared: Path, data: Path | None) -> EvaluationSet:
-    """The folder `data`, all of it, or else the validation split of `prepared`.
+    """Open the folder `data`, or the validation split of `prepared` where no folder is named.
+
+    Args:
+        prepared: The folder that `prepare` wrote.
+        data: A folder in one of the public layouts.
+
+    Returns:
+        The pictures' records.
 
     Raises:
-        MissingDataError: Neither is there.
-        EmptyClassError: Not one readable picture.
-        UnknownLayoutError: The folder is in no layout that we read.
+        MissingDataError: The folder, or what `prepare` writes, is not there.
+        EmptyClassError: There is no readable picture.
+        UnknownLayoutError: The folder is in no known layout.
     """
     if data is not None:
         problems: list[str] = []

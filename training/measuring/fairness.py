@@ -1,6 +1,8 @@
-"""`evaluate fairness`: is a bare face seen to be bare, and a masked one to be masked, alike for
-everybody? By sex, race group and age band of the held-out faces of the gender set (UTKFace), as its
-authors read them (training/adults.py), bare and with a mask drawn on.
+"""`evaluate fairness`: are bare faces and masked faces judged alike for all groups of people?
+
+The groups are sex, race group and age band of the held-out faces of the gender set (UTKFace), as
+its authors read them (`training/samples/adults.py`). Each face is judged bare and with a mask drawn
+on.
 """
 
 from collections import Counter, defaultdict
@@ -41,8 +43,12 @@ _MASKED = LABELS.index("with_mask")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One face: its groups, and what was said of it bare and with a mask drawn on (None where no
-    landmarks say where to draw it).
+    """One face: its groups, and its labels.
+
+    Attributes:
+        groups: Pairs of a way of grouping and the group.
+        bare: The label of the bare face, as a place in LABELS.
+        dressed: The label with a drawn mask; None where no landmarks say where to draw it.
     """
 
     groups: tuple[tuple[str, str], ...]
@@ -52,13 +58,13 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
-    """Rates of each group, by what the groups are of.
+    """The rates of each group.
 
     Attributes:
         data: What was judged.
         model: The classifier's file.
         people: The faces.
-        left_out: How many faces, and why.
+        left_out: The number of faces left out for each reason.
     """
 
     data: str
@@ -67,7 +73,11 @@ class Fairness:
     left_out: Counter[str]
 
     def groups(self) -> dict[str, dict[str, dict[str, Rate]]]:
-        """By sex, race, age: each group's no-mask recall, false admits and false refusals."""
+        """Compute no-mask recall, false admits and false refusals of each group.
+
+        Returns:
+            The rates by way of grouping, by group and by name.
+        """
         parted: dict[str, dict[str, list[Person]]] = defaultdict(lambda: defaultdict(list))
         for person in self.people:
             for title, group in person.groups:
@@ -78,9 +88,7 @@ class Fairness:
         }
 
     def as_json(self) -> dict[str, object]:
-        """For machines: every rate, and for each way of grouping how far the worst group is from
-        the best.
-        """
+        """Return every rate, and the gap between the best and the worst group of each grouping."""
         groups = self.groups()
         return {
             "data": self.data,
@@ -102,7 +110,7 @@ class Fairness:
         }
 
     def as_table(self) -> Table:
-        """For people."""
+        """Return the rates for people."""
         table = Table(
             "by", "group", "faces", "no-mask recall", "false admits", "false refusals, drawn masks",
             title=f"{self.model}: {self.data}",
@@ -129,7 +137,7 @@ def _rates(people: list[Person]) -> dict[str, Rate]:
 
 
 def _gap(rows: dict[str, dict[str, Rate]], name: str) -> dict[str, object]:
-    """Between the best and the worst group, in points of a hundred; nothing of one group."""
+    """The gap between the best and the worst group, in points of a hundred; none of one group."""
     values = {g: r[name].value for g, r in rows.items()}
     known = {g: v for g, v in values.items() if v is not None}
     if len(known) < 2:
@@ -145,10 +153,21 @@ def measure_fairness(
     templates: list[Template],
     least: float = COUNTED,
 ) -> Fairness:
-    """Judge the adults of the gender set in a dataset, bare and dressed. What is drawn is seeded.
+    """Judge the adults of the gender set, bare and with a drawn mask.
+
+    The drawing has a fixed seed.
+
+    Args:
+        dataset: The pictures.
+        classifier: The classifier.
+        templates: The mask pictures that are drawn.
+        least: Shorter side in pixels from which a face counts.
+
+    Returns:
+        The rates of each group.
 
     Raises:
-        EmptyClassError: There are none.
+        EmptyClassError: There is no adult face.
     """
     kept = [r for r in dataset.records if r.set in GENDER_SET]
     mean = _mean(dataset.records)

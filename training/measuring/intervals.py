@@ -9,11 +9,15 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`count` of `of`, as a share 0…1 with its 95 % interval; nothing where `of` is 0.
+    """A share 0…1 with its 95 % interval: `count` of `of`. Where `of` is 0 there is none.
 
     The interval is Wilson's (E. B. Wilson, "Probable Inference, the Law of Succession, and
-    Statistical Inference", JASA 22, 1927), as scipy computes it: unlike the normal one it stays
-    within 0…1 and says something about no event in so many trials.
+    Statistical Inference", JASA 22, 1927), as scipy computes it. Unlike the normal interval,
+    Wilson's stays within 0…1, and is not empty where none or all of the trials succeed.
+
+    Attributes:
+        count: Trials that succeeded.
+        of: All trials.
     """
 
     count: int
@@ -21,19 +25,19 @@ class Rate:
 
     @property
     def value(self) -> float | None:
-        """The share; None of nothing."""
+        """The share; None where `of` is 0."""
         return self.count / self.of if self.of else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Lower and upper end; None of nothing."""
+        """The lower and the upper end; None where `of` is 0."""
         if not self.of:
             return None
         ends = binomtest(self.count, self.of).proportion_ci(LEVEL, method="wilson")
         return float(ends.low), float(ends.high)
 
     def as_json(self) -> dict[str, float | int | None]:
-        """value, low, high, count, of; the first three are null of nothing."""
+        """Return value, low, high, count and of; the first three are null where `of` is 0."""
         low, high = self.interval or (None, None)
         return {
             "value": rounded(self.value),
@@ -50,5 +54,5 @@ class Rate:
 
 
 def rounded(value: float | None) -> float | None:
-    """Four places; None as it is."""
+    """Round to four places; None stays None."""
     return None if value is None else round(value, 4)

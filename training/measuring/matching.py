@@ -1,4 +1,4 @@
-"""Which face of a picture is which detection: the one matching for our models and the peers'."""
+"""Match detections with faces: one code for our models and the peers'."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ MATCHED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One labelled face and what became of it.
+    """One labelled face and the verdict on it.
 
     Attributes:
-        truth: Its label's place in LABELS.
-        said: The label given to it, MISSED, or UNJUDGED where it was found and not judged.
-        masked: How likely it was with_mask, 0…1; NaN where nobody said.
+        truth: Its label, as a place in LABELS.
+        said: The label given to it; MISSED, or UNJUDGED where it was found and not judged.
+        masked: The probability of with_mask, 0…1; NaN where there is none.
         side: Its shorter side in pixels.
         sharpness: Variance of the Laplacian of its box.
         brightness: Mean luma of its box, 0…255.
@@ -45,23 +45,31 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        """Masked and said to be, or not masked and found and said not to be."""
+        """Whether a masked face was said to be masked, or another was found and said not to be."""
         return self.said >= 0 and (self.said == 0) == (self.truth == 0)
 
 
 def shorter_side(face: FaceRecord) -> float:
-    """Shorter side of a face's box in pixels."""
+    """Return the shorter side of a face's box in pixels."""
     x0, y0, x1, y1 = face.box
     return min(x1 - x0, y1 - y0)
 
 
 def is_counted(face: FaceRecord, least: float) -> bool:
-    """Whether a face is one that must be found."""
+    """Say whether a face is one that must be found."""
     return not face.ignore and shorter_side(face) >= least
 
 
 def match_faces(faces: Boxes, found: Boxes) -> dict[int, int]:
-    """Place of a face → place of its detection: each at most once, the greatest IoU first."""
+    """Match faces with detections: each at most once, the greatest IoU first.
+
+    Args:
+        faces: Boxes [N, 4].
+        found: Boxes of the detections [M, 4].
+
+    Returns:
+        The place of a face → the place of its detection.
+    """
     if not len(faces) or not len(found):
         return {}
     shared = overlaps(faces, found)
@@ -78,16 +86,33 @@ def match_faces(faces: Boxes, found: Boxes) -> dict[int, int]:
 
 
 def outcomes(
-    record: Record, picture: Pixels, sight: Prediction, threshold: float, least: float = COUNTED
+    record: Record,
+    picture: Pixels,
+    prediction: Prediction,
+    threshold: float,
+    least: float = COUNTED,
 ) -> list[Outcome]:
-    """What became of each labelled face of a picture that is `least` pixels or more."""
+    """Match the labelled faces of a picture with what a system predicted.
+
+    Args:
+        record: The picture's record.
+        picture: BGR u8 [H, W, 3].
+        prediction: The faces that the system found.
+        threshold: Least score of a detection that counts.
+        least: Shorter side in pixels from which a face counts.
+
+    Returns:
+        An outcome for each labelled face that counts.
+    """
     faces = [f for f in record.faces if f.label is not None and is_counted(f, least)]
     if not faces:
         return []
-    sure = sight.faces.scores >= threshold
-    matched = match_faces(np.array([f.box for f in faces], np.float32), sight.faces.boxes[sure])
-    labels = sight.labels[sure] if sight.labels is not None else None
-    masked = sight.masked[sure] if sight.masked is not None else None
+    sure = prediction.faces.scores >= threshold
+    matched = match_faces(
+        np.array([f.box for f in faces], np.float32), prediction.faces.boxes[sure]
+    )
+    labels = prediction.labels[sure] if prediction.labels is not None else None
+    masked = prediction.masked[sure] if prediction.masked is not None else None
     done = []
     for index, face in enumerate(faces):
         place = matched.get(index)
@@ -114,10 +139,18 @@ def outcomes(
 def match_detections(
     records: Sequence[Record], found: Sequence[Detections], least: float = COUNTED
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64], int]:
-    """For each detection that counts its score, whether it is a face (each face met once, the
-    surest detection first) and the place of its picture; and the number of faces.
+    """Match detections with faces, each face at most once, the highest score first.
 
-    Detections on ignored regions or small faces, and small ones that meet no face, do not count.
+    Detections on ignored regions or small faces, and small detections on no face, do not count.
+
+    Args:
+        records: The pictures.
+        found: The detections of each.
+        least: Shorter side in pixels from which a face counts.
+
+    Returns:
+        For each detection that counts its score, whether it is a face, and the place of its
+        picture; and the number of faces.
     """
     scores: list[float] = []
     right: list[bool] = []
@@ -152,7 +185,15 @@ def match_detections(
 
 
 def covered(box: Floats, others: Boxes) -> float:
-    """The largest share of a box that lies within one of the others."""
+    """Compute how much of a box lies within others.
+
+    Args:
+        box: [4].
+        others: Boxes [N, 4], at least one.
+
+    Returns:
+        The largest share of the box that lies within one of the others, 0…1.
+    """
     low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
     inside = np.clip(high - low, 0, None).prod(-1)
     return float((inside / max(1e-6, float((box[2:] - box[:2]).prod()))).max())

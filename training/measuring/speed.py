@@ -1,4 +1,4 @@
-"""How long a frame takes from pixels to labels, each system in its turn, in one process."""
+"""How long a frame takes from pixels to labels; the systems take turns in one process."""
 
 import time
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ WIDTH, HEIGHT = 640, 480
 _VARIANTS = 8
 _CANDIDATES = 20
 _TURN = 5
-"""Frames in a row before the next system has its turn, as a camera would give them."""
+"""Frames in a row before it is the next system's turn, as a camera would give them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from a 640x480 frame to labels (or to boxes, where a system says no labels).
+    """Milliseconds from a 640x480 frame to labels, or to boxes where a system gives no labels.
 
     Attributes:
-        median: Half of the frames took no longer.
-        p95: 19 of 20 took no longer.
-        least: What other load disturbs least.
-        processor: Median of the processor's time over all threads: on a machine with other work it
+        median: Half of the frames took at most this.
+        p95: 19 of 20 frames took at most this.
+        least: The shortest; other load on the machine disturbs it least.
+        processor: Median of the processor's time over all threads. On a machine with other load it
             says more than the clock.
         frames: How many were timed.
-        faces: How many faces it saw on a frame, on average.
+        faces: How many faces the system found on a frame, on average.
     """
 
     median: float
@@ -42,7 +42,7 @@ class Latency:
     faces: float
 
     def as_json(self) -> dict[str, float | int]:
-        """The same by name, in ms."""
+        """Return the figures by name, in milliseconds."""
         return {
             "median_ms": round(self.median, 3),
             "p95_ms": round(self.p95, 3),
@@ -54,7 +54,14 @@ class Latency:
 
 
 def camera_frame(picture: Pixels) -> Pixels:
-    """A picture within 640x480, its ratio kept, its border continued."""
+    """Fit a picture into a camera's frame of 640x480; its ratio stays and its border is continued.
+
+    Args:
+        picture: BGR u8 [H, W, 3].
+
+    Returns:
+        BGR u8 [480, 640, 3].
+    """
     scale = min(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     small = small[:HEIGHT, :WIDTH]
@@ -63,11 +70,20 @@ def camera_frame(picture: Pixels) -> Pixels:
 
 
 def frames_of_one_face(dataset: EvaluationSet, systems: Sequence[System]) -> list[Pixels]:
-    """One picture with one large face on it, as a camera that moves a little would show it: of the
-    first twenty on which the first system, ours, sees one face, that on which most others do.
+    """Make frames with one large face, which moves a little as before a camera.
+
+    The face is chosen from the first twenty on which the first system, ours, finds one face: it is
+    the one that most of the other systems find, too.
+
+    Args:
+        dataset: The pictures.
+        systems: The systems, ours first.
+
+    Returns:
+        The frames, BGR u8 [480, 640, 3].
 
     Raises:
-        EmptyClassError: Ours sees no such face.
+        EmptyClassError: Our models find no such face.
     """
     for system in systems:
         system.expect(HEIGHT, WIDTH)
@@ -97,14 +113,25 @@ def frames_of_one_face(dataset: EvaluationSet, systems: Sequence[System]) -> lis
 
 
 def finds_one_face(system: System, frame: Pixels) -> bool:
-    """Whether a system finds one face on a frame, and judges it where it judges any."""
-    sight = system.predict(frame, system.threshold)
-    return len(sight.faces.scores) == 1 and (sight.labels is None or sight.labels[0] != UNJUDGED)
+    """Say whether a system finds one face on a frame, and judges it if it judges faces at all."""
+    prediction = system.predict(frame, system.threshold)
+    return len(prediction.faces.scores) == 1 and (
+        prediction.labels is None or prediction.labels[0] != UNJUDGED
+    )
 
 
 def time_systems(systems: Sequence[System], frames: Sequence[Pixels], rounds: int) -> list[Latency]:
-    """Each system's pace over `rounds` turns of five frames. They take turns, so that what else the
-    machine does meets them all.
+    """Time each system over `rounds` turns of five frames.
+
+    The systems take turns, so that other load on the machine slows all of them alike.
+
+    Args:
+        systems: The systems.
+        frames: Of one size; they are used over and over.
+        rounds: Turns of each system.
+
+    Returns:
+        The latency of each system.
     """
     times: list[list[float]] = [[] for _ in systems]
     spent: list[list[float]] = [[] for _ in systems]
@@ -118,10 +145,10 @@ def time_systems(systems: Sequence[System], frames: Sequence[Pixels], rounds: in
             for step in range(_TURN):
                 frame = frames[(turn * _TURN + step) % len(frames)]
                 begun, busy = time.perf_counter(), time.process_time()
-                sight = system.predict(frame, system.threshold)
+                prediction = system.predict(frame, system.threshold)
                 times[place].append((time.perf_counter() - begun) * 1000)
                 spent[place].append((time.process_time() - busy) * 1000)
-                seen[place].append(len(sight.faces.scores))
+                seen[place].append(len(prediction.faces.scores))
     return [
         Latency(
             float(np.median(t)),

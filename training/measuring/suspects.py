@@ -1,9 +1,9 @@
 """`suspects`: labels of the training split that a trained classifier firmly contradicts.
 
-What a model that learnt from a set still denies of it is more often a slip of whoever labelled than
-one of the model (Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertainty in Dataset
-Labels, JAIR 70, 2021). The validation split is never asked: who takes away what a model gets wrong
-there measures nothing any more.
+If a model has learnt from a face and still denies its label, the labeller is more often wrong than
+the model (Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertainty in Dataset
+Labels, JAIR 70, 2021). The validation split is never searched: without the faces that a model gets
+wrong, the split would measure nothing any more.
 """
 
 from pathlib import Path
@@ -31,11 +31,20 @@ _AT_ONCE = 256
 def find_suspects(
     run: Path, prepared: Path, firmly: float = FIRMLY
 ) -> tuple[list[Suspect], list[Pixels]]:
-    """The suspected faces of the training split, the least probable label first, and their crops.
+    """Find the suspected faces of the training split.
+
+    Args:
+        run: An evaluated classifier's run.
+        prepared: The folder that `prepare` wrote.
+        firmly: Probability of its own label under which a face is suspected.
+
+    Returns:
+        The suspected faces, the least probable label first, and their crops.
 
     Raises:
-        CheckpointError: The run is no classifier, or was not evaluated: its temperature is needed.
-        DataError: The prepared pictures cannot be read, or none has a label.
+        CheckpointError: The run has no classifier, or was not evaluated: its temperature is needed.
+        EmptyClassError: No face of the training split has a label.
+        DataError: The prepared pictures cannot be read.
     """
     trained, temperature = open_classifier(run), float(read_figures(run)["temperature"])
     size, margin = trained.configuration.size, trained.configuration.margin

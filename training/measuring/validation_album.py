@@ -21,7 +21,8 @@ def open_folder(data: Path) -> Album:
         The pictures that could be read. Each problem is printed on standard error.
 
     Raises:
-        DataError: The folder is missing, is in no known layout, or has no readable picture.
+        DataError: The folder is missing, or is in no known layout.
+        EmptyClassError: No picture could be read.
     """
     problems: list[str] = []
     records, pictures = [], []

@@ -1,4 +1,4 @@
-"""What became of many faces, counted: right verdicts, false admits, false refusals."""
+"""Rates over many faces: right verdicts, false admits, false refusals."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,16 +11,17 @@ from training.records.record import LABELS
 
 @dataclass(frozen=True, slots=True)
 class VerdictRates:
-    """Counts over faces whose label is known.
+    """Rates over faces whose label is known.
 
     Attributes:
-        right: Masked and with_mask, or not masked and anything but; of all faces, so that a missed
-            one is wrong.
-        false_admit_without_mask: Bare faces taken for masked, of those that were judged.
-        false_admit_incorrect_mask: Wrongly masked faces taken for masked, of those judged.
-        false_refusal: Masked faces taken for anything else, of those judged.
-        missed: Not found, of all.
-        unjudged: Found and too small to be judged, of all.
+        right: Masked faces that were labelled with_mask, and other faces that were not; of all
+            faces, so that a missed face counts as wrong.
+        false_admit_without_mask: Bare faces labelled with_mask, of those that were judged.
+        false_admit_incorrect_mask: Faces with a wrongly worn mask labelled with_mask, of those
+            judged.
+        false_refusal: Masked faces labelled anything else, of those judged.
+        missed: Faces not found, of all.
+        unjudged: Faces found and too small to be judged, of all.
         right_by_label: `right` of each label's faces.
     """
 
@@ -33,7 +34,7 @@ class VerdictRates:
     right_by_label: dict[str, Rate]
 
     def as_json(self) -> dict[str, object]:
-        """Each rate with its interval and counts."""
+        """Return each rate with its interval and counts."""
         return {
             "right_verdict": self.right.as_json(),
             "false_admit_without_mask": self.false_admit_without_mask.as_json(),
@@ -46,7 +47,14 @@ class VerdictRates:
 
 
 def verdict_rates(outcomes: Iterable[Outcome]) -> VerdictRates:
-    """Count them."""
+    """Compute the rates of some faces.
+
+    Args:
+        outcomes: The faces.
+
+    Returns:
+        The rates.
+    """
     rows = list(outcomes)
 
     def share(chosen: Iterable[bool]) -> Rate:

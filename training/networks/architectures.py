@@ -1,5 +1,7 @@
-"""The classifier's architectures: ours, and two that it is compared with. All go through the same
-training, evaluation and export; the configuration in a checkpoint says which one it is.
+"""The architectures of the mask classifier: ours, and two that ours is compared with.
+
+All go through the same training, evaluation and export. The configuration in a checkpoint names
+the architecture.
 """
 
 from dataclasses import replace
@@ -46,14 +48,26 @@ class MobileNetV2(CropClassifier):
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, classes))
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        """f32 [B, 3, H, W], normalised → logits [B, classes]."""
+        """Classify crops.
+
+        Args:
+            crops: f32 [B, 3, H, W], normalised.
+
+        Returns:
+            Logits [B, classes].
+        """
         logits: torch.Tensor = self.head(self.features(crops).mean((2, 3)))
         return logits
 
 
 class SmallCnn(CropClassifier):
-    """Four convolutions, each halved by pooling, and two dense layers: what student projects on
-    mask detection train, by way of the Keras tutorials. `size` is fixed, a multiple of 16.
+    """Four convolutions, each followed by pooling, and two dense layers.
+
+    Student projects on mask detection train this network; it comes from the Keras tutorials.
+
+    Args:
+        size: Side of a crop in pixels, a multiple of 16; crops of another size do not fit.
+        classes: Number of labels.
     """
 
     def __init__(self, size: int, classes: int = len(LABELS)) -> None:
@@ -76,7 +90,14 @@ class SmallCnn(CropClassifier):
         )
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        """f32 [B, 3, size, size], normalised → logits [B, classes]."""
+        """Classify crops.
+
+        Args:
+            crops: f32 [B, 3, size, size], normalised.
+
+        Returns:
+            Logits [B, classes].
+        """
         logits: torch.Tensor = self.head(self.features(crops).flatten(1))
         return logits
 
@@ -90,7 +111,17 @@ ARCHITECTURES: dict[str, Configuration] = {
 
 
 def configuration_of(architecture: str) -> Configuration:
-    """The configuration that an architecture starts from. Raises UnknownArchitectureError."""
+    """Look up the configuration that an architecture is trained with by default.
+
+    Args:
+        architecture: Its name, a key of `ARCHITECTURES`.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        UnknownArchitectureError: There is no such architecture.
+    """
     if architecture not in ARCHITECTURES:
         raise UnknownArchitectureError(
             f"architecture {architecture!r} is unknown; take one of {', '.join(ARCHITECTURES)}"
@@ -99,8 +130,17 @@ def configuration_of(architecture: str) -> Configuration:
 
 
 def built(configuration: Configuration, classes: int = len(LABELS)) -> CropClassifier:
-    """A classifier of crops as a configuration describes it, untrained. Raises
-    UnknownArchitectureError.
+    """Build the classifier that a configuration describes, with random weights.
+
+    Args:
+        configuration: What the classifier is.
+        classes: Number of labels.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        UnknownArchitectureError: There is no such architecture.
     """
     configuration_of(configuration.architecture)
     if configuration.architecture == "mobilenetv2":

@@ -1,5 +1,7 @@
-"""Which anchor points answer for which face, and what that costs: dynamic assignment, GIoU and
-quality-weighted BCE.
+"""The detector's loss: which anchor points answer for which face, and what their answers cost.
+
+Assignment is SimOTA (YOLOX), the box loss is GIoU, the quality loss is quality-weighted binary
+cross-entropy.
 """
 
 import torch
@@ -8,15 +10,16 @@ from torch.nn import functional
 from training.networks.detector import decode
 
 RADIUS = 1.5
-"""Strides around a face's centre within which an anchor may answer for it, whatever the face's size
-(FCOS, YOLOX).
+"""Distance from a face's centre, in strides, within which an anchor may answer for the face,
+whatever the face's size (FCOS, Tian et al., 2019; YOLOX).
 """
 
 MOST_ANCHORS = 10
+"""The most anchors that answer for one face (SimOTA's q)."""
 
 
 def _pairwise_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """[B, G, 4] and [B, A, 4] → [B, G, A]."""
+    """IoU of all pairs of boxes: [B, G, 4] and [B, A, 4] → [B, G, A]."""
     low = torch.maximum(first[:, :, None, :2], second[:, None, :, :2])
     high = torch.minimum(first[:, :, None, 2:], second[:, None, :, 2:])
     overlap = (high - low).clamp(min=0).prod(-1)
@@ -27,7 +30,15 @@ def _pairwise_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 
 def generalised_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """GIoU of matching boxes [N, 4] (Rezatofighi et al., 2019), -1…1."""
+    """Compute the GIoU of matching boxes (Rezatofighi et al., 2019).
+
+    Args:
+        first: Boxes x0 y0 x1 y1 [N, 4].
+        second: The same number of boxes.
+
+    Returns:
+        GIoU [N], -1…1.
+    """
     overlap = (
         (torch.minimum(first[:, 2:], second[:, 2:]) - torch.maximum(first[:, :2], second[:, :2]))
         .clamp(min=0)
@@ -46,11 +57,17 @@ def generalised_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 def assign(
     logits: torch.Tensor, boxes: torch.Tensor, anchors: torch.Tensor, faces: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """SimOTA (Ge et al., YOLOX, 2021), for a whole batch at once.
+    """Assign faces to anchors, for a whole batch at once (SimOTA; Ge et al., YOLOX, 2021).
 
-    logits [B, A], boxes [B, A, 4], anchors [A, 3], faces [B, G, 4] padded with zeros → index of the
-    face for each anchor [B, A] (-1: background) and the IoU of its present box with that face [B,
-    A].
+    Args:
+        logits: Quality logits [B, A].
+        boxes: Predicted boxes in pixels [B, A, 4].
+        anchors: Centre x, centre y and stride of each anchor, in pixels [A, 3].
+        faces: Boxes in pixels [B, G, 4], padded with zeros.
+
+    Returns:
+        The index of the face for each anchor [B, A] (-1: background), and the IoU of the anchor's
+        predicted box with that face [B, A].
     """
     real = (faces[..., 2] > faces[..., 0])[..., None]
     x, y, stride = anchors.unbind(-1)
@@ -84,7 +101,7 @@ def assign(
 
 
 TAUGHT = 0.3
-"""Teacher's score from which an anchor that no known face claims learns the teacher's box too."""
+"""Teacher's score from which an anchor that no known face claims learns the teacher's box, too."""
 
 
 def detection_loss(
@@ -96,12 +113,23 @@ def detection_loss(
     *,
     taught: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Quality loss (Li et al., Generalized Focal Loss, 2020, beta 2) and box loss (1 - GIoU), each
-    by assigned anchor.
+    """Compute the quality loss and the box loss, each per assigned anchor.
 
-    `taught` [B, A, 5] is what a teacher says at the same anchors, score and box: where no known
-    face claims an anchor, the teacher's score is its target instead of 0 (Hinton et al., Distilling
-    the Knowledge in a Neural Network, 2015), so that a face that nobody labelled is no background.
+    The quality loss is that of Li et al. (Generalized Focal Loss, 2020) with beta 2; the box loss
+    is 1 - GIoU. Where no known face claims an anchor, the teacher's score is its target instead of
+    0 (Hinton et al., Distilling the Knowledge in a Neural Network, 2015), so that a face that
+    nobody labelled does not count as background.
+
+    Args:
+        logits: Quality logits [B, A].
+        raw: Boxes as the network gives them [B, A, 4].
+        anchors: Centre x, centre y and stride of each anchor, in pixels [A, 3].
+        faces: Labelled boxes in pixels [B, G, 4], padded with zeros.
+        ignored: Regions in pixels [B, R, 4] in which an anchor without a face counts for nothing.
+        taught: Scores and boxes of a teacher at the same anchors [B, A, 5]; None without a teacher.
+
+    Returns:
+        The quality loss and the box loss.
     """
     boxes = decode(raw, anchors)
     face, quality = assign(logits.detach(), boxes.detach(), anchors, faces)

@@ -1,9 +1,9 @@
-"""Weights of several checkpoints averaged into one model.
+"""The average of several checkpoints' weights, as one model.
 
-Checkpoints of one run, and of runs that began from one another, lie in one basin of the loss; the
+Checkpoints of one run, and of runs that began from one another, lie in one basin of the loss. The
 mean of their weights errs less than each, at the cost of one model (Wortsman et al., Model soups,
-2022; Izmailov et al., Averaging weights leads to wider optima, 2018). Checkpoints that were trained
-apart from their first step on do not, and their mean is of no use: judge it before it is shipped.
+2022; Izmailov et al., Averaging weights leads to wider optima, 2018). The mean of checkpoints that
+were trained apart from the first step on is of no use: evaluate an average before it is shipped.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,22 +18,30 @@ from training.networks.checkpoint import MODEL, Configuration, load, samples_see
 
 Weights = dict[str, torch.Tensor]
 Renew = Callable[[Weights, Configuration], Weights]
-"""Weights, and what they are of → the same with statistics of their own (training.renewal)."""
+"""Weights and their configuration → the weights with new statistics of batch normalisation
+(`training.loop.batch_norm`).
+"""
 
 
 def average_checkpoints(checkpoints: Sequence[Path], run: Path, renew: Renew | None = None) -> int:
-    """Write the mean of some checkpoints as the best one of a new run; the number of weights.
+    """Write the mean of some checkpoints as the best checkpoint of a new run.
+
+    The moving averages in the checkpoints are averaged. The new run counts the training samples of
+    the checkpoint that has seen most.
 
     Args:
-        checkpoints: Two or more files, `best.pt` or `last.pt`, of one kind, size and architecture;
-            rates and seeds may differ, and the run is said to have the first one's. Of each, the
-            weights that training averaged are taken.
-        run: Folder of the new run; made when missing.
-        renew: Takes the statistics of batch normalisation anew; None averages them, too.
+        checkpoints: Two files or more, `best.pt` or `last.pt`, of one kind, size and architecture.
+            Rates and seeds may differ; the new run has the first one's.
+        run: Folder of the new run; it is made when missing.
+        renew: Computes new statistics of batch normalisation; None averages the statistics, too.
+
+    Returns:
+        The number of weights.
 
     Raises:
-        MissingCheckpointError: A file is not there, or is none.
-        ConfigurationMismatchError: Fewer than two, or of several kinds or shapes.
+        MissingCheckpointError: A file is not there, or is no checkpoint.
+        ConfigurationMismatchError: There are fewer than two files, or they hold models of several
+            kinds or shapes.
         StorageError: The disk is full.
     """
     if len(checkpoints) < 2:

@@ -1,5 +1,6 @@
-"""The mask classifier: a small residual network for face crops of about 100 pixels, of dense
-convolutions for the detector's reasons.
+"""The mask classifier: a small residual network for face crops of about 100 pixels.
+
+Its convolutions are dense for the detector's reasons.
 """
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional
 def convolution(
     inside: int, outside: int, kernel: int, stride: int, *, groups: int = 1, active: bool = True
 ) -> list[nn.Module]:
-    """Convolution, batch normalisation and, where `active`, ReLU6."""
+    """Return convolution, batch normalisation and, where `active`, ReLU6."""
     layers: list[nn.Module] = [
         nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outside),
@@ -19,7 +20,14 @@ def convolution(
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter by depth, narrow; short cut where the shape allows."""
+    """MobileNetV2's block: a wide depthwise convolution between two 1x1 ones, with a short cut.
+
+    Args:
+        inside: Channels of the input.
+        outside: Channels of the output.
+        stride: Stride of the depthwise convolution; with 1 and equal channels there is a short cut.
+        expansion: How much wider the middle is than the input.
+    """
 
     def __init__(self, inside: int, outside: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -32,7 +40,7 @@ class InvertedResidual(nn.Module):
         self.short = stride == 1 and inside == outside
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """[B, inside, H, W] → [B, outside, H / stride, W / stride]."""
+        """Return features [B, outside, H / stride, W / stride] for features [B, inside, H, W]."""
         out: torch.Tensor = self.body(features)
         return features + out if self.short else out
 
@@ -47,25 +55,36 @@ class Residual(nn.Module):
         )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """[B, width, H, W] → the same."""
+        """Return features of the same shape, [B, width, H, W]."""
         return functional.relu(features + self.body(features))
 
 
 class CropClassifier(nn.Module):
-    """What looks at a face crop: normalised f32 [B, 3, H, W] → logits [B, classes]."""
+    """The base class of the classifiers: normalised crops [B, 3, H, W] → logits [B, classes]."""
 
     def both_ways(self, crops: torch.Tensor) -> torch.Tensor:
-        """The mean of a crop's logits and its mirror image's: a face has no handedness, and two
-        looks err less than one. What is measured and what is exported.
+        """Average the logits of each crop and of its mirror image.
+
+        A face has no handedness, and the mean errs less than one look. Evaluation and export use
+        this.
+
+        Args:
+            crops: f32 [B, 3, H, W], normalised.
+
+        Returns:
+            Logits [B, classes].
         """
         logits: torch.Tensor = (self(crops) + self(crops.flip(3))) / 2
         return logits
 
 
 class MaskClassifier(CropClassifier):
-    """Face crop → logits of LABELS: a residual network (He et al., 2016) of few channels.
+    """A residual network (He et al., 2016) with few channels: face crops → logits of `LABELS`.
 
-    `width` 1 has 32, 64, 96 and 128 channels at a quarter to a thirty-second of the resolution.
+    Args:
+        width: Multiplier of the channels: width 1 has 32, 64, 96 and 128 channels at a quarter to a
+            thirty-second of the resolution.
+        classes: Number of labels.
     """
 
     def __init__(self, width: float = 1.0, classes: int = 3) -> None:
@@ -85,6 +104,13 @@ class MaskClassifier(CropClassifier):
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(inside, classes))
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        """f32 [B, 3, H, W], normalised → logits [B, classes]."""
+        """Classify crops.
+
+        Args:
+            crops: f32 [B, 3, H, W], normalised.
+
+        Returns:
+            Logits [B, classes].
+        """
         logits: torch.Tensor = self.head(self.features(crops).mean((2, 3)))
         return logits

@@ -1,4 +1,4 @@
-"""Run a face detector on pictures, as the edge shows them to the exported model."""
+"""Run a face detector on pictures, prepared as the edge prepares them for the exported model."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ OVERLAP = 0.45
 """IoU over which the edge takes two boxes for one face."""
 
 _TOGETHER = 16
-"""Pictures of one shape that are judged at once."""
+"""The most pictures of one shape in a batch."""
 
 
 @torch.no_grad()
@@ -29,8 +29,22 @@ def detect(
     *,
     blend: Blend | None = BLEND,
 ) -> list[Detections]:
-    """Faces of each picture, seen as the edge shows it to the exported model: longer side `size`,
-    the shorter one filled up to a multiple of 32. Pictures of one shape go together.
+    """Find the faces of some pictures.
+
+    Each picture is resized so that its longer side is `size`, and its shorter side is filled up to
+    a multiple of 32, as in the exported graph. Pictures of one shape go through the network
+    together.
+
+    Args:
+        model: The detector; it is set to evaluation mode.
+        pictures: BGR u8 [H, W, 3], of any sizes.
+        size: Longer side in pixels that the network sees.
+        least: Score under which detections are left out.
+        overlap: IoU over which two boxes are one face.
+        blend: How the boxes of one face are averaged; None keeps the best box.
+
+    Returns:
+        The detections of each picture, in its pixels.
     """
     model.eval()
     device = next(model.parameters()).device

@@ -1,8 +1,8 @@
 """The face detector: anchor-free, strides 8, 16 and 32, one small feature pyramid.
 
-In the line of YOLOX (Ge et al., 2021: anchor-free head), but of dense 3x3 convolutions with few
-channels rather than depthwise ones: at this size they train two to three times as fast on a CPU and
-run about as fast.
+The head follows YOLOX (Ge et al., 2021: anchor-free). Unlike YOLOX's small models it has dense 3x3
+convolutions with few channels instead of depthwise ones: at this size dense ones train two to three
+times as fast on a CPU and run about as fast.
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional
 STRIDES = (8, 16, 32)
 
 MULTIPLE = max(STRIDES)
-"""Both sides of what the network sees are multiples of its coarsest stride."""
+"""Both sides of the network's input are multiples of its coarsest stride, in pixels."""
 
 
 def _convolution(
@@ -35,14 +35,19 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """[B, width, H, W] → the same."""
+        """Return features of the same shape, [B, width, H, W]."""
         return functional.relu(features + self.body(features))
 
 
 class Deepening(nn.Module):
-    """Convolutions with a short cut that pass their features on as they are until they are trained:
-    the last normalisation begins at nothing (Goyal et al., Accurate, Large Minibatch SGD, 2017,
-    section 5.1). Added to a trained network, they change no answer of it.
+    """Convolutions with a short cut that change nothing until they are trained.
+
+    The last normalisation begins with a scale of 0 (Goyal et al., Accurate, Large Minibatch SGD,
+    2017, section 5.1), so a trained network answers as before when these blocks are added.
+
+    Args:
+        width: Channels.
+        convolutions: Number of 3x3 convolutions.
     """
 
     def __init__(self, width: int, convolutions: int) -> None:
@@ -57,16 +62,17 @@ class Deepening(nn.Module):
         nn.init.zeros_(last.weight)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """[B, width, H, W], none below nothing → the same."""
+        """Return features of the same shape; [B, width, H, W], none negative."""
         return functional.relu(features + self.body(features))
 
 
 class FaceDetector(nn.Module):
-    """Picture → for each anchor point of the three strides: quality logit, and a box as offsets in
-    strides.
+    """The detector's network.
 
-    `depth`: residual blocks that each stage has beyond the smallest network's; from one on, the two
-    branches of the heads have a convolution each of their own, too (YOLOX's decoupled head).
+    Args:
+        width: Channels of the feature pyramid.
+        depth: Residual blocks that each stage has beyond the smallest network's. From 1 on, the two
+            branches of the heads have a convolution each of their own (YOLOX's decoupled head).
     """
 
     def __init__(self, width: int = 48, depth: int = 0) -> None:
@@ -103,8 +109,13 @@ class FaceDetector(nn.Module):
             nn.init.normal_(branch.weight, std=0.01)  # type: ignore[arg-type]
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """f32 [B, 3, H, W], normalised, H and W multiples of 32 → logits [B, A] and raw boxes [B,
-        A, 4].
+        """Predict a quality and a box for each anchor point of the three strides.
+
+        Args:
+            pictures: f32 [B, 3, H, W], normalised; H and W are multiples of 32.
+
+        Returns:
+            Quality logits [B, A], and boxes [B, A, 4] as offsets in strides (`decode`).
         """
         c8 = self._deepened("stage8", self.stage8(self.stem(pictures)))
         c16 = self._deepened("stage16", self.stage16(c8))
@@ -136,8 +147,14 @@ class FaceDetector(nn.Module):
 
 
 def anchor_points(height: int, width: int) -> torch.Tensor:
-    """f32 [A, 3]: x and y of each cell's centre in pixels, and its stride, in the order of the
-    detector's outputs.
+    """List the anchor points of a picture in the order of the detector's outputs.
+
+    Args:
+        height: Of the picture, in pixels, a multiple of 32.
+        width: The same.
+
+    Returns:
+        f32 [A, 3]: x and y of each cell's centre and its stride, in pixels.
     """
     points = []
     for stride in STRIDES:
@@ -149,8 +166,17 @@ def anchor_points(height: int, width: int) -> torch.Tensor:
 
 
 def decode(raw: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
-    """Raw boxes [B, A, 4] → x0 y0 x1 y1 in pixels: the centre is moved by strides, the size is its
-    exponential.
+    """Turn the network's boxes into pixels.
+
+    The first two numbers move the centre, in strides; the exponentials of the other two are the
+    half sides, in 1.5 strides.
+
+    Args:
+        raw: Boxes as the network gives them [B, A, 4].
+        anchors: What `anchor_points` returned [A, 3].
+
+    Returns:
+        x0 y0 x1 y1 in pixels [B, A, 4].
     """
     centre = anchors[:, :2] + raw[..., :2] * anchors[:, 2:]
     half = torch.exp(raw[..., 2:].clamp(max=5.0)) * anchors[:, 2:] * 1.5
@@ -158,10 +184,10 @@ def decode(raw: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
 
 
 RUNNING_SIZE = 352
-"""Longer side of what the exported detector's network sees, in pixels.
+"""Longer side in pixels of what the exported detector's network sees.
 
-Trained at 256, the first one found most at 352: the faces are then as large as those it was trained
-on. Later ones hardly care (validation, faces of 32 px or more, seen as at the edge): AP .893, .907,
-.894 and .897 at 320, 352, 384 and 416; an average of three .912, .914, .916 and .921, at up to 1.4
-times the multiplications.
+The first detector was trained at 256 px and found most at 352 px, where faces are as large as those
+that it was trained on. Later detectors hardly depend on it. On faces of 32 px or more of the
+validation split, seen as at the edge, one had AP .893, .907, .894 and .897 at 320, 352, 384 and
+416 px; an average of three had .912, .914, .916 and .921, at up to 1.4 times the multiplications.
 """

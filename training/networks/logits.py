@@ -1,4 +1,4 @@
-"""Run a classifier of face crops on many crops."""
+"""Run a classifier on many face crops."""
 
 import numpy as np
 import torch
@@ -10,7 +10,15 @@ from training.networks.normalisation import normalised
 
 @torch.no_grad()
 def logits_of(model: CropClassifier, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """f32 [N, 3] for crops u8 [N, S, S, 3]."""
+    """Classify crops, each together with its mirror image.
+
+    Args:
+        model: The classifier; it is set to evaluation mode.
+        crops: BGR u8 [N, S, S, 3].
+
+    Returns:
+        Logits f32 [N, classes].
+    """
     model.eval()
     device = next(model.parameters()).device
     parts = [

@@ -1,5 +1,6 @@
-"""What a pair of models is worth, as the edge would run it: on the validation split, whatever their
-precision.
+"""The accuracy of a pair of models on the validation split, run as the edge runs them.
+
+Models of any precision are measured alike.
 """
 
 from collections.abc import Sequence
@@ -19,28 +20,41 @@ from training.samples.dataset import PictureDataset
 from training.samples.mask_crops import HeldOutCrops
 
 _FAINTEST = 0.02
-"""Score from which a detection counts towards the average precision."""
+"""Least score of the detections that average precision is computed of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Figures of a pair of models, 0…1."""
+    """The figures of a pair of models, 0…1.
+
+    Attributes:
+        face_ap_50: Average precision of the detector at IoU 0.5.
+        macro_f1: Of the classifier.
+        right_verdict: Share of labelled faces with the right verdict of both models.
+    """
 
     face_ap_50: float
     macro_f1: float
     right_verdict: float
 
     def drops(self, other: "Accuracy") -> dict[str, float]:
-        """By how much the other is worse, each figure; negative where it is better."""
+        """Compute by how much another pair is worse.
+
+        Args:
+            other: The other pair's figures.
+
+        Returns:
+            The drop of each figure; negative where the other pair is better.
+        """
         mine, theirs = asdict(self), asdict(other)
         return {name: round(mine[name] - theirs[name], 4) for name in mine}
 
 
 class ValidationSplit:
-    """What models are measured on.
+    """The validation split, on which models are measured.
 
     Args:
-        album: The validation split.
+        album: Its pictures.
         held: Its face crops.
     """
 
@@ -49,29 +63,47 @@ class ValidationSplit:
         self.boxed = boxed_pictures(album)
 
     def face_ap(self, detector: InstalledDetector) -> float:
-        """Face AP at IoU 0.5."""
+        """Compute the average precision of a detector at IoU 0.5."""
         found = [detector.find(self.album.pictures[i], _FAINTEST).faces for i in self.boxed]
         return face_ap(self.album, self.boxed, found)
 
     def macro_f1(self, classifier: InstalledClassifier) -> float:
-        """Macro F1 of the real crops, those with drawn masks aside."""
+        """Compute macro F1 of a classifier on the real crops, those with drawn masks left out."""
         real = np.array([name != "drawn" for name in self.held.sets])
         said = [classifier.label(classifier.probabilities(c)) for c in self.held.crops[real]]
         return macro_f1(self.held.labels[real], np.array(said, np.int64))
 
     def right_verdict(self, system: System) -> float:
-        """Share of labelled faces with the right verdict: masked ones with_mask, others anything
-        but; one that is not found counts as wrong.
+        """Compute the share of labelled faces with the right verdict.
+
+        The verdict on a masked face is right if it is with_mask, and on any other face if it is
+        not. A face that is not found counts as wrong.
+
+        Args:
+            system: Detector and classifier.
+
+        Returns:
+            0…1.
         """
         done = []
         for i in self.boxed:
             record, picture = self.album.records[i], self.album.pictures[i]
-            sight = system.predict(picture, system.threshold)
-            done += outcomes(record, picture, sight, system.threshold)
+            prediction = system.predict(picture, system.threshold)
+            done += outcomes(record, picture, prediction, system.threshold)
         return sum(outcome.right for outcome in done) / max(1, len(done))
 
     def accuracy(self, pair: ModelPair) -> Accuracy:
-        """All three figures of a pair of models. Raises ModelError."""
+        """Measure a pair of models.
+
+        Args:
+            pair: Detector and classifier.
+
+        Returns:
+            All three figures.
+
+        Raises:
+            ModelError: A model cannot be run.
+        """
         return Accuracy(
             round(self.face_ap(InstalledDetector(pair.detector)), 4),
             round(self.macro_f1(InstalledClassifier(pair.classifier)), 4),
@@ -79,7 +111,14 @@ class ValidationSplit:
         )
 
     def frame(self, system: System) -> Pixels:
-        """A camera's frame of 640×480 with one face in it, as far as this system sees one."""
+        """Find a camera's frame of 640x480 on which a system finds one face, or take the first.
+
+        Args:
+            system: Detector and classifier.
+
+        Returns:
+            BGR u8 [480, 640, 3].
+        """
         frames = (camera_frame(self.album.pictures[i]) for i in self.boxed)
         first = camera_frame(self.album.pictures[self.boxed[0]])
         return next((frame for frame in frames if finds_one_face(system, frame)), first)
@@ -88,8 +127,19 @@ class ValidationSplit:
 def latencies(
     split: ValidationSplit, pairs: Sequence[ModelPair], threads: Sequence[int], turns: int = 12
 ) -> dict[str, Latency]:
-    """How long a frame takes to its labels, by each pair's name and number of threads; by turns of
-    five frames each. Raises ModelError.
+    """Time pairs of models on one frame, in turns of five frames each.
+
+    Args:
+        split: The validation split, from which the frame is taken.
+        pairs: The pairs.
+        threads: Numbers of threads; each pair is timed with each of them.
+        turns: Turns of each pair.
+
+    Returns:
+        The latency from a frame to labels, by `timing_name`.
+
+    Raises:
+        ModelError: A model cannot be run.
     """
     systems = [
         replace(installed(pair, count), name=timing_name(pair.name, count))
@@ -101,5 +151,5 @@ def latencies(
 
 
 def timing_name(name: str, threads: int) -> str:
-    """A pair's name in `latencies`."""
+    """Return the name of a pair and a number of threads in `latencies`."""
     return f"{name}, {threads} thread{'s' if threads > 1 else ''}"

@@ -20,8 +20,9 @@ _CONTRACT = Path("decisions/0001-model-contract.md")
 _FIGURES = (
     "Written by `python -m training export` from `{manifest}`. The figures are those that "
     "`evaluate` measured on the validation split: 15 % of the sources of each set, chosen by a "
-    "hash of the source's name. Near-duplicates are in the same split. The thresholds and the temperature were "
-    "chosen on the validation split, too, so expect somewhat lower figures on other pictures."
+    "hash of the source's name. Near-duplicates are in the same split. The thresholds and the "
+    "temperature were chosen on the validation split, too, so expect somewhat lower figures on "
+    "other pictures."
 )
 
 _FILES = (
@@ -149,9 +150,16 @@ def _weights(models: list[dict[str, Any]]) -> list[str]:
 
 
 def _still_measured(card: Path, weights: list[str]) -> str:
-    """The measured part of a card, if all the models that the card describes are still there.
+    """Return the measured part of a card, if all the models that the card describes are there.
 
     Figures of models that were replaced would pass for those of the new ones.
+
+    Args:
+        card: The card's file.
+        weights: SHA-256 of the weights of each model that is there.
+
+    Returns:
+        The measured part with its marks, or an empty text.
     """
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     described = _WEIGHTS.search(text)

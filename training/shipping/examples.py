@@ -1,5 +1,6 @@
-"""What a trained model does to pictures of the validation split, one by one: where it is right, and
-where it fails worst. They are of the sets, and go nowhere but into a report.
+"""Examples of a model's verdicts on the validation split: right ones and the worst failures.
+
+The pictures are of the sets, and are shown nowhere but in a report.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -38,9 +39,10 @@ from training.samples.dataset import PictureDataset, load_dataset
 from training.samples.mask_crops import held_out_crops, real
 
 WORST = 20
-"""Failures that a report shows of each model."""
+"""Failures of each model that a report shows."""
 
 SHOWN_RIGHT = 12
+"""Right verdicts of each model that a report shows."""
 TILE = 144
 """Side of a tile in pixels."""
 
@@ -52,7 +54,14 @@ _TRUE, _SAID = (80, 170, 40), (40, 60, 220)  # BGR: green is what people drew, r
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One tile: u8 BGR [S, S, 3], what the model said, what is true, and where it is from."""
+    """One tile of a report.
+
+    Attributes:
+        picture: BGR u8 [S, S, 3].
+        said: The model's verdict.
+        truth: The label.
+        source: The set and the size of the face.
+    """
 
     picture: Pixels
     said: str
@@ -62,7 +71,14 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Of one run: right ones drawn by lot, failures worst first, and how many there are of each."""
+    """The examples of one run.
+
+    Attributes:
+        right: Right verdicts, drawn by lot.
+        wrong: Failures, the worst first.
+        rights: How many right verdicts there are in all.
+        wrongs: How many failures there are in all.
+    """
 
     right: list[Example]
     wrong: list[Example]
@@ -71,13 +87,36 @@ class Examples:
 
 
 def kind_of(run: Path) -> str:
-    """What a run trained. Raises MissingCheckpointError."""
+    """Read the kind of model that a run trained.
+
+    Args:
+        run: The run's folder.
+
+    Returns:
+        `detector`, `classifier` or `gender`.
+
+    Raises:
+        MissingCheckpointError: The run has no `best.pt`.
+    """
     return str(load(run / "best.pt")["configuration"]["kind"])
 
 
 def examples_of(run: Path, prepared: Path) -> Examples:
-    """Judge the validation split with a run's best model, at the thresholds that `evaluate` chose;
-    draws roc.png and pr.png on the way. Raises CheckpointError, DataError.
+    """Judge the validation split with a run's best model, at the thresholds that `evaluate` chose.
+
+    roc.png and pr.png are drawn into the run's folder on the way.
+
+    Args:
+        run: The run's folder.
+        prepared: The folder that `prepare` wrote.
+
+    Returns:
+        The examples.
+
+    Raises:
+        CheckpointError: The run has no model, or was not evaluated.
+        DataError: The validation split cannot be read.
+        UnknownArchitectureError: The run's kind of model is not known.
     """
     kinds: dict[str, Callable[[Path, Path], Examples]] = {
         "detector": detector_examples,
@@ -109,8 +148,16 @@ def _chosen(
 
 
 def _different(examples: Iterable[Example], most: int) -> list[Example]:
-    """The first of them that look like none before: a set may hold one picture many times, turned
-    and sharpened.
+    """Keep the first examples that look like none before them.
+
+    A set may hold one picture many times, turned and sharpened.
+
+    Args:
+        examples: The examples, in order.
+        most: How many are kept at most.
+
+    Returns:
+        The kept examples.
     """
     kept: list[Example] = []
     hashes: list[imagehash.ImageHash] = []
@@ -125,7 +172,7 @@ def _different(examples: Iterable[Example], most: int) -> list[Example]:
 
 
 def classifier_examples(run: Path, prepared: Path) -> Examples:
-    """Of the mask classifier, on faces that a camera saw."""
+    """Return examples of the mask classifier, on faces that a camera saw."""
     trained, settings = open_classifier(run), read_figures(run)
     album = load_dataset(prepared, "validation", None)
     size = trained.configuration.size
@@ -159,7 +206,7 @@ def classifier_examples(run: Path, prepared: Path) -> Examples:
 
 
 def gender_examples(run: Path, prepared: Path) -> Examples:
-    """Of the gender head."""
+    """Return examples of the gender head."""
     trained, settings = open_gender(run), read_figures(run)
     album = load_dataset(prepared, "validation", None, GENDER_SET)
     adults, configuration = adults_of(album), trained.configuration
@@ -195,7 +242,16 @@ Corners = Sequence[float] | NDArray[np.float32]
 def _view(
     picture: Pixels, box: NDArray[np.float32], others: Sequence[tuple[Corners, bool]]
 ) -> Pixels:
-    """The surroundings of a box, with boxes drawn on (True: said, False: true)."""
+    """Cut out the surroundings of a box, with boxes drawn on.
+
+    Args:
+        picture: BGR u8 [H, W, 3].
+        box: x0 y0 x1 y1 in pixels.
+        others: Boxes to draw, and whether each is the model's; the others are people's.
+
+    Returns:
+        A tile.
+    """
     shown = picture.copy()
     thick = max(1, round(max(box[2] - box[0], box[3] - box[1]) / 40))
     for corners, said in others:
@@ -207,7 +263,17 @@ def _view(
 def _found_examples(
     faces: tuple[FaceRecord, ...], picture: Pixels, found: Detections, source: str
 ) -> tuple[list[Example], list[tuple[float, Example]]]:
-    """What is right in a picture, and what is wrong with how bad it is (0…1)."""
+    """Sort the faces and detections of a picture into right and wrong ones.
+
+    Args:
+        faces: The labelled faces.
+        picture: BGR u8 [H, W, 3].
+        found: The detections.
+        source: The set.
+
+    Returns:
+        The right ones, and the wrong ones with how bad each is, 0…1.
+    """
     right: list[Example] = []
     wrong: list[tuple[float, Example]] = []
     truths = np.array([f.box for f in faces], np.float32).reshape(-1, 4)
@@ -243,8 +309,17 @@ def _found_examples(
 
 
 def detector_examples(run: Path, prepared: Path) -> Examples:
-    """Of the face detector: faces missed, largest first, and things taken for faces, surest first,
-    in turn.
+    """Collect examples of the face detector.
+
+    The failures are missed faces, the largest first, and then things taken for faces, the highest
+    score first.
+
+    Args:
+        run: The run's folder.
+        prepared: The folder that `prepare` wrote.
+
+    Returns:
+        The examples.
     """
     trained, least = open_detector(run), float(read_figures(run)["threshold"])
     album: PictureDataset = load_dataset(prepared, "validation", None)

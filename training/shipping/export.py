@@ -1,5 +1,6 @@
-"""From a run to the edge: export the best checkpoint with what `evaluate` chose, compare, install,
-describe.
+"""`export`: a run's best model, with the thresholds that `evaluate` chose, goes to the edge.
+
+The model is compared with the trained one before it replaces anything, and the card is written.
 """
 
 import json
@@ -46,11 +47,21 @@ SMALLEST_JUDGED = 24
 """Shorter side in pixels under which the edge does not judge a face."""
 
 TEACHER = "labels by YuNet (ShiqiYu/libfacedetection.train): Apache-2.0"
+"""What `trained_on` says of the teacher's labels."""
 
 
 def trained_on(prepared: Path, sets: Iterable[str] | None = None) -> list[dict[str, object]]:
-    """Each set in the training split with its licence and its number of pictures. Raises
-    MissingDataError.
+    """List the sets in the training split, with their licences and numbers of pictures.
+
+    Args:
+        prepared: The folder that `prepare` wrote.
+        sets: The names of the sets that are listed; None lists all.
+
+    Returns:
+        A row for each set, for the mask pictures and for the teacher.
+
+    Raises:
+        MissingDataError: `prepare` has not run.
     """
     path = prepared / "summary.json"
     if not path.is_file():
@@ -75,9 +86,15 @@ def trained_on(prepared: Path, sets: Iterable[str] | None = None) -> list[dict[s
 
 
 def keep_installed(role: str, installed: Path, folder: Path) -> None:
-    """Copy the model of a role, with its row of the manifest, from where models are installed.
+    """Copy the model of a role from those that come with the edge, with its row of the manifest.
 
-    Raises MissingModelError where none is.
+    Args:
+        role: `detector` or `classifier`.
+        installed: Folder of the models.
+        folder: Where the model is copied to; it is made when missing.
+
+    Raises:
+        MissingModelError: There is no model of this role.
     """
     manifest = installed / "manifest.json"
     kept = [row for row in rows_of(installed) if row["role"] == role]
@@ -101,12 +118,26 @@ def export_models(
     pictures: list[Pixels],
     console: Console,
 ) -> ExportedPair | None:
-    """Export the best models of `runs`, a detector's and a classifier's, into `folder` and write
-    the card. None keeps the model that comes with the edge. Raises CheckpointError, ExportError,
-    MissingDataError, MissingModelError.
+    """Export the best detector and classifier into a folder, and write the card.
 
-    `pictures` are compared between torch and IR besides made-up ones: faces make the comparison
-    mean something. Returns what was shipped, if both models are of one's own.
+    Args:
+        runs: The detector's run and the classifier's. None keeps the model that comes with the
+            edge.
+        prepared: The folder that `prepare` wrote.
+        folder: Where the models are installed.
+        card: The model card.
+        version: Of the models, for people.
+        pictures: BGR u8 with faces, on which torch and IR are compared, beside made-up pictures.
+        console: Shows the comparison.
+
+    Returns:
+        Both models, if both are of one's own.
+
+    Raises:
+        CheckpointError: A run has no such model, or was not evaluated.
+        ExportError: The exported model gives other answers than the trained one.
+        MissingDataError: `prepare` has not run.
+        MissingModelError: There is no model to keep.
     """
     detector, classifier = runs
     own_detector: tuple[FaceDetector, Exported] | None = None
@@ -233,8 +264,21 @@ def export_gender_head(
     pictures: list[Pixels],
     console: Console,
 ) -> None:
-    """Export the best gender head of a run into `folder`, beside what is there, and write the card.
-    Raises CheckpointError, ExportError, MissingDataError.
+    """Export the best gender head beside the models in a folder, and write the card.
+
+    Args:
+        run: The gender head's run.
+        prepared: The folder that `prepare` wrote.
+        folder: Where the models are installed.
+        card: The model card.
+        version: Of the model, for people.
+        pictures: BGR u8 with faces, on which torch and IR are compared, beside made-up pictures.
+        console: Shows the comparison.
+
+    Raises:
+        CheckpointError: The run has no gender head, or was not evaluated.
+        ExportError: The exported model gives other answers than the trained one.
+        MissingDataError: `prepare` has not run.
     """
     head, judged = open_gender(run), read_figures(run)
     side, temperature = head.configuration.size, float(judged["temperature"])

@@ -1,6 +1,4 @@
-"""`export --int8`: the shipped models once more in 8 bits, beside FP16, with what that costs in
-accuracy and saves in time.
-"""
+"""`export --int8`: 8-bit copies of the exported models, compared with FP16."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,11 +31,21 @@ CALIBRATED_ON = 200
 """Pictures, and crops, by which the ranges of activations are found; NNCF asks for 100 to 300."""
 
 THREADS = (1, 2)
+"""Numbers of threads with which the models are timed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedPair:
-    """The two models that were exported, as trained and as described."""
+    """The two models that were exported.
+
+    Attributes:
+        detector: As trained.
+        detector_row: As described in the manifest.
+        classifier: As trained.
+        classifier_row: As described in the manifest.
+        margin: How much longer a crop's side is than the longer side of the face's box, as a share.
+        temperature: Divides the classifier's logits before softmax.
+    """
 
     detector: FaceDetector
     detector_row: Exported
@@ -49,7 +57,14 @@ class ExportedPair:
 
 @dataclass(frozen=True, slots=True)
 class Int8Comparison:
-    """FP16 and INT8 side by side, on the same pictures in the same process."""
+    """FP16 and INT8 side by side, on the same pictures in the same process.
+
+    Attributes:
+        fp16: The figures in FP16.
+        int8: The figures in INT8.
+        ways: How each model was quantised, by role.
+        latencies: From a frame to labels, by pair and number of threads.
+    """
 
     fp16: Accuracy
     int8: Accuracy
@@ -57,7 +72,7 @@ class Int8Comparison:
     latencies: dict[str, Latency]
 
     def as_figures(self) -> dict[str, object]:
-        """For manifest, card and JSON."""
+        """Return the figures for manifest, card and JSON."""
         return {
             **asdict(self.int8),
             "drop_from_fp16": self.fp16.drops(self.int8),
@@ -67,7 +82,15 @@ class Int8Comparison:
 
 
 def seen_by_detector(split: ValidationSplit, size: int) -> list[Floats]:
-    """Pictures with and without faces, letterboxed as in use."""
+    """Letterbox pictures with and without faces, as in use.
+
+    Args:
+        split: The validation split.
+        size: Longer side in pixels that the network sees.
+
+    Returns:
+        The network's inputs.
+    """
     pictures = split.album.pictures
     rng = np.random.default_rng(0)
     boxed = [int(i) for i in rng.permutation(split.boxed)[: CALIBRATED_ON * 3 // 4]]
@@ -77,7 +100,14 @@ def seen_by_detector(split: ValidationSplit, size: int) -> list[Floats]:
 
 
 def seen_by_classifier(held: HeldOutCrops) -> list[Floats]:
-    """MaskCrops, each with its mirror image, as in use."""
+    """Put crops together with their mirror images, as in use.
+
+    Args:
+        held: The face crops.
+
+    Returns:
+        The network's inputs.
+    """
     chosen = np.random.default_rng(0).permutation(len(held.crops))[:CALIBRATED_ON]
     crops = [held.crops[int(i)] for i in chosen]
     return [planes([c, np.ascontiguousarray(c[:, ::-1])]) for c in crops]
@@ -93,19 +123,22 @@ def add_int8(
     force: bool,
     console: Console,
 ) -> Int8Comparison:
-    """Quantise both models, measure them beside FP16 and add them to `folder`'s manifest.
+    """Quantise both models, measure them beside FP16 and add them to the manifest of a folder.
 
     Args:
-        shipped: What lies in `folder` in FP16.
-        prepared: Where the validation split is read from.
-        templates: Mask pictures, for the drawn validation faces; may be None.
+        shipped: The models that the folder has in FP16.
+        prepared: The folder that `prepare` wrote.
+        templates: The folder of mask pictures, for validation faces with drawn masks; may be None.
         folder: Of the FP16 models and their manifest.
         report: Where the comparison is written as JSON.
-        force: Add them even where a figure drops by more than 0.3 points.
+        force: Add the models even where a figure drops by more than 0.3 points.
         console: Shows the table.
 
+    Returns:
+        The comparison.
+
     Raises:
-        AccuracyError: A figure drops by more, and `force` is not set; `folder` is as before.
+        AccuracyError: A figure drops by more, and `force` is not set; `folder` is not changed.
         ExportError: NNCF could not quantise.
     """
     found, judged = shipped.detector_row, shipped.classifier_row
@@ -161,7 +194,7 @@ def add_int8(
 def _graphs(
     shipped: ExportedPair, finder: Graph | None = None, judge: Graph | None = None
 ) -> tuple[Graph, Graph]:
-    """Both graphs, described, around the networks that are given."""
+    """Build both graphs, described, around the networks that are given."""
     found, judged = shipped.detector_row, shipped.classifier_row
     first = detector_graph(shipped.detector, found.size, finder)
     second = classifier_graph(shipped.classifier, judged.size, shipped.temperature, judge)

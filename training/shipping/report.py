@@ -1,5 +1,6 @@
-"""`report`: one page that shows what trained models can do and where they fail, and the tables and
-drawn curves of it for the model card.
+"""`report`: one page that shows what trained models do right and where they fail.
+
+Its tables and drawn curves can be written into the model card, too.
 """
 
 import base64
@@ -30,7 +31,7 @@ PICTURES = {
     "roc.png": "How many of the others are let through for how many that are recognised.",
     "pr.png": "How many answers are right for how many that are found.",
 }
-"""Drawings that a run's folder may hold, and what they show."""
+"""Drawings that a run's folder may hold, and their captions."""
 
 _KINDS = {
     "detector": "The face detector",
@@ -41,7 +42,12 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawing of a run's folder."""
+    """A drawing of a run's folder.
+
+    Attributes:
+        path: Its file.
+        caption: What it shows.
+    """
 
     path: Path
     caption: str
@@ -49,7 +55,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the page: tables and drawings under a title."""
+    """A part of the page.
+
+    Attributes:
+        anchor: Its name in links.
+        title: Its heading.
+        tables: Its tables.
+        pictures: Its drawings.
+    """
 
     anchor: str
     title: str
@@ -59,7 +72,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Section(Part):
-    """One run on the page."""
+    """The part of the page about one run.
+
+    Attributes:
+        kind: The kind of model.
+        training: How it was trained, in words.
+        examples: Examples of its verdicts.
+    """
 
     kind: str
     training: str
@@ -67,7 +86,7 @@ class Section(Part):
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """A picture as part of the page itself."""
+    """Return a picture as a URI that the page itself holds."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
@@ -81,8 +100,18 @@ def _file(picture: Picture) -> str:
 
 
 def section_of(run: Path, prepared: Path) -> Section:
-    """Judge a run on the validation split again, picture by picture, and gather its figures.
-    Raises CheckpointError, DataError.
+    """Judge the validation split with a run's model again, and gather the run's figures.
+
+    Args:
+        run: The run's folder.
+        prepared: The folder that `prepare` wrote.
+
+    Returns:
+        The part of the page about the run.
+
+    Raises:
+        CheckpointError: The run has no model, or was not evaluated.
+        DataError: The validation split cannot be read.
     """
     figures: dict[str, Any] = dict(read_figures(run))
     examples = examples_of(run, prepared)
@@ -114,7 +143,17 @@ def section_of(run: Path, prepared: Path) -> Section:
 
 
 def peers_of(bench: Path) -> Part:
-    """What `bench --peers --json` wrote. Raises ReportError."""
+    """Read the comparison that `bench --peers --json` wrote.
+
+    Args:
+        bench: The JSON file.
+
+    Returns:
+        The part of the page about it.
+
+    Raises:
+        ReportError: The file is no such comparison.
+    """
     try:
         told = json.loads(bench.read_text(encoding="utf-8"))
         rows = {r["name"]: r for r in told["rows"]}
@@ -155,7 +194,17 @@ _VERDICTS = (
 
 
 def architectures_of(comparison: Path) -> Part:
-    """What `compare` wrote. Raises ReportError."""
+    """Read the comparison that `compare` wrote.
+
+    Args:
+        comparison: The JSON file.
+
+    Returns:
+        The part of the page about it.
+
+    Raises:
+        ReportError: The file is no such comparison.
+    """
     try:
         rows = json.loads(comparison.read_text(encoding="utf-8"))["rows"]
         parts = {r["run"]: {k: v for k, v in r.items() if k != "run"} for r in rows}
@@ -189,8 +238,24 @@ def write_report(
     card: Path | None,
     console: Console,
 ) -> Path:
-    """Write `out`/report.html, all in one file; with `card`, the tables and drawn curves into its
-    measured part too. Raises TrainingError.
+    """Write report.html, all in one file.
+
+    Args:
+        runs: The runs' folders.
+        prepared: The folder that `prepare` wrote.
+        out: The folder of the page.
+        bench: What `bench --peers --json` wrote; None leaves it out.
+        comparison: What `compare` wrote; None leaves it out.
+        card: A model card whose measured part gets the tables and drawn curves; None writes no
+            card.
+        console: Shows the progress.
+
+    Returns:
+        The page.
+
+    Raises:
+        MissingRunError: No run was named.
+        TrainingError: A run or a comparison cannot be read.
     """
     if not runs:
         raise MissingRunError("no run was named; name the folders of trained models")
@@ -221,8 +286,17 @@ def write_report(
 
 
 def measured(sections: list[Section], extras: list[Part], pictures: Path) -> str:
-    """The tables as Markdown. Drawn curves are copied into `pictures`, beside the card's folder;
-    no picture of a set goes there.
+    """Write the tables of a report as Markdown.
+
+    Drawn curves are copied into `pictures`. No picture of a set goes there.
+
+    Args:
+        sections: The parts about runs.
+        extras: The other parts.
+        pictures: A folder beside the card's.
+
+    Returns:
+        The Markdown.
     """
     parts = []
     whole: list[Part] = [*sections, *extras]

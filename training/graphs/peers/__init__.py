@@ -1,3 +1,4 @@
-"""Other people's released models, decoded as their authors decode them, for benchmarks side by
-side. Their files are named on the command line and are no part of this project.
+"""Other people's released models, decoded as their authors decode them, to compare ours with.
+
+Their files are named on the command line and are no part of this project.
 """

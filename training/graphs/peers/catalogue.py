@@ -1,4 +1,4 @@
-"""Which released models are compared, from which files, and how each is put together."""
+"""The released models that ours are compared with: their files, and how each is opened."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ _ESCVM = "escvm_mobilenetv2_mask_int8.tflite"
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A row of the comparison: its files, all of which it needs, and how to open it.
+    """A released system, which needs all of its files.
 
     Attributes:
         name: For people.

@@ -1,9 +1,8 @@
-"""EscVM's MobileNetV2 for the Edge TPU: a classifier of face crops, mask or none
-(EscVM/Edge_TPU_Face_Mask_Detection, Apache-2.0).
+"""EscVM's MobileNetV2 for the Edge TPU: a classifier of face crops, mask or none.
 
-Quantisation is that of the file, crop and threshold those of the released code
-(utils/detect_mask.py, config.json): the bare box, stretched, and a mask where
-(1 − output) × 1.25 > 0.8.
+Its source is EscVM/Edge_TPU_Face_Mask_Detection, Apache-2.0. The quantisation is that of the file;
+crop and threshold are those of the released code (utils/detect_mask.py, config.json): the bare box,
+stretched, and a mask where (1 − output) × 1.25 > 0.8.
 """
 
 from pathlib import Path
@@ -24,20 +23,36 @@ _OUTPUT_SCALE, _OUTPUT_ZERO = 1 / 256, -128
 
 
 def quantised(crop: Pixels) -> NDArray[np.int8]:
-    """BGR u8 [H, W, 3] → RGB i8 [1, 224, 224, 3]: values −1…1, scale 1 / 127.5, zero point −1."""
+    """Return a crop BGR u8 [H, W, 3] as RGB i8 [1, 224, 224, 3]: scale 1 / 127.5, zero point −1."""
     square = cv2.cvtColor(cv2.resize(crop, (SIDE, SIDE)), cv2.COLOR_BGR2RGB).astype(np.float32)
     values = square / 127.5 - 1
     return np.asarray(np.clip(values * 127.5 - 1, -128, 127).astype(np.int8)[None])
 
 
 class MaskMobileNet:
-    """`path` is the TensorFlow Lite file. Raises ModelError."""
+    """The released classifier.
+
+    Args:
+        path: The TensorFlow Lite file.
+        threads: For inference; None leaves the number to OpenVINO.
+
+    Raises:
+        ModelError: The file is not there, or cannot be run.
+    """
 
     def __init__(self, path: Path, threads: int | None) -> None:
         self._network = Network(path, threads=threads, shape=(1, SIDE, SIDE, 3))
 
     def judge(self, picture: Pixels, boxes: Boxes) -> tuple[Integers, Floats]:
-        """Labels, with_mask or without_mask, and how likely each is with_mask."""
+        """Judge faces.
+
+        Args:
+            picture: BGR u8 [H, W, 3].
+            boxes: The faces' boxes in pixels [N, 4].
+
+        Returns:
+            Labels [N], with_mask or without_mask, and probabilities of with_mask [N].
+        """
         masked = np.zeros(len(boxes), np.float32)
         height, width = picture.shape[:2]
         for index, box in enumerate(boxes):
@@ -50,5 +65,5 @@ class MaskMobileNet:
 
 
 def escvm(path: Path, threads: int | None) -> Judge:
-    """The released classifier. Raises ModelError."""
+    """Return the released classifier."""
     return MaskMobileNet(path, threads).judge

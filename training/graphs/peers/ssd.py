@@ -1,7 +1,7 @@
-"""AIZOO's FaceMaskDetection: one SSD that finds faces and says who wears a mask.
+"""AIZOO's FaceMaskDetection: one SSD that finds faces and says which wear a mask.
 
 Anchors, variances and thresholds are those of the released code (AIZOOTech/FaceMaskDetection, MIT:
-tensorflow_infer.py, utils/anchor_generator.py, utils/anchor_decode.py); the boxes are those of SSD
+tensorflow_infer.py, utils/anchor_generator.py, utils/anchor_decode.py). The boxes are those of SSD
 (Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 2.2).
 """
 
@@ -22,12 +22,14 @@ _RATIOS = (0.62, 0.42)
 _VARIANCES = (0.1, 0.2)
 _THRESHOLD, _OVERLAP = 0.5, 0.5
 _LABELS = (0, 1)
-"""Its columns, mask and no mask, as places in LABELS."""
+"""The model's columns, mask and no mask, as places in LABELS."""
 
 
 def anchors() -> Boxes:
-    """Centre x, y, width and height [5972, 4] as shares of the picture: for each cell both sizes as
-    squares, then the smaller size in the two upright ratios.
+    """List the anchors: for each cell two squares, then the smaller one in two upright ratios.
+
+    Returns:
+        Centre x, y, width and height [5972, 4] as shares of the picture.
     """
     rows = []
     for cells, sizes in zip(_CELLS, _SIZES, strict=True):
@@ -42,21 +44,29 @@ def anchors() -> Boxes:
 
 
 def decode(raw: Boxes, priors: Boxes) -> Boxes:
-    """Offsets [N, 4] against anchors [N, 4] → x0 y0 x1 y1 as shares of the picture."""
+    """Return offsets [N, 4] against anchors [N, 4] as x0 y0 x1 y1, shares of the picture."""
     centre = raw[:, :2] * _VARIANCES[0] * priors[:, 2:] + priors[:, :2]
     half = np.exp(raw[:, 2:] * _VARIANCES[1]) * priors[:, 2:] / 2
     return np.concatenate([centre - half, centre + half], 1).astype(np.float32)
 
 
 class MaskSsd:
-    """`path` is the frozen graph. Raises ModelError."""
+    """The released detector with labels.
+
+    Args:
+        path: TensorFlow's frozen graph.
+        threads: For inference; None leaves the number to OpenVINO.
+
+    Raises:
+        ModelError: The file is not there, or cannot be run.
+    """
 
     def __init__(self, path: Path, threads: int | None) -> None:
         self._network = Network(path, threads=threads, shape=(1, SIDE, SIDE, 3))
         self._anchors = anchors()
 
     def find(self, picture: Pixels, least: float) -> Prediction:
-        """Faces with labels."""
+        """Return the faces of a picture with a score of at least `least`, with labels."""
         small = cv2.cvtColor(cv2.resize(picture, (SIDE, SIDE)), cv2.COLOR_BGR2RGB)
         outputs = self._network.infer((small.astype(np.float32) / 255)[None]).values()
         by_columns = {o.shape[-1]: o[0] for o in outputs}
@@ -78,7 +88,7 @@ class MaskSsd:
 
 
 def aizoo(path: Path, threads: int | None) -> System:
-    """The released 260 px model. Raises ModelError."""
+    """Return the released 260 px model as a system."""
     origin = "AIZOOTech/FaceMaskDetection, MIT"
     return System(
         "AIZOO SSD260",

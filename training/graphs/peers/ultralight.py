@@ -1,9 +1,9 @@
-"""Ultra-Light RFB: Linzaer's small SSDs with a receptive-field block, in two releases: faces at
-320x240, and faces with and without masks at 640x480
-(Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB, MIT).
+"""Ultra-Light RFB: Linzaer's small SSDs with a receptive-field block, in two releases.
 
-The boxes leave the graph decoded, as shares of the picture. Normalisation and thresholds are those
-of detect_imgs_onnx.py and masked_face/detect_imgs.py, which stretch the picture to the input.
+One finds faces at 320x240, the other faces with and without masks at 640x480
+(Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB, MIT). The boxes leave the graph decoded, as
+shares of the picture. Normalisation and thresholds are those of detect_imgs_onnx.py and
+masked_face/detect_imgs.py, which stretch the picture to the input.
 """
 
 from pathlib import Path
@@ -21,14 +21,24 @@ _OVERLAP = 0.5
 
 
 class Ultralight:
-    """`path` is the ONNX file, `width` and `height` its input's. Raises ModelError."""
+    """One of the released detectors.
+
+    Args:
+        path: The ONNX file.
+        threads: For inference; None leaves the number to OpenVINO.
+        width: Of its input, in pixels.
+        height: The same.
+
+    Raises:
+        ModelError: The file is not there, or cannot be run.
+    """
 
     def __init__(self, path: Path, threads: int | None, width: int, height: int) -> None:
         self._network = Network(path, threads=threads, shape=(1, 3, height, width))
         self._size = (width, height)
 
     def find(self, picture: Pixels, least: float) -> Prediction:
-        """Faces; with labels where the model has a column for masked ones."""
+        """Return the faces of a picture, with labels where the model has a column for masks."""
         blob = cv2.dnn.blobFromImage(
             picture, 1 / _SCALE, self._size, (_MEAN, _MEAN, _MEAN), swapRB=True
         )
@@ -48,12 +58,12 @@ class Ultralight:
 
 
 def ultralight_320(path: Path, threads: int | None) -> System:
-    """The face detector. Raises ModelError."""
+    """Return the face detector as a system."""
     find = Ultralight(path, threads, 320, 240).find
     return System("Ultra-Light RFB 320", find, 0.7, size="320x240", origin=_ORIGIN)
 
 
 def ultralight_masked(path: Path, threads: int | None) -> System:
-    """The detector of masked and bare faces. Raises ModelError."""
+    """Return the detector of masked and bare faces as a system."""
     find = Ultralight(path, threads, 640, 480).find
     return System("Ultra-Light RFB 640, masked faces", find, 0.3, size="640x480", origin=_ORIGIN)

@@ -1,8 +1,9 @@
-"""YuNet: an anchor-free face detector (Wu et al., "YuNet: A Tiny Millisecond-level Face Detector",
-2023; ShiqiYu/libfacedetection.train, Apache-2.0), through OpenVINO and through OpenCV.
+"""YuNet: an anchor-free face detector, through OpenVINO and through OpenCV.
 
-Decoding and thresholds are those of OpenCV's FaceDetectorYN (modules/objdetect/src/face_detect.cpp,
-FaceDetectorYNImpl::postProcess; FaceDetectorYN::create).
+Its source is Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", 2023
+(ShiqiYu/libfacedetection.train, Apache-2.0). Decoding and thresholds are those of OpenCV's
+FaceDetectorYN (modules/objdetect/src/face_detect.cpp, FaceDetectorYNImpl::postProcess;
+FaceDetectorYN::create).
 """
 
 from collections.abc import Mapping
@@ -25,8 +26,16 @@ _ORIGIN = "ShiqiYu/libfacedetection.train, Apache-2.0"
 
 
 def decode(outputs: Mapping[str, NDArray[Any]], height: int, width: int) -> tuple[Boxes, Floats]:
-    """The twelve outputs for an input of height and width, multiples of 32 → boxes x0 y0 x1 y1
-    [N, 4] in its pixels and scores [N], the root of class times objectness.
+    """Decode the twelve outputs of YuNet.
+
+    Args:
+        outputs: By name: cls, obj and bbox of each stride.
+        height: Of the input in pixels, a multiple of 32.
+        width: The same.
+
+    Returns:
+        Boxes x0 y0 x1 y1 in the input's pixels [N, 4], and scores [N]: the root of class times
+        objectness.
     """
     boxes, scores = [], []
     for stride in _STRIDES:
@@ -44,8 +53,16 @@ def decode(outputs: Mapping[str, NDArray[Any]], height: int, width: int) -> tupl
 
 
 class YuNet:
-    """`side` is that of the square input, letterboxed to; None runs a picture at its full size,
-    padded to multiples of 32. Raises ModelError.
+    """YuNet through OpenVINO.
+
+    Args:
+        path: The ONNX file.
+        threads: For inference; None leaves the number to OpenVINO.
+        side: Side of the square into which a picture is letterboxed; None runs a picture at its
+            full size, filled up to multiples of 32.
+
+    Raises:
+        ModelError: The file is not there, or cannot be run.
     """
 
     def __init__(self, path: Path, threads: int | None, side: int | None) -> None:
@@ -54,12 +71,12 @@ class YuNet:
         self._side = side
 
     def expect(self, height: int, width: int) -> None:
-        """Make ready for pictures of this size, in pixels."""
+        """Compile for pictures of this size, in pixels."""
         if self._side is None:
             self._network.expect((1, 3, -(-height // 32) * 32, -(-width // 32) * 32))
 
     def find(self, picture: Pixels, least: float) -> Prediction:
-        """Faces, without labels."""
+        """Return the faces of a picture with a score of at least `least`, without labels."""
         scale, shown = 1.0, picture
         if self._side is not None:
             scale = self._side / max(picture.shape[:2])
@@ -83,7 +100,14 @@ class YuNet:
 
 
 class YuNetOfOpenCv:
-    """The same file through cv2.FaceDetectorYN, at the picture's full size. Raises ModelError."""
+    """The same file through cv2.FaceDetectorYN, at the picture's full size.
+
+    Args:
+        path: The ONNX file with dynamic input.
+
+    Raises:
+        MissingModelError: The file is not there.
+    """
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
@@ -91,7 +115,7 @@ class YuNetOfOpenCv:
         self._detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.02, _OVERLAP, 300)
 
     def find(self, picture: Pixels, least: float) -> Prediction:
-        """Faces, without labels."""
+        """Return the faces of a picture with a score of at least `least`, without labels."""
         self._detector.setInputSize((picture.shape[1], picture.shape[0]))
         self._detector.setScoreThreshold(least)
         _, found = self._detector.detect(picture)
@@ -103,7 +127,7 @@ class YuNetOfOpenCv:
 
 
 def yunet(path: Path, threads: int | None, side: int | None) -> System:
-    """One of the released files through OpenVINO. Raises ModelError."""
+    """Return one of the released files through OpenVINO as a system."""
     model = YuNet(path, threads, side)
     size = "full size" if side is None else f"{side}x{side}"
     return System(
@@ -112,7 +136,7 @@ def yunet(path: Path, threads: int | None, side: int | None) -> System:
 
 
 def yunet_of_opencv(path: Path, _threads: int | None) -> System:
-    """The dynamic file as OpenCV's own detector runs it. Raises ModelError."""
+    """Return the dynamic file through OpenCV's own detector as a system."""
     return System(
         "YuNet, cv2.FaceDetectorYN",
         YuNetOfOpenCv(path).find,

@@ -1,4 +1,4 @@
-"""The things that are trained, a file each."""
+"""What each kind of model learns, a file each."""
 
 from training.loop.tasks.classifier import train_classifier
 from training.loop.tasks.detector import train_detector

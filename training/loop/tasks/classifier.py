@@ -1,4 +1,4 @@
-"""The mask classifier's task: what a batch is, what it costs, by which figure a model is judged."""
+"""The mask classifier's task: its batches, its loss, and the figure that is to improve."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,8 +31,23 @@ def train_classifier(
     *,
     suspects: Sequence[Suspect] = (),
 ) -> Run:
-    """Train the mask classifier on labelled boxes, crops, and bare faces that are dressed on the
-    way, but for the suspects among them.
+    """Train the mask classifier on labelled boxes, crops, and bare faces with drawn masks.
+
+    Args:
+        prepared: The folder that `prepare` wrote.
+        templates: The folder of mask pictures; None draws no masks.
+        run: How far the run is.
+        options: How the run is carried out.
+        origin: Run whose best weights the classifier begins with; None begins with random ones.
+        suspects: Faces that are left out of training.
+
+    Returns:
+        The run, as far as it came.
+
+    Raises:
+        DataError: The prepared pictures cannot be read.
+        CheckpointError: `origin`, or the run that is resumed, has no fitting checkpoint.
+        DivergedError: A loss is no number.
     """
     configuration = run.configuration
     album = without(load_dataset(prepared, "train", templates), suspects)

@@ -1,4 +1,4 @@
-"""The face detector's task: what a batch is, what it costs, by which figure a model is judged."""
+"""The face detector's task: its batches, its loss, and the figure that is to improve."""
 
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,24 @@ def train_detector(
     *,
     teacher: Path | None = None,
 ) -> Run:
-    """Train the face detector on everything that `prepare` found boxes for, and on what a teacher
-    (YuNet's ONNX file) says of the same scenes.
+    """Train the face detector on all pictures with boxes and on a teacher's answers.
+
+    Args:
+        prepared: The folder that `prepare` wrote.
+        templates: The folder of mask pictures; None draws no masks.
+        run: How far the run is.
+        options: How the run is carried out.
+        origin: Run whose best weights the detector begins with; None begins with random ones.
+        teacher: YuNet's ONNX file, which is asked about every scene; None trains on labels alone.
+
+    Returns:
+        The run, as far as it came.
+
+    Raises:
+        EmptyClassError: The validation split has no picture with boxes.
+        MissingDataError: The prepared pictures, or the teacher's file, are not there.
+        CheckpointError: `origin`, or the run that is resumed, has no fitting checkpoint.
+        DivergedError: A loss is no number.
     """
     configuration = run.configuration
     album = load_dataset(prepared, "train", templates)

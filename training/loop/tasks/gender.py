@@ -1,6 +1,4 @@
-"""The gender head's task: a second classifier of crops with two classes, judged by balanced
-accuracy.
-"""
+"""The gender head's task: a classifier of crops with two classes, judged by balanced accuracy."""
 
 from pathlib import Path
 from typing import cast
@@ -28,8 +26,22 @@ from training.samples.gender_crops import (
 
 
 def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None) -> Run:
-    """Train the gender head on adult faces. `origin` is a mask classifier's run, whose trunk to
-    start with.
+    """Train the gender head on adult faces.
+
+    Args:
+        prepared: The folder that `prepare` wrote.
+        run: How far the run is.
+        options: How the run is carried out.
+        origin: A mask classifier's run, whose trunk the head begins with; None begins with random
+            weights.
+
+    Returns:
+        The run, as far as it came.
+
+    Raises:
+        DataError: The prepared pictures cannot be read.
+        CheckpointError: `origin`, or the run that is resumed, has no fitting checkpoint.
+        DivergedError: A loss is no number.
     """
     configuration = run.configuration
     size, margin = configuration.size, configuration.margin
