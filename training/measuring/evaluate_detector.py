@@ -14,7 +14,7 @@ from training.measuring.trained_models import open_detector
 from training.measuring.validation_album import boxed_pictures, validation_album
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE
-from training.samples.album import Album
+from training.samples.dataset import PictureDataset
 from training.storage import write_json
 
 Floats = NDArray[np.float32]
@@ -24,7 +24,7 @@ _LOWEST, _HIGHEST = 0.2, 0.7
 
 
 def _matched(
-    album: Album, indices: list[int], found: list[Detections]
+    album: PictureDataset, indices: list[int], found: list[Detections]
 ) -> tuple[Floats, NDArray[np.bool_], int]:
     """The score of each counted detection, whether it is a face, and the number of faces."""
     scores, right, _, faces = match_detections([album.records[i] for i in indices], found)

@@ -13,8 +13,8 @@ from training.measuring.trained_models import open_gender
 from training.networks.logits import logits_of
 from training.records.pictures import pictures_in, read_picture
 from training.records.record import Record
-from training.samples.gender_crops import GENDER_SET, GENDERS, RACES, adults_of, held_out_adults
 from training.samples.dataset import PictureDataset, load_dataset
+from training.samples.gender_crops import GENDER_SET, GENDERS, RACES, adults_of, held_out_adults
 from training.storage import write_json
 
 

@@ -10,7 +10,7 @@ from training.networks.architectures import built
 from training.networks.checkpoint import Configuration, load
 from training.networks.classifier import CropClassifier
 from training.networks.detector import FaceDetector
-from training.samples.adults import GENDERS
+from training.samples.gender_crops import GENDERS
 
 Model = TypeVar("Model", FaceDetector, CropClassifier)
 

@@ -6,12 +6,12 @@ from rich.console import Console
 
 from training.errors import EmptyClassError
 from training.measuring.evaluation_set import NOT_BOXED_BY_PEOPLE
-from training.records.importing import read_any
-from training.records.layouts import read_picture
-from training.samples.album import Album, open_album
+from training.records.any_layout import read_any_layout
+from training.records.pictures import read_picture
+from training.samples.dataset import PictureDataset, load_dataset
 
 
-def open_folder(data: Path) -> Album:
+def open_folder(data: Path) -> PictureDataset:
     """Read all pictures of a folder in one of the public layouts.
 
     Args:
@@ -26,7 +26,7 @@ def open_folder(data: Path) -> Album:
     """
     problems: list[str] = []
     records, pictures = [], []
-    for record in read_any(data, data.name, problems):
+    for record in read_any_layout(data, data.name, problems):
         picture = read_picture(Path(record.path))
         if picture is not None:
             records.append(record)
@@ -35,10 +35,10 @@ def open_folder(data: Path) -> Album:
         Console(stderr=True).print(problem)
     if not records:
         raise EmptyClassError(f"{data}: not one readable picture; name another folder with --data")
-    return Album(records, pictures, [], None)
+    return PictureDataset(records, pictures, [], None)
 
 
-def validation_album(prepared: Path, data: Path | None, templates: Path | None) -> Album:
+def validation_album(prepared: Path, data: Path | None, templates: Path | None) -> PictureDataset:
     """Read the folder `data` where one is named, else the validation split.
 
     Args:
@@ -52,10 +52,10 @@ def validation_album(prepared: Path, data: Path | None, templates: Path | None) 
     Raises:
         DataError: The folder, or the validation split, cannot be read.
     """
-    return open_folder(data) if data else open_album(prepared, "validation", templates)
+    return open_folder(data) if data else load_dataset(prepared, "validation", templates)
 
 
-def boxed_pictures(album: Album) -> list[int]:
+def boxed_pictures(album: PictureDataset) -> list[int]:
     """Find the pictures in which people have boxed every face.
 
     Args:

@@ -34,8 +34,8 @@ from training.networks.detector import RUNNING_SIZE
 from training.networks.logits import logits_of
 from training.records.pictures import Pixels
 from training.records.record import LABELS, FaceRecord
-from training.samples.gender_crops import GENDER_SET, GENDERS, adults_of, held_out_adults
 from training.samples.dataset import PictureDataset, load_dataset
+from training.samples.gender_crops import GENDER_SET, GENDERS, adults_of, held_out_adults
 from training.samples.mask_crops import held_out_crops, real
 
 WORST = 20
