@@ -37,12 +37,12 @@ class _Decoder(nn.Module):
 
 def _converted(module: nn.Module, example: tuple[torch.Tensor, ...]) -> openvino.Model:
     with warnings.catch_warnings():
-        # OpenVINO's converter traces the module; torch calls tracing deprecated, and warns of
-        # sizes that become part of the graph; neither is ours to change.
+        # OpenVINO's converter traces the module. torch warns that tracing is deprecated and that
+        # sizes become part of the graph; we can change neither.
         warnings.simplefilter("ignore")
         model = openvino.convert_model(module.eval(), example_input=example)
-    # The converted model points into torch's memory, which may go before it does; what was read
-    # from a file owns what it holds.
+    # The converted model points into torch's memory, which may be freed earlier. A model that was
+    # read from a file owns its memory.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "converted.xml"
         openvino.save_model(model, path, compress_to_fp16=False)
@@ -232,7 +232,7 @@ def detector_graph(
         ops.constant([0], dtype=np.int64),
     ).output(0)
     planes = _fitted(image.output(0), fits, _picked(inner, 0), _picked(inner, 1))
-    # What is missing to the next multiple: (-side) mod multiple.
+    # Pixels missing to the next multiple: (-side) mod multiple.
     missing = ops.floor_mod(ops.negative(inner), ops.constant([MULTIPLE, MULTIPLE], dtype=np.int64))
     ends = ops.concat([ops.constant([0, 0], dtype=np.int64), missing], 0)
     begins = ops.constant([0, 0, 0, 0], dtype=np.int64)
@@ -244,8 +244,8 @@ def detector_graph(
     with torch.no_grad():
         decoder = _converted(_Decoder(), (example, *model.eval()(example)))
     boxes, scores = _join(decoder, normal, *said)
-    # Back to the image's pixels by the two factors that were really applied, then cut off at its
-    # border.
+    # Boxes go back to the image's pixels by the factors that rounding really gave, and are cut off
+    # at its border.
     limits = ops.convert(_picked(sides, 1, 0, 1, 0), "f32")
     shown = ops.convert(_picked(inner, 1, 0, 1, 0), "f32")
     pixels = ops.multiply(boxes, ops.divide(limits, shown))

@@ -115,8 +115,8 @@ class Network:
         compiled = self._one if array.shape == self._expected else self._any
         try:
             if self._fresh and compiled is self._any:
-                # What a graph of open sizes answers first is not to be trusted: OpenVINO 2026.4
-                # gave another row at each start, and the right one from the second on.
+                # The first answer of a graph with open sizes can be wrong: OpenVINO 2026.4 gave
+                # another row at each start, and the right one from the second call on.
                 compiled([array])
                 self._fresh = False
             answer = compiled([array])

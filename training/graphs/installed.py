@@ -103,7 +103,7 @@ class InstalledDetector:
         self.size = info.get("input_size", "").replace(" ", "x")
         self._overlap = float(info["iou_threshold"])
         self._blend = blend_of(info)
-        # As at the edge: who brings the right size pays for no resizing in the graph.
+        # As at the edge: a picture of the right size is not resized in the graph.
         fits = info.get("resize") == "fit" and "size_multiple" in info
         self._fit = (
             (int(info["input_size"].split()[0]), int(info["size_multiple"])) if fits else None
@@ -129,7 +129,7 @@ class InstalledDetector:
         shown, (across, down) = letterboxed(picture, *self._fit) if self._fit else (picture, (1, 1))
         found = self._network.infer(np.ascontiguousarray(shown)[None])
         scores = found["scores"][0]
-        # Cut off at the border, as the edge does: the graph knows only that of what it was given.
+        # The graph cuts boxes off at the border of the letterboxed picture; the edge, at its own.
         limits = extent(picture)
         boxes = np.clip(found["boxes"][0] * np.array([across, down] * 2, np.float32), 0, limits)
         real = (boxes[:, 2:] > boxes[:, :2]).all(1) & np.isfinite(scores)

@@ -43,7 +43,7 @@ class Journal:
         self._now: dict[str, object] = {}
         self._board: Any = None
         if tensorboard:
-            # Half a second and half a hundred modules that only this option needs.
+            # This import takes half a second and 50 modules, which only this option needs.
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
 
             self._board = SummaryWriter(str(folder / "tensorboard"))

@@ -49,7 +49,7 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # another user's, and there
+        pass  # the process is there, and is another user's
     return True
 
 
@@ -161,5 +161,7 @@ def watch(
             now = seen(run)
             live.update(drawn(now, width), refresh=True)
     if now.lost:
-        console.print(f"[yellow]{run}: its process is gone without a word; go on with --resume")
+        console.print(
+            f"[yellow]{run}: its process ended and wrote no state; go on with --resume"
+        )
     return now

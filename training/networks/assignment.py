@@ -92,7 +92,7 @@ def assign(
         torch.arange(MOST_ANCHORS, device=wanted.device) < wanted[..., None]
     ) & cheapest.isfinite()
     matched = torch.zeros_like(allowed).scatter_(-1, where, chosen)
-    # An anchor that several faces want answers for the one to which it costs least.
+    # An anchor that is assigned to several faces keeps the one with the lowest cost.
     cost = torch.where(matched, cost, torch.inf)
     best, face = cost.min(1)
     face = torch.where(best.isfinite(), face, -1)
@@ -148,7 +148,7 @@ def detection_loss(
         soft = score >= TAUGHT
         doubtful = doubtful & ~soft
         quality = torch.where(positive, quality, score)
-        # Where the teacher means a face that is known, the known box is the better one.
+        # Where the teacher's box is that of a labelled face, the label's box is the better target.
         agreed, nearest = _pairwise_iou(faces, taught[..., 1:]).max(1)
         known = faces.gather(1, nearest[..., None].expand(-1, -1, 4))
         theirs = torch.where((agreed > 0.4)[..., None], known, taught[..., 1:])

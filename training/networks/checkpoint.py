@@ -110,7 +110,7 @@ def load(
             f"{path} is no checkpoint of ours ({error}); train again, or name another with --run"
         ) from error
     if expected is not None:
-        # A field that an older checkpoint does not have was at its default.
+        # A field that a checkpoint of an earlier version lacks had its default value.
         found = asdict(Configuration(**state["configuration"]))
         differs = ", ".join(
             f"{k}: {found[k]!r} there, {v!r} here"

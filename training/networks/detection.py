@@ -63,9 +63,9 @@ def detect(
             scores, boxes = logits.cpu().sigmoid().numpy(), decode(raw.cpu(), anchors).numpy()
             for place, (_, factors), s, b in zip(batch, boxed, scores, boxes, strict=True):
                 height, width = pictures[place].shape[:2]
-                # Cut off at the border, as the exported graph does.
+                # The exported graph cuts boxes off at the picture's border, too.
                 pixels = np.clip(b * np.tile(factors, 2), 0, (width, height) * 2)
-                # Of the thousands of anchor points, those that anything is made of.
+                # Most of the thousands of anchor points have scores that nothing below needs.
                 floor = min(least, blend.score) if blend else least
                 real = (s >= floor) & (pixels[:, 2:] > pixels[:, :2]).all(1)
                 sure = pixels[real].astype(np.float32)

@@ -78,8 +78,8 @@ class FaceDetector(nn.Module):
     def __init__(self, width: int = 48, depth: int = 0) -> None:
         super().__init__()
         w8, w16, w32 = width * 2 // 3, width * 4 // 3, width * 2
-        # Patches of 4x4 (as in ConvNeXt, Liu et al., 2022): full resolution, where most of a small
-        # detector's time goes, is left at once.
+        # Patches of 4x4 (as in ConvNeXt, Liu et al., 2022): at full resolution a small detector
+        # would spend most of its time.
         self.stem = nn.Sequential(
             nn.Conv2d(3, w8, 4, 4, bias=False),
             nn.BatchNorm2d(w8, eps=1e-3, momentum=0.03),
@@ -104,7 +104,7 @@ class FaceDetector(nn.Module):
             for name in ("quality", "box"):
                 self.deeper[name] = nn.ModuleList([Deepening(width, 1) for _ in STRIDES])
         for branch in self.quality:
-            # A prior of one in a hundred (Lin et al., Focal Loss, 2017, section 4.1).
+            # A prior probability of 0.01 (Lin et al., Focal Loss, 2017, section 4.1).
             nn.init.constant_(branch.bias, -4.6)  # type: ignore[arg-type]
             nn.init.normal_(branch.weight, std=0.01)  # type: ignore[arg-type]
 

@@ -49,7 +49,7 @@ TILE = 144
 ALIKE = 14
 """Bits of a 64-bit perceptual hash in which two tiles may differ and still look the same."""
 
-_TRUE, _SAID = (80, 170, 40), (40, 60, 220)  # BGR: green is what people drew, red what was said
+_TRUE, _SAID = (80, 170, 40), (40, 60, 220)  # BGR: people drew green boxes, the model red ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _chosen(
     example: Callable[[int], Example],
 ) -> Examples:
     right, wrong = np.flatnonzero(labels == guesses), np.flatnonzero(labels != guesses)
-    # The worst is the one that it was surest of.
+    # The worst failure has the highest probability of the wrong label.
     worst = wrong[np.argsort(-certainty[wrong], kind="stable")]
     lot = np.random.default_rng(1).permutation(right)
     return Examples(
@@ -291,7 +291,7 @@ def _found_examples(
             said = f"face {found.scores[int(hits.argmax())]:.0%}"
             right.append(Example(view, said, "face", f"{source}, {side:.0f} px"))
         else:
-            # A large face that is missed stands nearest to the door.
+            # The larger a missed face, the nearer to the door.
             badness = min(1.0, float(side) / 200)
             truth = f"face ({face.label})" if face.label else "face"
             near = float(hits.max())
@@ -299,7 +299,7 @@ def _found_examples(
             wrong.append((badness, Example(view, said, truth, f"{source}, {side:.0f} px")))
     for j, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True)):
         side = min(box[2] - box[0], box[3] - box[1])
-        # Also where it meets an ignore region it is neither right nor wrong.
+        # On an ignore region, too, a detection is neither right nor wrong.
         if side < COUNTED or (shared is not None and shared[j].max() >= 0.3):
             continue
         view = _view(picture, box, drawn)

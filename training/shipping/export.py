@@ -168,13 +168,18 @@ def export_models(
     for role, run in (("detector", detector), ("classifier", classifier)):
         if run is None:
             keep_installed(role, SHIPPED.parent, trial)
-            console.print(f"{role}: no run of your own; the one that comes with the edge is kept")
+            console.print(f"{role}: you have no run; the model that comes with the edge is kept")
 
-    # Only what has passed replaces what the edge has.
+    # Only models that passed the comparison replace those of the edge.
     replace_models(trial, folder)
-    write_card(folder / "manifest.json", card)
+    outdated = write_card(folder / "manifest.json", card)
     size = sum(p.stat().st_size for p in folder.iterdir() if p.suffix in (".xml", ".bin"))
     console.print(f"{folder}: {size / 2**20:.2f} MiB; {card} written")
+    if outdated:
+        console.print(
+            f"{card}: its measured part was about other models and is gone; write a new one with "
+            f"`python -m training report RUN … --card {card}`"
+        )
     if own_detector is None or own_classifier is None:
         return None
     judge, judged, margin, temperature = own_classifier

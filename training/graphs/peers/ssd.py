@@ -71,7 +71,7 @@ class MaskSsd:
         outputs = self._network.infer((small.astype(np.float32) / 255)[None]).values()
         by_columns = {o.shape[-1]: o[0] for o in outputs}
         classes, raw = by_columns[2], by_columns[4]
-        # Only what can be a face is decoded: the same boxes, and no slower than need be.
+        # Only anchors that can be a face are decoded: the boxes are the same, and it is faster.
         likely = np.flatnonzero(classes.max(1) >= least)
         classes = classes[likely]
         whole = extent(picture)

@@ -49,7 +49,7 @@ class Ultralight:
         pixels = np.clip(boxes, 0, 1) * extent(picture)
         if classes.shape[1] == 1:
             return prediction_of(pixels, classes[:, 0], least=least, overlap=_OVERLAP)
-        # Its columns are face, masked face: the second is our first label.
+        # The model's columns are face and masked face: the second is our first label.
         labels = np.where(classes[:, 1] > classes[:, 0], 0, 1).astype(np.int64)
         masked = classes[:, 1] / np.maximum(classes.sum(1), 1e-6)
         return prediction_of(

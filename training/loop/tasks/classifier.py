@@ -60,8 +60,8 @@ def train_classifier(
         model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         crops, labels = batch
-        # About 8 % of the sets' labels are wrong: smoothing keeps the model from learning them by
-        # heart.
+        # About 8 % of the public sets' labels are wrong. Label smoothing keeps the model from
+        # learning them by heart.
         return {
             "entropy_loss": functional.cross_entropy(
                 model(normalised(crops)).float(), labels, label_smoothing=0.06

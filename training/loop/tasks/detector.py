@@ -63,8 +63,8 @@ def train_detector(
             f"boxes and run prepare again"
         )
     if teacher and not teacher.is_file():
-        # Named here, not by the process that makes the samples: OpenVINO's threads, once started,
-        # do not survive the fork that starts that one.
+        # The file is looked for here and not opened: OpenVINO's threads would not survive the fork
+        # that starts the workers, so each worker opens the teacher itself.
         raise MissingDataError(
             f"{teacher}: the teacher's ONNX file is not there; name YuNet's with --teacher, or "
             "leave --teacher out"
