@@ -84,3 +84,15 @@ class Options:
     process: Process = SINGLE_PROCESS
     workers: int = 1
     tensorboard: bool = False
+
+    def announce(self, model: nn.Module, pictures: str, judged: str) -> None:
+        """Print the size of a model and of its data, in the main process alone.
+
+        Args:
+            model: The model that is trained.
+            pictures: What it learns from, in words.
+            judged: What it is evaluated on, in words.
+        """
+        if self.process.is_main:
+            count = sum(p.numel() for p in model.parameters())
+            self.console.print(f"{count} parameters, {pictures}, judged on {judged}")

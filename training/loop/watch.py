@@ -161,7 +161,5 @@ def watch(
             now = seen(run)
             live.update(drawn(now, width), refresh=True)
     if now.lost:
-        console.print(
-            f"[yellow]{run}: its process ended and wrote no state; go on with --resume"
-        )
+        console.print(f"[yellow]{run}: its process ended and wrote no state; go on with --resume")
     return now

@@ -17,12 +17,12 @@ from training.graphs.peers.catalogue import PEERS, Peer
 from training.graphs.system import System
 from training.measuring.average_precision import COUNTED
 from training.measuring.detection_curve import DetectionCurve, detection_curve
-from training.measuring.evaluate_installed import FAINTEST
 from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.intervals import Rate
 from training.measuring.matching import Outcome, outcomes
 from training.measuring.speed import Latency, frames_of_one_face, time_systems
 from training.measuring.verdict_rates import VerdictRates, verdict_rates
+from training.networks.detection import FAINTEST
 
 
 @dataclass(frozen=True, slots=True)

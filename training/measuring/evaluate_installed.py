@@ -25,11 +25,9 @@ from training.measuring.evaluation_set import EvaluationSet
 from training.measuring.intervals import Rate, rounded
 from training.measuring.matching import Outcome, outcomes, shorter_side
 from training.measuring.verdict_rates import verdict_rates
+from training.networks.detection import FAINTEST
 from training.records.image_quality import brightness, grey_of, sharpness
 from training.records.record import LABELS, FaceRecord, Record
-
-FAINTEST = 0.02
-"""Least score of the detections that average precision is computed of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from training.networks.detector import MULTIPLE, FaceDetector, anchor_points, de
 from training.networks.normalisation import normalised
 from training.records.pictures import Pixels
 
+FAINTEST = 0.02
+"""Least score of the detections that average precision is computed of."""
+
 OVERLAP = 0.45
 """IoU over which the edge takes two boxes for one face."""
 
@@ -24,7 +27,7 @@ def detect(
     model: FaceDetector,
     pictures: Sequence[Pixels],
     size: int,
-    least: float = 0.02,
+    least: float = FAINTEST,
     overlap: float = OVERLAP,
     *,
     blend: Blend | None = BLEND,

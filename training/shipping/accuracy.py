@@ -15,12 +15,10 @@ from training.measuring.classification_report import macro_f1
 from training.measuring.matching import outcomes
 from training.measuring.speed import Latency, camera_frame, finds_one_face, time_systems
 from training.measuring.validation_album import boxed_pictures
+from training.networks.detection import FAINTEST
 from training.records.pictures import Pixels
 from training.samples.dataset import PictureDataset
 from training.samples.mask_crops import HeldOutCrops
-
-_FAINTEST = 0.02
-"""Least score of the detections that average precision is computed of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class ValidationSplit:
 
     def face_ap(self, detector: InstalledDetector) -> float:
         """Compute the average precision of a detector at IoU 0.5."""
-        found = [detector.find(self.album.pictures[i], _FAINTEST).faces for i in self.boxed]
+        found = [detector.find(self.album.pictures[i], FAINTEST).faces for i in self.boxed]
         return face_ap(self.album, self.boxed, found)
 
     def macro_f1(self, classifier: InstalledClassifier) -> float:

@@ -82,9 +82,5 @@ def train_classifier(
     model = built(configuration)
     if origin:
         run.samples_before = begin_from(model, origin)
-    if options.process.is_main:
-        options.console.print(
-            f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
-            f"pictures, judged on {len(held.labels)} faces"
-        )
+    options.announce(model, f"{len(album.records)} pictures", f"{len(held.labels)} faces")
     return train(model, stream, Task(losses, evaluate, "macro_f1"), run, options)

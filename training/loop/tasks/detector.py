@@ -96,9 +96,5 @@ def train_detector(
     model = FaceDetector(int(configuration.width), configuration.depth)
     if origin:
         run.samples_before = begin_from(model, origin)
-    if options.process.is_main:
-        options.console.print(
-            f"{sum(p.numel() for p in model.parameters())} parameters, {len(album.records)} "
-            f"pictures, judged on {len(judged)}"
-        )
+    options.announce(model, f"{len(album.records)} pictures", f"{len(judged)} pictures")
     return train(model, stream, Task(losses, evaluate, "face_ap_50"), run, options)

@@ -66,9 +66,5 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
     model = built(configuration, len(GENDERS))
     if origin:
         run.samples_before = begin_trunk_from(model, origin)
-    if options.process.is_main:
-        options.console.print(
-            f"{sum(p.numel() for p in model.parameters())} parameters, "
-            f"{len(adults_of(album))} adults, judged on {len(crops)}"
-        )
+    options.announce(model, f"{len(adults_of(album))} adults", f"{len(crops)} adults")
     return train(model, stream, Task(losses, evaluate, "balanced_accuracy"), run, options)
