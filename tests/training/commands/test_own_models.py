@@ -26,7 +26,7 @@ def test_own_pictures_become_own_models(
         return capsys.readouterr().out
 
     training("prepare", "--data", "mine")
-    small = ("--data", "mine", "--batch", "4", "--minutes", "0.03")
+    small = ("--data", "mine", "--workers", "0", "--batch", "4", "--minutes", "0.03")
     training("train", "detector", *small, "--size", "96")
     spent = json.loads(Path("var/training/detector/history.json").read_text())[-1]["minutes"]
     training("train", "detector", *small[:-1], str(spent + 0.02), "--size", "96", "--resume")

@@ -92,9 +92,9 @@ def test_slips_of_the_labeller_are_found_and_not_learnt_from(
     told = CliRunner().invoke(app, ["suspects", "--run", "run"])
     assert isinstance(told.exception, ExistingListError)
 
-    train = ["train", "classifier", "--data", "mine", "--size", "48", "--batch", "4"]
+    train = ["train", "classifier", "--data", "mine", "--workers", "0", "--size", "48"]
     told = CliRunner().invoke(
-        app, [*train, "--minutes", "0.005", "--without", "run/suspects.jsonl"]
+        app, [*train, "--batch", "4", "--minutes", "0.005", "--without", "run/suspects.jsonl"]
     )
     assert told.exit_code == 0, told.output
     there = sum(r.split == "train" for r in records)
