@@ -12,6 +12,22 @@ from training.graphs.peers.yunet import decode
 from training.records.pictures import Pixels
 
 
+def require_teacher(path: Path) -> None:
+    """Make sure that a teacher's file is there, without opening it.
+
+    Args:
+        path: YuNet's ONNX file.
+
+    Raises:
+        MissingDataError: The file is not there.
+    """
+    if not path.is_file():
+        raise MissingDataError(
+            f"{path}: the teacher's ONNX file is not there; name YuNet's with --teacher, "
+            f"or leave --teacher out"
+        )
+
+
 class DenseTeacher:
     """Asks YuNet about pictures of one size, at every anchor point of strides 8, 16 and 32.
 
@@ -27,11 +43,7 @@ class DenseTeacher:
     """
 
     def __init__(self, path: Path, size: int) -> None:
-        if not path.is_file():
-            raise MissingDataError(
-                f"{path}: the teacher's ONNX file is not there; name YuNet's with --teacher, "
-                f"or leave --teacher out"
-            )
+        require_teacher(path)
         self._network = Network(path, threads=1, shape=(1, 3, size, size))
         self._size = size
 

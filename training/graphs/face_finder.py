@@ -72,7 +72,8 @@ class FaceFinder:
         answer = self._network.infer(np.ascontiguousarray(picture)[np.newaxis])
         if not {"boxes", "scores"} <= set(answer):
             raise UnfitModelError(
-                f"{self._network.path} gives {sorted(answer)}, not boxes and scores"
+                f"{self._network.path} gives {sorted(answer)}, not boxes and scores; "
+                "name another with --detector"
             )
         found = {name: answer[name][0].astype(np.float32) for name in ("boxes", "scores")}
         height, width = picture.shape[:2]

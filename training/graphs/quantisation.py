@@ -113,8 +113,8 @@ def _made(network: openvino.Model, samples: Sequence[Floats], way: Way) -> openv
             import nncf  # noqa: PLC0415 - it takes seconds, and only export --int8 needs it
         except ImportError as error:
             raise ExportError(
-                "NNCF is not installed, which quantises; `pip install nncf`, or install the"
-                " training extra"
+                "NNCF, which quantises models, is not installed; `pip install nncf`, or install "
+                "the training extra"
             ) from error
         nncf.set_log_level(logging.ERROR)
         presets = nncf.QuantizationPreset

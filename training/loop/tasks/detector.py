@@ -7,8 +7,8 @@ from typing import cast
 import torch
 from torch import nn
 
-from training.errors import EmptyClassError, MissingDataError
-from training.graphs.dense_teacher import DenseTeacher
+from training.errors import EmptyClassError
+from training.graphs.dense_teacher import DenseTeacher, require_teacher
 from training.loop.run import Options, Run, Task
 from training.loop.train import train
 from training.measuring.average_precision import face_ap
@@ -62,13 +62,10 @@ def train_detector(
             f"{prepared}: no picture with boxes in the validation split; add pictures with "
             f"boxes and run prepare again"
         )
-    if teacher and not teacher.is_file():
+    if teacher:
         # The file is looked for here and not opened: OpenVINO's threads would not survive the fork
         # that starts the workers, so each worker opens the teacher itself.
-        raise MissingDataError(
-            f"{teacher}: the teacher's ONNX file is not there; name YuNet's with --teacher, or "
-            "leave --teacher out"
-        )
+        require_teacher(teacher)
     teaching = partial(DenseTeacher, teacher, configuration.size) if teacher else None
     anchors = anchor_points(configuration.size, configuration.size)
 
