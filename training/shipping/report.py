@@ -26,10 +26,10 @@ from training.shipping.examples import Examples, examples_of, kind_of
 from training.shipping.export import trained_on
 
 PICTURES = {
-    "curves.png": "While it trained: losses on training samples, figures on the validation split.",
-    "confusion.png": "Rows are what is true, columns what the model said.",
-    "roc.png": "How many of the others are let through for how many that are recognised.",
-    "pr.png": "How many answers are right for how many that are found.",
+    "curves.png": "Over the training: losses on training samples, figures on the validation split.",
+    "confusion.png": "Rows are the true labels, columns the labels that the model gave.",
+    "roc.png": "The share of true positives for each share of false positives.",
+    "pr.png": "The precision at each recall.",
 }
 """Drawings that a run's folder may hold, and their captions."""
 
@@ -124,6 +124,8 @@ def section_of(run: Path, prepared: Path) -> Section:
     width = f"width {configuration['width']:g}, input {configuration['size']} px"
     if configuration.get("depth"):
         width += f", depth {configuration['depth']}"
+    before = state.get("samples_before", 0)
+    earlier = f" after {before} samples of earlier runs" if before else ""
     tables = [t for t in tables_of(figures) if t.rows]
     pipeline = run / "pipeline.json"
     if pipeline.is_file():
@@ -133,7 +135,7 @@ def section_of(run: Path, prepared: Path) -> Section:
         anchor=run.name,
         title=f"{_KINDS.get(kind, kind)}: {run.name}",
         kind=kind,
-        training=f"{minutes}{state['samples']} samples; {width}",
+        training=f"{minutes}{state['samples']} samples{earlier}; {width}",
         tables=tables,
         pictures=[
             Picture(run / name, said) for name, said in PICTURES.items() if (run / name).is_file()
@@ -305,7 +307,7 @@ def measured(sections: list[Section], extras: list[Part], pictures: Path) -> str
         if isinstance(part, Section):
             parts.append(
                 f"{part.training[0].upper()}{part.training[1:]}. On the validation split "
-                f"{part.examples.rights} were right and {part.examples.wrongs} wrong.\n"
+                f"{part.examples.rights} verdicts were right and {part.examples.wrongs} wrong.\n"
             )
         for picture in part.pictures:
             pictures.mkdir(parents=True, exist_ok=True)
