@@ -25,7 +25,7 @@ evaluation takes minutes, and writes nothing meanwhile.
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RunStatus:
     """What a run's folder says at one moment.
 
     Attributes:
@@ -53,7 +53,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def seen(run: Path) -> Seen:
+def read_status(run: Path) -> RunStatus:
     """Read progress.json and history.json of a run.
 
     Args:
@@ -73,13 +73,13 @@ def seen(run: Path) -> Seen:
         )
     past = json.loads(history.read_text(encoding="utf-8")) if history.is_file() else []
     if not progress.is_file():
-        return Seen(State.ENDED, history=past)
+        return RunStatus(State.ENDED, history=past)
     now = json.loads(progress.read_text(encoding="utf-8"))
     state = State(now["state"])
     here = now["host"] == platform.node()
     silent = not _alive(now["pid"]) if here else time.time() - now["at"] > SILENT_S
     figures = {k: float(now[k]) for k in ("minutes", "budget", "samples", "pace")}
-    return Seen(state, figures, now["losses"], past, lost=state is State.RUNNING and silent)
+    return RunStatus(state, figures, now["losses"], past, lost=state is State.RUNNING and silent)
 
 
 def _plot(history: list[dict[str, float]], names: list[str], title: str, width: int) -> Text:
@@ -95,7 +95,7 @@ def _plot(history: list[dict[str, float]], names: list[str], title: str, width: 
     return Text.from_ansi(figure.build().string())
 
 
-def drawn(now: Seen, width: int) -> RenderableType:
+def render(now: RunStatus, width: int) -> RenderableType:
     """Draw the screen of a run.
 
     Args:
@@ -138,7 +138,7 @@ def drawn(now: Seen, width: int) -> RenderableType:
 
 def watch(
     run: Path, console: Console, every_s: float = 1.0, sleep: Callable[[float], None] = time.sleep
-) -> Seen:
+) -> RunStatus:
     """Show a run until it ends, stops, or its process is gone.
 
     Args:
@@ -153,13 +153,13 @@ def watch(
     Raises:
         MissingRunError: The folder holds no run.
     """
-    now = seen(run)
+    now = read_status(run)
     width = min(console.width, 100)
-    with Live(drawn(now, width), console=console, auto_refresh=False) as live:
+    with Live(render(now, width), console=console, auto_refresh=False) as live:
         while now.state is State.RUNNING and not now.lost:
             sleep(every_s)
-            now = seen(run)
-            live.update(drawn(now, width), refresh=True)
+            now = read_status(run)
+            live.update(render(now, width), refresh=True)
     if now.lost:
         console.print(f"[yellow]{run}: its process ended and wrote no state; go on with --resume")
     return now

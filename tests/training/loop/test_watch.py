@@ -10,7 +10,7 @@ from rich.console import Console
 
 from training.errors import MissingRunError
 from training.loop.journal import Journal, State
-from training.loop.watch import seen, watch
+from training.loop.watch import read_status, watch
 
 LOSSES = {"box_loss": 0.5}
 
@@ -57,14 +57,14 @@ def test_a_run_whose_process_is_gone_is_named(tmp_path: Path) -> None:
     assert watch(tmp_path, Console(file=said, width=200)).lost
     assert "go on with --resume" in said.getvalue()
     (tmp_path / "progress.json").write_text(json.dumps(told | {"pid": os.getpid()}))
-    assert not seen(tmp_path).lost
+    assert not read_status(tmp_path).lost
     (tmp_path / "progress.json").write_text(json.dumps(told | {"host": "another"}))
-    assert seen(tmp_path).lost, "silent since 1970"
+    assert read_status(tmp_path).lost, "silent since 1970"
 
 
 def test_a_folder_without_a_run_is_named_and_an_old_one_is_shown(tmp_path: Path) -> None:
     with pytest.raises(MissingRunError, match="holds no run; start one"):
-        seen(tmp_path)
+        read_status(tmp_path)
     (tmp_path / "history.json").write_text(json.dumps(history(2)))
     said = io.StringIO()
     assert watch(tmp_path, Console(file=said, width=90)).state is State.ENDED
