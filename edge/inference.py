@@ -1,10 +1,11 @@
-"""Models: checked, compiled and run. The one file that knows OpenVINO.
+"""Inference: models are checked, compiled and run. The one file that imports OpenVINO.
 
-What a model file says about itself is written in docs/decisions/0001-model-contract.md.
+docs/decisions/0001-model-contract.md lists what a model file says about itself.
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,28 +20,24 @@ from edge.settings import Precision
 from edge.sidecar import Output, Sidecar
 from edge.values import FloatArray, Image
 
-_FOREIGN = (RuntimeError, TypeError, ValueError, KeyError)
-"""What OpenVINO raises; it has no error tree of its own."""
-
-
 _MODEL_TYPES = {
     Role.DETECTOR: "face_detector",
     Role.CLASSIFIER: "mask_classifier",
     Role.GENDER: "gender_classifier",
 }
-_ALWAYS = ("model_name", "model_version", "labels", "confidence_threshold")
-_OF_CROPS = (*_ALWAYS, "crop_margin", "min_face_size")
-_KEYS = {
-    Role.DETECTOR: (*_ALWAYS, "iou_threshold"),
-    Role.CLASSIFIER: _OF_CROPS,
-    Role.GENDER: _OF_CROPS,
+_COMMON_KEYS = ("model_name", "model_version", "labels", "confidence_threshold")
+_CROP_KEYS = (*_COMMON_KEYS, "crop_margin", "min_face_size")
+_REQUIRED_KEYS = {
+    Role.DETECTOR: (*_COMMON_KEYS, "iou_threshold"),
+    Role.CLASSIFIER: _CROP_KEYS,
+    Role.GENDER: _CROP_KEYS,
 }
 _OUTPUTS = {
     Role.DETECTOR: ("boxes", "scores"),
     Role.CLASSIFIER: ("probabilities",),
     Role.GENDER: ("probabilities",),
 }
-_OPTIONAL = (
+_OPTIONAL_KEYS = (
     "input_size",
     "resize",
     "size_multiple",
@@ -51,16 +48,20 @@ _OPTIONAL = (
 INPUT = "image"
 
 _DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
-"""What Linux calls the instructions that multiply and add four 8-bit numbers at once. Without them
+"""Linux's names of the instructions that multiply and add four 8-bit numbers at once. Without them
 8-bit models are hardly faster on x86, and their sums may saturate."""
 
 
 def preferred_precision(device: str = "CPU", cpuinfo: Path = Path("/proc/cpuinfo")) -> Precision:
-    """Which weights suit this machine: 8 bits on an x86 processor that multiplies them itself.
+    """Return the precision of weights that suits this machine.
 
     Args:
-        device: OpenVINO's name of the device; for all but `CPU` it is FP16.
-        cpuinfo: Where Linux lists the processor's instructions; without it, FP16.
+        device: OpenVINO's name of the device.
+        cpuinfo: The file in which Linux lists the processor's instructions.
+
+    Returns:
+        INT8 for an x86 processor that multiplies 8-bit numbers itself; FP16 for any other device,
+        and where `cpuinfo` cannot be read.
     """
     if device != "CPU" or platform.machine().lower() not in {"x86_64", "amd64"}:
         return Precision.FP16
@@ -76,20 +77,31 @@ def preferred_precision(device: str = "CPU", cpuinfo: Path = Path("/proc/cpuinfo
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What the file says of itself in `rt_info/model_info`."""
+    """The metadata of a model, as the file has it in `rt_info/model_info`.
+
+    Attributes:
+        values: Text by key.
+        path: Of the model's file, for error messages.
+    """
 
     values: Mapping[str, str]
     path: Path
 
     def text(self, key: str) -> str:
-        """A value as it is written."""
+        """Return a value as it is written."""
         return self.values[key]
 
     def number(self, key: str) -> float:
-        """A value as a number.
+        """Return a value as a number.
+
+        Args:
+            key: One of `values`.
+
+        Returns:
+            The number.
 
         Raises:
-            ModelUnfitError: It is not one.
+            ModelUnfitError: The value is not a number.
         """
         try:
             return float(self.values[key])
@@ -99,24 +111,33 @@ class ModelInfo:
             ) from error
 
     def size(self) -> tuple[int, int]:
-        """`input_size`: (width, height) in pixels.
+        """Return `input_size`.
+
+        Returns:
+            (width, height) in pixels.
 
         Raises:
-            ModelUnfitError: It is missing, or not two whole numbers over 0.
+            ModelUnfitError: The key is missing, or its value is not two whole numbers over 0.
         """
-        said = self.values.get("input_size", "")
-        sides = said.split()
+        text = self.values.get("input_size", "")
+        sides = text.split()
         if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
             raise ModelUnfitError(
-                f"model {self.path}: model_info/input_size is {said!r}, not width and height", MEND
+                f"model {self.path}: model_info/input_size is {text!r}, not width and height", MEND
             )
         return int(sides[0]), int(sides[1])
 
     def fraction(self, key: str) -> float:
-        """A value as a number between 0 and 1.
+        """Return a value as a number between 0 and 1.
+
+        Args:
+            key: One of `values`.
+
+        Returns:
+            The number, 0…1.
 
         Raises:
-            ModelUnfitError: It is not one.
+            ModelUnfitError: The value is not a number, or outside of 0…1.
         """
         value = self.number(key)
         if not 0.0 <= value <= 1.0:
@@ -126,9 +147,13 @@ class ModelInfo:
 
 @dataclass(slots=True)
 class Network:
-    """A compiled model that takes pictures and gives named arrays.
+    """A compiled model: pictures go in, and named arrays come out.
 
-    Pictures of any size are taken; `expect` makes one size the fast one.
+    A picture may have any size. `expect` makes one size the fast one.
+
+    Attributes:
+        files: The model's files, with their hashes.
+        info: The model's metadata.
     """
 
     files: ModelFiles
@@ -143,28 +168,27 @@ class Network:
 
     @property
     def digest(self) -> str:
-        """See `ModelFiles.digest`."""
+        """The SHA-256 of the whole model (`ModelFiles.digest`)."""
         return self.files.digest
 
     def expect(self, height: int, width: int) -> None:
-        """Compile for pictures of this size, which most of those to come will have.
+        """Compile the model for the size that most of the next pictures will have.
+
+        Args:
+            height: In pixels.
+            width: In pixels.
 
         Raises:
-            ModelUnfitError: The graph cannot take this size.
+            ModelUnfitError: The graph does not accept this size.
         """
         if self._expected == (height, width):
             return
         graph = self._graph.clone()
-        try:
+        with _refused(f"model {self.info.path} does not accept pictures of {width}×{height}"):
             graph.reshape({INPUT: [1, height, width, 3]})
             self._one_size = self._core.compile_model(
                 graph, self._options["device"], self._options["config"]
             )
-        except _FOREIGN as error:
-            raise ModelUnfitError(
-                f"model {self.info.path} cannot take pictures of {width}×{height}: {_brief(error)}",
-                MEND,
-            ) from error
         self._expected = (height, width)
 
     def _of_any_size(self, shape: tuple[int, ...]) -> ov.CompiledModel:
@@ -172,8 +196,9 @@ class Network:
             compiled = self._core.compile_model(
                 self._graph, self._options["device"], self._options["config"]
             )
-            # What a graph of open sizes answers first is not to be trusted: OpenVINO 2026.4 gave
-            # another row of probabilities at each start, and the right one from the second on.
+            # The first answer of a graph without a fixed size is unreliable: OpenVINO 2026.4
+            # returned different probabilities at each start, and the right ones from the second
+            # answer on.
             compiled({INPUT: np.zeros((1, *shape), np.uint8)})
             self._any_size = compiled
         return self._any_size
@@ -182,32 +207,26 @@ class Network:
         """Run one picture through the graph.
 
         Args:
-            image: [H, W, 3], u8, BGR.
+            image: u8 [H, W, 3], BGR.
 
         Returns:
-            The outputs by name, with the batch dimension taken off.
+            The outputs by name, without the batch dimension.
 
         Raises:
-            ModelUnfitError: The graph failed on it.
+            ModelUnfitError: The graph failed on this picture, or returned arrays of a shape that
+                the sidecar does not describe.
         """
-        compiled = self._one_size if image.shape[:2] == self._expected else None
-        try:
+        batch = np.ascontiguousarray(image)[np.newaxis]
+        with _refused(f"model {self.info.path} failed on a picture of shape {image.shape}"):
+            compiled = self._one_size if image.shape[:2] == self._expected else None
             if compiled is None:
                 compiled = self._of_any_size(image.shape)
             # share_outputs stays off: the arrays outlive the next call.
-            answer = compiled({INPUT: np.ascontiguousarray(image)[np.newaxis]})
-            if self._output is not None:
-                arrays = {name: answer[name] for name in output_names(self._output)} or {
-                    "its only output": answer[0]
-                }
-                return decode(self._output, arrays, *image.shape[:2])
-            return {name: answer[name][0] for name in _OUTPUTS[self.files.role]}
-        except _FOREIGN as error:
-            raise ModelUnfitError(
-                f"model {self.info.path} failed on a picture of shape {image.shape}:"
-                f" {_brief(error)}",
-                MEND,
-            ) from error
+            outputs = compiled({INPUT: batch})
+        if self._output is None:
+            return {name: outputs[name][0] for name in _OUTPUTS[self.files.role]}
+        arrays = {name: outputs[name] for name in output_names(self._output)}
+        return decode(self._output, arrays or {"its only output": outputs[0]}, *image.shape[:2])
 
 
 def load(
@@ -218,19 +237,23 @@ def load(
     threads: int | None = None,
     cache_dir: Path | None = None,
 ) -> Network:
-    """Check a model's files and make it ready to run.
+    """Check a model's files, and make the model ready to run.
 
     Args:
-        files: As `manifest.find` gave them, or `sidecar.files_of`.
-        sidecar: What stands beside a model of one's own; without it, the file says it all itself.
+        files: From `manifest.find` or `sidecar.files_of`.
+        sidecar: Describes a model of your own; None for a model whose file has all metadata.
         device: OpenVINO's name of the device.
-        threads: For inference; None leaves it to OpenVINO.
-        cache_dir: Where compiled models are kept for a faster start.
+        threads: For inference; None for OpenVINO's own choice.
+        cache_dir: Folder in which compiled models are kept for a faster start.
+
+    Returns:
+        The network, compiled at its first picture.
 
     Raises:
-        ModelMissingError: A file is not there.
+        ModelMissingError: A file is missing.
         ModelAlteredError: A hash is wrong.
-        ModelUnfitError: Not a graph of this role, keys missing, or the device is not there.
+        ModelUnfitError: The file is no graph of this role, metadata is missing, or this machine
+            does not have the device.
     """
     core = ov.Core()
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
@@ -242,7 +265,7 @@ def load(
         there = core.available_devices
         if device not in there and device.split(".", 1)[0] not in there:
             raise ModelUnfitError(
-                f"inference device {device} is not here (there is {', '.join(there)})",
+                f"this machine has no inference device {device} (it has {', '.join(there)})",
                 "Set EDGE_INFERENCE_DEVICE to one of these",
             )
     options = {"device": device, "config": config}
@@ -254,25 +277,23 @@ def load(
     path = files.folder / next((n for n in files.sha256 if n.endswith(".xml")), files.name)
     if ".xml" not in content or ".bin" not in content:
         raise ModelUnfitError(f"model {files.name}: {MANIFEST} must name its .xml and .bin", MEND)
-    try:
+    with _refused(f"model {path} is not an OpenVINO IR that can be read"):
         graph = core.read_model(content[".xml"], content[".bin"])
-    except _FOREIGN as error:
-        raise ModelUnfitError(
-            f"model {path} is not an OpenVINO IR that can be read: {_brief(error)}", MEND
-        ) from error
     return Network(files, _info(graph, files.role, path), core, graph, options)
 
 
 def _own_graph(core: ov.Core, path: Path, sidecar: Sidecar) -> ov.Model:
-    """A graph that takes pictures as a camera gives them, around a model that does not."""
+    """Read a model of your own, and put the preprocessing that its sidecar describes in front.
+
+    The result takes pictures as a camera gives them: u8 [1, H, W, 3], BGR.
+
+    Raises:
+        ModelUnfitError: The model cannot be read, or differs from its sidecar.
+    """
     given, mend = sidecar.input, "Correct the model's sidecar"
-    try:
+    formats = "Take an IR (.xml and .bin), .onnx, .tflite or .pb file"
+    with _refused(f"model {path} cannot be read by OpenVINO", formats):
         graph = core.read_model(path)
-    except _FOREIGN as error:
-        raise ModelUnfitError(
-            f"model {path} cannot be read by OpenVINO: {_brief(error)}",
-            "Take an IR (.xml and .bin), .onnx, .tflite or .pb file",
-        ) from error
     if len(graph.inputs) != 1:
         raise ModelUnfitError(f"model {path} has {len(graph.inputs)} inputs; it must have one")
     names = sorted(name for port in graph.outputs for name in port.get_names())
@@ -291,7 +312,8 @@ def _own_graph(core: ov.Core, path: Path, sidecar: Sidecar) -> ov.Model:
     width, height = given.size
     sides = (-1, -1) if given.multiple else (height, width)
     shape = [1, 3, *sides] if given.layout == "nchw" else [1, *sides, 3]
-    try:
+    layout = f"input.layout {given.layout} with input.size {width}×{height}"
+    with _refused(f"model {path} does not accept {layout}", mend):
         graph.reshape(shape)
         steps = ov.preprocess.PrePostProcessor(graph)
         steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
@@ -301,28 +323,27 @@ def _own_graph(core: ov.Core, path: Path, sidecar: Sidecar) -> ov.Model:
             change.reverse_channels()
         change.mean(list(given.mean)).scale(list(given.scale))
         graph = steps.build()
-    except _FOREIGN as error:
-        raise ModelUnfitError(
-            f"model {path} does not take input.layout {given.layout} with input.size"
-            f" {width}×{height}: {_brief(error)}",
-            mend,
-        ) from error
     graph.inputs[0].get_tensor().set_names({INPUT})
     return graph
 
 
 def _info(graph: ov.Model, role: Role, path: Path) -> ModelInfo:
+    """Read the metadata of a graph, and check that the graph has it all and is of this role.
+
+    Raises:
+        ModelUnfitError: A key is missing, or the graph is of another role.
+    """
     values: dict[str, str] = {}
-    for key in ("model_type", *_KEYS[role]):
+    for key in ("model_type", *_REQUIRED_KEYS[role]):
         if not graph.has_rt_info(["model_info", key]):
-            raise ModelUnfitError(f"model {path} does not say model_info/{key}", MEND)
+            raise ModelUnfitError(f"model {path} lacks model_info/{key}", MEND)
         values[key] = str(graph.get_rt_info(["model_info", key]).value)
         if key == "model_type" and values[key] != _MODEL_TYPES[role]:
             raise ModelUnfitError(
                 f"model {path} is a {values[key]}, not a {_MODEL_TYPES[role]}",
                 "Check EDGE_DETECTOR and EDGE_CLASSIFIER",
             )
-    for key in _OPTIONAL:
+    for key in _OPTIONAL_KEYS:
         if graph.has_rt_info(["model_info", key]):
             values[key] = str(graph.get_rt_info(["model_info", key]).value)
     inputs = [name for port in graph.inputs for name in port.get_names()]
@@ -333,7 +354,31 @@ def _info(graph: ov.Model, role: Role, path: Path) -> ModelInfo:
     return ModelInfo(values, path)
 
 
+@contextmanager
+def _refused(problem: str, mend: str = MEND) -> Iterator[None]:
+    """Translate what OpenVINO raises about a model.
+
+    OpenVINO has no error tree of its own: each exception of its C++ code arrives as a RuntimeError.
+    A TypeError of its Python wrappers means that this program passed a wrong argument. That is a
+    fault of this program and no fault of the model, so it is not translated.
+
+    Args:
+        problem: What is wrong with the model, without OpenVINO's own words.
+        mend: What a person can do about it.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ModelUnfitError: OpenVINO refused the call.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise ModelUnfitError(f"{problem}: {_brief(error)}", mend) from error
+
+
 def _brief(error: BaseException) -> str:
-    """The last line of an OpenVINO message: the first ones are places in its source."""
+    """Return the last line of an OpenVINO message; the first lines are places in its source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__

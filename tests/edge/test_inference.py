@@ -144,7 +144,7 @@ def test_something_else_is_no_model(folder: Path) -> None:
 
 
 def test_a_device_that_is_not_here_is_named(models_dir: Path) -> None:
-    with pytest.raises(ModelUnfitError, match=r"NPU9 is not here \(there is .*CPU"):
+    with pytest.raises(ModelUnfitError, match=r"no inference device NPU9 \(it has .*CPU"):
         inference.load(find(Role.DETECTOR, models_dir), device="NPU9")
 
 
@@ -152,6 +152,16 @@ def test_a_picture_that_the_graph_cannot_take_is_an_error(models_dir: Path) -> N
     network = inference.load(find(Role.DETECTOR, models_dir))
     with pytest.raises(ModelUnfitError, match="failed on a picture"):
         network.infer(np.zeros((10, 10, 4), np.uint8))
+
+
+def test_a_wrong_argument_of_ours_is_a_fault_of_this_program_and_not_of_the_model(
+    models_dir: Path,
+) -> None:
+    network = inference.load(find(Role.DETECTOR, models_dir))
+    with pytest.raises(TypeError):
+        network.infer(np.full((240, 320, 3), object()))
+    with pytest.raises(TypeError):
+        network.expect("240", object())  # type: ignore[arg-type]
 
 
 def test_compiled_models_are_kept_where_a_setting_says(models_dir: Path, tmp_path: Path) -> None:
