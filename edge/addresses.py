@@ -1,4 +1,4 @@
-"""Addresses with credentials: shown without them, and handed to FFmpeg in a form that it reads."""
+"""Addresses with credentials: redacted for people and logs, and encoded for FFmpeg."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 REDACTED: Final = "…"
-"""Stands where something secret stood."""
+"""Replaces a secret in every output."""
 
 HOW_TO_ENCODE: Final = (
     "Percent-encode the user name and the password of the address: # is %23, / is %2F, ? is %3F,"
@@ -15,7 +15,7 @@ HOW_TO_ENCODE: Final = (
 """The reserved characters of RFC 3986 section 2.2 that cut an address, and `%` itself."""
 
 _SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+):/+")
-# pathlib makes one slash of two, so an address that was taken for a path has one.
+# pathlib reduces `//` to `/`, so an address that was taken for a path has one slash.
 _IN_TEXT: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}:/+[^\r\n]*@")
 _BARE: Final = re.compile(r"[^\s/:@'\"(]{1,80}:[^\s/]\S*@")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}:/+\S+")
@@ -33,7 +33,14 @@ _HARMLESS: Final = re.compile(
     r"|camera|codec|quality|compression|transportmode|unicast|proto|timeout)=\w{1,12})?",
     re.IGNORECASE,
 )
-"""Parameters of cameras' addresses that are shown, whatever stands before them."""
+"""Parameters of camera addresses that are never secret. They are shown even after a secret one."""
+
+_ANY_NAME: Final = re.compile(r"\w{1,20}")
+_SECRET_NAME: Final = re.compile(
+    r"user|usr|user_?name|login|loginuse|loginpas|pass|passwd|password|pwd|psw|token|auth|key",
+    re.IGNORECASE,
+)
+"""Names of secret parameters in cameras' addresses; a name is shown, its value is not."""
 
 _UNENCODED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|[/?#\[\]@\s]")
 
@@ -43,8 +50,8 @@ class Address:
     """An address, cut at its last `@`.
 
     Attributes:
-        scheme: In small letters.
-        login: User name and password as they were written; None without an `@`.
+        scheme: In lower case.
+        login: User name and password as they were written; None if there is no `@`.
         rest: Host, port, path, query and fragment.
     """
 
@@ -54,7 +61,7 @@ class Address:
 
     @classmethod
     def cut(cls, text: str) -> "Address | None":
-        """Cut an address; None where the text has no `scheme://`."""
+        """Cut an address; return None if the text has no `scheme://`."""
         begun = _SCHEME.match(text)
         if begun is None:
             return None
@@ -72,8 +79,8 @@ class Address:
     def is_clear(self) -> bool:
         """Whether the address can be read in one way only.
 
-        By RFC 3986 the host ends at the first of `/?#`. Where one of these stands before the last
-        `@`, it belongs to the login only if what comes before it cannot be a host.
+        By RFC 3986 the host ends at the first of `/?#`. If one of these stands before the last `@`,
+        it belongs to the login only if the text before it cannot be a host.
         """
         if self.login is None:
             return True
@@ -84,9 +91,13 @@ class Address:
         return not could_be_host and _HOST.match(self.rest) is not None
 
     def encoded(self) -> str:
-        """The address with its login percent-encoded, where it can be read in one way only.
+        """Percent-encode the login, if the address can be read in one way only.
 
-        What is encoded already stays as it is. FFmpeg decodes the login (libavformat/httpauth.c).
+        A character that is already encoded stays as it is. FFmpeg decodes the login
+        (libavformat/httpauth.c).
+
+        Returns:
+            The whole address; unchanged if it can be read in two ways.
         """
         if self.login is None or not self.is_clear:
             login = "" if self.login is None else f"{self.login}@"
@@ -96,29 +107,42 @@ class Address:
 
 
 def redacted(text: str) -> str:
-    """An address as people and logs may see it; what is no address stays as it is.
+    """Redact an address for people and logs.
 
-    All between `://` and the last `@` is masked, and in what follows the host every parameter that
-    is not known to be harmless: cameras take `?user=admin&password=…` as well.
+    Everything between `://` and the last `@` is a secret. So is each parameter after the host that
+    is not known to be harmless, because cameras accept `?user=admin&password=…` as well.
+
+    Args:
+        text: An address, or any other text.
+
+    Returns:
+        The address without its secrets; a text that is no address is returned unchanged.
     """
     address = Address.cut(text)
     if address is None:
-        # Somebody forgot the `rtsp://`. Paths that hold a colon before an `@` are rare.
+        # Somebody may have forgotten the `rtsp://`. A path with a colon before an `@` is rare.
         login, at, rest = text.rpartition("@")
         if at and ":" in login and not text.startswith(("/", ".", "~")):
             return f"{REDACTED}@{_without_parameters(rest)}"
         return text
     if address.login is not None and "=" in address.login and not address.is_clear:
-        # The last `@` may stand in a parameter, and a piece of a password after it.
+        # The last `@` may stand in a parameter, and a part of a password may follow it.
         return f"{address.scheme}://{REDACTED}"
     login = "" if address.login is None else f"{REDACTED}@"
     return f"{address.scheme}://{login}{_without_parameters(address.rest)}"
 
 
 def redacted_in(text: str) -> str:
-    """A text for people in which every address is masked, such as the error of a command line.
+    """Redact every address in a text, such as an error message.
 
-    A password may hold spaces, so of each line all is masked from the first `://` to the last `@`.
+    A password may hold spaces. So in each line the text from the first `://` to the last `@` counts
+    as one login.
+
+    Args:
+        text: Any text of one or more lines.
+
+    Returns:
+        The text without the secrets of its addresses.
     """
     if ":" not in text:
         return text
@@ -133,20 +157,34 @@ def _without_parameters(rest: str) -> str:
         return REDACTED if rest else ""
     tail, hashed, _ = rest[host.end() :].partition("#")
     path, asked, query = tail.partition("?")
-    # Some cameras take `/user=admin&password=…&channel=1` as a path.
+    # Some cameras accept `/user=admin&password=…&channel=1` as a path.
     plain, equals, _ = path.partition("=")
     shown = host[0] + plain + (f"={REDACTED}" if equals else "")
     if asked:
         # A raw `?` in a password of the path ends the path, and the password goes on in the query.
-        parameters = parameters_in(query, after_secret=bool(equals))
-        shown += "?" + "&".join(_parameter(*each) for each in parameters)
+        after_secret = bool(equals)
+        parameters = []
+        for text, may_be_shown in parameters_in(query, after_secret=after_secret):
+            parameters.append(
+                text if may_be_shown else _name_alone(text, after_secret=after_secret)
+            )
+            after_secret = after_secret or not may_be_shown
+        shown += "?" + "&".join(parameters)
     return shown + (f"#{REDACTED}" if hashed else "")
 
 
 def parameters_in(rest: str, *, after_secret: bool = False) -> list[tuple[str, bool]]:
-    """The parameters of a query, each with whether it may be shown.
+    """Split a query into its parameters, and decide which of them may be shown.
 
-    A value may hold a raw `&`, so after the first that is secret only well-known ones are shown.
+    The value of a secret parameter may hold a raw `&`. So after the first secret parameter only
+    well-known harmless ones are shown.
+
+    Args:
+        rest: The query.
+        after_secret: Whether a secret stands before the query already.
+
+    Returns:
+        Each parameter, with True if it may be shown.
     """
     found: list[tuple[str, bool]] = []
     hidden = after_secret
@@ -159,15 +197,18 @@ def parameters_in(rest: str, *, after_secret: bool = False) -> list[tuple[str, b
     return found
 
 
-def _parameter(text: str, shown: bool) -> str:
-    if shown:
-        return text
+def _name_alone(text: str, *, after_secret: bool) -> str:
+    """Redact a parameter, and keep its name unless the name may be a part of a password.
+
+    After a secret parameter an unknown name may belong to a raw password such as `a;b=c`.
+    """
     name, equals, _ = text.partition("=")
-    return f"{name}={REDACTED}" if equals and re.fullmatch(r"\w{1,20}", name) else REDACTED
+    is_name = (_SECRET_NAME if after_secret else _ANY_NAME).fullmatch(name)
+    return f"{name}={REDACTED}" if equals and is_name else REDACTED
 
 
 def encoded(text: str) -> str:
-    """Percent-encode all but RFC 3986's unreserved characters and what is encoded already."""
+    """Percent-encode all but RFC 3986's unreserved characters and escapes such as `%23`."""
     return "".join(
         part if re.fullmatch("%[0-9A-Fa-f]{2}", part) else quote(part, safe="")
         for part in re.split("(%[0-9A-Fa-f]{2})", text)

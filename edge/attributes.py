@@ -1,9 +1,9 @@
-"""Counts of what unmasked faces look like: off unless asked for, and never about one person.
+"""Counts of unmasked people by attribute: off by default, and never about one person.
 
-A head reads the face of a sighting that ended without a mask, once, as the people who labelled its
-training set would have: that is no fact about the person. What it says goes into a sum and nowhere
-else: not into an event, a log or a picture. The sum leaves the device in steps of twenty people and
-more, so that no two sums differ by one person.
+A classifier reads the face of each sighting that ended without a mask, once. Its answer repeats how
+the people who labelled the training set would have read the face, and is no fact about the person.
+The answer is added to a sum and kept nowhere else: no event, log or picture holds it. The sum that
+leaves the device grows by twenty people or more at once, so no two sums differ by one person.
 """
 
 import threading
@@ -21,46 +21,46 @@ from edge.values import Box, Frame, Image, Verdict
 GENDERS = ("female", "male")
 
 MIN_BATCH = 20
-"""People by whom the sum that leaves the device grows at least."""
+"""Least number of people by which the sum that leaves the device grows."""
 
 
 class BatchedCounter:
-    """A sum that shows itself in steps alone. Safe to use from several threads.
+    """A counter that publishes its sums in batches. May be used from several threads.
 
     Args:
-        names: What is counted.
-        batch: How many make a step.
+        names: Of the values that are counted.
+        batch: Number of values that are published at once.
     """
 
     def __init__(self, names: tuple[str, ...], batch: int = MIN_BATCH) -> None:
         self._names = names
         self._batch = batch
-        self._turn = threading.Lock()
-        self._shown: Counter[str] = Counter()
-        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._published: Counter[str] = Counter()
+        self._pending: Counter[str] = Counter()
 
     def add(self, name: str) -> None:
-        """Count one."""
-        with self._turn:
-            self._held[name] += 1
-            if self._held.total() >= self._batch:
-                self._shown += self._held
-                self._held.clear()
+        """Count one value."""
+        with self._lock:
+            self._pending[name] += 1
+            if self._pending.total() >= self._batch:
+                self._published += self._pending
+                self._pending.clear()
 
-    def shown(self) -> dict[str, int]:
-        """The sum since the start, as of the last full step; empty before the first."""
-        with self._turn:
-            return {name: self._shown[name] for name in self._names} if self._shown else {}
+    def published(self) -> dict[str, int]:
+        """Return the sums since the start, as of the last full batch; empty before the first."""
+        with self._lock:
+            return {name: self._published[name] for name in self._names} if self._published else {}
 
 
 class GenderHead:
-    """Says of a face crop which of two words people would have chosen.
+    """Reads the gender of a face, in the two words of its training set.
 
     Args:
         network: A gender classifier (docs/decisions/0001-model-contract.md).
 
     Raises:
-        ModelUnfitError: Its labels are others.
+        ModelUnfitError: The model's labels are not `GENDERS`.
     """
 
     def __init__(self, network: Network) -> None:
@@ -71,20 +71,27 @@ class GenderHead:
         self._labels = network.info.text("labels").split()
         if sorted(self._labels) != sorted(GENDERS):
             raise ModelUnfitError(
-                f"gender head {network.info.path} knows the labels {self._labels}, not {GENDERS}",
+                f"gender head {network.info.path} has the labels {self._labels}, not {GENDERS}",
                 "Export it again with `python -m training export --gender RUN`",
             )
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the model."""
+        """The SHA-256 of the model."""
         return self._network.digest
 
     def read(self, image: Image, box: Box) -> str | None:
-        """One of `GENDERS`; None for a face that is too small to tell.
+        """Read one face.
+
+        Args:
+            image: The frame.
+            box: Of the face.
+
+        Returns:
+            One of `GENDERS`; None if the face is too small.
 
         Raises:
-            ModelUnfitError: The graph failed, or gave something else than two probabilities.
+            ModelUnfitError: The graph failed, or returned something else than two probabilities.
         """
         if box.shorter_side < self._least:
             return None
@@ -92,36 +99,41 @@ class GenderHead:
         row = self._network.infer(resize(image[y0:y1, x0:x1], *self._size))["probabilities"]
         if row.shape != (2,) or not np.isfinite(row).all():
             raise ModelUnfitError(
-                f"gender head {self._network.info.path} gave {row.tolist()}, not two probabilities"
+                f"gender head {self._network.info.path} returned {row.tolist()}, not two"
+                " probabilities"
             )
         return self._labels[int(row.argmax())]
 
 
 class GenderCounter:
-    """Counts refused people by gender: each sighting that ends without a mask once.
+    """Counts people by gender: once for each sighting that ends without a mask.
 
     Args:
         head: Reads the faces.
-        tally: Sums up.
+        counter: Counts; None for a counter with the usual batch.
     """
 
-    def __init__(self, head: GenderHead, tally: BatchedCounter | None = None) -> None:
+    def __init__(self, head: GenderHead, counter: BatchedCounter | None = None) -> None:
         self._head = head
-        self._tally = tally or BatchedCounter(GENDERS)
+        self._counter = counter or BatchedCounter(GENDERS)
 
     def count_verdict(self, frame: Frame, verdict: Verdict) -> None:
-        """Count the person whose sighting a frame settled, if the face is bare.
+        """Count the person of a verdict, if the verdict is `without_mask`.
+
+        Args:
+            frame: The frame that led to the verdict.
+            verdict: Of one sighting.
 
         Raises:
-            ModelUnfitError: As `GenderHead.read`.
+            ModelUnfitError: The model failed.
         """
         if verdict.label is not Label.WITHOUT_MASK:
             return
-        read = self._head.read(frame.image, verdict.box)
-        if read is not None:
-            self._tally.add(read)
+        gender = self._head.read(frame.image, verdict.box)
+        if gender is not None:
+            self._counter.add(gender)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the counts for the heartbeat by attribute; empty before the first full batch."""
-        shown = self._tally.shown()
-        return {"gender": shown} if shown else {}
+        counts = self._counter.published()
+        return {"gender": counts} if counts else {}

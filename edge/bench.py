@@ -1,7 +1,7 @@
-"""How fast the edge is here, each figure beside the one that it should be compared with.
+"""The command `bench`: measures the edge on this machine, each figure against another.
 
-Machines differ, and so do hours on one machine: the two sides of a row take turns in one process,
-and the ratio is what carries over.
+Machines differ, and so do the hours on one machine. So the two sides of a comparison take turns in
+one process, and their ratio is the result to rely on.
 """
 
 import itertools
@@ -29,7 +29,7 @@ from edge.sources import Source, SourceKind
 from edge.values import Face, Frame, Image, Judgement, Verdict
 
 SLOW_SOURCE_S = 0.030
-"""A camera of about 33 frames/s: what reading waits for its next frame."""
+"""Seconds between two frames of the slow source: a camera of about 33 frames/s."""
 
 _ROUNDS = 4
 _KEPT_FRAMES = 60
@@ -37,7 +37,14 @@ _KEPT_FRAMES = 60
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: `value` in `unit`, and `ratio` = value / the figure named in `against`."""
+    """One figure beside another.
+
+    Attributes:
+        value: The figure.
+        unit: Of the figure.
+        against: The other figure, with its name.
+        ratio: The figure divided by the other figure.
+    """
 
     value: float
     unit: str
@@ -46,13 +53,17 @@ class Row:
 
 
 def load_frames(path: Path | None) -> list[Image]:
-    """The first pictures of a source, kept in memory so that no disk is measured.
+    """Load the first pictures of a source into memory, so that no disk is measured.
 
     Args:
-        path: A video or a folder of pictures; None draws a plain room without anybody in it.
+        path: A video or a folder of pictures; None for a drawn picture of an empty room.
+
+    Returns:
+        Pictures of one size.
 
     Raises:
-        SourceError: It cannot be read.
+        SourceEmptyError: The source holds no frame.
+        SourceError: The source cannot be read.
     """
     if path is None:
         noise = np.random.default_rng(0)
@@ -71,12 +82,15 @@ def load_frames(path: Path | None) -> list[Image]:
 
 
 def measure(models: LoadedModels, frames: list[Image], seconds: float) -> dict[str, Row]:
-    """All rows.
+    """Measure all figures.
 
     Args:
         models: Loaded.
-        frames: All of one size.
-        seconds: How long each figure is measured for.
+        frames: Of one size.
+        seconds: How long each figure is measured.
+
+    Returns:
+        The rows by their names.
 
     Raises:
         EdgeError: A model failed.
@@ -110,25 +124,25 @@ def measure(models: LoadedModels, frames: list[Image], seconds: float) -> dict[s
 
 
 def conclusion(rows: dict[str, Row]) -> str:
-    """When each way of capturing wins, by these figures."""
+    """Say in a sentence when a thread for capture is faster than one loop."""
 
-    def say(ratio: float) -> str:
+    def comparison(ratio: float) -> str:
         if ratio > 1.05:
-            return f"a thread for capture wins, {ratio:.2f} times the frames"
+            return f"a thread for capture is faster, with {ratio:.2f} times the frames"
         if ratio < 0.95:
-            return f"one loop wins: with a thread there are {ratio:.2f} times the frames"
-        return f"it makes no difference ({ratio:.2f})"
+            return f"one loop is faster: a thread judges {ratio:.2f} times the frames"
+        return f"a thread makes no difference ({ratio:.2f} times the frames)"
 
     fast = rows["edge_capture_concurrent_fast_source"].ratio
     slow = rows["edge_capture_concurrent_slow_source"].ratio
     return (
-        f"Where frames are there at once: {say(fast)}. Where each takes"
-        f" {SLOW_SOURCE_S * 1000:.0f} ms to come, as from a camera: {say(slow)}."
+        f"If frames are available at once, {comparison(fast)}. If each frame takes"
+        f" {SLOW_SOURCE_S * 1000:.0f} ms to arrive, as from a camera, {comparison(slow)}."
     )
 
 
 def write(rows: dict[str, Row], path: Path) -> None:
-    """Write the rows as JSON, whole or not at all.
+    """Write the rows as JSON, atomically.
 
     Raises:
         EdgeError: The file cannot be written.
@@ -146,7 +160,7 @@ def write(rows: dict[str, Row], path: Path) -> None:
 
 
 class _Replay:
-    """Frames from memory, again and again for so many seconds from the first on."""
+    """Plays frames from memory again and again, for some seconds after the first."""
 
     fps: float | None = None
     length: int | None = None
@@ -168,11 +182,11 @@ class _Replay:
         return next(self._frames)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file is open."""
 
 
-class _Nobody:
-    """An observer that keeps count as an installation's does, and shows nothing."""
+class _CountingObserver:
+    """Counts frames and verdicts as an installation does, and shows nothing."""
 
     def __init__(self) -> None:
         self.health = Health(stall_after_s=60)
@@ -180,7 +194,7 @@ class _Nobody:
         self.wants_preview = False
 
     def preview_ready(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
-        """Nobody watches."""
+        """Do nothing: nobody watches."""
 
     def frame_judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         self.frames += 1
@@ -203,7 +217,7 @@ def _judge_with(models: LoadedModels) -> Callable[[Image], None]:
 
 
 def _sequentially(source: _Replay, judge: Callable[[Image], None]) -> float:
-    """Read, judge, read, judge … Frames per second."""
+    """Read and judge in one loop; return frames per second."""
     begun = time.perf_counter()
     count = 0
     while (image := source.read()) is not None:
@@ -213,7 +227,7 @@ def _sequentially(source: _Replay, judge: Callable[[Image], None]) -> float:
 
 
 def _concurrently(source: _Replay, judge: Callable[[Image], None]) -> float:
-    """The next frame is read while one is judged. Frames per second."""
+    """Read in a thread while frames are judged; return frames per second."""
     begun = time.perf_counter()
     count = 0
     with _camera(source) as camera:
@@ -224,9 +238,9 @@ def _concurrently(source: _Replay, judge: Callable[[Image], None]) -> float:
 
 
 def _through_pipeline(source: _Replay, models: LoadedModels) -> float:
-    """All that happens at a door, with an outbox on a disk. Frames per second."""
+    """Do all that happens at a door, with an outbox on the disk; return frames per second."""
     with tempfile.TemporaryDirectory() as folder, Outbox(Path(folder) / "outbox.db") as outbox:
-        observer = _Nobody()
+        observer = _CountingObserver()
         begun = time.perf_counter()
         with _camera(source) as camera:
             Pipeline(
@@ -252,7 +266,11 @@ def _camera(source: _Replay) -> Camera:
 def _in_turns(
     one: Callable[[float], float], two: Callable[[float], float], seconds: float
 ) -> tuple[float, float]:
-    """The median of each, measured turn by turn, so that what else runs here meets both."""
+    """Measure two sides turn by turn, so that other load on the machine affects both alike.
+
+    Returns:
+        The median of each side.
+    """
     span = seconds / _ROUNDS
     pairs = [(one(span), two(span)) for _ in range(_ROUNDS)]
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)

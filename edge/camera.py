@@ -1,8 +1,8 @@
-"""Any source of pictures → Frames with their capture times, read in a thread of its own.
+"""The camera: reads frames with their capture times from a source, in a thread of its own.
 
-A live source (a camera, an address) never waits for what follows: the newest frame wins, and what
-was not taken in time is dropped and counted. When it vanishes it is opened again, with growing
-pauses, until it returns. A finite source (a file, a folder) ends.
+A live source (a device, an address) never waits for its reader: the newest frame wins, and a frame
+that nobody took in time is dropped and counted. A live source that vanishes is opened again, with
+growing pauses, until it returns. A finite source (a file, a folder) ends.
 """
 
 import threading
@@ -22,8 +22,8 @@ from edge.sources import Capture, PictureFiles, Source, SourceKind
 from edge.values import Frame, Image
 
 LOOP_PAUSE_S = 3.0
-"""Between two rounds of a source that is played again and again, so that nobody who stands at its
-end is taken for somebody at its beginning."""
+"""Seconds between two rounds of a looped source. They part the people at its end from the people at
+its beginning: sightings of the one round do not go on in the next."""
 
 _SHORTEST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -34,15 +34,20 @@ _log = structlog.get_logger(__name__)
 class Camera:
     """Reads a source until it ends or is stopped.
 
-    Use it as a context manager; `frames` gives what it reads.
+    Use it as a context manager, and iterate over `frames`.
 
     Args:
-        source: What to read.
+        source: Where the pictures come from.
         pace: How a finite source is played.
         folder_fps: Pictures per second of a folder.
-        loop: Whether a finite source begins again when it is over.
-        opener: Opens the source; by default `source.open`.
-        pause_s: First, and longest, pause between attempts to reach a live source that is away.
+        loop: Whether a finite source is played again and again.
+        opener: Opens the source; None for `source.open`.
+        pause_s: First and longest pause between attempts to open a live source that is away, in
+            seconds.
+
+    Attributes:
+        source: Where the pictures come from.
+        dropped: How many frames were read and never taken.
     """
 
     def __init__(
@@ -72,7 +77,6 @@ class Camera:
         self._count = 0
         self._last_at: datetime | None = None
         self.dropped = 0
-        """Frames that were read and never taken."""
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
 
     def __enter__(self) -> Self:
@@ -90,28 +94,31 @@ class Camera:
 
     @property
     def state(self) -> CameraState:
-        """Live once a frame was read, reconnecting while there is none, ended at the end."""
+        """Live after a frame was read, reconnecting while there is none, ended at the end."""
         return self._state
 
     @property
     def finished(self) -> bool:
-        """Whether a finite source was read to its end, rather than stopped or failing."""
+        """Whether a finite source was read to its end; False if it was stopped or failed."""
         return self._finished
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody stopped it, rather than its source ending."""
+        """Whether somebody stopped the camera; False if its source ended."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Read no more. Whoever waits in `frames` is let go. May be called from any thread."""
+        """Stop reading, and end the iteration over `frames`. May be called from any thread."""
         self._stop.set()
         self._reader_ready.set()
         with self._changed:
             self._changed.notify_all()
 
     def frames(self) -> Iterator[Frame]:
-        """Give each frame once, waiting for the next; ends when the source ends or is stopped.
+        """Wait for frames, until the source ends or the camera is stopped.
+
+        Yields:
+            Each frame once.
 
         Raises:
             SourceError: The source failed for good.
@@ -134,9 +141,9 @@ class Camera:
     def _run(self) -> None:
         try:
             if self.source.kind.live:
-                self._follow()
+                self._read_live_source()
             else:
-                self._play()
+                self._play_finite_source()
                 self._finished = not self._stop.is_set()
         except Exception as error:  # noqa: BLE001 - not swallowed: `frames` raises it
             self._failure = error
@@ -161,10 +168,10 @@ class Camera:
 
     # Live sources
 
-    def _follow(self) -> None:
-        """Read a live source; reopen it whenever it vanishes."""
-        # A camera on this machine that cannot be opened at the start is a mistake that somebody can
-        # mend now; one in the network may just be starting too.
+    def _read_live_source(self) -> None:
+        """Read a live source, and open it again whenever it vanishes."""
+        # If a camera of this machine cannot be opened at the start, somebody can mend that now. A
+        # network camera may just be starting, too.
         connected = self._connect() if self.source.kind is SourceKind.DEVICE else self._reconnect()
         while connected is not None:
             capture, first = connected
@@ -196,26 +203,26 @@ class Camera:
         if image is None:
             capture.close()
             raise SourceUnreadableError(
-                f"camera {self.source} opens, but gives no picture",
-                "See that it is switched on and that no other program uses it",
+                f"camera {self.source} can be opened, but sends no picture",
+                "Check that the camera is switched on, and that no other program uses it",
             )
         return capture, image
 
     def _reconnect(self) -> tuple[Capture, Image] | None:
-        """Try until it works; None when stopped meanwhile."""
+        """Open the source again, however long that takes; return None if the camera is stopped."""
         shortest, longest = self._pause_s
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(SourceError),
             wait=tenacity.wait_random_exponential(multiplier=shortest * 2, max=longest),
             stop=tenacity.stop_when_event_set(self._stop),
             sleep=tenacity.sleep_using_event(self._stop),
-            before_sleep=self._say_away,
+            before_sleep=self._log_retry,
             retry_error_callback=lambda _state: None,
         )
         return retrying(lambda: None if self._stop.is_set() else self._connect())
 
-    def _say_away(self, attempt: tenacity.RetryCallState) -> None:
-        # A camera that is away for a night is told of some ten times, and not at each attempt.
+    def _log_retry(self, attempt: tenacity.RetryCallState) -> None:
+        # Only attempts 1, 2, 4, 8 … are logged: about ten lines for a night without the camera.
         if attempt.attempt_number.bit_count() > 1:
             return
         error = attempt.outcome.exception() if attempt.outcome is not None else None
@@ -229,7 +236,7 @@ class Camera:
 
     # Finite sources
 
-    def _play(self) -> None:
+    def _play_finite_source(self) -> None:
         """Read a finite source to its end, once or again and again."""
         while not self._stop.is_set():
             self._play_once()
@@ -253,8 +260,8 @@ class Camera:
                 self._publish(image, start + timedelta(seconds=offset), may_drop=may_drop)
                 played += 1
                 if first and self._pace is Pace.REALTIME:
-                    # Whoever takes the first frame may have models to compile. The clip waits for
-                    # that, and then plays from here.
+                    # After the first frame the reader may compile models. The clip waits for that,
+                    # and then plays from here.
                     first = False
                     self._reader_ready.wait()
                     begun = time.monotonic() - offset
@@ -267,17 +274,17 @@ class Camera:
             for error in capture.unreadable:
                 _log.warning("picture_unreadable", error=str(error))
         elif not played:
-            raise SourceEmptyError(f"video {self.source} holds no frame", "Give another file")
+            raise SourceEmptyError(f"video {self.source} holds no frame", "Choose another file")
         elif capture.length is not None and played < 0.9 * capture.length:
             _log.warning(
                 "video_cut_short", source=str(self.source), frames=played, announced=capture.length
             )
 
     def _start_time(self, capture: Capture, fps: float) -> datetime:
-        """Capture time of the first frame.
+        """Return the capture time of the first frame.
 
-        Played as if live, a source begins now. Judged faster than that, it ends now, so that no
-        event lies in the future.
+        A source that is played as if it were live begins now. A source that is judged as fast as
+        possible ends now, so that no event lies in the future.
         """
         start = datetime.now(UTC)
         if self._pace is Pace.EVERY_FRAME and capture.length is not None:

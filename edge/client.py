@@ -1,4 +1,4 @@
-"""The API as the edge calls it. The one file that knows httpx."""
+"""The client of the cloud's API. The one file that imports httpx."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,19 +43,19 @@ _NEVER_ACCEPTED = frozenset(
         ProblemCode.BODY_TOO_LARGE,
     }
 )
-"""Answers that the same body will get for ever."""
+"""Problem codes that the same event will always get, however often it is sent."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiHealth:
-    """What `healthz` and `readyz` say.
+    """The state of the API, as `/healthz` and `/readyz` report it.
 
     Attributes:
         ready: Whether the API can reach its store.
-        detail: Why not.
-        clock: The API's clock (the `Date` header), where it was sent.
+        detail: Why the API is not ready; empty if it is.
+        clock: The API's clock (the header `Date`); None if the answer has no such header.
     """
 
     ready: bool
@@ -68,17 +68,17 @@ def _now() -> datetime:
 
 
 class Client:
-    """Calls the API; every failure becomes one of `edge.errors`.
+    """Calls the API, and translates each failure into an error of `edge.errors`.
 
     Args:
-        url: Of the cloud, without a path of the API.
-        key: The device's; None before enrolment.
-        timeout_s: For each request.
-        transport: Where the world begins; by default the network.
-        clock: The one by which events say when they occurred; by default this machine's.
+        url: Address of the cloud, without a path of the API.
+        key: Of the device; None before enrolment.
+        timeout_s: Timeout of each request in seconds.
+        transport: Sends the requests; None for the network.
+        clock: Returns the time that the header `Date` shall have; by default this machine's clock.
 
     Raises:
-        SettingsError: The address, or that of a proxy which the environment names, is none.
+        SettingsError: The cloud's address, or the proxy's address in the environment, is invalid.
     """
 
     def __init__(
@@ -99,14 +99,15 @@ class Client:
             base = httpx.URL(self.url)
         except httpx.InvalidURL:
             raise SettingsError(
-                f"{self._shown} is no address of a cloud", "Check EDGE_CLOUD_URL"
+                f"{self._shown} is not a valid address of a cloud", "Check EDGE_CLOUD_URL"
             ) from None
         try:
             self._http = httpx.Client(base_url=base, timeout=timeout_s, transport=transport)
         except (httpx.InvalidURL, ValueError):
-            # Its text would quote a piece of the proxy's password.
+            # The text of the exception may quote a part of the proxy's password.
             raise SettingsError(
-                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy", HOW_TO_ENCODE
+                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is not a valid address of a proxy",
+                HOW_TO_ENCODE,
             ) from None
 
     def __enter__(self) -> Self:
@@ -124,19 +125,22 @@ class Client:
         return f"Client({self._shown!r})"
 
     def post_event(self, event_id: UUID, body: str) -> Decision:
-        """Hand in an event, and say what this device's clock shows as it is sent.
+        """Send an event, with the time of this device's clock in the header `Date`.
 
-        The header `Date` (RFC 9110 section 6.6.1) lets the cloud tell how old the event is, also
-        where this clock is wrong.
+        From the header (RFC 9110 section 6.6.1) the cloud can tell how old the event is, even if
+        this device's clock is wrong.
 
         Args:
-            event_id: The one inside `body`.
+            event_id: The id inside `body`.
             body: `cloud.contract.Event` as JSON, as the outbox kept it.
 
+        Returns:
+            The cloud's decision on this event.
+
         Raises:
-            CloudUnreachableError: Try again later.
-            KeyRefusedError: The device's key is not accepted.
-            EventRejectedError: This event will never be.
+            CloudUnreachableError: The cloud did not take the event; a later attempt may succeed.
+            KeyRefusedError: The cloud does not accept the device's key.
+            EventRejectedError: The cloud will never accept this event.
         """
         date = {"Date": format_datetime(self._clock(), usegmt=True)}
         answer = self._send("POST", "/v1/events", content=body, headers=date)
@@ -144,8 +148,8 @@ class Client:
             problem = self._problem(answer)
             if problem is not None and problem.code in _NEVER_ACCEPTED:
                 raise EventRejectedError(
-                    f"the cloud rejects event {event_id}: {_say(problem)}",
-                    "Keep it, and report it: edge and cloud may be of different versions",
+                    f"the cloud rejects event {event_id}: {_text(problem)}",
+                    "Keep the event and report it: edge and cloud may be of different versions",
                     code=str(problem.code),
                 )
             raise self._failure(answer, problem)
@@ -157,47 +161,60 @@ class Client:
         return decision
 
     def send_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Say how this device is.
+        """Report the state of this device.
+
+        Args:
+            heartbeat: The state.
 
         Raises:
-            CloudUnreachableError: Not taken.
-            KeyRefusedError: The device's key is not accepted.
+            CloudUnreachableError: The cloud did not take the heartbeat.
+            KeyRefusedError: The cloud does not accept the device's key.
         """
         answer = self._send("POST", "/v1/devices/me/heartbeat", content=heartbeat.model_dump_json())
         if not answer.is_success:
             raise self._failure(answer, self._problem(answer))
 
     def commands(self, after: str | None, wait_s: float) -> list[Command]:
-        """Ask what is to be done, and wait for it.
+        """Ask for commands by a long poll.
 
         Args:
-            after: The last command that was done; it and those before it do not come again.
-            wait_s: Seconds that the cloud may hold its answer, at most 60.
+            after: Id of the last command that was carried out. It acknowledges this command and all
+                before it.
+            wait_s: Seconds that the cloud may hold the request, at most 60.
+
+        Returns:
+            The commands to carry out, in order; empty if there was none in that time.
 
         Raises:
-            CloudUnreachableError: Not answered.
-            KeyRefusedError: The device's key is not accepted.
+            CloudUnreachableError: The cloud did not answer.
+            KeyRefusedError: The cloud does not accept the device's key.
         """
-        asked = {"wait": str(wait_s), **({"after": after} if after is not None else {})}
+        query = {"wait": str(wait_s), **({"after": after} if after is not None else {})}
         timeout = httpx.Timeout(self._timeout_s, read=self._timeout_s + wait_s)
-        answer = self._send("GET", "/v1/devices/me/commands", params=asked, timeout=timeout)
+        answer = self._send("GET", "/v1/devices/me/commands", params=query, timeout=timeout)
         return self._good(answer, CommandPage).items
 
     def settings(self) -> DeviceSettings:
-        """Ask what this device's gate is set to.
+        """Get the settings of this device's gate.
+
+        Returns:
+            The settings with their revision.
 
         Raises:
-            CloudUnreachableError: Not answered.
-            KeyRefusedError: The device's key is not accepted.
+            CloudUnreachableError: The cloud did not answer.
+            KeyRefusedError: The cloud does not accept the device's key.
         """
         return self._good(self._send("GET", "/v1/devices/me/settings"), DeviceSettings)
 
     def roll_key(self) -> RolledKey:
         """Get the device's next key; `use_key` begins to use it.
 
+        Returns:
+            The new key.
+
         Raises:
-            CloudUnreachableError: Not answered; to be asked again.
-            KeyRefusedError: The device's key is not accepted.
+            CloudUnreachableError: The cloud did not answer; ask again.
+            KeyRefusedError: The cloud does not accept the device's key.
         """
         return self._good(self._send("POST", "/v1/devices/me/roll"), RolledKey)
 
@@ -206,11 +223,14 @@ class Client:
         self._key = SecretStr(key)
 
     def send_preview(self, picture: bytes) -> None:
-        """Send a JPEG to who watches.
+        """Send a preview for the people who watch the gate.
+
+        Args:
+            picture: A JPEG.
 
         Raises:
-            PreviewUnwantedError: Nobody does, or nobody may.
-            CloudUnreachableError: Not taken.
+            PreviewUnwantedError: Nobody watches, or the gate's settings forbid previews.
+            CloudUnreachableError: The cloud did not take the picture.
         """
         headers = {"Content-Type": "image/jpeg"}
         answer = self._send("PUT", "/v1/devices/me/preview", content=picture, headers=headers)
@@ -221,7 +241,7 @@ class Client:
             ProblemCode.PREVIEW_UNWANTED,
             ProblemCode.PREVIEW_FORBIDDEN,
         }:
-            raise PreviewUnwantedError(_say(problem))
+            raise PreviewUnwantedError(_text(problem))
         raise self._failure(answer, problem)
 
     def _good(self, answer: httpx.Response, model: type[_Model]) -> _Model:
@@ -232,8 +252,14 @@ class Client:
     def enrol(self, request: EnrolmentRequest) -> Enrolment:
         """Exchange a one-time code for a key.
 
+        Args:
+            request: The code, and the name of this device.
+
+        Returns:
+            The device's id, key and gate.
+
         Raises:
-            CloudUnreachableError: Try again later; the code may have been used up.
+            CloudUnreachableError: The cloud did not answer; the code may be used up nevertheless.
             EnrolmentRefusedError: The code is unknown, used or expired.
         """
         answer = self._send("POST", "/v1/devices/enrol", content=request.model_dump_json())
@@ -244,17 +270,20 @@ class Client:
                 ProblemCode.MALFORMED_REQUEST,
             }:
                 raise EnrolmentRefusedError(
-                    f"the cloud does not accept the enrolment code: {_say(problem)}",
-                    "Ask for a new one: a code works once and expires",
+                    f"the cloud does not accept the enrolment code: {_text(problem)}",
+                    "Ask for a new code: a code works once, and expires",
                 )
             raise self._failure(answer, problem)
         return self._parse(answer, Enrolment)
 
     def health(self) -> ApiHealth:
-        """Ask whether the API is there and ready.
+        """Ask whether the API is ready.
+
+        Returns:
+            The state of the API.
 
         Raises:
-            CloudUnreachableError: It is not there, or is something else.
+            CloudUnreachableError: No answer came, or something else than the API answered.
         """
         alive = self._send("GET", "/healthz")
         if not alive.is_success:
@@ -262,7 +291,7 @@ class Client:
         ready = self._send("GET", "/readyz")
         problem = None if ready.is_success else self._problem(ready)
         detail = (
-            "" if ready.is_success else _say(problem) if problem else f"HTTP {ready.status_code}"
+            "" if ready.is_success else _text(problem) if problem else f"HTTP {ready.status_code}"
         )
         return ApiHealth(ready.is_success, detail, _date(alive))
 
@@ -275,23 +304,26 @@ class Client:
             return self._http.request(method, path, headers=headers, **arguments)
         except httpx.TimeoutException as error:
             raise CloudUnreachableError(
-                f"no answer from {self._shown} in time", "Check network and EDGE_CLOUD_URL"
+                f"no answer from {self._shown} in time", "Check the network and EDGE_CLOUD_URL"
             ) from error
-        # Beside its HTTPError, httpx raises InvalidURL for an address that it cannot read.
+        # InvalidURL is not an HTTPError; httpx raises it for an address that it cannot parse.
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CloudUnreachableError(
                 f"{self._shown} cannot be reached: {redacted_in(str(error))}",
-                "Check network and EDGE_CLOUD_URL",
+                "Check the network and EDGE_CLOUD_URL",
             ) from error
 
     def _parse(self, answer: httpx.Response, model: type[_Model]) -> _Model:
-        """An answer that is not the contract's is no answer: a captive portal says 200 as well."""
+        """Parse an answer; an answer with another body is a failure, even with the status 200.
+
+        Raises:
+            CloudUnreachableError: The body is not of this model: a captive portal answered, say.
+        """
         try:
             return model.model_validate_json(answer.content)
         except ValidationError:
             raise CloudUnreachableError(
-                f"{self._shown} answered {answer.status_code} with something that is no"
-                f" {model.__name__}",
+                f"{self._shown} answered {answer.status_code}, but the body is no {model.__name__}",
                 "Check EDGE_CLOUD_URL, and that no proxy answers in the cloud's place",
             ) from None
 
@@ -302,30 +334,30 @@ class Client:
             return None
 
     def _failure(self, answer: httpx.Response, problem: Problem | None) -> CloudError:
-        said = _say(problem) if problem is not None else answer.reason_phrase
+        reason = _text(problem) if problem is not None else answer.reason_phrase
         if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return KeyRefusedError(
-                f"the cloud does not accept this device's key: {said}",
+                f"the cloud does not accept this device's key: {reason}",
                 "Enrol the device again: `python -m edge enrol --code CODE`",
             )
         return CloudUnreachableError(
-            f"{self._shown} answered {answer.status_code}: {said}",
+            f"{self._shown} answered {answer.status_code}: {reason}",
             retry_after_s=_retry_after(answer.headers),
         )
 
 
 def is_plain_http_elsewhere(url: str) -> bool:
-    """Whether a key sent to this address would cross a network unencrypted."""
+    """Return whether a key that is sent to this address crosses a network unencrypted."""
     parts = urlsplit(url)
     return parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}
 
 
-def _say(problem: Problem) -> str:
+def _text(problem: Problem) -> str:
     return f"{problem.title} ({problem.code})" + (f", {problem.detail}" if problem.detail else "")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, where the header gives seconds; its other form, a date, is not used by the API."""
+    """Return the seconds of the header `Retry-After`; the API never sends a date there."""
     value = headers.get("Retry-After", "")
     return float(value) if value.isdecimal() else None
 

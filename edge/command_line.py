@@ -1,4 +1,4 @@
-"""What a command line would give away: arguments, the errors about them, and tracebacks."""
+"""Keeps secrets out of what a command line shows: its arguments, usage errors and tracebacks."""
 
 import os
 import sys
@@ -16,14 +16,14 @@ _SOURCE = "--source"
 
 
 class CommandLine(TyperGroup):
-    """Commands whose usage errors show no password: a misplaced address is quoted in them."""
+    """A Typer group that redacts its usage errors: they may quote an address with a password."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As in Typer."""
+        """Parse the arguments of the group, as Typer does."""
         return list(_redacting_errors(lambda: super(CommandLine, self).parse_args(ctx, args)))
 
     def invoke(self, ctx: Any) -> Any:
-        """As in Typer; the arguments of a subcommand are read here."""
+        """Run the subcommand, as Typer does; its arguments are parsed here."""
         return _redacting_errors(lambda: super(CommandLine, self).invoke(ctx))
 
 
@@ -31,7 +31,8 @@ def _redacting_errors(act: Callable[[], Any]) -> Any:
     try:
         return act()
     except Exception as error:
-        # Typer brings its own copy of click, or uses the one beside it, as its version has it.
+        # By its version Typer has its own copy of click or uses the installed one, so the class of
+        # the error differs.
         message = getattr(error, "message", None)
         if isinstance(message, str):
             error.message = redacted_in(message)  # type: ignore[attr-defined]
@@ -43,12 +44,16 @@ def hide_source(
     environment: MutableMapping[str, str],
     restart_process: Callable[[list[str]], None],
 ) -> None:
-    """Take a source with a password out of the arguments, which every user of the machine can read.
+    """Move a source with a password from the arguments into the environment.
+
+    Every user of the machine can read the arguments of a process, but only its own user can read
+    its environment.
 
     Args:
         arguments: Those after `python -m edge`.
-        environment: Gets the source as EDGE_SOURCE; only this user can read it.
-        restart_process: Is given the other arguments, and puts this process in its own place.
+        environment: Gets the source as EDGE_SOURCE.
+        restart_process: Is called with the other arguments if there was such a source; restarts
+            this program with them.
     """
     kept: list[str] = []
     source: str | None = None
@@ -70,19 +75,19 @@ def hide_source(
 
 
 def restart_process(arguments: list[str]) -> None:
-    """Run this program with other arguments, under the same process id."""
+    """Restart this program with other arguments, under the same process id."""
     own = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
     os.execv(sys.executable, [sys.executable, *own, *arguments])  # noqa: S606 - no shell
 
 
-def redact_tracebacks(redacted: Callable[[str], str]) -> None:
-    """Print the traceback of what nobody caught, on any thread, without what is secret."""
+def redact_tracebacks(redact: Callable[[str], str]) -> None:
+    """Redact the traceback of each uncaught exception, on every thread."""
 
     def show(
         kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
     ) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
-        sys.stderr.write(redacted(redacted_in(text)))
+        sys.stderr.write(redact(redacted_in(text)))
 
     sys.excepthook = show
     threading.excepthook = lambda said: show(said.exc_type, said.exc_value, said.exc_traceback)

@@ -1,4 +1,4 @@
-"""What your own models give → boxes and scores, or probabilities, as the edge's own give them."""
+"""Decoding: turns the outputs of your own models into boxes and scores, or probabilities."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ Arrays = Mapping[str, FloatArray]
 
 
 def output_names(output: Output) -> list[str]:
-    """The outputs that a model must have; empty where its only one is meant."""
+    """Return the names of the outputs that a model must have; empty for its only output."""
     if isinstance(output, YuNetOutput):
         return [f"{part}_{stride}" for stride in output.strides for part in ("cls", "obj", "bbox")]
     if isinstance(output, BoxesOutput):
@@ -21,16 +21,20 @@ def output_names(output: Output) -> list[str]:
 
 
 def decode(output: Output, arrays: Arrays, height: int, width: int) -> dict[str, FloatArray]:
-    """One picture's outputs in the form of docs/decisions/0001-model-contract.md.
+    """Decode the outputs for one picture.
 
     Args:
-        output: The sidecar's.
-        arrays: By name, with the batch dimension.
-        height: Of what the model was given, in pixels.
-        width: Likewise.
+        output: As the sidecar describes it.
+        arrays: The outputs by name, with the batch dimension.
+        height: Of the model's input in pixels.
+        width: Of the model's input in pixels.
+
+    Returns:
+        `boxes` [N, 4] in pixels and `scores` [N], or `probabilities`
+        (docs/decisions/0001-model-contract.md).
 
     Raises:
-        ModelUnfitError: The arrays have another shape than the sidecar says.
+        ModelUnfitError: The arrays have another shape than the sidecar describes.
     """
     try:
         if isinstance(output, YuNetOutput):
@@ -41,14 +45,14 @@ def decode(output: Output, arrays: Arrays, height: int, width: int) -> dict[str,
     except (ValueError, IndexError) as error:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ModelUnfitError(
-            f"outputs {shapes} are not what output kind {output.kind} means: {error}",
-            "Correct output in the model's sidecar",
+            f"outputs {shapes} do not fit output kind {output.kind}: {error}",
+            "Correct `output` in the model's sidecar",
         ) from error
 
 
 def _yunet(output: YuNetOutput, arrays: Arrays, width: int) -> dict[str, FloatArray]:
-    # Wu, Peng, Yu: YuNet: A Tiny Millisecond-level Face Detector, 2023; decoded as OpenCV does in
-    # modules/objdetect/src/face_detect.cpp, FaceDetectorYNImpl::postProcess.
+    # Wu, Peng, Yu: YuNet: A Tiny Millisecond-level Face Detector, 2023. The decoding is that of
+    # OpenCV: modules/objdetect/src/face_detect.cpp, FaceDetectorYNImpl::postProcess.
     boxes, scores = [], []
     for stride in output.strides:
         sure, there, moved = (
@@ -69,7 +73,9 @@ def _boxes(output: BoxesOutput, arrays: Arrays, height: int, width: int) -> dict
     scores = arrays[output.scores][0]
     if scores.ndim == 2:
         if not output.face_columns and scores.shape[1] != 1:
-            raise ValueError(f"scores have {scores.shape[1]} columns; face_columns must say which")
+            raise ValueError(
+                f"scores have {scores.shape[1]} columns; face_columns must name those of faces"
+            )
         scores = scores[:, list(output.face_columns or (0,))].sum(1)
     first, second = raw[:, :2], raw[:, 2:]
     if output.corners == "x0y0wh":
@@ -90,9 +96,9 @@ def _probabilities(output: ProbabilitiesOutput, arrays: Arrays) -> FloatArray:
     elif output.activation == "softmax":
         row = np.exp(row - row.max())
         row = row / float(row.sum())
-    if len(row) == 1:  # one column for two labels
+    if len(row) == 1:  # one column holds the probability of two labels
         row = np.array([row[0], 1 - row[0]])
-    elif output.activation == "sigmoid":  # each for itself: shares of the whole
+    elif output.activation == "sigmoid":  # independent columns: scale their sum to 1
         row = row / max(float(row.sum()), 1e-9)
     if len(row) != len(output.labels):
         raise ValueError(f"{len(row)} numbers for the {len(output.labels)} labels")

@@ -1,4 +1,4 @@
-"""Pictures, not people at a door: what the models see in files, one report each."""
+"""The command `detect`: judges picture files, and makes one report for each."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from edge.sources import IMAGE_SUFFIXES, picture_files, read_picture
 from edge.values import Image, Judgement
 
 MIN_SCORE = 0.05
-"""Of a face that is reported in JSON: low, so that the reader can choose a threshold."""
+"""Least score of a face in JSON; it is low, so that the reader can choose a threshold."""
 
 # BGR
 _BELOW_THRESHOLD = (160, 160, 160)
@@ -25,15 +25,15 @@ _BELOW_THRESHOLD = (160, 160, 160)
 
 @dataclass(frozen=True, slots=True)
 class PictureReport:
-    """What was seen in one file, or why nothing could be.
+    """The faces in one file, or the reason why the file could not be read.
 
     Attributes:
-        file: As it was given, or found in the folder that was given.
-        width: Pixels of the upright picture; 0 when it could not be read.
-        height: As `width`.
-        judgements: Most certain face first.
-        too_small: Indices in `judgements` of faces that a door would not judge.
-        error: Empty when the file could be read.
+        file: Path as it was given, or as it was found in the given folder.
+        width: Of the upright picture in pixels; 0 if the file could not be read.
+        height: Of the upright picture in pixels; 0 if the file could not be read.
+        judgements: Of the faces, the highest score first.
+        too_small: Indices in `judgements` of the faces that are too small for a door.
+        error: Why the file could not be read; empty if it could.
     """
 
     file: str
@@ -44,7 +44,7 @@ class PictureReport:
     error: str = ""
 
     def as_json(self) -> str:
-        """One line: `file`, `width`, `height`, `faces`; or `file` and `error`."""
+        """Return one line of JSON: `file`, `width`, `height`, `faces`; or `file` and `error`."""
         if self.error:
             return json.dumps({"file": self.file, "error": self.error}, ensure_ascii=False)
         faces: list[dict[str, Any]] = [
@@ -59,14 +59,18 @@ class PictureReport:
             }
             for i, judged in enumerate(self.judgements)
         ]
-        seen = {"file": self.file, "width": self.width, "height": self.height, "faces": faces}
-        return json.dumps(seen, ensure_ascii=False)
+        report = {"file": self.file, "width": self.width, "height": self.height, "faces": faces}
+        return json.dumps(report, ensure_ascii=False)
 
 
 def pictures(paths: Iterable[Path]) -> Iterator[Path | PictureReport]:
-    """The pictures that paths stand for, folders with all folders inside them.
+    """List the pictures under paths, in folders of any depth.
 
-    A path without a picture comes as a report that says why.
+    Args:
+        paths: Pictures and folders.
+
+    Yields:
+        Each picture; for a folder without a picture, a report with the error.
     """
     for path in paths:
         if not path.is_dir():
@@ -89,18 +93,16 @@ def pictures(paths: Iterable[Path]) -> Iterator[Path | PictureReport]:
 def judge_file(
     path: Path, detector: FaceDetector, classifier: MaskClassifier, *, min_score: float
 ) -> tuple[PictureReport, Image | None]:
-    """Look at one picture.
-
-    Faces that are too small for a door are labelled as well, and marked.
+    """Judge one picture. Faces that are too small for a door are labelled, too, and marked.
 
     Args:
         path: Of the picture.
-        detector: Of faces.
-        classifier: Of masks.
+        detector: Finds faces.
+        classifier: Labels faces.
         min_score: Least score of a face, 0…1.
 
     Returns:
-        The report, and the picture where it could be read.
+        The report and the picture; None in place of a picture that cannot be read.
 
     Raises:
         ModelUnfitError: A model failed.
@@ -108,7 +110,7 @@ def judge_file(
     try:
         image = read_picture(path)
     except SourceError as error:
-        # An address that was taken for a path may hold a password.
+        # The path may be an address with a password, given by mistake.
         return PictureReport(redacted(str(path)), error=redacted_in(error.problem)), None
     faces = detector.detect(image, min_score=min_score)
     height, width = image.shape[:2]
@@ -123,9 +125,15 @@ def judge_file(
 
 
 def annotate(image: Image, report: PictureReport, threshold: float) -> Image:
-    """Draw the boxes: green with a mask, red without one, orange when it is worn wrongly.
+    """Draw the boxes: green with a mask, red without, orange for a mask that is worn wrongly.
 
-    Faces under the detector's threshold are thin and grey.
+    Args:
+        image: The picture.
+        report: Of this picture.
+        threshold: Faces with a lower score get a thin grey box.
+
+    Returns:
+        A copy of the picture with the boxes.
     """
     drawn = image.copy()
     scale = max(0.4, min(image.shape[:2]) / 900)
@@ -155,13 +163,13 @@ def annotate(image: Image, report: PictureReport, threshold: float) -> Image:
 
 
 class AnnotatedPictures:
-    """A folder of annotated pictures; two of one name do not overwrite each other.
+    """A folder of annotated pictures; pictures of the same name do not overwrite each other.
 
     Args:
-        folder: Made when missing.
+        folder: Created if it does not exist.
 
     Raises:
-        EdgeError: It cannot be made.
+        EdgeError: The folder cannot be created.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -170,13 +178,20 @@ class AnnotatedPictures:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise EdgeError(f"folder {folder} cannot be made: {error.strerror}") from error
+            raise EdgeError(f"folder {folder} cannot be created: {error.strerror}") from error
 
     def save(self, image: Image, of: Path) -> Path:
         """Write a picture as JPEG.
 
+        Args:
+            image: To be written.
+            of: The original file, whose name the JPEG gets.
+
+        Returns:
+            The path of the JPEG.
+
         Raises:
-            EdgeError: It cannot be written.
+            EdgeError: The file cannot be written.
         """
         name = f"{of.stem}.jpg"
         number = 2

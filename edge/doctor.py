@@ -1,4 +1,4 @@
-"""What is wrong with a set-up, and how to mend it."""
+"""The command `doctor`: checks an installation, and says how to mend each problem."""
 
 import os
 import shutil
@@ -15,14 +15,14 @@ from edge.output_capture import Message, OutputCapture
 from edge.settings import Settings
 from edge.sources import Source
 
-_LITTLE_ROOM_MIB = 100
-_NO_ROOM_MIB = 5
-_SKEW_S = 30.0
-"""A pass lives for minutes; a clock that is half a minute off is worth a word."""
+_WARN_BELOW_MIB = 100
+_FAIL_BELOW_MIB = 5
+_MAX_SKEW_S = 30.0
+"""Largest difference between the clocks in seconds; a pass is valid for minutes alone."""
 
 
 class CheckStatus(StrEnum):
-    """How a check ended."""
+    """The status of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -31,13 +31,13 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: What.
-        status: How it is.
-        detail: What was seen.
-        mend: What to do; empty when all is well.
+        name: Of the thing that was checked.
+        status: OK, WARN or FAIL.
+        detail: What the check found.
+        mend: How to mend the problem; empty if the status is OK.
     """
 
     name: str
@@ -47,7 +47,14 @@ class CheckResult:
 
 
 def run_checks(settings: Settings) -> Iterator[CheckResult]:
-    """Look at everything that `run` needs, the nearest first. Changes nothing."""
+    """Check everything that `run` needs, without changing anything.
+
+    Args:
+        settings: Of this installation.
+
+    Yields:
+        The result of each check: first of this device, then of the cloud.
+    """
     yield _models(settings)
     yield from _camera(settings)
     yield _state_folder(settings)
@@ -63,11 +70,11 @@ def _models(settings: Settings) -> CheckResult:
     except EdgeError as error:
         return _failed("models", error)
     names = ", ".join(f"{role} {digest[:12]}" for role, digest in models.digests.items())
-    return CheckResult("models", CheckStatus.OK, f"whole and compiled: {names}")
+    return CheckResult("models", CheckStatus.OK, f"unaltered, and compiled: {names}")
 
 
 def _camera(settings: Settings) -> Iterator[CheckResult]:
-    said: list[Message] = []
+    messages: list[Message] = []
     try:
         source = Source.parse(settings.source.get_secret_value())
         if source.advice:
@@ -77,56 +84,57 @@ def _camera(settings: Settings) -> Iterator[CheckResult]:
                 f"{source} holds reserved characters before its last @",
                 source.advice,
             )
-        # FFmpeg says why a camera cannot be opened on standard error alone.
-        with OutputCapture(said.append, python=False):
+        # FFmpeg writes the reason why a camera cannot be opened to standard error alone.
+        with OutputCapture(messages.append, python=False):
             capture = source.open()
             try:
                 image = capture.read()
             finally:
                 capture.close()
     except EdgeError as error:
-        reasons = dict.fromkeys(message.text for message in said if message.writer == "ffmpeg")
-        redacted = settings.secrets.redacted(redacted_in("; ".join(reasons)))
-        detail = f"{error.problem}: {redacted}" if redacted else error.problem
+        reasons = dict.fromkeys(message.text for message in messages if message.writer == "ffmpeg")
+        cause = settings.secrets.redacted(redacted_in("; ".join(reasons)))
+        detail = f"{error.problem}: {cause}" if cause else error.problem
         yield CheckResult("camera", CheckStatus.FAIL, detail, error.mend)
         return
     if image is None:
         yield CheckResult(
             "camera",
             CheckStatus.FAIL,
-            f"{source} opens, but gives no picture",
-            "See that it is switched on, and that no other program uses it",
+            f"{source} can be opened, but sends no picture",
+            "Check that the camera is switched on, and that no other program uses it",
         )
         return
     height, width = image.shape[:2]
-    yield CheckResult("camera", CheckStatus.OK, f"{source} gives pictures of {width}×{height}")
+    yield CheckResult("camera", CheckStatus.OK, f"{source} sends pictures of {width}×{height}")
 
 
 def _state_folder(settings: Settings) -> CheckResult:
     folder = settings.state_dir
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    # `run` creates missing folders, so the nearest folder that exists must be writable.
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return CheckResult(
             "state folder",
             CheckStatus.FAIL,
             f"{folder} cannot be written",
             f"Make {folder} writable for this user, or set EDGE_STATE_DIR",
         )
-    free = shutil.disk_usage(there).free // 2**20
+    free = shutil.disk_usage(existing).free // 2**20
     detail = f"{folder} is writable, {free} MiB free"
-    if free < _NO_ROOM_MIB:
-        return CheckResult("state folder", CheckStatus.FAIL, detail, "Make room on this disk")
-    if free < _LITTLE_ROOM_MIB:
-        return CheckResult("state folder", CheckStatus.WARN, detail, "Make room on this disk soon")
+    if free < _FAIL_BELOW_MIB:
+        return CheckResult("state folder", CheckStatus.FAIL, detail, "Free space on this disk")
+    if free < _WARN_BELOW_MIB:
+        return CheckResult("state folder", CheckStatus.WARN, detail, "Free space on this disk soon")
     return CheckResult("state folder", CheckStatus.OK, detail)
 
 
 def _outbox(settings: Settings) -> CheckResult:
     path = settings.outbox_path
     if not path.exists():
-        return CheckResult("outbox", CheckStatus.OK, f"{path} will be made by the first run")
+        return CheckResult("outbox", CheckStatus.OK, f"the first run will create {path}")
     try:
         contents = outbox.inspect(path)
     except EdgeError as error:
@@ -139,7 +147,7 @@ def _outbox(settings: Settings) -> CheckResult:
             CheckStatus.WARN,
             f"{detail}; the last: {last.id} at {last.rejected_at:%Y-%m-%d %H:%M} UTC:"
             f" {last.reason}",
-            f"They are kept in the table `rejected` of {path}; see that edge and cloud are of one"
+            f"The table `rejected` of {path} keeps them; check that edge and cloud are of the same"
             " version",
         )
     if contents.depth:
@@ -147,7 +155,7 @@ def _outbox(settings: Settings) -> CheckResult:
             "outbox",
             CheckStatus.WARN,
             detail,
-            "`python -m edge run` delivers once the cloud answers",
+            "`python -m edge run` delivers the events as soon as the cloud answers",
         )
     return CheckResult("outbox", CheckStatus.OK, detail)
 
@@ -163,8 +171,8 @@ def _identity(settings: Settings) -> tuple[identity.Identity | None, CheckResult
         return who, CheckResult(
             "enrolment",
             CheckStatus.WARN,
-            f"{path} holds the key and others may read it (mode {mode:o})",
-            f"chmod 600 {path}",
+            f"{path} holds the key, and other users may read it (mode {mode:o})",
+            f"Run `chmod 600 {path}`",
         )
     return who, CheckResult(
         "enrolment", CheckStatus.OK, f"device {who.device_id} at gate {who.gate}"
@@ -185,34 +193,38 @@ def _cloud(settings: Settings, who: identity.Identity | None) -> Iterator[CheckR
             "cloud",
             CheckStatus.WARN,
             f"{address} answers, but is not ready: {health.detail}",
-            "Events wait meanwhile; see that the cloud reaches its Redis",
+            "Check that the cloud reaches its Redis; events wait meanwhile",
         )
     elif is_plain_http_elsewhere(url):
         yield CheckResult(
             "cloud",
             CheckStatus.WARN,
-            f"{address} is ready, but the key crosses the network unencrypted",
+            f"{address} is ready, but this device's key crosses the network unencrypted",
             "Use an https:// address",
         )
     else:
         yield CheckResult("cloud", CheckStatus.OK, f"{address} is ready")
     if health.clock is None:
         yield CheckResult(
-            "clock", CheckStatus.WARN, "the cloud's answer carries no Date", "Check its proxy"
+            "clock",
+            CheckStatus.WARN,
+            "the cloud's answer has no header `Date`",
+            "Check the proxy in front of the cloud",
         )
         return
     skew = (datetime.now(UTC) - health.clock).total_seconds()
-    if abs(skew) > _SKEW_S:
+    if abs(skew) > _MAX_SKEW_S:
         yield CheckResult(
             "clock",
             CheckStatus.WARN,
-            f"this clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the cloud's",
-            "Let NTP set it (timedatectl set-ntp true)",
+            f"this device's clock is {abs(skew):.0f} s"
+            f" {'ahead of' if skew > 0 else 'behind'} the cloud's clock",
+            "Let NTP set the clock (`timedatectl set-ntp true`)",
         )
     else:
         # The Date header counts whole seconds.
         yield CheckResult(
-            "clock", CheckStatus.OK, f"within {max(1, round(abs(skew)))} s of the cloud's"
+            "clock", CheckStatus.OK, f"within {max(1, round(abs(skew)))} s of the cloud's clock"
         )
 
 

@@ -1,4 +1,4 @@
-"""Enrolment: a one-time code becomes this device's own key, kept in `device.json`."""
+"""Enrolment: a one-time code is exchanged for this device's own key, kept in `device.json`."""
 
 import platform
 import threading
@@ -18,16 +18,19 @@ _log = structlog.get_logger(__name__)
 
 
 def enrol(settings: Settings, code: str, name: str | None = None) -> identity.Identity:
-    """Exchange the code for a key, and keep that; an identity that is there is replaced.
+    """Exchange the code for a key, and save the key. It replaces the identity of before, if any.
 
     Args:
-        settings: Where the cloud is, and where the key is kept.
-        code: As the cloud made it for a gate.
-        name: What people call this device; by default the host's name.
+        settings: Name the cloud's address, and the folder of the key.
+        code: One-time code that the cloud made for a gate.
+        name: Of this device for people; None for the host's name.
+
+    Returns:
+        The new identity.
 
     Raises:
-        EdgeError: The code or the name cannot be right, the folder cannot be written, or the cloud
-            does not answer or refuses.
+        EdgeError: The code or the name is malformed, the folder cannot be written, or the cloud
+            does not answer or refuses the code.
     """
     try:
         request = EnrolmentRequest(
@@ -37,7 +40,7 @@ def enrol(settings: Settings, code: str, name: str | None = None) -> identity.Id
         flaw = error.errors(include_url=False, include_input=False)[0]
         raise EdgeError(f"--{flaw['loc'][0]}: {flaw['msg']}") from error
     path = settings.device_path
-    # Before the code is used up: a folder that cannot be written would lose the key.
+    # This comes before the code is used up: a folder that cannot be written would lose the key.
     make_folder(path)
     address = settings.cloud_address()
     with Client(address, timeout_s=settings.request_timeout_s) as client:
@@ -57,33 +60,33 @@ def ensure(
     stop: threading.Event | None = None,
     pause_s: tuple[float, float] = (1.0, 60.0),
 ) -> None:
-    """Enrol this device where it is not enrolled yet and has a code; else do nothing.
+    """Enrol this device if it has a code and is not enrolled yet; otherwise do nothing.
 
-    Waits for a cloud that is away; an enrolled device needs none.
+    While the cloud is away, it is tried again and again.
 
     Args:
         settings: Of this installation.
-        stop: Ends the waiting.
-        pause_s: First, and longest, pause between attempts.
+        stop: Ends the attempts; None for attempts without end.
+        pause_s: First and longest pause between attempts, in seconds.
 
     Raises:
-        EdgeError: The code is refused, or the waiting was ended.
+        EdgeError: The cloud refuses the code, or `stop` was set.
     """
     if settings.enrolment_code is None or settings.device_path.exists():
         return
-    ended = stop or threading.Event()
+    stop = stop or threading.Event()
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(CloudUnreachableError),
         wait=tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1]),
-        stop=tenacity.stop_when_event_set(ended),
-        sleep=tenacity.sleep_using_event(ended),
-        before_sleep=_say,
+        stop=tenacity.stop_when_event_set(stop),
+        sleep=tenacity.sleep_using_event(stop),
+        before_sleep=_log_failure,
         reraise=True,
     )
     who = attempts(enrol, settings, settings.enrolment_code.get_secret_value())
     _log.info("enrolled", device=who.device_id, gate=who.gate)
 
 
-def _say(attempt: tenacity.RetryCallState) -> None:
+def _log_failure(attempt: tenacity.RetryCallState) -> None:
     failure = attempt.outcome.exception() if attempt.outcome else None
     _log.warning("not_enrolled_yet", attempts=attempt.attempt_number, error=str(failure))

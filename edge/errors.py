@@ -1,28 +1,28 @@
-"""Everything that can go wrong at the edge, as one tree.
+"""The errors of the edge, as one tree.
 
     EdgeError
     ├── SettingsError                a setting is missing or out of range
     ├── SourceError                  the camera, the video, the folder of pictures
-    │   ├── SourceMissingError       it is not there
-    │   ├── SourceUnreadableError    it is there and cannot be opened or decoded
-    │   └── SourceEmptyError         it opened and holds no frame
-    ├── ModelError                   a model refuses to start
-    │   ├── ModelMissingError        no such file, or no manifest beside it
+    │   ├── SourceMissingError       does not exist
+    │   ├── SourceUnreadableError    exists, but cannot be opened or decoded
+    │   └── SourceEmptyError         was opened, but holds no frame
+    ├── ModelError                   a model cannot be used
+    │   ├── ModelMissingError        its file or its manifest does not exist
     │   ├── ModelAlteredError        its SHA-256 is not the manifest's
-    │   └── ModelUnfitError          it is whole, but not what this software can run
+    │   └── ModelUnfitError          its file is whole, but this software cannot run it
     ├── OutboxError                  the durable queue
     │   ├── OutboxFullError          the disk is full
-    │   ├── OutboxBusyError          another process writes to it
-    │   └── OutboxDamagedError       it cannot be read or written
-    ├── NotEnrolledError             this device has no key yet, or its file is damaged
+    │   ├── OutboxBusyError          another process writes to the outbox
+    │   └── OutboxDamagedError       the database cannot be read or written
+    ├── NotEnrolledError             this device has no key yet, or the key's file is damaged
     └── CloudError                   the API
-        ├── CloudUnreachableError    no answer, or one that a later attempt may better
+        ├── CloudUnreachableError    no answer, or a failure that a later attempt may not meet
         ├── KeyRefusedError          the API does not accept this device's key
-        ├── PreviewUnwantedError     nobody watches, or nobody may
+        ├── PreviewUnwantedError     nobody watches, or previews are forbidden
         ├── EnrolmentRefusedError    the API does not accept the enrolment code
         └── EventRejectedError       the API will never accept this event
 
-Each error says what is wrong and names the thing (`problem`), and how to mend it (`mend`).
+Each error names what is wrong (`problem`), and says how to mend it (`mend`).
 """
 
 
@@ -31,7 +31,7 @@ class EdgeError(Exception):
 
     Args:
         problem: What is wrong, with the name of the file, setting or address.
-        mend: What a person can do about it; may be empty.
+        mend: What a person can do to mend it; may be empty.
     """
 
     def __init__(self, problem: str, mend: str = "") -> None:
@@ -52,7 +52,7 @@ class SourceError(EdgeError):
 
 
 class SourceMissingError(SourceError):
-    """There is no such device, file or folder."""
+    """The device, file or folder does not exist."""
 
 
 class SourceUnreadableError(SourceError):
@@ -60,23 +60,23 @@ class SourceUnreadableError(SourceError):
 
 
 class SourceEmptyError(SourceError):
-    """The source opened, and holds no frame at all."""
+    """The source was opened, but holds no frame."""
 
 
 class ModelError(EdgeError):
-    """A model refuses to start."""
+    """A model cannot be used."""
 
 
 class ModelMissingError(ModelError):
-    """A model's file or its manifest is not there."""
+    """A model's file or its manifest does not exist."""
 
 
 class ModelAlteredError(ModelError):
-    """A model's file is not the one that the manifest vouches for."""
+    """The SHA-256 of a model's file is not the one in the manifest or sidecar."""
 
 
 class ModelUnfitError(ModelError):
-    """A model that this software cannot run: of another kind, or without the keys it needs."""
+    """This software cannot run the model: it is of another kind, or lacks metadata."""
 
 
 class OutboxError(EdgeError):
@@ -84,11 +84,11 @@ class OutboxError(EdgeError):
 
 
 class OutboxFullError(OutboxError):
-    """No space is left for another event."""
+    """The disk has no space for another event."""
 
 
 class OutboxBusyError(OutboxError):
-    """Another process is the outbox's writer."""
+    """Another process writes to the outbox."""
 
 
 class OutboxDamagedError(OutboxError):
@@ -100,16 +100,17 @@ class NotEnrolledError(EdgeError):
 
 
 class CloudError(EdgeError):
-    """The API did not do what it was asked."""
+    """The API did not do what the edge asked for."""
 
 
 class CloudUnreachableError(CloudError):
-    """No answer, or one that a later attempt may better.
+    """No answer came, or a failure that a later attempt may not meet.
 
     Args:
         problem: As in `EdgeError`.
         mend: As in `EdgeError`.
-        retry_after_s: Seconds that the API asked to wait (RFC 9110 section 10.2.3), if it did.
+        retry_after_s: Seconds that the API asked to wait (RFC 9110 section 10.2.3); None if it
+            did not ask.
     """
 
     def __init__(self, problem: str, mend: str = "", *, retry_after_s: float | None = None) -> None:
@@ -118,11 +119,11 @@ class CloudUnreachableError(CloudError):
 
 
 class KeyRefusedError(CloudError):
-    """The API does not accept this device's key: it is wrong, revoked, or of another role."""
+    """The API does not accept this device's key: the key is wrong, revoked, or of another role."""
 
 
 class PreviewUnwantedError(CloudError):
-    """Nobody watches, or the gate's settings allow it no more."""
+    """Nobody watches, or the gate's settings forbid previews."""
 
 
 class EnrolmentRefusedError(CloudError):

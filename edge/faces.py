@@ -1,4 +1,4 @@
-"""Frame → Faces."""
+"""Face detection: a frame goes in, its faces come out."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from edge.resizing import Letterbox
 from edge.values import Box, Face, FloatArray, Image
 
 MAX_FACES = 300
-"""Kept of one picture; more than a camera at a door will ever see."""
+"""Most faces of one picture; a camera at a door never sees as many."""
 
 
 class FaceDetector:
-    """Finds faces, with the thresholds that the model file carries.
+    """Finds faces, with the thresholds that the model file names.
 
     Args:
-        network: A detector (docs/decisions/0001-model-contract.md).
+        network: A face detector (docs/decisions/0001-model-contract.md).
 
     Attributes:
         threshold: Least score of a face, 0…1.
@@ -37,26 +37,27 @@ class FaceDetector:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the model."""
+        """The SHA-256 of the model."""
         return self._network.digest
 
     def expect(self, height: int, width: int) -> None:
-        """Make ready for pictures of this size, in pixels."""
-        shape = self._letterbox.canvas(height, width) if self._letterbox else (height, width)
+        """Compile the model for pictures of this size in pixels."""
+        shape = self._letterbox.canvas_size(height, width) if self._letterbox else (height, width)
         self._network.expect(*shape)
 
     def detect(self, image: Image, *, min_score: float | None = None) -> list[Face]:
         """Find the faces of one picture.
 
         Args:
-            image: Any size.
-            min_score: Least score, 0…1; by default the model's own threshold.
+            image: Of any size.
+            min_score: Least score of a face, 0…1; None for the model's own threshold.
 
         Returns:
-            Most certain first, boxes cut off at the picture's border.
+            The faces, the highest score first; their boxes end at the picture's border.
 
         Raises:
-            ModelUnfitError: The graph failed, or gave arrays of another shape or without meaning.
+            ModelUnfitError: The graph failed, or returned arrays of a wrong shape or values that
+                are not finite.
         """
         least = self.threshold if min_score is None else min_score
         given = self._letterbox.fit(image) if self._letterbox else image
@@ -64,17 +65,17 @@ class FaceDetector:
         boxes, scores = found["boxes"], found["scores"]
         if boxes.ndim != 2 or boxes.shape[1:] != (4,) or scores.shape != boxes.shape[:1]:
             raise ModelUnfitError(
-                f"detector {self._network.info.path} gave boxes {boxes.shape}"
+                f"detector {self._network.info.path} returned boxes {boxes.shape}"
                 f" and scores {scores.shape}; [N, 4] and [N] are needed"
             )
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ModelUnfitError(
-                f"detector {self._network.info.path} gave numbers that are not finite"
+                f"detector {self._network.info.path} returned values that are not finite"
             )
         height, width = image.shape[:2]
         if self._letterbox:
-            shown = self._letterbox.shown(height, width)
-            boxes = boxes * np.array([width / shown[1], height / shown[0]] * 2, np.float32)
+            scaled = self._letterbox.scaled_size(height, width)
+            boxes = boxes * np.array([width / scaled[1], height / scaled[0]] * 2, np.float32)
         corners = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
         extent = corners[:, 2:] - corners[:, :2]
         floor = min(least, self._blend.score) if self._blend else least
@@ -91,22 +92,22 @@ class FaceDetector:
         )
         order = sorted((int(sure[i]) for i in kept), key=lambda i: (-float(scores[i]), i))
         order = order[:MAX_FACES]
-        shown_at = corners[order]
+        placed = corners[order]
         if self._blend:
-            shown_at = blend_boxes(shown_at, corners, scores, self._blend.iou)
+            placed = blend_boxes(placed, corners, scores, self._blend.iou)
         return [
             Face(Box(*(float(side) for side in box)), float(scores[i]))
-            for box, i in zip(shown_at, order, strict=True)
+            for box, i in zip(placed, order, strict=True)
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class BlendThresholds:
-    """Which boxes have a say in the place of a face.
+    """The boxes that count for the average that places a face.
 
-    Args:
-        score: Least score of such a box, 0…1; it may be less than a face's own.
-        iou: Least overlap (intersection over union) with the box that was kept, 0…1.
+    Attributes:
+        score: Least score of such a box, 0…1; it may be lower than the least score of a face.
+        iou: Least overlap (intersection over union) with the kept box, 0…1.
     """
 
     score: float
@@ -114,21 +115,21 @@ class BlendThresholds:
 
 
 def blend_boxes(kept: FloatArray, boxes: FloatArray, scores: FloatArray, iou: float) -> FloatArray:
-    """Return kept boxes, each moved to the mean of the boxes around it, weighted by their scores.
+    """Move each kept box to the mean of the boxes around it, weighted by their scores.
 
-    Several anchor points see one face, each a little otherwise; their mean errs less than the
-    surest, and trembles less from frame to frame (box voting: Gidaris and Komodakis, Object
-    detection via a multi-region and semantic segmentation-aware CNN model, 2015;
-    blending in BlazeFace, Bazarevsky et al., 2019, under post-processing).
+    Several anchor points find one face, each at a slightly different place. Their mean is nearer to
+    the face than the best of them, and moves less from frame to frame. This is box voting (Gidaris
+    and Komodakis, Object detection via a multi-region and semantic segmentation-aware CNN model,
+    2015), called blending in BlazeFace (Bazarevsky et al., 2019).
 
     Args:
-        kept: f32 [K, 4], x0 y0 x1 y1; each of them one of the boxes.
+        kept: f32 [K, 4], x0 y0 x1 y1; each is one of `boxes`.
         boxes: f32 [N, 4].
         scores: f32 [N], above 0.
-        iou: Least overlap of a box that has a say.
+        iou: Least overlap of a box that counts for the mean, 0…1.
 
     Returns:
-        f32 [K, 4].
+        f32 [K, 4], in the order of `kept`.
     """
     low = np.maximum(kept[:, None, :2], boxes[None, :, :2])
     high = np.minimum(kept[:, None, 2:], boxes[None, :, 2:])
@@ -155,7 +156,7 @@ def _blend(network: Network) -> BlendThresholds | None:
 
 
 def _letterbox(network: Network) -> Letterbox | None:
-    """How pictures are made to fit before the graph sees them; None where it does that itself."""
+    """Return the letterbox for this model; None if its graph resizes pictures itself."""
     values = network.info.values
     if values.get("resize") != "fit":
         return None

@@ -1,5 +1,6 @@
-"""What the cloud last told this device to work by, kept for a start without the cloud:
-`gate-settings.json`.
+"""The gate's settings as the cloud last sent them, kept in `gate-settings.json`.
+
+The edge uses them when it starts while the cloud is away.
 """
 
 from pathlib import Path
@@ -15,8 +16,17 @@ _log = structlog.get_logger(__name__)
 
 
 def load(path: Path, gate: str) -> DeviceSettings | None:
-    """What was kept; None where nothing was, where it is another gate's, or where the file cannot
-    be read, which is logged: the cloud says it again as soon as it is there.
+    """Load the settings that were saved.
+
+    A file that cannot be read is logged, and is no error: the cloud sends the settings again.
+
+    Args:
+        path: Of `gate-settings.json`.
+        gate: Of this device.
+
+    Returns:
+        The settings; None if there are none, if they are of another gate, or if the file cannot be
+        read.
     """
     try:
         kept = DeviceSettings.model_validate_json(path.read_bytes())
@@ -28,9 +38,9 @@ def load(path: Path, gate: str) -> DeviceSettings | None:
     return kept if kept.gate == gate else None
 
 
-def save(told: DeviceSettings, path: Path) -> None:
-    """Keep it. A disk that cannot be written is logged: the settings hold until the next start."""
+def save(received: DeviceSettings, path: Path) -> None:
+    """Save the settings. A failure is only logged: the settings are in use until the next start."""
     try:
-        write_private(told.model_dump_json(indent=1) + "\n", path)
+        write_private(received.model_dump_json(indent=1) + "\n", path)
     except EdgeError as error:
         _log.error("settings_not_kept", error=str(error))

@@ -1,4 +1,4 @@
-"""How this device is: counts and times for heartbeats and metrics, and the watchdog."""
+"""The health of this device: counts and times for heartbeats and metrics, and the watchdog."""
 
 import socket
 import statistics
@@ -19,28 +19,31 @@ from edge.values import Frame, Judgement, Verdict
 _log = structlog.get_logger(__name__)
 
 _WINDOW_S = 10.0
-"""Frames per second and latency are those of the last ten seconds."""
+"""Seconds over which frames per second and latency are measured."""
 
-_FROM_THE_START = (
+_COUNTED_FROM_ZERO = (
     "CameraStalled",
     "EventRejectedError",
     "Link_key_refused",
     "Link_offline",
     "OutboxFullError",
 )
-"""Errors that are counted with 0 before their first: a counter that begins with 1 has not grown for
-Prometheus, so that an alert would miss it."""
+"""Errors whose counters exist with 0 from the start. If a counter began with 1 at the first error,
+Prometheus would see no increase, and an alert would miss the error."""
 
-_SCRAPE_S = 10.0
-"""Prometheus waits as long for an answer by default."""
+_SCRAPE_TIMEOUT_S = 10.0
+"""Prometheus's default of `scrape_timeout`."""
 
 
 class Health:
-    """Counts what happens. Safe to use from several threads.
+    """Counts frames, verdicts, deliveries and errors. May be used from several threads.
 
     Args:
         stall_after_s: Seconds without a frame after which the camera counts as stalled.
-        clock: Seconds that only grow; for measuring spans.
+        clock: Returns monotonic seconds.
+
+    Attributes:
+        registry: The metrics for Prometheus.
     """
 
     def __init__(
@@ -48,10 +51,10 @@ class Health:
     ) -> None:
         self._stall_after_s = stall_after_s
         self._clock = clock
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._recent: deque[tuple[float, float]] = deque()
         self._started = clock()
-        self._last = self._started
+        self._last_frame_at = self._started
         self._was_stalled = False
         self.registry = CollectorRegistry()
         self._frames = self._counter("frames_judged", "Frames judged")
@@ -60,7 +63,7 @@ class Health:
         self._verdicts = self._counter("verdicts", "Verdicts stored", "label")
         self._deliveries = self._counter("events_delivered", "Events that the cloud acknowledged")
         self._errors = self._counter("errors", "Errors by name", "error")
-        for name in _FROM_THE_START:
+        for name in _COUNTED_FROM_ZERO:
             self._errors.labels(name)
         self._latency = Histogram(
             "maskgate_edge_latency_seconds",
@@ -72,15 +75,15 @@ class Health:
         return Counter(f"maskgate_edge_{name}", text, labels, registry=self.registry)
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Add a metric whose value is asked for when it is read."""
+        """Add a gauge whose value is computed at each scrape."""
         Gauge(f"maskgate_edge_{name}", text, registry=self.registry).set_function(value)
 
     def count_frame(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
-        """Count a frame."""
+        """Count a frame and its faces, and measure the frame's latency."""
         now = self._clock()
         latency = max(0.0, now - frame.read_at)
-        with self._turn:
-            self._last = now
+        with self._lock:
+            self._last_frame_at = now
             self._recent.append((now, latency))
             self._trim(now)
         self._frames.inc()
@@ -98,7 +101,7 @@ class Health:
         self._deliveries.inc()
 
     def count_error(self, error: Exception | str) -> None:
-        """Count an error under its name."""
+        """Count an error by the name of its class, or by the given name."""
         name = error if isinstance(error, str) else type(error).__name__
         self._errors.labels(name).inc()
 
@@ -108,8 +111,8 @@ class Health:
 
     @property
     def fps(self) -> float:
-        """Frames judged per second, lately."""
-        with self._turn:
+        """Frames judged per second over the last ten seconds."""
+        with self._lock:
             now = self._clock()
             self._trim(now)
             span = min(_WINDOW_S, now - self._started)
@@ -117,8 +120,8 @@ class Health:
 
     @property
     def latency_ms(self) -> float:
-        """Median time from a frame's reading to its labels, lately; 0 without frames."""
-        with self._turn:
+        """Median milliseconds from reading a frame to its labels, over the last ten seconds."""
+        with self._lock:
             self._trim(self._clock())
             if not self._recent:
                 return 0.0
@@ -126,16 +129,16 @@ class Health:
 
     @property
     def stalled(self) -> bool:
-        """Whether no frame was judged for too long."""
-        with self._turn:
-            return self._clock() - self._last > self._stall_after_s
+        """Whether no frame was judged for `stall_after_s`."""
+        with self._lock:
+            return self._clock() - self._last_frame_at > self._stall_after_s
 
     def camera_state(self, state: CameraState) -> CameraState:
-        """What to report: a camera that says `live` and gives nothing is not live."""
+        """Return the state to report: a live camera that is stalled counts as reconnecting."""
         return CameraState.RECONNECTING if state is CameraState.LIVE and self.stalled else state
 
     def check_for_stall(self) -> None:
-        """Look once: a stall is counted and logged when it begins and when it ends."""
+        """Count and log a stall when it begins, and log when it ends."""
         stalled = self.stalled
         if stalled and not self._was_stalled:
             self.count_error("CameraStalled")
@@ -146,11 +149,11 @@ class Health:
 
 
 class Watchdog:
-    """Looks at a `Health` regularly, in a thread of its own.
+    """Checks regularly whether the camera is stalled, in a thread of its own.
 
     Args:
-        health: What to look at.
-        every_s: Seconds between looks.
+        health: Knows when the last frame was judged.
+        every_s: Seconds between two checks.
     """
 
     def __init__(self, health: Health, every_s: float) -> None:
@@ -160,11 +163,11 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """Stop the thread."""
         self._stop.set()
         self._thread.join()
 
@@ -173,47 +176,47 @@ class Watchdog:
             self._health.check_for_stall()
 
 
-def _impatient(handler: type[Any], patience_s: float) -> type[Any]:
-    """Return the handler, which cuts a connection without a whole request after `patience_s`."""
+def _time_limited(handler: type[Any], timeout_s: float) -> type[Any]:
+    """Return the handler with a limit: a connection must send its whole request in `timeout_s`."""
 
-    class Impatient(handler):  # type: ignore[misc]
-        timeout = patience_s  # of each read, and of sending an answer, by socketserver
+    class TimeLimited(handler):  # type: ignore[misc]
+        timeout = timeout_s  # socketserver's limit for each read and write
 
         def handle(self) -> None:
-            self._late = threading.Timer(patience_s, self._cut)
-            self._late.daemon = True
-            self._late.start()
+            self._deadline = threading.Timer(timeout_s, self._disconnect)
+            self._deadline.daemon = True
+            self._deadline.start()
             try:
                 with suppress(TimeoutError, ConnectionError):
                     super().handle()
             finally:
-                self._late.cancel()
+                self._deadline.cancel()
 
         def parse_request(self) -> bool:
-            whole = bool(super().parse_request())
-            self._late.cancel()
-            return whole
+            is_complete = bool(super().parse_request())
+            self._deadline.cancel()
+            return is_complete
 
-        def _cut(self) -> None:
+        def _disconnect(self) -> None:
             with suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
 
-    return Impatient
+    return TimeLimited
 
 
 def serve_metrics(
-    health: Health, host: str, port: int, scrape_s: float = _SCRAPE_S
+    health: Health, host: str, port: int, scrape_timeout_s: float = _SCRAPE_TIMEOUT_S
 ) -> Callable[[], None]:
     """Serve the metrics for Prometheus.
 
     Args:
-        health: What is served.
+        health: Has the metrics.
         host: Address to listen on.
         port: Port to listen on.
-        scrape_s: Seconds after which a connection without a whole request ends.
+        scrape_timeout_s: Seconds after which a connection without a whole request is closed.
 
     Returns:
-        What ends it.
+        A function that stops the server.
 
     Raises:
         SettingsError: The port cannot be used.
@@ -225,7 +228,9 @@ def serve_metrics(
             f"EDGE_METRICS_PORT: {host}:{port} cannot be used: {error.strerror}",
             "Choose another port",
         ) from error
-    server.RequestHandlerClass = _impatient(cast("type[Any]", server.RequestHandlerClass), scrape_s)
+    server.RequestHandlerClass = _time_limited(
+        cast("type[Any]", server.RequestHandlerClass), scrape_timeout_s
+    )
 
     def stop() -> None:
         server.shutdown()

@@ -1,4 +1,4 @@
-"""Who this device is: `device.json`, written once by enrolment and readable by its owner alone."""
+"""The identity of this device: `device.json`, which enrolment writes and only its owner reads."""
 
 from pathlib import Path
 
@@ -7,11 +7,14 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_se
 from edge.errors import NotEnrolledError
 from edge.state import write_private
 
-_MEND = "Enrol it: `python -m edge enrol --code CODE`, with a code from the cloud for this gate"
+_MEND = (
+    "Enrol this device: `python -m edge enrol --code CODE`, with a code that the cloud made for the"
+    " gate"
+)
 
 
 class Identity(BaseModel):
-    """A device's name, its gate, and the key that proves it."""
+    """The device's id, its gate, and the key that proves both."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -26,10 +29,16 @@ class Identity(BaseModel):
 
 
 def load(path: Path) -> Identity:
-    """Read who this device is.
+    """Read the identity of this device.
+
+    Args:
+        path: Of `device.json`.
+
+    Returns:
+        The identity.
 
     Raises:
-        NotEnrolledError: There is no such file, or it is damaged.
+        NotEnrolledError: The file does not exist, or is damaged.
     """
     try:
         return Identity.model_validate_json(path.read_bytes())
@@ -40,12 +49,12 @@ def load(path: Path) -> Identity:
     except OSError as error:
         raise NotEnrolledError(f"{path} cannot be read: {error.strerror}", _MEND) from error
     except ValidationError:
-        # Its message would quote the file, and the file holds the key.
+        # The message of the exception would quote the file, and the file holds the key.
         raise NotEnrolledError(f"{path} is damaged", _MEND) from None
 
 
 def save(identity: Identity, path: Path) -> None:
-    """Write it with mode 0600, whole or not at all.
+    """Write the identity with mode 0600, atomically.
 
     Raises:
         EdgeError: The folder cannot be written.

@@ -1,4 +1,4 @@
-"""The log: lines for people, or one JSON object a line with whatever libraries write."""
+"""The log: lines for people, or one JSON object per line; it includes the output of libraries."""
 
 import atexit
 import contextlib
@@ -21,7 +21,7 @@ from edge.secrets import without_secrets
 _log = structlog.get_logger(__name__)
 
 QUIET = ("httpx", "httpcore")
-"""Libraries that write a line for each request: heartbeats, and a poll every half minute."""
+"""Libraries that log each request, such as heartbeats and polls; only their warnings are kept."""
 
 _STAMPED: list[structlog.typing.Processor] = [
     structlog.processors.add_log_level,
@@ -30,7 +30,7 @@ _STAMPED: list[structlog.typing.Processor] = [
 
 
 def use_console() -> None:
-    """Write the log to standard error as people read it."""
+    """Write the log to standard error as lines for people."""
     structlog.configure(
         processors=[
             *_STAMPED,
@@ -43,7 +43,7 @@ def use_console() -> None:
 
 
 class _StandardError:
-    """`sys.stderr` as it is at the time of each line: `library_messages` moves it."""
+    """The current `sys.stderr` at the time of each line, because `library_messages` replaces it."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -53,9 +53,12 @@ class _StandardError:
 
 
 def library_messages() -> contextlib.AbstractContextManager[object]:
-    """Log what libraries write to the standard output and error of this process, for people.
+    """Log the lines that libraries write to standard output and error, in the form for people.
 
-    They repeat a camera's address with its password. Where all is JSON, they are read already.
+    Such lines may repeat a camera's address with its password, which the log redacts.
+
+    Returns:
+        A context. It does nothing if `capture_output` reads these lines already.
     """
     if is_capturing():
         return contextlib.nullcontext()
@@ -71,14 +74,14 @@ def library_messages() -> contextlib.AbstractContextManager[object]:
 
 
 def use_json(stream: TextIO | None = None) -> None:
-    """Write the log as one JSON object a line: our lines, and those of Python libraries.
+    """Write the log as one JSON object per line, for this program and for Python libraries.
 
-    Warnings and errors that nobody caught, in whatever thread, become lines too. Each line has
-    `timestamp` (RFC 3339, UTC), `level`, `logger` and `event`, which is a fixed word; what a
-    library says is `library_message`, with its text in `message`.
+    Warnings and uncaught errors of every thread become lines, too. Each line has `timestamp`
+    (RFC 3339, UTC), `level`, `logger` and `event`, a stable identifier. The event of a library's
+    line is `library_message`, with the library's text in `message`.
 
     Args:
-        stream: Where to; by default standard error.
+        stream: Gets the lines; None for standard error.
     """
     shared: list[structlog.typing.Processor] = [*_STAMPED, structlog.stdlib.add_logger_name]
     rendered: list[structlog.typing.Processor] = [
@@ -109,7 +112,7 @@ def use_json(stream: TextIO | None = None) -> None:
     sys.unraisablehook = _unraisable
 
 
-def _library_said(message: Message) -> None:
+def _log_library_message(message: Message) -> None:
     logging.getLogger(message.writer).log(_level(message), "%s", redacted_in(message.text))
 
 
@@ -117,33 +120,31 @@ def _level(message: Message) -> int:
     return logging.getLevelNamesMapping()[message.level.upper()]
 
 
-_output_capture = OutputCapture(_library_said)
+_output_capture = OutputCapture(_log_library_message)
 
 
 def capture_output() -> None:
-    """Write the log as JSON, and whatever else reaches standard output or error as well.
-
-    Lasts until the process ends.
-    """
-    # Each attempt to open a camera that is away would have two lines that say less than ours.
+    """Write the log and all other output of this process as JSON, until the process ends."""
+    # Otherwise OpenCV would write two lines at each attempt to open a camera that is away, and they
+    # say less than this program's own line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     use_json(_output_capture.begin())
     atexit.register(_output_capture.end)
 
 
 def is_capturing() -> bool:
-    """Whether this process writes JSON alone."""
+    """Return whether all output of this process is captured and written as JSON."""
     return _output_capture.began
 
 
 def record_crashes(file: Path) -> None:
-    """Log what the run before left of its crash, and write down where this one crashes, if it does.
+    """Log the crash of the previous run, if it crashed, and record a crash of this run.
 
-    A process that is killed by a fault in a library's own code can log nothing any more. So the
-    stacks of its threads go to a file, which the next run reads.
+    A process that is killed by a fault in native code (SIGSEGV) cannot log any more. So Python's
+    faulthandler writes the stacks of its threads to a file, and the next run logs them.
 
     Args:
-        file: Kept from run to run.
+        file: Is kept from run to run.
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,7 +161,7 @@ def record_crashes(file: Path) -> None:
 
 
 class _Lines(logging.StreamHandler[TextIO]):
-    """Writes lines, and goes on where nobody reads them any more."""
+    """Writes lines, and ignores that nobody reads them any more."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         if not isinstance(sys.exc_info()[1], OSError):

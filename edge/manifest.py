@@ -1,6 +1,6 @@
-"""Which models there are: looked up in `manifest.json`, and read only if their hashes are right.
+"""The manifest of the models: finds a model's files, and reads them only if their hashes are right.
 
-The manifest's format is laid down in docs/decisions/0001-model-contract.md.
+docs/decisions/0001-model-contract.md defines the format of `manifest.json`.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ MEND = "Export the model again with `python -m training export`, or restore edge
 
 
 class Role(StrEnum):
-    """What a model is for, as the manifest and the wire name it."""
+    """The task of a model, as the manifest and the wire name it."""
 
     DETECTOR = "detector"
     CLASSIFIER = "classifier"
@@ -38,22 +38,22 @@ class _Entry(BaseModel):
 
 
 class _Manifest(BaseModel):
-    # `schema` is a method of pydantic's own, hence the alias.
+    # A pydantic model has a method `schema`, hence the alias.
     edition: Literal[1] = Field(alias="schema")
     models: list[_Entry]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model as its manifest vouches for it.
+    """The files of a model with their hashes, by the manifest or the sidecar.
 
     Attributes:
-        role: What it is for.
+        role: Task of the model.
         name: For people.
         version: For people.
-        folder: Where its files lie.
+        folder: Of the files.
         sha256: Hash in hexadecimal by file name.
-        precision: Of its weights, as the manifest spells it: `FP16`, `INT8`; may be empty.
+        precision: Of the weights, as the manifest spells it: `FP16`, `INT8`; may be empty.
     """
 
     role: Role
@@ -65,20 +65,23 @@ class ModelFiles:
 
     @property
     def digest(self) -> str:
-        """One SHA-256 for the whole model: of what `sha256sum *.bin *.xml` prints for its files.
+        """One SHA-256 for the whole model.
 
-        So `cd edge/models && sha256sum NAME.bin NAME.xml | sha256sum` gives the same.
+        `cd edge/models && sha256sum NAME.bin NAME.xml | sha256sum` prints the same.
         """
         listing = "".join(f"{self.sha256[name]}  {name}\n" for name in sorted(self.sha256))
         return hashlib.sha256(listing.encode()).hexdigest()
 
     def read(self) -> dict[str, bytes]:
-        """The files' content by suffix (`.xml`, `.bin`), after checking every hash.
+        """Read the files, and check every hash.
 
-        What is returned is what was hashed, so that a file cannot change in between.
+        The bytes that are returned are those that were hashed, so no file can change in between.
+
+        Returns:
+            The content of each file by its suffix (`.xml`, `.bin`).
 
         Raises:
-            ModelMissingError: A file is not there or cannot be read.
+            ModelMissingError: A file does not exist, or cannot be read.
             ModelAlteredError: A file's SHA-256 is not the manifest's.
         """
         content = {}
@@ -107,18 +110,21 @@ def find(
     precision: Precision = Precision.AUTO,
     preferred: Precision = Precision.FP16,
 ) -> ModelFiles:
-    """Look a model up in the manifest.
+    """Find a model in the manifest.
 
     Args:
-        role: What it is for.
-        folder: Where the manifest of the embedded models lies.
-        path: One `.xml` file instead, with a `manifest.json` beside it that names it.
-        precision: The only one to take; `auto` takes the preferred one where the manifest has it,
-            and otherwise the first that it names. Without meaning for a `path`.
-        preferred: What suits this machine.
+        role: Task of the model.
+        folder: Of the embedded models and their manifest.
+        path: Of an `.xml` file to use instead; a `manifest.json` beside the file names it.
+        precision: Of the weights. `auto` takes the preferred one if the manifest has it, otherwise
+            the first model of this role. It has no effect on a `path`.
+        preferred: The precision that suits this machine.
+
+    Returns:
+        The model's files with their hashes.
 
     Raises:
-        ModelMissingError: No manifest, or no such model in it.
+        ModelMissingError: There is no manifest, or the manifest does not name such a model.
         ModelUnfitError: The manifest is damaged.
     """
     where = path.parent if path is not None else folder
@@ -139,16 +145,16 @@ def find(
         raise ModelMissingError(f"model manifest {manifest_path} does not name {wanted}", MEND)
     if path is not None:
         return fitting[0]
-    wish = preferred if precision is Precision.AUTO else precision
+    wanted_precision = preferred if precision is Precision.AUTO else precision
     for files in fitting:
-        if files.precision.lower() == wish:
+        if files.precision.lower() == wanted_precision:
             return files
     if precision is Precision.AUTO:
         return fitting[0]
-    there = ", ".join(files.precision or "unnamed" for files in fitting)
+    present = ", ".join(files.precision or "unnamed" for files in fitting)
     raise ModelMissingError(
         f"model manifest {manifest_path} names no {role} of precision {precision.upper()}, only"
-        f" {there}",
+        f" {present}",
         "Set EDGE_PRECISION to auto, or export one with `python -m training export --int8`",
     )
 

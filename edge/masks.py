@@ -1,4 +1,4 @@
-"""Frame + Faces → Labels."""
+"""Mask classification: a frame and its faces go in, a label for each face comes out."""
 
 from collections.abc import Iterable
 
@@ -12,19 +12,19 @@ from edge.values import Box, Face, Image, Judgement
 
 
 def crop_box(box: Box, margin: float, height: int, width: int) -> tuple[int, int, int, int]:
-    """The part of the picture that the classifier sees of a face.
+    """Return the part of the picture that the classifier sees of a face.
 
-    Square around the box's centre, side = the longer side × (1 + margin), cut off at the picture's
-    border (docs/decisions/0001-model-contract.md). Edges are rounded to whole pixels.
+    It is a square around the box's centre with side = the longer side × (1 + margin), and ends at
+    the picture's border (docs/decisions/0001-model-contract.md).
 
     Args:
-        box: The face.
-        margin: 0 or more.
+        box: Of the face.
+        margin: Share of the longer side that is added, 0 or more.
         height: Of the picture in pixels.
         width: Of the picture in pixels.
 
     Returns:
-        (x0, y0, x1, y1), at least one pixel wide and high.
+        (x0, y0, x1, y1) in whole pixels, at least one pixel wide and high.
     """
     half = max(box.width, box.height) * (1 + margin) / 2
     across, down = box.centre
@@ -36,13 +36,16 @@ def crop_box(box: Box, margin: float, height: int, width: int) -> tuple[int, int
 
 
 class MaskClassifier:
-    """Says of each face whether it wears a mask, with the thresholds that the model file carries.
+    """Labels faces, with the thresholds that the model file names.
 
     Args:
-        network: A classifier (docs/decisions/0001-model-contract.md).
+        network: A mask classifier (docs/decisions/0001-model-contract.md).
+
+    Attributes:
+        min_face_size: Least shorter side in pixels of a face that counts at a door.
 
     Raises:
-        ModelUnfitError: Its labels are not those that the wire knows.
+        ModelUnfitError: The model's labels are not the labels of the wire.
     """
 
     def __init__(self, network: Network) -> None:
@@ -53,35 +56,42 @@ class MaskClassifier:
         stretched = network.info.values.get("resize") == "stretch"
         self._size = network.info.size() if stretched else None
         names = network.info.text("labels").split()
-        # A model of two classes knows no wrongly worn mask; with_mask and one other it must know.
+        # A model of two classes lacks one label, but every model needs with_mask and one other.
         if not set(names) <= set(Label) or Label.WITH_MASK not in names or len(names) < 2:
             raise ModelUnfitError(
-                f"classifier {network.info.path} knows the labels {names}; needed are"
+                f"classifier {network.info.path} has the labels {names}; it needs"
                 f" {[str(label) for label in Label]}, or with_mask and one other"
             )
         self._labels = [Label(name) for name in names]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the model."""
+        """The SHA-256 of the model."""
         return self._network.digest
 
     def make_ready(self) -> None:
-        """Compile now, and not when the first person is there."""
+        """Compile the model now, not when the first person stands at the door."""
         width, height = self._size or (96, 96)
         if self._size:
             self._network.expect(height, width)
         self._network.infer(np.zeros((height, width, 3), np.uint8))
 
     def can_judge(self, face: Face) -> bool:
-        """Whether the face is large enough for a judgement that counts at a door."""
+        """Return whether the face is large enough for a judgement that counts at a door."""
         return face.box.shorter_side >= self.min_face_size
 
     def judge(self, image: Image, faces: Iterable[Face]) -> list[Judgement]:
-        """Label faces, in the order given. Whether they are large enough is the caller's question.
+        """Label faces of any size; `can_judge` says whether a face is large enough.
+
+        Args:
+            image: The frame.
+            faces: In this frame.
+
+        Returns:
+            A judgement for each face, in the order of `faces`.
 
         Raises:
-            ModelUnfitError: The graph failed, or gave something else than probabilities.
+            ModelUnfitError: The graph failed, or returned something else than probabilities.
         """
         return [self._judge_one(image, face) for face in faces]
 
@@ -91,10 +101,10 @@ class MaskClassifier:
         if self._size:
             crop = resize(crop, *self._size)
         row = self._network.infer(crop)["probabilities"]
-        # 16-bit weights leave a sum of three probabilities within a hundredth of 1.
+        # With 16-bit weights the sum of the probabilities may differ from 1 by up to 0.01.
         if row.shape != (len(self._labels),) or not abs(float(np.sum(row)) - 1.0) < 0.01:
             raise ModelUnfitError(
-                f"classifier {self._network.info.path} gave {row.tolist()}, not"
+                f"classifier {self._network.info.path} returned {row.tolist()}, not"
                 f" {len(self._labels)} probabilities"
             )
         clipped = np.clip(row, 0.0, 1.0)

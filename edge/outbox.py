@@ -1,7 +1,7 @@
-"""The durable queue: events that the cloud has not acknowledged yet, in SQLite.
+"""The outbox: a durable queue in SQLite of the events that the cloud has not acknowledged yet.
 
-An event is on the disk when `put` returns (write-ahead log, synchronous=FULL), and stays until it
-is acknowledged. One process writes, through one connection.
+When `put` returns, the event is on the disk (write-ahead log, synchronous=FULL). It stays there
+until the cloud has acknowledged it. One process writes, through one connection.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from cloud.contract import Event
 from edge.errors import OutboxBusyError, OutboxDamagedError, OutboxError, OutboxFullError
 
 EDITION = 1
-"""Of the tables; kept in `PRAGMA user_version`."""
+"""Version of the tables, kept in `PRAGMA user_version`."""
 
 _TABLES = """
 CREATE TABLE waiting (
@@ -39,7 +39,7 @@ CREATE TABLE rejected (
 
 @dataclass(frozen=True, slots=True)
 class QueuedEvent:
-    """An event that waits: its id, and its JSON as it will be posted."""
+    """An event that waits, with the JSON that will be posted."""
 
     id: UUID
     body: str
@@ -47,7 +47,7 @@ class QueuedEvent:
 
 @dataclass(frozen=True, slots=True)
 class RejectedEvent:
-    """An event that the cloud will never accept, kept with the reason for people to see."""
+    """An event that the cloud will never accept, kept with the reason for a person to read."""
 
     id: UUID
     body: str
@@ -56,19 +56,19 @@ class RejectedEvent:
 
 
 class Outbox:
-    """The queue's one writer. Safe to use from several threads.
+    """The only writer of the queue. Its methods may be called from several threads.
 
     Args:
-        path: Of the database; made when missing, with its folder.
-        most_pages: Bound of the database's size in pages of SQLite; None for the disk's own bound.
+        path: Of the database; it is created with its folder if it does not exist.
+        max_pages: Largest size of the database in pages of SQLite; None for no limit.
 
     Raises:
-        OutboxBusyError: Another process has it open for writing.
+        OutboxBusyError: Another process has opened the outbox for writing.
         OutboxFullError: The disk is full.
-        OutboxDamagedError: It cannot be opened, or is no outbox.
+        OutboxDamagedError: The file cannot be opened, or is no outbox.
     """
 
-    def __init__(self, path: Path, *, most_pages: int | None = None) -> None:
+    def __init__(self, path: Path, *, max_pages: int | None = None) -> None:
         self.path = path
         self._turn = threading.Lock()
         self._lock = _lock(path)
@@ -76,7 +76,7 @@ class Outbox:
             with self._translated():
                 self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
                 try:
-                    self._prepare(most_pages)
+                    self._prepare(max_pages)
                 except BaseException:
                     self._db.close()
                     raise
@@ -84,18 +84,18 @@ class Outbox:
             self._lock.close()
             raise
 
-    def _prepare(self, most_pages: int | None) -> None:
+    def _prepare(self, max_pages: int | None) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        if most_pages is not None:
-            self._db.execute(f"PRAGMA max_page_count={int(most_pages)}")
+        if max_pages is not None:
+            self._db.execute(f"PRAGMA max_page_count={int(max_pages)}")
         (edition,) = self._db.execute("PRAGMA user_version").fetchone()
         if edition == 0:
             self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={EDITION}; COMMIT;")
         elif edition != EDITION:
             raise OutboxDamagedError(
-                f"outbox {self.path} is of edition {edition}, this software knows {EDITION}",
-                "Run the version that wrote it, or move the file away",
+                f"outbox {self.path} has edition {edition}; this software knows {EDITION} alone",
+                "Run the version that wrote the outbox, or move the file away",
             )
 
     def __enter__(self) -> Self:
@@ -110,17 +110,20 @@ class Outbox:
         self.close()
 
     def close(self) -> None:
-        """Let another process write."""
+        """Close the database, and let another process write."""
         with self._turn:
             self._db.close()
             self._lock.close()
 
     def put(self, event: Event) -> None:
-        """Keep an event; on the disk when this returns. The same id again changes nothing.
+        """Store an event on the disk. Storing the same id again changes nothing.
+
+        Args:
+            event: To be delivered.
 
         Raises:
             OutboxFullError: The disk is full; nothing was changed.
-            OutboxDamagedError: It cannot be written.
+            OutboxDamagedError: The database cannot be written.
         """
         with self._turn, self._translated():
             self._db.execute(
@@ -129,18 +132,18 @@ class Outbox:
             )
 
     def peek(self) -> QueuedEvent | None:
-        """The oldest event that waits, left where it is; None when there is none."""
+        """Return the oldest event that waits, without removing it; None if no event waits."""
         with self._turn, self._translated():
             row = self._db.execute("SELECT id, body FROM waiting ORDER BY place LIMIT 1").fetchone()
         return None if row is None else QueuedEvent(UUID(row[0]), row[1])
 
     def ack(self, event_id: UUID) -> None:
-        """Forget an event that the cloud has acknowledged."""
+        """Delete an event that the cloud has acknowledged."""
         with self._turn, self._translated():
             self._db.execute("DELETE FROM waiting WHERE id = ?", (str(event_id),))
 
     def reject(self, event_id: UUID, reason: str) -> None:
-        """Move an event that will never be accepted out of the way of the others, and keep it."""
+        """Move an event that the cloud will never accept into the table `rejected`."""
         with self._turn, self._translated():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -157,7 +160,7 @@ class Outbox:
                 raise
 
     def depth(self) -> int:
-        """Events that wait."""
+        """Return how many events wait."""
         with self._turn, self._translated():
             return int(self._db.execute("SELECT count(*) FROM waiting").fetchone()[0])
 
@@ -169,17 +172,23 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an outbox holds, as somebody who only looks sees it."""
+    """What an outbox holds: the number of waiting events, and the rejected events."""
 
     depth: int
     rejected: list[RejectedEvent]
 
 
 def inspect(path: Path) -> Contents:
-    """Look into an outbox without writing to it, while another process may be using it.
+    """Read an outbox without writing to it. Another process may use the outbox meanwhile.
+
+    Args:
+        path: Of the database.
+
+    Returns:
+        What the outbox holds.
 
     Raises:
-        OutboxDamagedError: It is not there, or is no outbox.
+        OutboxDamagedError: The file does not exist, or is no outbox.
     """
     with _translated(path):
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
@@ -200,7 +209,12 @@ def inspect(path: Path) -> Contents:
 
 
 def _lock(path: Path) -> IO[str]:
-    """Hold `<outbox>.lock` as long as this process lives; the kernel lets go of it after a kill."""
+    """Lock `<outbox>.lock` for this process; the kernel releases the lock even after a kill.
+
+    Raises:
+        OutboxDamagedError: The folder cannot be written.
+        OutboxBusyError: Another process holds the lock.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name(f"{path.name}.lock").open("a")
@@ -215,7 +229,7 @@ def _lock(path: Path) -> IO[str]:
         file.close()
         raise OutboxBusyError(
             f"another process uses the outbox {path}",
-            "Stop it, or give this one a state folder of its own with EDGE_STATE_DIR",
+            "Stop that process, or give this one another folder with EDGE_STATE_DIR",
         ) from error
     return file
 
@@ -232,7 +246,8 @@ def _translate(path: Path, error: sqlite3.Error) -> OutboxError:
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_FULL:
         return OutboxFullError(
-            f"outbox {path} cannot grow: the disk is full", "Make room on the disk; nothing is lost"
+            f"outbox {path} cannot grow: the disk is full",
+            "Free space on the disk; no event is lost",
         )
     return OutboxDamagedError(
         f"outbox {path} cannot be used: {error}",

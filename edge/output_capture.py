@@ -1,7 +1,7 @@
-"""What is written straight to the standard output and error of this process, line by line.
+"""Captures what is written directly to the standard output and error of this process.
 
-FFmpeg, OpenCV, OpenVINO and the command of a sound write there without asking Python. A pipe stands
-in the place of both descriptors, and a thread reads it.
+FFmpeg, OpenCV, OpenVINO and `EDGE_SOUND_COMMAND` write to file descriptors 1 and 2, past Python. A
+pipe replaces each descriptor, and a thread reads both pipes line by line.
 """
 
 import contextlib
@@ -18,25 +18,25 @@ from types import TracebackType
 from typing import Final, Self, TextIO
 
 PIPE_BYTES: Final = 1 << 20
-"""The most that Linux gives a user by default (pipe(7), /proc/sys/fs/pipe-max-size)."""
+"""Size of each pipe: Linux's default limit for a user (pipe(7), /proc/sys/fs/pipe-max-size)."""
 
-LONGEST_LINE: Final = 16 * 1024
-"""Bytes after which a line that does not end is taken for one."""
+MAX_LINE_BYTES: Final = 16 * 1024
+"""A longer line is cut here, and counts as two."""
 
 _QUIET_S: Final = 0.1
-"""After so long without more, a message is whole: what follows does not belong to it."""
+"""Seconds without a new line after which a message of several lines is complete."""
 
 _END_S: Final = 2.0
-"""How long the end of the process waits for the last lines."""
+"""Seconds that `end` waits for the last lines."""
 
 _OPENCV: Final = re.compile(r"\[ *(DEBUG|INFO|WARN|ERROR|FATAL):\d+@[\d.]+\] *")
-"""What OpenCV's logger begins a line with (modules/core/src/logger.cpp)."""
+"""The prefix of OpenCV's logger (modules/core/src/logger.cpp)."""
 
 _FFMPEG: Final = re.compile(r"\[(?P<part>[\w,]+) @ 0x[0-9a-f]+\] *")
-"""What FFmpeg's logger begins a line with (libavutil/log.c)."""
+"""The prefix of FFmpeg's logger (libavutil/log.c)."""
 
 _FFMPEG_BY_OPENCV: Final = re.compile(r"\[OPENCV:(?P<part>FFMPEG):\d+\] *")
-"""What OPENCV_FFMPEG_DEBUG makes of that (modules/videoio/src/cap_ffmpeg_impl.hpp)."""
+"""The same prefix with OPENCV_FFMPEG_DEBUG (modules/videoio/src/cap_ffmpeg_impl.hpp)."""
 
 _LEVELS: Final = {
     "DEBUG": "debug",
@@ -49,12 +49,12 @@ _LEVELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What somebody wrote: one line, with those after it that are indented.
+    """One message: a line, with the indented lines that follow it.
 
     Attributes:
-        writer: `opencv` or `ffmpeg`, where the line says so; else `stdout` or `stderr`.
-        level: A level of `logging`, in small letters.
-        text: Without the time and the address that the writer put before it.
+        writer: `opencv` or `ffmpeg`, if the line has the prefix; otherwise `stdout` or `stderr`.
+        level: A level of `logging` in lower case.
+        text: Without the writer's prefix.
     """
 
     writer: str
@@ -62,8 +62,8 @@ class Message:
     text: str
 
     @classmethod
-    def read(cls, text: str, stream: str) -> "Message":
-        """Tell who wrote a text to a stream, and how grave it is."""
+    def parse(cls, text: str, stream: str) -> "Message":
+        """Find out the writer and the level of a text that was written to a stream."""
         if found := _OPENCV.match(text):
             return cls("opencv", _LEVELS[found[1]], text[found.end() :])
         if found := _FFMPEG.match(text) or _FFMPEG_BY_OPENCV.match(text):
@@ -73,29 +73,39 @@ class Message:
 
 @dataclass(slots=True)
 class _Stream:
-    """One descriptor that is read instead of shown."""
+    """One of the two descriptors.
+
+    Attributes:
+        name: `stdout` or `stderr`.
+        number: Of the descriptor, 1 or 2.
+        original: A duplicate of what the descriptor was before.
+        reader: The end of the pipe that is read.
+        unread: The beginning of a line that has not ended.
+        lines: Of a message that may not be complete.
+    """
 
     name: str
     number: int
-    shown: int
+    original: int
     reader: int
     unread: bytes = b""
     lines: list[str] = field(default_factory=list)
 
 
 class OutputCapture:
-    """Reads descriptors 1 and 2 of this process from `begin` to `end`.
+    """Captures descriptors 1 and 2 of this process from `begin` to `end`.
 
-    A writer never waits: where nobody has read the last megabyte, what is too much is lost, as a
-    library that holds the interpreter's lock would else wait for the thread that needs it.
+    A writer never waits. If the pipe is full, further output is lost: otherwise a library that
+    holds the interpreter's lock would wait for the thread that needs the same lock to read.
 
     Args:
-        tell: Is given each message, on a thread of its own.
-        python: Whether what Python itself prints is read as well; else it is shown as before.
+        on_message: Is called with each message, in a thread of its own.
+        python: Whether the output of Python itself is captured as well; if not, it is written as
+            before.
     """
 
-    def __init__(self, tell: Callable[[Message], None], *, python: bool = True) -> None:
-        self._tell = tell
+    def __init__(self, on_message: Callable[[Message], None], *, python: bool = True) -> None:
+        self._on_message = on_message
         self._python = python
         self._before = sys.stdout, sys.stderr
         self._streams: list[_Stream] = []
@@ -104,15 +114,14 @@ class OutputCapture:
 
     @property
     def began(self) -> bool:
-        """Whether the pipes are in place, or were."""
+        """Whether `begin` was called."""
         return bool(self._streams)
 
     def begin(self) -> TextIO:
-        """Put the pipes in place.
+        """Replace both descriptors by pipes, and start the thread.
 
         Returns:
-            The standard error that was there before: where lines are shown. Programs that are
-            started do not inherit it.
+            The original standard error, for the log. Child processes do not inherit it.
         """
         self._wake_reader, self._wake_writer = os.pipe()
         self._before = sys.stdout, sys.stderr
@@ -123,32 +132,32 @@ class OutputCapture:
             _widen(writer)
             os.set_blocking(reader, False)
             os.set_blocking(writer, False)
-            shown = os.dup(number)
+            original = os.dup(number)
             os.dup2(writer, number)
             os.close(writer)
-            self._streams.append(_Stream(name, number, shown, reader))
-        # Those that were there may think that they write to a file, in which one can seek.
+            self._streams.append(_Stream(name, number, original, reader))
+        # The old stream objects may assume a seekable file, so new ones are made.
         if self._python:
             sys.stdout, sys.stderr = _text_on(1), _text_on(2)
         else:
-            kept = [stream.shown for stream in self._streams]
-            sys.stdout, sys.stderr = (_moved(before, kept) for before in self._before)
+            originals = [stream.original for stream in self._streams]
+            sys.stdout, sys.stderr = (_on_original(before, originals) for before in self._before)
         self._thread.start()
-        return _text_on(os.dup(self._streams[1].shown))
+        return _text_on(os.dup(self._streams[1].original))
 
     def end(self) -> None:
-        """Put the descriptors back, and tell what was written until now."""
+        """Restore the descriptors, and report the messages that were written until now."""
         for buffered in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 buffered.flush()
-        # What a library still holds in its buffers would be shown once the pipes are gone.
+        # A library's buffered output would otherwise appear after the pipes are gone.
         _flush_c()
         if not self._python:
             sys.stdout, sys.stderr = self._before
         for stream in self._streams:
-            os.dup2(stream.shown, stream.number)
-            os.close(stream.shown)
-        # A program that was started may hold a pipe's other end, so its end is not waited for.
+            os.dup2(stream.original, stream.number)
+            os.close(stream.original)
+        # A child process may still hold a pipe open, so the thread does not wait for its end.
         os.write(self._wake_writer, b"\n")
         self._thread.join(_END_S)
         if not self._thread.is_alive():
@@ -179,15 +188,15 @@ class OutputCapture:
                 ready = selector.select(_QUIET_S if pending else None)
                 ended = any(key.data is None for key, _ in ready)
                 for stream in self._streams:
-                    self._take(stream)
+                    self._read_available(stream)
                     if ended or not ready:
-                        self._settle(stream, whole=True)
+                        self._report_complete(stream, whole=True)
         for stream in self._streams:
             if stream.unread:
-                self._said(stream.name, _text(stream.unread).strip())
+                self._report(stream.name, _text(stream.unread).strip())
 
-    def _take(self, stream: _Stream) -> None:
-        """Read what is there."""
+    def _read_available(self, stream: _Stream) -> None:
+        """Read all bytes that a pipe holds now."""
         while True:
             try:
                 read = os.read(stream.reader, 65_536)
@@ -196,36 +205,36 @@ class OutputCapture:
             if not read:
                 break
             *lines, stream.unread = (stream.unread + read).split(b"\n")
-            if len(stream.unread) > LONGEST_LINE:
+            if len(stream.unread) > MAX_LINE_BYTES:
                 lines.append(stream.unread)
                 stream.unread = b""
             stream.lines += [_text(line) for line in lines]
-            self._settle(stream, whole=False)
+            self._report_complete(stream, whole=False)
 
-    def _settle(self, stream: _Stream, *, whole: bool) -> None:
-        """Tell the messages that are complete; the last one is when nothing more can follow."""
+    def _report_complete(self, stream: _Stream, *, whole: bool) -> None:
+        """Report the complete messages; the last one is complete only if `whole`."""
         messages: list[list[str]] = []
         for line in stream.lines:
-            if messages and _goes_on(messages[-1], line):
+            if messages and _continues(messages[-1], line):
                 messages[-1].append(line)
             else:
                 messages.append([line])
         stream.lines = [] if whole or not messages else messages.pop()
         for message in messages:
-            self._said(stream.name, "\n".join(message).strip())
+            self._report(stream.name, "\n".join(message).strip())
 
-    def _said(self, stream: str, text: str) -> None:
+    def _report(self, stream: str, text: str) -> None:
         if not text:
             return
         try:
-            self._tell(Message.read(text, stream))
+            self._on_message(Message.parse(text, stream))
         except OSError:
-            # Nobody reads the log any more. The pipe is emptied all the same.
+            # Nobody reads the log any more. The pipe must be emptied nevertheless.
             return
 
 
 def _text_on(descriptor: int) -> TextIO:
-    """Text that is written line by line; what is no Unicode is escaped."""
+    """Open a descriptor for text that is written line by line; invalid Unicode is escaped."""
     return os.fdopen(
         descriptor,
         "w",
@@ -236,22 +245,22 @@ def _text_on(descriptor: int) -> TextIO:
     )
 
 
-def _moved(stream: TextIO, shown: Sequence[int]) -> TextIO:
-    """The same stream on the descriptor that is shown; itself where it writes elsewhere."""
+def _on_original(stream: TextIO, originals: Sequence[int]) -> TextIO:
+    """Return a stream on the original descriptor; the stream itself if it writes elsewhere."""
     try:
         number = stream.fileno()
     except (OSError, ValueError):
         return stream
-    return _text_on(shown[number - 1]) if number in {1, 2} else stream
+    return _text_on(originals[number - 1]) if number in {1, 2} else stream
 
 
 def _flush_c() -> None:
-    """Write out what C's standard library has buffered."""
+    """Flush the buffers of C's standard library."""
     ctypes.CDLL(None).fflush(None)
 
 
-def _goes_on(message: list[str], line: str) -> bool:
-    """Whether a line belongs to those before it: it is indented, or ends a trace of Python's."""
+def _continues(message: list[str], line: str) -> bool:
+    """Return whether a line continues a message: it is indented, or ends a Python traceback."""
     if line[:1].isspace():
         return True
     return message[0].startswith("Traceback (most") and message[-1][:1].isspace()
@@ -262,7 +271,7 @@ def _text(line: bytes) -> str:
 
 
 def _widen(pipe: int) -> None:
-    """Let a pipe hold much; a system that gives less leaves it as it is."""
+    """Enlarge the pipe's buffer; a system that does not allow this leaves the pipe as it is."""
     try:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     except (AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""Pictures for who watches from afar: blurred unless this device was told otherwise."""
+"""The preview: pictures for an operator who watches the gate, with blurred faces by default."""
 
 import threading
 import time
@@ -19,16 +19,17 @@ EVERY_S = 0.2
 """Least seconds between two pictures."""
 
 LONGEST_SIDE = 960
-"""Pixels: sharp enough to see where a camera looks, and under the cloud's bound."""
+"""Longest side of a preview in pixels: enough to see where a camera looks, and small enough for
+the cloud's limit."""
 
 BLUR_SCORE = 0.05
-"""Faces that the detector finds even faintly are blurred: one too many does no harm."""
+"""Least score of a box that is blurred; it is low, because one box too many does no harm."""
 
 _MARGIN = 0.35
-"""Share of a box's sides that is blurred around it: ears and hair are a face's too."""
+"""Share of a box's sides that is blurred around it: ears and hair identify people, too."""
 
 _BLOCKS = 6
-"""A blurred face is so many blocks across; recognition needs several times as many pixels."""
+"""Blocks across a blurred face; to recognise a person several times as many pixels are needed."""
 
 
 # BGR
@@ -44,7 +45,7 @@ class Preview:
 
     Args:
         client: With the device's key.
-        mode: Whether pictures leave the device at all, and with whose faces.
+        mode: Whether pictures may leave the device, and whether faces are blurred.
     """
 
     def __init__(self, client: Client, mode: PreviewMode) -> None:
@@ -53,49 +54,49 @@ class Preview:
         self._wanted = threading.Event()
         self._stop = threading.Event()
         self._newest: tuple[Frame, Sequence[Face], Sequence[Judgement]] | None = None
-        self._came = threading.Condition()
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._send_all, name="preview", daemon=True)
 
     @property
     def wanted(self) -> bool:
-        """Whether frames are of use now."""
+        """Whether somebody watches."""
         return self._wanted.is_set()
 
     def start(self) -> None:
-        """Begin, where pictures may leave this device."""
+        """Start the thread, if pictures may leave this device."""
         if self._mode is not PreviewMode.OFF:
             self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """Stop the thread."""
         self._stop.set()
         self._wanted.clear()
-        with self._came:
-            self._came.notify_all()
+        with self._changed:
+            self._changed.notify_all()
 
     def request(self) -> None:
-        """Somebody watches."""
+        """Begin to send pictures, because somebody watches."""
         if self._mode is PreviewMode.OFF:
             _log.info("preview_refused", mend="EDGE_PREVIEW=allowed lets pictures leave the device")
             return
         self._wanted.set()
 
     def offer(self, frame: Frame, faces: Sequence[Face], judgements: Sequence[Judgement]) -> None:
-        """Take note of a frame; the newest wins.
+        """Offer a frame to be sent; the newest frame wins.
 
         Args:
-            frame: As it was judged.
-            faces: All that may be one, from BLUR_SCORE up.
-            judgements: Of those that were judged.
+            frame: That was judged.
+            faces: All boxes with a score of BLUR_SCORE or more.
+            judgements: Of the faces that were judged.
         """
-        with self._came:
+        with self._changed:
             self._newest = (frame, faces, judgements)
-            self._came.notify_all()
+            self._changed.notify_all()
 
     def _send_all(self) -> None:
         while not self._stop.is_set():
-            with self._came:
-                self._came.wait_for(lambda: self._newest is not None or self._stop.is_set())
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest is not None or self._stop.is_set())
                 newest, self._newest = self._newest, None
             if newest is None:
                 return
@@ -103,7 +104,7 @@ class Preview:
                 continue
             began = time.monotonic()
             try:
-                self._client.send_preview(encoded(*newest, self._mode))
+                self._client.send_preview(annotated_jpeg(*newest, self._mode))
             except PreviewUnwantedError as error:
                 _log.info("preview_ends", reason=error.problem)
                 self._wanted.clear()
@@ -113,16 +114,19 @@ class Preview:
             self._stop.wait(max(0.0, EVERY_S - (time.monotonic() - began)))
 
 
-def encoded(
+def annotated_jpeg(
     frame: Frame, faces: Sequence[Face], judgements: Sequence[Judgement], mode: PreviewMode
 ) -> bytes:
-    """A JPEG of the frame with a box around each judged face.
+    """Encode a frame as JPEG, with a box around each judged face.
 
     Args:
-        frame: What the camera saw.
-        faces: To be blurred, unless `mode` shows them.
-        judgements: To be boxed, in the colour of their label.
-        mode: Not OFF.
+        frame: Of the camera.
+        faces: Are blurred, unless `mode` is FACES.
+        judgements: Are drawn as boxes in the colour of their label.
+        mode: ALLOWED or FACES.
+
+    Returns:
+        The JPEG.
     """
     image = frame.image.copy()
     if mode is not PreviewMode.FACES:
@@ -138,7 +142,7 @@ def encoded(
 
 
 def blur(image: Image, box: Box) -> None:
-    """Make a face's box, and a margin around it, a few blocks of one colour each, in place."""
+    """Replace a face and a margin around it by a few blocks of one colour each, in place."""
     height, width = image.shape[:2]
     across, down = box.width * _MARGIN, box.height * _MARGIN
     x0, x1 = max(0, round(box.x0 - across)), min(width, round(box.x1 + across))

@@ -1,4 +1,4 @@
-"""Pictures in the size that a model sees, as docs/decisions/0001-model-contract.md lays it down."""
+"""Resizing of pictures for a model's input, by docs/decisions/0001-model-contract.md."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,33 @@ import numpy as np
 from edge.values import Image
 
 FILL = 114
-"""Grey of a letterbox's empty part."""
+"""Grey value of a letterbox's empty part."""
 
 UNALIASED = 1.25
-"""Times that a picture may be larger than wanted and still be taken bilinearly as it is."""
+"""Factor up to which a picture is shrunk bilinearly without a blur before."""
 
 
 def resize(image: Image, width: int, height: int) -> Image:
-    """A picture of another size, without aliasing.
+    """Resize a picture without aliasing.
 
-    Shrinks by the mean over whole blocks of pixels first, where both sides can be divided so. What
-    is left goes bilinearly: as it is up to `UNALIASED`; up to a half blurred by weights of 1, 2, 1
-    before, which are as blurred (0.71 pixels) as a picture must be that is to be shrunk 1.74 times,
-    if it has 0.5 of its own (Lowe, Distinctive Image Features, 2004, section 3.3); by pixel area
-    from there on. From 640×480 that takes under a third of the time of pixel area alone.
+    If both sides have a common whole divisor, the picture is first shrunk by the mean over blocks
+    of pixels. The method for the rest depends on its factor:
+
+    - up to `UNALIASED`: bilinear;
+    - up to 2: bilinear after a blur with the weights 1, 2, 1. Their standard deviation of 0.71
+      pixels suits a factor of 1.74 for a picture with a blur of 0.5 pixels of its own (Lowe,
+      Distinctive Image Features, 2004, section 3.3);
+    - above 2: by pixel area.
+
+    From 640×480 this takes less than a third of the time of pixel area alone.
 
     Args:
-        image: Any size.
-        width: Wanted, in pixels.
-        height: Wanted, in pixels.
+        image: Of any size.
+        width: Of the result in pixels.
+        height: Of the result in pixels.
+
+    Returns:
+        The resized picture; `image` itself if it has this size already.
     """
     if image.shape[:2] == (height, width):
         return image
@@ -45,40 +53,40 @@ def resize(image: Image, width: int, height: int) -> Image:
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """A frame that pictures are scaled into, their proportions kept.
+    """A canvas into which pictures are scaled with their proportions kept.
 
     Attributes:
-        width: Most pixels across.
-        height: Most pixels down.
-        multiple: The shown picture is filled up to a multiple of this; 0 fills it up to the whole
-            of `width` × `height`.
+        width: Largest width in pixels.
+        height: Largest height in pixels.
+        multiple: Both sides of the canvas are filled up to a multiple of this; 0 fills them up to
+            `width` × `height`.
     """
 
     width: int
     height: int
     multiple: int
 
-    def shown(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) to which a picture of these sides is scaled."""
-        # In 32 bits, as the graph does it: both must round the same way.
+    def scaled_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return (height, width) to which a picture of this size is scaled."""
+        # Computed in 32 bits like in the graph, so that both round the same way.
         scale = np.minimum(
             np.float32(self.width) / np.float32(width), np.float32(self.height) / np.float32(height)
         )
         sides = (max(1, int(np.rint(np.float32(side) * scale))) for side in (height, width))
         return next(sides), next(sides)
 
-    def canvas(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of what the model gets for a picture of these sides."""
+    def canvas_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return (height, width) of the canvas for a picture of this size."""
         if self.multiple == 0:
             return self.height, self.width
-        down, across = self.shown(height, width)
+        down, across = self.scaled_size(height, width)
         return down + -down % self.multiple, across + -across % self.multiple
 
     def fit(self, image: Image) -> Image:
-        """The picture in the upper left corner, grey where nothing is left of it."""
-        height, width = self.shown(*image.shape[:2])
+        """Return the canvas with the picture in its upper left corner; the rest is grey."""
+        height, width = self.scaled_size(*image.shape[:2])
         small = resize(image, width, height)
-        rows, columns = self.canvas(*image.shape[:2])
+        rows, columns = self.canvas_size(*image.shape[:2])
         if (rows, columns) == (height, width):
             return small
         filled = cv2.copyMakeBorder(

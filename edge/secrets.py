@@ -1,4 +1,4 @@
-"""What this process knows and must not show, redacted in whatever anybody writes."""
+"""The secrets that this process knows. They are redacted in all output."""
 
 import base64
 import re
@@ -9,41 +9,41 @@ from urllib.parse import quote, quote_plus, unquote
 from edge.addresses import REDACTED, Address, encoded, parameters_in, redacted
 
 _LEAST_PIECE: Final = 4
-"""A shorter piece of a secret occurs in other words too; blanking those would give it away."""
+"""A shorter piece of a secret also occurs in other words, and redacting those would reveal it."""
 
 
 class Secrets:
-    """What must not be seen, in every form in which a library may repeat it.
+    """Secrets, in every form in which a library may repeat them.
 
     Args:
-        addresses: Whose logins and parameters are secret.
-        words: That are secret themselves, such as a code.
+        addresses: Their logins and parameters are secret.
+        words: Are secret themselves, such as an enrolment code.
     """
 
     def __init__(self, addresses: Iterable[str] = (), words: Iterable[str] = ()) -> None:
         self._forms: list[str] = []
         for text in addresses:
-            self._learn(_secrets_in(text))
+            self._add_forms(_secrets_in(text))
         for word in words:
-            self._learn(_forms(word))
+            self._add_forms(_forms(word))
 
     def add(self, others: "Secrets") -> None:
-        """Know those of others too."""
-        self._learn(others._forms)
+        """Add the secrets of another set."""
+        self._add_forms(others._forms)
 
-    def _learn(self, forms: Iterable[str]) -> None:
-        # The longest first: a form may hold another.
+    def _add_forms(self, forms: Iterable[str]) -> None:
+        # The longest first, because a form may contain another.
         known = {*self._forms, *forms}
         self._forms = sorted(known, key=lambda form: (-len(form), form))
 
     def redacted(self, text: str) -> str:
-        """The text with every secret replaced."""
+        """Return the text with every secret replaced."""
         for form in self._forms:
             text = text.replace(form, REDACTED)
         return text
 
     def redacted_in_value(self, value: object) -> object:
-        """A value of a log line with every secret replaced; lists and mappings are gone through."""
+        """Return a value of a log line with every secret replaced, in lists and mappings too."""
         if isinstance(value, str):
             return self.redacted(value)
         if isinstance(value, Mapping):
@@ -72,7 +72,7 @@ def _secrets_in(text: str) -> set[str]:
         if password:
             forms.add(f"{user}:{password}@")
         for at in (found.start() for found in re.finditer(r"[/?#@\[\]:%\s]", login)):
-            # FFmpeg takes what stands before such a character for a host, and says so.
+            # FFmpeg takes the text before such a character for a host, and repeats it in an error.
             if ":" in login[:at] and not login[:at].endswith(":"):
                 forms.add(login[:at])
     tail = re.split(r"[/?#]", rest, maxsplit=1)[1:]
@@ -85,14 +85,14 @@ def _secrets_in(text: str) -> set[str]:
 
 
 def _forms(secret: str) -> set[str]:
-    """A secret in all its forms, and its pieces between reserved characters."""
+    """Return a secret in all its forms, and the pieces between its reserved characters."""
     forms = _whole_forms(secret)
     pieces = {piece for form in forms for piece in re.split(r"[/?#@\[\]:%&=\s]", form)}
     return {form for form in forms | pieces if len(form) >= _LEAST_PIECE}
 
 
 def _whole_forms(secret: str) -> set[str]:
-    """A secret as written, percent-decoded, percent-encoded in the usual ways, and in Base64."""
+    """Return a secret as it is, percent-decoded, percent-encoded in several ways, and in Base64."""
     plain = {secret, unquote(secret)}
     written = {write(form) for write in (quote, quote_plus, encoded, _quote_all) for form in plain}
     forms = plain | written | {form.lower() for form in written if "%" in form}
@@ -105,22 +105,25 @@ def _quote_all(text: str) -> str:
 
 
 KNOWN: Final = Secrets()
-"""Those of this process. A command adds what its settings hold."""
+"""The secrets of this process. Each command adds those of its settings."""
 
 
 def without_secrets(
     _logger: Any, _method: str, line: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Blank what is secret in a line of the log: a processor of structlog."""
-    # Events are names of our own; a password of the same letters must not change them.
+    """Redact the secrets in a line of the log (a structlog processor)."""
+    # Log events are identifiers of this program. A password with the same letters must not change
+    # them.
     return {
-        key: value if key in _OURS and _is_name(value) else KNOWN.redacted_in_value(value)
+        key: value
+        if key in _IDENTIFIER_FIELDS and _is_identifier(value)
+        else KNOWN.redacted_in_value(value)
         for key, value in line.items()
     }
 
 
-_OURS: Final = frozenset({"event", "level", "logger"})
+_IDENTIFIER_FIELDS: Final = frozenset({"event", "level", "logger"})
 
 
-def _is_name(value: object) -> bool:
+def _is_identifier(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch("[a-z0-9_.]+", value) is not None

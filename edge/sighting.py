@@ -1,23 +1,27 @@
-"""Many labels of one person → one verdict: tracking and voting.
+"""Sightings: tracking and voting turn many labels of one person into one verdict.
 
-Pure: no clock, no input or output. All times are the capture times of frames.
+The module is pure: it has no clock, and no input or output. All times are the capture times of
+frames.
 
-A sighting is one face followed from frame to frame by the overlap of its boxes; nobody is
+A sighting is one face that is followed from frame to frame by the overlap of its boxes; nobody is
 recognised. The rules, in the order in which they apply:
 
-1. Each judged face is a vote for its label, weighted by that label's probability.
-2. A verdict needs `votes` votes and a label with at least `majority` of their weight. A label that
-   flickers for `PATIENCE × votes` votes gets the likelier refusal: a door in doubt stays shut.
-   The boxes' mean score must reach `certain_threshold`, too: an object that looks faintly like a
-   face in every frame is part of the room. A low threshold to follow a face and a high one to be
-   sure of it are hysteresis (Canny, A computational approach to edge detection, 1986, section 8).
-3. A sighting has one verdict. The exception is a person who was refused and then puts the mask
-   right: after `cooldown_s`, when the newest `votes` votes are at least `REVISION_SHARE` for
-   with_mask, the sighting gets a second verdict, which is its last.
-4. A person whose track broke (who turned away, say) is not judged twice in a row: a new sighting
-   that begins where a decided one was lost does not get the same label within `cooldown_s` of that
-   verdict. Its votes count meanwhile, and another label is said at once.
-5. Two boxes of which one covers most of the other are one face, and the surer one counts.
+1. Each judged face is a vote for its label, weighted by the label's probability.
+2. A verdict needs `votes` votes and a label with at least `majority` of their weight. If no label
+   has that after `PATIENCE × votes` votes, the verdict is the more probable refusal: a door in
+   doubt stays shut. The boxes' mean score must reach `certain_threshold`, too: an object that looks
+   faintly like a face in every frame is part of the room. A low threshold to follow a face and a
+   high one to be sure of it are hysteresis (Canny, A computational approach to edge detection,
+   1986, section 8).
+3. A sighting has one verdict, with one exception: a person who was refused may put the mask right.
+   If `cooldown_s` has passed, and with_mask has at least `REVISION_SHARE` of the newest `votes`
+   votes, the sighting gets a second and last verdict.
+4. A person whose track broke (who turned away, say) does not get the same verdict twice in a row. A
+   new sighting that begins where a decided one was lost does not get the same label within
+   `cooldown_s` of that verdict. Its votes count meanwhile, and another label makes a verdict at
+   once.
+5. Two boxes in one frame are one face if one covers most of the other; the box with the higher
+   score counts.
 6. Of several people in one frame, the nearest (the largest face) comes first.
 """
 
@@ -31,29 +35,33 @@ from cloud.contract import Label
 from edge.values import Box, Judgement, Verdict
 
 MIN_IOU = 0.2
-"""Overlap at which two boxes are one person. Two boxes of one size overlap by 0.2 when they are two
-thirds of a face apart, which a walking person does between frames at about 5 frames/s."""
+"""Least overlap of the boxes of one person in two frames. Boxes of one size overlap by 0.2 if they
+are two thirds of a face apart; a person walks as far between two frames at about 5 frames/s."""
 
 MAX_COVER = 0.6
-"""Share of the smaller box at which two boxes in one frame are one face: a detector in doubt boxes
-a whole face and its upper half, which suppression by IoU leaves both."""
+"""Share of the smaller box from which two boxes in one frame are one face. A detector in doubt
+boxes a whole face and its upper half, and non-maximum suppression by IoU keeps both."""
 
 PATIENCE = 3
-"""Times the needed votes after which flickering labels are a refusal."""
+"""Factor of `votes` after which labels without a majority are a refusal."""
 
 REVISION_SHARE = 0.8
-"""Share of with_mask in the newest votes that turns a refusal."""
+"""Share of with_mask in the newest votes that revises a refusal."""
 
 MAX_VOTES = 10_000
-"""Counting stops here: the wire's bound (`cloud.contract.Event.votes`)."""
+"""Counting stops here: the limit of the wire (`cloud.contract.Event.votes`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class VotingRules:
     """The settings of the vote.
 
-    `edge.settings.Settings` explains each, except `certain_threshold`, which is the detector's
-    (`edge.faces.FaceDetector`).
+    Attributes:
+        votes: Least number of votes for a verdict.
+        majority: Least share of the votes' weight for the label of a verdict, 0.5…1.
+        cooldown_s: Seconds after a verdict before the same person can get another.
+        lost_after_s: Seconds without the face after which a sighting is over.
+        certain_threshold: Least mean score of the boxes, 0…1 (`edge.faces.FaceDetector`).
     """
 
     votes: int = 5
@@ -83,7 +91,7 @@ class _Sighting:
 
 
 class SightingTracker:
-    """Follows the people in front of one gate.
+    """Follows the people in front of one gate, and counts the votes on each.
 
     Args:
         rules: Of the vote.
@@ -91,45 +99,47 @@ class SightingTracker:
 
     def __init__(self, rules: VotingRules) -> None:
         self._next_rules = rules
-        self._here: list[_Sighting] = []
-        self._left: list[Verdict] = []
+        self._current: list[_Sighting] = []
+        self._recent_verdicts: list[Verdict] = []
         self._count = 0
         self._now: datetime | None = None
         self._apply(rules)
 
     def change_rules(self, rules: VotingRules) -> None:
-        """Vote by other rules from the next frame on. Votes that were cast keep counting."""
+        """Use other rules from the next frame on. The votes of before still count."""
         self._next_rules = rules
 
     def _apply(self, rules: VotingRules) -> None:
         self._rules = rules
         self._cooldown = timedelta(seconds=rules.cooldown_s)
         self._lost_after = timedelta(seconds=rules.lost_after_s)
-        for sighting in self._here:
+        for sighting in self._current:
             sighting.recent = deque(sighting.recent, maxlen=PATIENCE * rules.votes)
 
     def __len__(self) -> int:
-        """People being followed now."""
-        return len(self._here)
+        """Return how many people are followed now."""
+        return len(self._current)
 
     def update(self, judgements: Iterable[Judgement], at: datetime) -> list[Verdict]:
-        """Take in one frame.
+        """Count the votes of one frame.
 
         Args:
-            judgements: Of the faces in it that are large enough.
-            at: Its capture time. A time before the last frame's counts as the last frame's, so
-                that a clock that is set back ends no sighting and makes no event of negative
+            judgements: Of the faces that are large enough.
+            at: Capture time of the frame. An earlier time than the last frame's counts as the last
+                frame's: a clock that is set back ends no sighting, and makes no event of negative
                 length.
 
         Returns:
-            The verdicts that this frame settled, the nearest person's first.
+            The verdicts that follow from this frame; the nearest person's is the first.
         """
         if self._next_rules is not self._rules:
             self._apply(self._next_rules)
         now = at if self._now is None else max(at, self._now)
         self._now = now
-        self._forget(now)
-        nearest_first = sorted(_one_each(judgements), key=lambda judged: -judged.face.box.area)
+        self._drop_lost(now)
+        nearest_first = sorted(
+            _without_duplicates(judgements), key=lambda judged: -judged.face.box.area
+        )
         verdicts = []
         for judged, sighting in self._assign(nearest_first, now):
             sighting.box = judged.face.box
@@ -143,24 +153,26 @@ class SightingTracker:
                 verdicts.append(verdict)
         return verdicts
 
-    def _forget(self, now: datetime) -> None:
-        for sighting in self._here:
+    def _drop_lost(self, now: datetime) -> None:
+        for sighting in self._current:
             if now - sighting.last_seen_at > self._lost_after and sighting.verdicts:
                 last = sighting.verdicts[-1]
-                # Where the person was last seen, not where the verdict was settled.
-                self._left.append(replace(last, box=sighting.box))
-        self._here = [s for s in self._here if now - s.last_seen_at <= self._lost_after]
-        self._left = [v for v in self._left if now - v.occurred_at < self._cooldown]
+                # The place where the person was last seen, which may differ from the verdict's.
+                self._recent_verdicts.append(replace(last, box=sighting.box))
+        self._current = [s for s in self._current if now - s.last_seen_at <= self._lost_after]
+        self._recent_verdicts = [
+            v for v in self._recent_verdicts if now - v.occurred_at < self._cooldown
+        ]
 
     def _assign(
         self, judgements: list[Judgement], now: datetime
     ) -> list[tuple[Judgement, _Sighting]]:
-        """Each judgement with its sighting: the greatest overlap first, the rest begin new ones."""
+        """Assign each judgement to the sighting with the greatest overlap, or to a new one."""
         pairs = sorted(
             (
                 (judged.face.box.iou(sighting.box), -i, -j)
                 for i, judged in enumerate(judgements)
-                for j, sighting in enumerate(self._here)
+                for j, sighting in enumerate(self._current)
             ),
             reverse=True,
         )
@@ -170,7 +182,7 @@ class SightingTracker:
             if overlap < MIN_IOU:
                 break
             if -minus_i not in found and -minus_j not in taken:
-                found[-minus_i] = self._here[-minus_j]
+                found[-minus_i] = self._current[-minus_j]
                 taken.add(-minus_j)
         assigned = []
         for i, judged in enumerate(judgements):
@@ -181,7 +193,7 @@ class SightingTracker:
 
     def _begin(self, box: Box, now: datetime) -> _Sighting:
         self._count += 1
-        near = [verdict for verdict in self._left if box.iou(verdict.box) >= MIN_IOU]
+        near = [verdict for verdict in self._recent_verdicts if box.iou(verdict.box) >= MIN_IOU]
         sighting = _Sighting(
             number=self._count,
             first_seen_at=now,
@@ -190,12 +202,12 @@ class SightingTracker:
             recent=deque(maxlen=PATIENCE * self._rules.votes),
             predecessor=max(near, key=lambda verdict: verdict.occurred_at, default=None),
         )
-        self._here.append(sighting)
+        self._current.append(sighting)
         return sighting
 
     def _decide(self, sighting: _Sighting, now: datetime) -> Verdict | None:
         if sighting.verdicts:
-            return self._turn(sighting, now)
+            return self._revise(sighting, now)
         if len(sighting.recent) < self._rules.votes:
             return None
         if fmean(vote.score for vote in sighting.recent) < self._rules.certain_threshold:
@@ -217,7 +229,7 @@ class SightingTracker:
             return None
         return _verdict(sighting, label, shares[label], now)
 
-    def _turn(self, sighting: _Sighting, now: datetime) -> Verdict | None:
+    def _revise(self, sighting: _Sighting, now: datetime) -> Verdict | None:
         last = sighting.verdicts[-1]
         if last.admits or now - last.occurred_at < self._cooldown:
             return None
@@ -230,8 +242,8 @@ class SightingTracker:
         return _verdict(sighting, Label.WITH_MASK, share, now)
 
 
-def _one_each(judgements: Iterable[Judgement]) -> list[Judgement]:
-    """Of boxes that are one face, the surest."""
+def _without_duplicates(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """Keep one box of each face: the box with the highest score."""
     kept: list[Judgement] = []
     for judged in sorted(judgements, key=lambda judged: -judged.face.score):
         if all(judged.face.box.cover(other.face.box) < MAX_COVER for other in kept):
@@ -240,7 +252,7 @@ def _one_each(judgements: Iterable[Judgement]) -> list[Judgement]:
 
 
 def _shares(votes: Iterable[_Vote]) -> dict[Label, float]:
-    """Each label's share of the votes' weight; they sum to 1, or are all 0 without any weight."""
+    """Return each label's share of the weight; the sum is 1, or 0 if the votes have no weight."""
     weights = dict.fromkeys(Label, 0.0)
     for vote in votes:
         weights[vote.label] += vote.weight

@@ -1,4 +1,4 @@
-"""Where frames come from: told apart by how they are written, and opened by OpenCV."""
+"""Sources of frames: cameras, addresses, videos and pictures, opened by OpenCV."""
 
 import math
 import re
@@ -23,16 +23,16 @@ from edge.values import Image
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 )
-"""Files that count as pictures; all are formats that OpenCV decodes."""
+"""Suffixes of the files that count as pictures; OpenCV decodes all of them."""
 
 _OPEN_TIMEOUT_MS = 8_000
 _READ_TIMEOUT_MS = 8_000
-_USUAL_FPS = 25.0
-"""Of a video file that does not say its frame rate."""
+_DEFAULT_FPS = 25.0
+"""Frame rate of a video whose file does not name it."""
 
 
 class SourceKind(Enum):
-    """What a source is."""
+    """The kinds of source."""
 
     DEVICE = "device"
     ADDRESS = "address"
@@ -41,7 +41,7 @@ class SourceKind(Enum):
 
     @property
     def live(self) -> bool:
-        """Whether it goes on for ever, and may vanish and return."""
+        """Whether a source of this kind never ends, and may vanish and return."""
         return self in {SourceKind.DEVICE, SourceKind.ADDRESS}
 
 
@@ -49,8 +49,8 @@ class Capture(Protocol):
     """An open source.
 
     Attributes:
-        fps: Its own frame rate; None where it has none.
-        length: Frames in all, where that is known beforehand.
+        fps: The source's own frame rate; None if it has none.
+        length: Number of all frames; None if it is not known.
     """
 
     @property
@@ -60,19 +60,19 @@ class Capture(Protocol):
     def length(self) -> int | None: ...  # noqa: D102
 
     def read(self) -> Image | None:
-        """The next picture; None when there is no more."""
+        """Return the next picture; None at the end."""
 
     def close(self) -> None:
-        """Give the source back."""
+        """Close the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source that has been told apart and, if it is a path, looked for.
+    """A source of a known kind; a path exists.
 
     Attributes:
-        kind: What it is.
-        text: As it was given; may hold a password.
+        kind: Of this source.
+        text: The source as it was given; may hold a password.
     """
 
     kind: SourceKind
@@ -80,18 +80,24 @@ class Source:
 
     @classmethod
     def parse(cls, text: str) -> "Source":
-        """Tell apart a camera index, a /dev path, an address, a video file, a picture, a folder.
+        """Find out the kind of a source.
+
+        Args:
+            text: A camera index, a /dev path, an address, a video file, a picture or a folder.
+
+        Returns:
+            The source with its kind.
 
         Raises:
-            SourceMissingError: No such device, file or folder.
-            SourceUnreadableError: An address of a kind that is not known.
+            SourceMissingError: The device, file or folder does not exist.
+            SourceUnreadableError: The address has an unknown scheme.
         """
         if "://" in text:
             address = Address.cut(text)
             if address is None or address.scheme not in {"rtsp", "rtsps", "http", "https"}:
                 raise SourceUnreadableError(
-                    f"source {redacted(text)} is no address of a known kind",
-                    "Give an rtsp://, rtsps://, http:// or https:// address, a file or a folder",
+                    f"source {redacted(text)} has an unknown scheme",
+                    "Use an rtsp://, rtsps://, http:// or https:// address, a file or a folder",
                 )
             return cls(SourceKind.ADDRESS, text)
         device = Path(f"/dev/video{int(text)}") if text.isdecimal() else Path(text)
@@ -110,13 +116,13 @@ class Source:
 
     @property
     def advice(self) -> str:
-        """How to write the address, where its login holds characters that cut it; else empty."""
+        """How to encode the address, if its login holds reserved characters; otherwise empty."""
         address = Address.cut(self.text) if self.kind is SourceKind.ADDRESS else None
         if address is None or address.is_encoded:
             return ""
         if address.is_clear:
             return HOW_TO_ENCODE
-        return f"It can be read in two ways, and the host may be the wrong one. {HOW_TO_ENCODE}"
+        return f"The address can be read in two ways, so its host may be wrong. {HOW_TO_ENCODE}"
 
     def __str__(self) -> str:
         return redacted(self.text) if self.kind is SourceKind.ADDRESS else self.text
@@ -125,12 +131,15 @@ class Source:
         return f"Source({self.kind}, {self})"
 
     def open(self) -> Capture:
-        """Open it.
+        """Open the source.
+
+        Returns:
+            The open source.
 
         Raises:
-            SourceMissingError: It has gone since it was looked for.
-            SourceUnreadableError: It cannot be opened.
-            SourceEmptyError: It holds no frame.
+            SourceMissingError: The source no longer exists.
+            SourceUnreadableError: The source cannot be opened.
+            SourceEmptyError: The source holds no frame.
         """
         if self.kind is SourceKind.PICTURES:
             return PictureFiles(picture_files(Path(self.text)))
@@ -138,10 +147,16 @@ class Source:
 
 
 def picture_files(path: Path) -> list[Path]:
-    """The pictures of a folder in natural order (2 before 10), or the one picture that `path` is.
+    """List the pictures of a folder.
+
+    Args:
+        path: A folder, or one picture.
+
+    Returns:
+        The pictures in natural order (2 before 10); the picture alone if `path` is one.
 
     Raises:
-        SourceMissingError: There is no such path.
+        SourceMissingError: The path does not exist.
         SourceUnreadableError: The folder may not be read.
         SourceEmptyError: The folder holds no picture.
     """
@@ -162,14 +177,17 @@ def picture_files(path: Path) -> list[Path]:
 
 
 def read_picture(path: Path) -> Image:
-    """Decode a picture file, upright: an EXIF orientation is applied, as picture viewers do.
+    """Decode a picture file, and turn it upright by its EXIF orientation, as picture viewers do.
+
+    Args:
+        path: Of the file.
 
     Returns:
-        BGR; grey pictures and pictures with transparency are brought to that.
+        The picture in BGR; a grey or transparent picture is converted.
 
     Raises:
-        SourceMissingError: There is no such file.
-        SourceUnreadableError: It cannot be read, or is no picture that OpenCV decodes.
+        SourceMissingError: The file does not exist.
+        SourceUnreadableError: The file cannot be read, or OpenCV cannot decode it.
     """
     try:
         data = np.fromfile(path, dtype=np.uint8)
@@ -187,10 +205,13 @@ def read_picture(path: Path) -> Image:
 
 
 class PictureFiles:
-    """Picture files as a capture. A file that cannot be decoded is passed over and remembered.
+    """Picture files as a capture. A file that cannot be decoded is skipped, and its error kept.
 
     Args:
-        paths: At least one.
+        paths: At least one file.
+
+    Attributes:
+        unreadable: The errors of the files that were skipped.
     """
 
     fps: float | None = None
@@ -203,14 +224,17 @@ class PictureFiles:
 
     @property
     def length(self) -> int | None:
-        """Files in all."""
+        """Number of all files."""
         return len(self._paths)
 
     def read(self) -> Image | None:
-        """The next picture that can be decoded.
+        """Return the next picture that can be decoded.
+
+        Returns:
+            The picture; None at the end.
 
         Raises:
-            SourceUnreadableError: At the end, when not one could be.
+            SourceUnreadableError: No file could be decoded; raised at the end.
         """
         while self._next < len(self._paths):
             path = self._paths[self._next]
@@ -227,11 +251,11 @@ class PictureFiles:
         return None
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is open."""
 
 
 class _OpenCvCapture:
-    """A device, an address or a video file, by OpenCV."""
+    """A device, an address or a video file, opened by OpenCV."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -244,7 +268,7 @@ class _OpenCvCapture:
             raise self._unreadable("OpenCV could not open it")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         known = math.isfinite(rate) and 0 < rate <= 1000
-        self.fps: float | None = rate if known else _USUAL_FPS
+        self.fps: float | None = rate if known else _DEFAULT_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.length: int | None = int(count) if math.isfinite(count) and count > 0 else None
 
@@ -253,7 +277,7 @@ class _OpenCvCapture:
         if source.kind is SourceKind.DEVICE:
             device = int(source.text) if source.text.isdecimal() else source.text
             capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
-            # One picture in the driver's queue: an old one is worth nothing at a door.
+            # The driver shall queue one picture alone: an old picture is worth nothing at a door.
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             return capture
         if source.kind is SourceKind.ADDRESS:
@@ -270,7 +294,7 @@ class _OpenCvCapture:
             )
         path = Path(source.text)
         if path.is_file() and path.stat().st_size == 0:
-            raise SourceEmptyError(f"video {path} is empty (0 bytes)", "Give another file")
+            raise SourceEmptyError(f"video {path} is empty (0 bytes)", "Choose another file")
         return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
 
     def _unreadable(self, why: str) -> SourceError:
@@ -278,17 +302,18 @@ class _OpenCvCapture:
         if source.kind is SourceKind.DEVICE:
             return SourceUnreadableError(
                 f"camera {source} cannot be opened: {why}",
-                "See that no other program uses it and that this user is in the group `video`",
+                "Check that no other program uses it, and that this user is in the group `video`",
             )
         if source.kind is SourceKind.ADDRESS:
             return SourceUnreadableError(
                 f"camera {source} cannot be opened: {why}",
-                "Check address, password and network; `ffplay` with it should show it",
+                "Check address, password and network; `ffplay ADDRESS` should show the camera",
             )
         if not Path(source.text).exists():
             return SourceMissingError(f"video {source} does not exist", "Check the path")
         return SourceUnreadableError(
-            f"video {source} cannot be opened: {why}", "See that it is a video and not cut short"
+            f"video {source} cannot be opened: {why}",
+            "Check that the file is a video, and that it is whole",
         )
 
     def read(self) -> Image | None:

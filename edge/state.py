@@ -1,4 +1,4 @@
-"""Files in `EDGE_STATE_DIR`: whole or not at all, and readable by their owner alone."""
+"""Files in `EDGE_STATE_DIR`: written atomically, and readable by their owner alone."""
 
 import os
 import tempfile
@@ -10,10 +10,10 @@ from edge.errors import EdgeError
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder of `path`, and see that files can be made in it.
+    """Make the folder of `path`, and check that files can be made in it.
 
     Raises:
-        EdgeError: They cannot.
+        EdgeError: No file can be made there.
     """
     with _translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,14 +22,14 @@ def make_folder(path: Path) -> None:
 
 
 def write_private(text: str, path: Path) -> None:
-    """Write a file with mode 0600, whole or not at all.
+    """Write a file with mode 0600, atomically: after a failure the old file is still there.
 
     Raises:
         EdgeError: The folder cannot be written.
     """
     make_folder(path)
     with _translated(path):
-        # mkstemp makes the file with mode 0600 from its first moment.
+        # mkstemp creates the file with mode 0600, so no other user can read it at any moment.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w") as file:

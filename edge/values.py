@@ -1,4 +1,4 @@
-"""What the edge's parts hand to one another: immutable values, in pixels and in UTC."""
+"""The values that the edge's parts hand to one another: immutable, in pixels and in UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,19 +18,19 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 
 class ConnectionState(StrEnum):
-    """How things stand between this device and the cloud."""
+    """The state of the connection between this device and the cloud."""
 
     ONLINE = "online"
     OFFLINE = "offline"
-    """No answer, or none that can be used: events wait and are delivered later."""
+    """The cloud does not answer, or answers with an error. Events wait, and are delivered later."""
 
     KEY_REFUSED = "key_refused"
-    """The cloud does not accept this device's key: events wait until it is enrolled again."""
+    """The cloud does not accept this device's key. Events wait until the device has a new key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels of its picture; `x1`, `y1` lie just outside of it."""
+    """A rectangle in pixels of its picture; `x1` and `y1` are exclusive."""
 
     x0: float
     y0: float
@@ -39,22 +39,22 @@ class Box:
 
     @property
     def width(self) -> float:
-        """Pixels, at least 0."""
+        """In pixels, at least 0."""
         return max(0.0, self.x1 - self.x0)
 
     @property
     def height(self) -> float:
-        """Pixels, at least 0."""
+        """In pixels, at least 0."""
         return max(0.0, self.y1 - self.y0)
 
     @property
     def area(self) -> float:
-        """Square pixels."""
+        """In square pixels."""
         return self.width * self.height
 
     @property
     def shorter_side(self) -> float:
-        """Pixels."""
+        """In pixels."""
         return min(self.width, self.height)
 
     @property
@@ -63,12 +63,12 @@ class Box:
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
     def iou(self, other: "Box") -> float:
-        """Intersection over union, 0…1; 0 where both are empty."""
+        """Return the intersection over union, 0…1; 0 if both are empty."""
         shared = self._shared(other)
         return shared / (self.area + other.area - shared) if shared else 0.0
 
     def cover(self, other: "Box") -> float:
-        """Intersection over the smaller of both, 0…1: 1 where one lies within the other."""
+        """Return the intersection over the smaller area, 0…1; 1 if one lies within the other."""
         shared = self._shared(other)
         return shared / min(self.area, other.area) if shared else 0.0
 
@@ -80,13 +80,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture with the moment that it shows.
+    """A picture with the time of its capture.
 
     Attributes:
         image: The picture.
-        captured_at: When it was taken, aware, in UTC. Decisions take their times from here.
+        captured_at: Time of the capture in UTC; all times of a verdict come from here.
         number: Counts up from 0 within one run, dropped frames included.
-        read_at: `time.monotonic()` when it had been read; for measuring latency alone.
+        read_at: `time.monotonic()` after the frame was read; only for measuring latency.
     """
 
     image: Image = field(repr=False, compare=False)
@@ -102,12 +102,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """Where a face is.
+    """A face in a frame.
 
     Attributes:
-        box: Within the picture.
-        score: How sure the detector is, 0…1.
-        landmarks: Points (x, y) in pixels where the model gives them; otherwise empty.
+        box: Of the face, within the picture.
+        score: Of the detector, 0…1; a higher score means that a face is more certain.
+        landmarks: Points (x, y) in pixels; empty if the model returns none.
     """
 
     box: Box
@@ -120,9 +120,9 @@ class Judgement:
     """One face in one frame, with its label.
 
     Attributes:
-        face: What was judged.
-        label: By the model's thresholds, so not always the likeliest.
-        probabilities: Of each label; they sum to 1.
+        face: That was judged.
+        label: By the model's thresholds; it is not always the most probable label.
+        probabilities: Of each label; their sum is 1.
     """
 
     face: Face
@@ -131,22 +131,22 @@ class Judgement:
 
     @property
     def confidence(self) -> float:
-        """The label's own probability, 0…1."""
+        """The probability of the label, 0…1."""
         return self.probabilities[self.label]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a sighting ended in.
+    """The result of a sighting.
 
     Attributes:
-        label: What the votes agreed on.
-        confidence: Share of the votes' probability behind the label, 0…1.
-        votes: Faces judged in this sighting so far, at least 1.
+        label: That the votes agreed on.
+        confidence: The label's share of the weight of all votes, 0…1.
+        votes: Number of judgements in this sighting so far, at least 1.
         first_seen_at: Capture time of the first frame that showed the person.
-        occurred_at: Capture time of the frame that settled it.
+        occurred_at: Capture time of the frame with the deciding vote.
         sighting: Number of the sighting within this run.
-        box: The face in that frame.
+        box: Of the face in the frame with the deciding vote.
     """
 
     label: Label
@@ -159,5 +159,5 @@ class Verdict:
 
     @property
     def admits(self) -> bool:
-        """Whether this verdict asks for a pass."""
+        """Whether the person may get a pass."""
         return self.label is Label.WITH_MASK

@@ -75,6 +75,7 @@ def test_no_piece_of_a_secret_parameter_is_shown(
         ("http://camera/v?user=admin&password=x#y&fps=5", "http://camera/v?user=…&password=…#…"),
         ("rtsp://camera/user=admin&password=pw_1&stream=0.sdp?real_stream",
          "rtsp://camera/user=…?real_stream"),
+        ("http://camera/v?user=admin&password=p;w=p&fps=5", "http://camera/v?user=…&password=…&…&fps=5"),
         ("rtsp://camera/user=admin&password=pw?wp&fps=5", "rtsp://camera/user=…?…&fps=5"),
         ("rtsp://camera:554/live/1?channel=2", "rtsp://camera:554/live/1?channel=2"),
         ("/pictures/12:30@door.mp4", "/pictures/12:30@door.mp4"),

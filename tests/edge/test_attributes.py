@@ -50,9 +50,9 @@ def test_nothing_is_shown_before_a_whole_batch() -> None:
     tally = BatchedCounter(("a", "b"), batch=20)
     for _ in range(19):
         tally.add("a")
-        assert tally.shown() == {}
+        assert tally.published() == {}
     tally.add("b")
-    assert tally.shown() == {"a": 19, "b": 1}
+    assert tally.published() == {"a": 19, "b": 1}
 
 
 def test_no_two_sums_differ_by_less_than_a_batch() -> None:
@@ -60,7 +60,7 @@ def test_no_two_sums_differ_by_less_than_a_batch() -> None:
     seen = [0]
     for number in range(101):
         tally.add(GENDERS[number % 2])
-        total = sum(tally.shown().values())
+        total = sum(tally.published().values())
         if total != seen[-1]:
             assert total - seen[-1] >= MIN_BATCH >= 20
             seen.append(total)

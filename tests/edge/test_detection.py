@@ -102,5 +102,5 @@ def test_annotated_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Pa
 
 def test_an_album_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EdgeError, match="cannot be made"):
+    with pytest.raises(EdgeError, match="cannot be created"):
         AnnotatedPictures(tmp_path / "file" / "out")

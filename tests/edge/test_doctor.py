@@ -81,7 +81,7 @@ def test_a_key_that_others_may_read_is_noticed(installed: Path, clip: str) -> No
     check = examine(clip)["enrolment"]
     assert (check.status, check.mend) == (
         CheckStatus.WARN,
-        f"chmod 600 {installed / 'device.json'}",
+        f"Run `chmod 600 {installed / 'device.json'}`",
     )
 
 

@@ -150,7 +150,7 @@ def test_metrics_on_every_address_are_read_on_ipv6_and_ipv4(health: Health) -> N
 
 def test_a_scrape_that_stops_half_way_or_only_drips_in_ends(health: Health) -> None:
     port = free_port()
-    stop = serve_metrics(health, "127.0.0.1", port, scrape_s=0.3)
+    stop = serve_metrics(health, "127.0.0.1", port, scrape_timeout_s=0.3)
     try:
         with (
             socket.create_connection(("127.0.0.1", port), timeout=60) as half,

@@ -292,7 +292,7 @@ def test_the_bench_prints_a_table_and_writes_its_rows(
     (folder / "3.png").unlink()
     result = edge("bench", "--source", folder, "--seconds", "0.2", "--json", out)
     assert result.exit_code == 0, result.output
-    assert "Where frames are there at once" in result.output
+    assert "If frames are available at once" in result.output
     assert "edge_pipeline" in json.loads(out.read_text())
 
 

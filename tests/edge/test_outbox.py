@@ -93,7 +93,7 @@ def test_a_rejected_event_makes_way_and_is_kept(path: Path) -> None:
 
 
 def test_a_full_disk_is_named_and_loses_nothing(path: Path) -> None:
-    with Outbox(path, most_pages=12) as box:
+    with Outbox(path, max_pages=12) as box:
         kept: list[UUID] = []
         with pytest.raises(OutboxFullError, match="disk is full"):
             fill(box, kept)

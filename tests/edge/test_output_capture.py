@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_line_says_who_wrote_it_and_how_grave_it_is(
     text: str, stream: str, read: Message
 ) -> None:
-    assert Message.read(text, stream) == read
+    assert Message.parse(text, stream) == read
 
 
 def run(script: str) -> tuple[int, list[dict[str, object]]]:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from edge.client import Client
-from edge.preview import LONGEST_SIDE, Preview, blur, encoded
+from edge.preview import LONGEST_SIDE, Preview, annotated_jpeg, blur
 from edge.settings import PreviewMode
 from edge.values import Box, Face, Frame, Image
 from tests.edge.cloud_double import KEY, CloudDouble
@@ -40,8 +40,8 @@ def decode(picture: bytes) -> Image:
 
 def test_a_face_is_blurred_unless_it_may_be_seen() -> None:
     frame = Frame(noise(), datetime.now(UTC))
-    blurred = decode(encoded(frame, [FACE], [], PreviewMode.ALLOWED))
-    seen = decode(encoded(frame, [FACE], [], PreviewMode.FACES))
+    blurred = decode(annotated_jpeg(frame, [FACE], [], PreviewMode.ALLOWED))
+    seen = decode(annotated_jpeg(frame, [FACE], [], PreviewMode.FACES))
     assert detail(blurred, FACE.box) < detail(seen, FACE.box) / 4
     assert detail(blurred, Box(0, 0, 60, 60)) > detail(seen, Box(0, 0, 60, 60)) / 2
     assert np.array_equal(frame.image, noise())
@@ -58,7 +58,7 @@ def test_a_face_at_the_border_is_blurred_too(box: Box) -> None:
 
 def test_a_large_picture_is_made_smaller() -> None:
     frame = Frame(noise(1080, 1920), datetime.now(UTC))
-    picture = encoded(frame, [], [], PreviewMode.FACES)
+    picture = annotated_jpeg(frame, [], [], PreviewMode.FACES)
     assert max(decode(picture).shape) == LONGEST_SIDE
     assert len(picture) < 2**20
 

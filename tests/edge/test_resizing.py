@@ -39,14 +39,14 @@ def test_training_measures_with_the_same_pixels(sides: tuple[int, int]) -> None:
     there, (across, down) = letterboxed(picture, 352, 32)
     box = Letterbox(352, 352, 32)
     assert np.array_equal(box.fit(picture), there)
-    shown = box.shown(*sides)
+    shown = box.scaled_size(*sides)
     assert (across, down) == (sides[1] / shown[1], sides[0] / shown[0])
 
 
 def test_a_camera_frame_is_filled_up_to_the_next_multiple_alone() -> None:
     box = Letterbox(352, 352, 32)
-    assert box.shown(480, 640) == (264, 352)
-    assert box.canvas(480, 640) == (288, 352)
+    assert box.scaled_size(480, 640) == (264, 352)
+    assert box.canvas_size(480, 640) == (288, 352)
     fitted = box.fit(np.full((480, 640, 3), 7, np.uint8))
     assert fitted.shape == (288, 352, 3)
     assert (fitted[:264] == 7).all()
@@ -55,15 +55,15 @@ def test_a_camera_frame_is_filled_up_to_the_next_multiple_alone() -> None:
 
 def test_a_model_of_one_size_gets_that_size() -> None:
     box = Letterbox(320, 240, 0)
-    assert box.canvas(1000, 300) == (240, 320)
-    assert box.shown(1000, 300) == (240, 72)
+    assert box.canvas_size(1000, 300) == (240, 320)
+    assert box.scaled_size(1000, 300) == (240, 72)
 
 
 @given(height=st.integers(1, 3000), width=st.integers(1, 3000))
 def test_the_shown_picture_lies_within_its_canvas(height: int, width: int) -> None:
     box = Letterbox(320, 320, 32)
-    rows, columns = box.canvas(height, width)
-    down, across = box.shown(height, width)
+    rows, columns = box.canvas_size(height, width)
+    down, across = box.scaled_size(height, width)
     assert 1 <= down <= rows <= 320
     assert 1 <= across <= columns <= 320
     assert rows % 32 == columns % 32 == 0
