@@ -105,7 +105,7 @@ def run(
         if not chosen.log_json:
             note = "The undelivered events are safe in the outbox; the next run delivers them."
             console.ERR.print(note, style="yellow")
-        raise typer.Exit(UNDELIVERED)
+        sys.exit(UNDELIVERED)
 
 
 def _stop_on_signals(camera: "Camera") -> None:
@@ -173,7 +173,7 @@ def detect(
     if not as_json:
         console.OUT.print(table)
     if failed:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 @app.command()
@@ -245,7 +245,7 @@ def diagnose(
         rows = [_check_as_json(check) for check in checks]
         print(json.dumps({"ok": not failed, "checks": rows}, ensure_ascii=False, indent=1))
     if failed:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 def _check_as_json(check: "doctor.CheckResult") -> dict[str, str]:

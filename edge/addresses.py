@@ -201,6 +201,13 @@ def _name_alone(text: str, *, after_secret: bool) -> str:
     """Redact a parameter, and keep its name unless the name may be a part of a password.
 
     After a secret parameter an unknown name may belong to a raw password such as `a;b=c`.
+
+    Args:
+        text: The parameter.
+        after_secret: Whether a secret stands before it.
+
+    Returns:
+        The name with its value redacted, or the mark of a secret alone.
     """
     name, equals, _ = text.partition("=")
     is_name = (_SECRET_NAME if after_secret else _ANY_NAME).fullmatch(name)

@@ -316,6 +316,13 @@ class Client:
     def _parse(self, answer: httpx.Response, model: type[_Model]) -> _Model:
         """Parse an answer; an answer with another body is a failure, even with the status 200.
 
+        Args:
+            answer: Of the API.
+            model: Of the contract.
+
+        Returns:
+            The body of the answer.
+
         Raises:
             CloudUnreachableError: The body is not of this model: a captive portal answered, say.
         """

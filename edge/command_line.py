@@ -90,4 +90,4 @@ def redact_tracebacks(redact: Callable[[str], str]) -> None:
         sys.stderr.write(redact(redacted_in(text)))
 
     sys.excepthook = show
-    threading.excepthook = lambda said: show(said.exc_type, said.exc_value, said.exc_traceback)
+    threading.excepthook = lambda args: show(args.exc_type, args.exc_value, args.exc_traceback)

@@ -150,7 +150,10 @@ class Courier:
                 return
 
     def _deliver_one(self) -> bool:
-        """Deliver the oldest event; return False if no event waits, or the courier is stopping.
+        """Deliver the oldest event.
+
+        Returns:
+            False if no event waits, or the courier is stopping; True otherwise.
 
         Raises:
             CloudUnreachableError: The cloud did not answer; the event still waits.

@@ -29,8 +29,8 @@ class FaceDetector:
     def __init__(self, network: Network) -> None:
         self._network = network
         self.threshold = network.info.fraction("confidence_threshold")
-        says = "certain_threshold" in network.info.values
-        self.certain_threshold = network.info.fraction("certain_threshold") if says else 0.0
+        is_named = "certain_threshold" in network.info.values
+        self.certain_threshold = network.info.fraction("certain_threshold") if is_named else 0.0
         self._iou = network.info.fraction("iou_threshold")
         self._blend = _blend(network)
         self._letterbox = _letterbox(network)

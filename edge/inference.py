@@ -285,7 +285,8 @@ def load(
 def _own_graph(core: ov.Core, path: Path, sidecar: Sidecar) -> ov.Model:
     """Read a model of your own, and put the preprocessing that its sidecar describes in front.
 
-    The result takes pictures as a camera gives them: u8 [1, H, W, 3], BGR.
+    Returns:
+        A graph that takes pictures as a camera sends them: u8 [1, H, W, 3], BGR.
 
     Raises:
         ModelUnfitError: The model cannot be read, or differs from its sidecar.
@@ -328,7 +329,10 @@ def _own_graph(core: ov.Core, path: Path, sidecar: Sidecar) -> ov.Model:
 
 
 def _info(graph: ov.Model, role: Role, path: Path) -> ModelInfo:
-    """Read the metadata of a graph, and check that the graph has it all and is of this role.
+    """Read the metadata of a graph, and check that nothing is missing.
+
+    Returns:
+        The metadata.
 
     Raises:
         ModelUnfitError: A key is missing, or the graph is of another role.

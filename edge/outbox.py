@@ -211,6 +211,9 @@ def inspect(path: Path) -> Contents:
 def _lock(path: Path) -> IO[str]:
     """Lock `<outbox>.lock` for this process; the kernel releases the lock even after a kill.
 
+    Returns:
+        The open file, which holds the lock until it is closed.
+
     Raises:
         OutboxDamagedError: The folder cannot be written.
         OutboxBusyError: Another process holds the lock.

@@ -1,4 +1,4 @@
-"""What can be set at the edge: environment variables that begin with `EDGE_`."""
+"""The settings of the edge: environment variables that begin with `EDGE_`."""
 
 import os
 from enum import StrEnum
@@ -32,7 +32,7 @@ class Pace(StrEnum):
     """As if it were live: at its own frame rate, and the newest frame wins."""
 
     EVERY_FRAME = "every_frame"
-    """Every frame is judged, as fast as that goes."""
+    """Every frame is judged, as fast as possible."""
 
 
 class PreviewMode(StrEnum):
@@ -40,24 +40,24 @@ class PreviewMode(StrEnum):
 
     OFF = "off"
     ALLOWED = "allowed"
-    """With every face blurred."""
+    """Pictures leave the device with every face blurred."""
 
     FACES = "faces"
-    """As the camera sees them."""
+    """Pictures leave the device unchanged."""
 
 
 class Precision(StrEnum):
-    """Which of the manifest's models to run."""
+    """The precision of the weights of the embedded models."""
 
     AUTO = "auto"
-    """What suits the processor."""
+    """The precision that suits the processor."""
 
     FP16 = "fp16"
     INT8 = "int8"
 
 
 class Attributes(StrEnum):
-    """What is counted of people besides masks."""
+    """The attribute of unmasked people that is counted."""
 
     NONE = "none"
     GENDER = "gender"
@@ -67,7 +67,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Settings(BaseSettings):
-    """The edge's settings. docs/settings/edge.md explains each for people."""
+    """The settings of the edge; docs/settings/edge.md explains each."""
 
     model_config = SettingsConfigDict(
         env_prefix="EDGE_",
@@ -95,7 +95,7 @@ class Settings(BaseSettings):
 
     cloud_url: HttpUrl = Field(
         default=HttpUrl("http://127.0.0.1:8000"),
-        description="Where the cloud's API is; once enrolled, by default the address used for that",
+        description="Address of the cloud's API; default after enrolment: the address used for it",
     )
     request_timeout_s: Seconds = Field(
         default=10.0, description="Seconds to wait for an answer of the API"
@@ -112,12 +112,12 @@ class Settings(BaseSettings):
     )
     enrolment_code: SecretStr | None = Field(
         default=None,
-        description="One-time code with which `run` enrols this device where it is not enrolled",
+        description="One-time code with which `run` enrols this device if it is not enrolled yet",
     )
     secrets_dir: DirectoryPath | None = Field(
         default=None,
-        description="Folder of settings in files, each called as its variable in small letters, "
-        "such as edge_enrolment_code; a variable that is set wins",
+        description="Folder of settings in files, each named like its variable in lower case, "
+        "such as edge_enrolment_code; a variable wins over its file",
     )
 
     detector: Path | None = Field(
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     )
     precision: Precision = Field(
         default=Precision.AUTO,
-        description="Weights of the embedded models: fp16, int8, or auto for what suits the CPU",
+        description="Weights of the embedded models: fp16, int8, or auto for the best on this CPU",
     )
     inference_device: str = Field(
         default="CPU", min_length=1, description="OpenVINO device: CPU, GPU, AUTO …"
@@ -169,12 +169,12 @@ class Settings(BaseSettings):
 
     preview: PreviewMode = Field(
         default=PreviewMode.OFF,
-        description="Pictures for who watches the gate from afar: off, allowed (faces blurred) or"
-        " faces (as they are)",
+        description="Pictures for an operator who watches the gate: off, allowed (faces blurred) or"
+        " faces (unchanged)",
     )
     attributes: Attributes = Field(
         default=Attributes.NONE,
-        description="Attributes of unmasked people that are counted, never told of one: gender",
+        description="Attribute of unmasked people that is counted, as sums alone: none or gender",
     )
 
     sound: bool = Field(default=True, description="Ring the terminal's bell on a refusal")
@@ -190,7 +190,7 @@ class Settings(BaseSettings):
         description="Address that the metrics port listens on; 0.0.0.0 is every address of IPv4, "
         "and :: every one of IPv6 and IPv4",
     )
-    log_json: bool = Field(default=False, description="Write the log as one JSON object a line")
+    log_json: bool = Field(default=False, description="Write the log as one JSON object per line")
 
     @field_validator("source", mode="before")
     @classmethod
@@ -207,29 +207,31 @@ class Settings(BaseSettings):
     @field_validator("cloud_url", mode="after")
     @classmethod
     def _no_login(cls, value: HttpUrl) -> HttpUrl:
-        # HTTP has one header for both, so the login would take the place of the device's key.
+        # HTTP has one header for a login and for a key, so the login would replace the key.
         if value.username or value.password:
             raise ValueError(
-                "the address holds a user name or a password; leave them out: this device proves"
-                " itself by the key that it got when it was enrolled"
+                "the address holds a user name or a password; remove both, because the device"
+                " proves itself by the key that it got when it was enrolled"
             )
         return value
 
     @model_validator(mode="after")
     def _no_empty_command(self) -> Self:
         if self.sound_command is not None and not self.sound_command.strip():
-            raise ValueError("EDGE_SOUND_COMMAND is empty; leave it out for no command")
+            raise ValueError(
+                "EDGE_SOUND_COMMAND is empty; remove the variable if you want no command"
+            )
         return self
 
     def cloud_address(self, enrolled_at: str | None = None) -> str:
-        """Where the API is: as set, else where this device was enrolled, else the default."""
+        """Return the API's address: as set, else as it was at the enrolment, else the default."""
         if enrolled_at is not None and "cloud_url" not in self.model_fields_set:
             return enrolled_at
         return str(self.cloud_url).rstrip("/")
 
     @property
     def secrets(self) -> Secrets:
-        """What must not be seen of these settings, and of the proxies that the system names."""
+        """The secrets in these settings and in the addresses of the system's proxies."""
         code = self.enrolment_code
         return Secrets(
             [self.source.get_secret_value(), str(self.cloud_url), *getproxies().values()],
@@ -238,34 +240,34 @@ class Settings(BaseSettings):
 
     @property
     def device_path(self) -> Path:
-        """The file that holds who this device is, and its key."""
+        """The file with this device's identity and key."""
         return self.state_dir / "device.json"
 
     @property
     def gate_settings_path(self) -> Path:
-        """The file that holds what the cloud last told this device to work by."""
+        """The file with the gate's settings as the cloud last sent them."""
         return self.state_dir / "gate-settings.json"
 
     @property
     def outbox_path(self) -> Path:
-        """The durable queue's database."""
+        """The database of the outbox."""
         return self.state_dir / "outbox.db"
 
 
 def log_as_json() -> bool:
-    """Whether EDGE_LOG_JSON asks for JSON, whatever is wrong with other settings.
+    """Return whether EDGE_LOG_JSON asks for JSON, even if other settings are wrong.
 
-    It is known before the rest: what is wrong with that is to be said in the log's form.
+    It is read before all other settings, so that their errors have the form of the log.
     """
-    said = os.environ.get("EDGE_LOG_JSON")
+    text = os.environ.get("EDGE_LOG_JSON")
     folder = os.environ.get("EDGE_SECRETS_DIR")
-    if said is None and folder:
+    if text is None and folder:
         try:
-            said = (Path(folder) / "edge_log_json").read_text()
+            text = (Path(folder) / "edge_log_json").read_text()
         except OSError:
             return False
     try:
-        return TypeAdapter(bool).validate_python((said or "false").strip())
+        return TypeAdapter(bool).validate_python((text or "false").strip())
     except ValidationError:
         return False
 
@@ -274,17 +276,21 @@ def load(**overrides: Any) -> Settings:
     """Read the settings from the environment.
 
     Args:
-        overrides: Field by field, what the command line said; None means that it said nothing.
+        overrides: Options of the command line by the field's name; None for an option that was
+            not given.
+
+    Returns:
+        The settings.
 
     Raises:
-        SettingsError: Naming every variable that is wrong, and why.
+        SettingsError: A variable is wrong; the message names every wrong variable and the reason.
     """
-    said = {name: value for name, value in overrides.items() if value is not None}
-    # The folder is a setting too. pydantic-settings only warns of a folder that is missing, so such
-    # a folder is left to the field `secrets_dir`, which refuses it.
+    given = {name: value for name, value in overrides.items() if value is not None}
+    # The folder is a setting, too. pydantic-settings only warns of a missing folder; the field
+    # `secrets_dir` refuses it.
     folder = Path(os.environ.get("EDGE_SECRETS_DIR") or os.devnull)
     try:
-        return Settings(_secrets_dir=folder if folder.is_dir() else None, **said)
+        return Settings(_secrets_dir=folder if folder.is_dir() else None, **given)
     except ValidationError as error:
         lines = []
         for flaw in error.errors(include_url=False, include_input=False):
@@ -297,5 +303,5 @@ def load(**overrides: Any) -> Settings:
     except OSError as error:
         raise SettingsError(
             f"{error.filename} cannot be read: {error.strerror}",
-            "See who owns the files in EDGE_SECRETS_DIR",
+            "Check the owner and the mode of the files in EDGE_SECRETS_DIR",
         ) from error

@@ -33,7 +33,7 @@ def test_each_door_is_told_of_its_node_its_code_and_its_examination() -> None:
     assert "kubectl label node NODE maskgate.io/door=front" in notes
     assert "kubectl get nodes -l kubernetes.io/hostname=pi-back" in notes
     assert "label node NODE kubernetes.io" not in notes, "a node's own labels are not to be set"
-    assert "no code to enrol with: front." in notes
+    assert "These doors have no enrolment code: front." in notes
     assert "--set doors.front.enrolment.existingSecret=door-front" in notes
     for door in ("front", "back"):
         assert f"exec ds/mg-maskgate-edge-{door} -- python -m edge doctor" in notes
@@ -54,7 +54,7 @@ def test_each_door_is_told_of_its_node_its_code_and_its_examination() -> None:
         ({"hostNetwork": True}, ["9100", "metrics.port"]),
         ({"settings": {"EDGE_INFERENCE_DEVICE": "GPU.0"}}, [f"image.tag={project_version()}-gpu"]),
         ({"cloud": {"url": "http://gate.example.org"}}, ["unencrypted"]),
-        ({"cloud": {"url": "https://maskgate-api.gates.svc"}}, ["port 443 is open", "8000"]),
+        ({"cloud": {"url": "https://maskgate-api.gates.svc"}}, ["opens port 443", "8000"]),
     ],
 )
 def test_what_will_surprise_is_said(values: dict[str, Any], words: list[str]) -> None:
@@ -83,7 +83,7 @@ def test_what_was_thought_of_is_not_warned_of(values: dict[str, Any]) -> None:
 def test_doors_that_watch_one_claim_are_told_of_its_access_modes() -> None:
     camera = {"kind": "file", "claim": "clips"}
     doors = {name: {"nodeSelector": {"at": name}} for name in ("a", "b")}
-    assert "doors.a, doors.b watch the claim clips" in _notes(camera=camera, doors=doors)
+    assert "doors.a, doors.b use the claim clips" in _notes(camera=camera, doors=doors)
     assert "WARNING" not in _notes(camera=camera)
 
 

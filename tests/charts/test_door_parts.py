@@ -381,7 +381,12 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     }
     with pytest.raises(HelmError) as refused:
         rendered(EDGE, {"doors": doors})
-    for words in ("cloud.url", "doors.a: give camera.url", "doors.b: give camera.url", "a code is"):
+    for words in (
+        "cloud.url",
+        "doors.a: set camera.url",
+        "doors.b: set camera.url",
+        "a code works",
+    ):
         assert words in str(refused.value)
 
 

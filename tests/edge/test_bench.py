@@ -37,7 +37,7 @@ def test_frames_come_from_a_source_or_are_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fast", "slow", "words"),
     [
-        (0.8, 1.4, ["one loop wins", "a thread for capture wins, 1.40"]),
+        (0.8, 1.4, ["one loop is faster", "a thread for capture is faster, with 1.40"]),
         (1.0, 1.0, ["makes no difference"]),
     ],
 )

@@ -98,8 +98,10 @@ def test_the_watchdog_looks_by_itself(clock: Clock) -> None:
     clock.now += 6
     dog = Watchdog(health, 0.001)
     dog.start()
-    while not health._was_stalled:
-        pass
+    deadline = time.monotonic() + 60
+    while not metric(health, 'maskgate_edge_errors_total{error="CameraStalled"}'):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
     dog.stop()
     assert metric(health, 'maskgate_edge_errors_total{error="CameraStalled"}') == 1
 

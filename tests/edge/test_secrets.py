@@ -18,7 +18,7 @@ from tests.edge.test_addresses import passwords
         ["{raw}", "{quoted}", "tcp://admin:{raw}?timeout=0", "rtsp://admin:{quoted}@h", "{basic}"]
     ),
 )
-def test_every_form_of_a_password_is_blanked(secret: tuple[str, list[str]], form: str) -> None:
+def test_every_form_of_a_password_is_redacted(secret: tuple[str, list[str]], form: str) -> None:
     password, pieces = secret
     secrets = Secrets([f"rtsp://admin:{password}@camera.example/1"])
     text = form.format(
@@ -33,19 +33,19 @@ def test_every_form_of_a_password_is_blanked(secret: tuple[str, list[str]], form
 
 
 @given(secret=passwords())
-def test_a_piece_that_ffmpeg_takes_for_a_host_is_blanked(secret: tuple[str, list[str]]) -> None:
+def test_a_piece_that_ffmpeg_takes_for_a_host_is_redacted(secret: tuple[str, list[str]]) -> None:
     password, _ = secret
     secrets = Secrets([f"rtsp://admin:{password}@camera.example/1"])
     for piece in re.split(r"[/?#@\[\]: ]", password):
         assert "Zq" not in secrets.redacted(f"Failed to resolve hostname {piece}")
 
 
-def test_a_short_password_is_blanked_beside_its_user_only() -> None:
+def test_a_short_password_is_redacted_beside_its_user_only() -> None:
     secrets = Secrets(["rtsp://admin:a@camera.example/1"])
     assert secrets.redacted("admin:a@camera has a fault") == "…camera has a fault"
 
 
-def test_a_secret_parameter_is_blanked() -> None:
+def test_a_secret_parameter_is_redacted() -> None:
     secrets = Secrets(["http://camera/v?user=opera1&password=S3cr&resolution=640x480"])
     assert secrets.redacted("GET /v?user=opera1&password=S3cr&resolution=640x480") == (
         "GET /v?user=…&password=…&resolution=640x480"

@@ -161,13 +161,13 @@ def changed(said: dict[str, Any], part: str, **fields: Any) -> dict[str, Any]:
         (changed(CLASSIFIER, "input", scale=[1, 0, 1]), "scale holds 0"),
         (changed(CLASSIFIER, "output", kind="argmax"), "output.*argmax.*probabilities"),
         (changed(CLASSIFIER, "output", labels=["mask", "no_mask"]), "output.*labels"),
-        (changed(CLASSIFIER, "output", labels=["with_mask"] * 2), "one twice"),
+        (changed(CLASSIFIER, "output", labels=["with_mask"] * 2), "one label twice"),
         (changed(CLASSIFIER, "output", labels=["without_mask", "incorrect_mask"]), "lacks with_"),
         (changed(CLASSIFIER, "output", name="logits"), r"no output 'logits'.*there are means"),
         (changed(CLASSIFIER, "output", labels=["with_mask", "without_mask"]), "3 numbers for the"),
         (changed(CLASSIFIER, "input", layout="nhwc"), r"input.layout nhwc with input.size 32×32"),
         (changed(CLASSIFIER, "", role="detector"), "detector cannot have an output"),
-        (DETECTOR, "role is detector, but it was named as the classifier"),
+        (DETECTOR, "role is detector, but a setting names the model as the classifier"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file_and_field(

@@ -1,5 +1,5 @@
 {{/*
-What is wrong with one door, one sentence a line; empty: nothing. Takes (dict "root" $ "name" … "own" … "door" (merged)).
+Returns the faults of one door, one sentence per line; empty if there is none. Takes (dict "root" $ "name" … "own" … "door" (merged)).
 */}}
 {{- define "maskgate-edge.faultsOfDoor" -}}
 {{- $values := .root.Values -}}
@@ -7,26 +7,26 @@ What is wrong with one door, one sentence a line; empty: nothing. Takes (dict "r
 {{- $door := .door -}}
 {{- $camera := .door.camera -}}
 {{- if and (eq $camera.kind "network") (not $camera.url) (not $camera.existingSecret) }}
-{{ $at }}: give camera.url, or camera.existingSecret with the address and its password
+{{ $at }}: set camera.url, or camera.existingSecret with the address and its password
 {{- end -}}
 {{- if and (eq $camera.kind "file") (not $camera.claim) }}
-{{ $at }}: camera.claim is not set: which claim holds the video or the pictures?
+{{ $at }}: camera.claim is not set: name the claim with the video or the pictures
 {{- end -}}
 {{- with default (dict) (default (dict) .own).camera -}}
 {{- include "maskgate-edge.faultsOfAddress" (dict "at" (printf "/doors/%s/camera/url" $.name) "address" .url) -}}
 {{- end -}}
 {{- if not $door.nodeSelector }}
-{{ $at }}: nodeSelector is empty, and a door on every node is none: name labels of the node with the camera
+{{ $at }}: nodeSelector is empty, so the door would run on every node: name labels of the node with the camera
 {{- end -}}
 {{- if and (gt (len $door.enrolment.nodes) 1) (eq $door.state.kind "claim") }}
-{{ $at }} has several nodes, which cannot share one volume: set state.kind to hostPath, or make a door of each
+{{ $at }} has several nodes, and these cannot share one volume: set state.kind to hostPath, or make a door of each node
 {{- end -}}
 {{- if and (eq $door.state.kind "hostPath") $door.state.hostPath.prepare (not (and $values.securityContext.runAsUser $values.securityContext.runAsGroup)) }}
-{{ $at }}: state.hostPath.prepare hands the folder to securityContext.runAsUser and runAsGroup, of which one is null: name both, or prepare the folder yourself and set it to false
+{{ $at }}: state.hostPath.prepare gives the folder to securityContext.runAsUser and runAsGroup, but one of them is null: set both, or prepare the folder yourself and set state.hostPath.prepare to false
 {{- end -}}
 {{- range $resource, $amount := $door.resources.requests -}}
 {{- if and (contains "/" $resource) (not (hasKey $door.resources.limits $resource)) }}
-{{ $at }}: resources.requests has {{ $resource }}, which Kubernetes takes among resources.limits: name it there
+{{ $at }}: resources.requests has {{ $resource }}, which Kubernetes expects in resources.limits: move it there
 {{- end -}}
 {{- end -}}
 
@@ -37,9 +37,9 @@ What is wrong with one door, one sentence a line; empty: nothing. Takes (dict "r
 {{- if eq .name "EDGE_SOURCE" }}
 {{ $at }}: extraEnv has EDGE_SOURCE, which the chart sets: use camera.kind, with camera.existingSecret for an address with a password
 {{- else if eq .name "EDGE_ENROLMENT_CODE" }}
-{{ $at }}: extraEnv has EDGE_ENROLMENT_CODE: whoever reads the pod would read the code; use enrolment.existingSecret
+{{ $at }}: extraEnv has EDGE_ENROLMENT_CODE: everybody who may read pods could read the code; use enrolment.existingSecret
 {{- else if and (regexMatch "^(?i)(https?|all)_proxy$" .name) (contains "@" (default "" .value)) }}
-{{ $at }}: extraEnv has {{ .name }} with a password in it, which whoever may read pods could read: take it by valueFrom from a Secret
+{{ $at }}: extraEnv has {{ .name }} with a password in it, and everybody who may read pods could read that: take it by valueFrom from a Secret
 {{- else if has .name $set }}
 {{ $at }}: extraEnv has {{ .name }}, which the chart sets itself: remove it
 {{- else if hasKey $door.settings .name }}
@@ -76,12 +76,12 @@ What is wrong with one door, one sentence a line; empty: nothing. Takes (dict "r
 {{- end }}
 
 {{/*
-What is wrong with the address of a camera. It is never repeated: it may hold a password.
+Returns the fault of a camera's address. The text never repeats the address, which may hold a password.
 Takes (dict "at" (where it stands) "address" …).
 */}}
 {{- define "maskgate-edge.faultsOfAddress" -}}
 {{- $address := default "" .address -}}
-{{- $mend := "put the whole address into a Secret and name that in camera.existingSecret, because whoever may read pods could read it here" -}}
+{{- $mend := "put the whole address into a Secret and name that in camera.existingSecret, because everybody who may read pods could read it here" -}}
 {{- if contains "@" $address }}
 at '{{ .at }}': the address of the camera has a user or a password in it (or another @): {{ $mend }}
 {{- else if regexMatch "(?i)((pass(wd|word|code|phrase)?|pwd|psw|token|secret|cred(ential)?s?|signature)|[/?&;_-](pw|pin|key|apikey|auth|sig))=[^&;/\\s]" $address }}
@@ -93,7 +93,7 @@ at '{{ .at }}': the address of the camera begins with rtsp://, rtsps://, http://
 {{- end -}}
 {{- end }}
 
-{{/* What is wrong with the address of the cloud, likewise. Takes the address. */}}
+{{/* Returns the fault of the cloud's address, without repeating the address. Takes the address. */}}
 {{- define "maskgate-edge.faultsOfCloud" -}}
 {{- if not . }}
 cloud.url is not set: the address of the cloud's API, such as https://gate.example.org
@@ -106,7 +106,7 @@ at '/cloud/url': the address of the cloud begins with http:// or https:// and a 
 {{- end -}}
 {{- end }}
 
-{{/* What is wrong with host and port of an address without a password. Takes (dict "at" … "address" …). */}}
+{{/* Returns the fault of the host and port of an address without a password. Takes (dict "at" … "address" …). */}}
 {{- define "maskgate-edge.faultsOfHost" -}}
 {{- $authority := include "maskgate-edge.authorityOf" .address -}}
 {{- if $authority -}}
@@ -118,7 +118,7 @@ at '{{ .at }}': {{ $authority }} has no port between 1 and 65535
 {{- end -}}
 {{- end }}
 
-{{/* Labels by which the chart finds its pods, and Helm its objects. Takes (dict "at" … "labels" …). */}}
+{{/* Returns the faults of labels: the chart finds its pods, and Helm its objects, by labels of their own. Takes (dict "at" … "labels" …). */}}
 {{- define "maskgate-edge.faultsOfLabels" -}}
 {{- $set := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/managed-by" "helm.sh/chart" "maskgate.io/door" -}}
 {{- range $label, $_ := .labels -}}

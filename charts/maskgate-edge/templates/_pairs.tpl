@@ -1,5 +1,5 @@
 {{/*
-What is wrong with two doors together, one sentence a line; empty: nothing.
+Returns the conflicts between two doors, one sentence per line; empty if there is none.
 Takes (dict "one" "front" "other" "back" "doors" (every merged door by its name)).
 */}}
 {{- define "maskgate-edge.faultsOfPair" -}}
@@ -11,27 +11,27 @@ Takes (dict "one" "front" "other" "back" "doors" (every merged door by its name)
 {{- if has . (include "maskgate-edge.codesOf" $one | fromYaml).codes -}}{{- $codes = append $codes . -}}{{- end -}}
 {{- end -}}
 {{- range $codes }}
-{{ $both }} have the same enrolment code ({{ . }}), and a code is used once: give each enrolment.key or enrolment.existingSecret of its own; a door that is enrolled needs none
+{{ $both }} have the same enrolment code ({{ . }}), and a code works once: give each an enrolment.key or enrolment.existingSecret of its own; a door that is already enrolled needs no code
 {{- end -}}
 {{- if or (include "maskgate-edge.contains" (dict "one" $one "other" $other)) (include "maskgate-edge.contains" (dict "one" $other "other" $one)) -}}
 {{- $camera := include "maskgate-edge.deviceOf" $one -}}
 {{- if and $camera (eq $camera (include "maskgate-edge.deviceOf" $other)) }}
-{{ $both }} can be on one node ({{ toJson $one.nodeSelector }}, {{ toJson $other.nodeSelector }}) and use the same camera ({{ $camera }}), which serves one: give one another nodeSelector, or another camera
+{{ $both }} can be on one node ({{ toJson $one.nodeSelector }}, {{ toJson $other.nodeSelector }}) and use the same camera ({{ $camera }}), which can serve only one: give one of them another nodeSelector, or another camera
 {{- end -}}
 {{- if and $one.hostNetwork $other.hostNetwork (eq (int $one.metrics.port) (int $other.metrics.port)) }}
-{{ $both }} can be on one node ({{ toJson $one.nodeSelector }}, {{ toJson $other.nodeSelector }}) and use the same port of it ({{ int $one.metrics.port }}), for hostNetwork is on: give one another metrics.port, or another nodeSelector
+{{ $both }} can be on one node ({{ toJson $one.nodeSelector }}, {{ toJson $other.nodeSelector }}) and use the same port of the node ({{ int $one.metrics.port }}), because hostNetwork is on: give one of them another metrics.port, or another nodeSelector
 {{- end -}}
 {{- $folder := include "maskgate-edge.stateFolder" (dict "name" .one "door" $one) -}}
 {{- $second := include "maskgate-edge.stateFolder" (dict "name" .other "door" $other) -}}
 {{- if and (eq $one.state.kind "hostPath") (eq $other.state.kind "hostPath") (or (hasPrefix (print $folder "/") (print $second "/")) (hasPrefix (print $second "/") (print $folder "/"))) }}
-{{ $both }} can be on one node and keep their state in one folder ({{ $folder }}, {{ $second }}): give one another state.hostPath.path
+{{ $both }} can be on one node and keep their state in one folder ({{ $folder }}, {{ $second }}): give one of them another state.hostPath.path
 {{- end -}}
 {{- end -}}
 {{- end }}
 
 {{/*
-Whether every node of one door is a node of the other too, as far as can be seen here: doors whose labels overlap
-only by chance, and doors kept apart by a node affinity of their own, are taken at the word of whoever wrote them.
+Returns "yes" if every node of one door is a node of the other, too, as far as their labels tell. Labels that overlap only by
+chance, and doors with different node affinities, count as different nodes.
 Takes (dict "one" … "other" …), two merged doors. Empty: no.
 */}}
 {{- define "maskgate-edge.contains" -}}
@@ -47,7 +47,7 @@ Takes (dict "one" … "other" …), two merged doors. Empty: no.
 {{- if $within -}}yes{{- end -}}
 {{- end }}
 
-{{/* The node's device that a merged door uses, by its file or by its plugin's name for it; empty: none. */}}
+{{/* Returns the node's device that a merged door uses, by its file or its plugin's name; empty if there is none. */}}
 {{- define "maskgate-edge.deviceOf" -}}
 {{- if eq .camera.kind "device" -}}
 {{- clean .camera.path -}}
