@@ -77,7 +77,7 @@ def test_a_refusal_tells_the_visitor_what_to_do_and_keeps_their_place(
     assert store.visitors.place("1", now()) == (GATE, 0)
 
 
-def test_whose_wait_has_run_out_is_passed_over(store: Store, make_event: Make) -> None:
+def test_a_visitor_whose_wait_has_ended_is_skipped(store: Store, make_event: Make) -> None:
     store.visitors.join(GATE, "1", now() - timedelta(hours=1), timedelta(hours=1, seconds=-1))
     store.visitors.join(GATE, "2", now(), WAIT)
     assert set(told(store, make_event())) == {"2"}

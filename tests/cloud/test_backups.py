@@ -53,7 +53,7 @@ def test_when_the_next_backup_is_due(text: str, last: datetime, due: datetime) -
 
 
 @pytest.mark.parametrize("text", ["", "off", "24:00", "3", "1m", "0h", "6 h", "17 3 * * *"])
-def test_what_is_no_schedule_is_refused_with_one_that_is(text: str) -> None:
+def test_a_text_that_is_no_schedule_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"03:17, or a length such as 6h"):
         Schedule.read(text, MADRID)
 
@@ -108,7 +108,7 @@ def test_a_backup_that_fails_is_tried_again_and_is_late_in_the_end(
 
 
 @pytest.mark.usefixtures("store")
-def test_the_process_makes_one_at_once_says_how_it_is_and_ends_when_told_to(
+def test_the_backup_process_makes_a_backup_at_once_serves_metrics_and_ends_on_sigterm(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     folder = tmp_path / "backups"
@@ -138,7 +138,7 @@ def test_the_process_makes_one_at_once_says_how_it_is_and_ends_when_told_to(
     assert "--force" in done.stderr
 
 
-def test_a_schedule_needs_a_folder_and_has_to_be_one(
+def test_the_option_schedule_needs_a_folder_and_a_schedule(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     env = environment(redis_server.url)

@@ -88,7 +88,7 @@ def test_a_server_that_hangs_is_given_up_on_and_postponed(api: BotApiDouble) -> 
     notifier.close()
 
 
-def test_nobody_there_is_postponed(api: BotApiDouble) -> None:
+def test_an_unreachable_server_is_postponed(api: BotApiDouble) -> None:
     with BotApiDouble() as gone:
         url = gone.url
     notifier = TelegramNotifier(api.token, url)
@@ -147,7 +147,7 @@ def test_a_text_that_is_too_long_for_telegram_is_cut(text: str, longest: int, cu
     assert len(cut(text, longest).encode("utf-16-le")) <= 2 * longest
 
 
-def test_an_edit_that_changes_nothing_is_none_that_failed(
+def test_an_edit_that_changes_nothing_succeeds(
     api: BotApiDouble, telegram: TelegramNotifier
 ) -> None:
     telegram.edit("42", 7, "Ada takes care of it")

@@ -119,7 +119,7 @@ def test_an_alert_has_its_time_and_says_where_it_was_delivered_late(
         assert words in too_late
 
 
-def test_of_a_mask_that_came_too_late_nobody_is_told_but_a_webhook(make_event: Make) -> None:
+def test_only_webhooks_are_told_of_a_mask_that_came_too_late(make_event: Make) -> None:
     event = seen(make_event, at=NOW - timedelta(days=2))
     assert [text(channel, event) for channel in PEOPLE] == [None, None]
     assert '"too_late"' in (text(Channel.WEBHOOK, event) or "")

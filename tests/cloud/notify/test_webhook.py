@@ -124,7 +124,7 @@ def test_while_a_secret_is_rolled_a_body_is_signed_with_both(
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 500, 503])
-def test_what_is_no_yes_is_postponed(
+def test_an_answer_that_is_no_success_is_postponed(
     receiver: Receiver, webhook: WebhookNotifier, status: int
 ) -> None:
     receiver.status = status
@@ -206,7 +206,7 @@ BOMB = gzip.compress(bytes(50_000_000))
     ],
     ids=["1.3 GB", "a bomb"],
 )
-def test_what_a_webhook_answers_is_not_read(webhook: WebhookNotifier, body: list[bytes]) -> None:
+def test_a_webhooks_answer_is_not_read(webhook: WebhookNotifier, body: list[bytes]) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1310720000\r\n\r\n"
     server = Raw(itertools.chain([head], body))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -222,7 +222,7 @@ def test_what_a_webhook_answers_is_not_read(webhook: WebhookNotifier, body: list
         b"HTTP/1.1 200 OK\r\n" + b"X-A: " + b"a" * 1_000_000,
     ],
 )
-def test_what_is_no_http_is_postponed(webhook: WebhookNotifier, answer: bytes) -> None:
+def test_an_answer_that_is_not_http_is_postponed(webhook: WebhookNotifier, answer: bytes) -> None:
     server = Raw([answer])
     with pytest.raises(DeliveryPostponed):
         webhook.send(message(server.port))
@@ -256,7 +256,7 @@ def test_a_redirection_is_told_and_not_followed(
     assert len(receiver.bodies) == 1
 
 
-def test_nobody_there_is_postponed(webhook: WebhookNotifier) -> None:
+def test_an_unreachable_server_is_postponed(webhook: WebhookNotifier) -> None:
     with pytest.raises(DeliveryPostponed, match="ConnectError"):
         webhook.send(message(free_port()))
 
@@ -296,6 +296,6 @@ def test_addresses_of_the_internet_are_public() -> None:
         *("https://a@example.org/", "https://", "file:///etc/passwd", "javascript:alert(1)", ""),
     ],
 )
-def test_what_must_not_be_called_is_refused(address: str) -> None:
+def test_an_address_that_must_not_be_called_is_refused(address: str) -> None:
     with pytest.raises(DeliveryImpossible):
         url_of(address, private_addresses=False)

@@ -81,7 +81,7 @@ class Outlived:
     def close(self) -> None: ...
 
 
-def test_what_was_sent_is_written_down_once_the_store_is_back(
+def test_a_sent_message_is_recorded_once_the_store_is_back(
     tmp_path: Path, make_event: Make
 ) -> None:
     with RedisServer(tmp_path) as server:
@@ -130,7 +130,7 @@ def test_without_a_way_to_send_it_is_kept_as_undelivered_by_choice(
     assert "CLOUD_SMTP_HOST" in delivery.detail
 
 
-def test_what_can_never_arrive_is_failed_and_says_why(
+def test_a_message_that_can_never_arrive_fails_with_the_reason(
     store: Store, telegram: Recorder, make_event: Make
 ) -> None:
     subscribe(store)
@@ -142,7 +142,7 @@ def test_what_can_never_arrive_is_failed_and_says_why(
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(None, 1), (7.0, 8), (0.5, 1)])
-def test_what_may_arrive_later_is_tried_again(
+def test_a_message_that_may_arrive_later_is_tried_again(
     store: Store, telegram: Recorder, make_event: Make, asked: float | None, wait: int
 ) -> None:
     subscribe(store)
@@ -154,7 +154,7 @@ def test_what_may_arrive_later_is_tried_again(
     assert only(store).status is DeliveryStatus.PENDING
 
 
-def test_a_side_that_outlasts_the_jobs_time_is_tried_again_by_the_schedule(
+def test_a_server_slower_than_the_jobs_time_limit_is_tried_again_by_the_schedule(
     store: Store, telegram: Recorder, make_event: Make
 ) -> None:
     subscribe(store)
@@ -221,12 +221,12 @@ def test_a_dead_workers_job_is_tried_again_ahead_of_others_and_its_first_try_for
     assert only(store).status is DeliveryStatus.PENDING
 
 
-def test_jobs_of_what_is_gone_do_nothing(store: Store) -> None:
+def test_a_job_whose_record_is_gone_does_nothing(store: Store) -> None:
     assert jobs.deliver("nothing") is None
     jobs.draw_qr(str(uuid4()))
 
 
-def test_a_delivery_in_other_hands_is_not_sent_beside_them(
+def test_a_delivery_that_another_worker_leases_is_not_sent(
     store: Store, telegram: Recorder, make_event: Make
 ) -> None:
     subscribe(store)

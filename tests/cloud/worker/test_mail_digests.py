@@ -31,7 +31,7 @@ def pending(store: Store) -> list[Delivery]:
     return [each for each in deliveries(store) if each.status is DeliveryStatus.PENDING]
 
 
-def test_a_queue_of_people_is_one_mail_and_then_one_more(
+def test_refusals_within_the_cooldown_are_one_digest(
     store: Store, mail: Recorder, clock: Clock, make_event: Make
 ) -> None:
     subscribe_mailbox(store, cooldown_s=600)

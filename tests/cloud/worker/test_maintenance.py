@@ -24,7 +24,7 @@ def accept_old(store: Store, event: Event, gate: str, ago: timedelta) -> None:
     accept(store, event, gate=gate, at=then)
 
 
-def test_what_is_past_its_retention_goes_and_the_rest_stays(
+def test_records_past_their_retention_are_removed_and_younger_ones_stay(
     store: Store, settings: Settings, make_event: Make, redis_server: RedisServer
 ) -> None:
     young, old, quiet = make_event(), make_event(), make_event(Label.WITHOUT_MASK)

@@ -80,7 +80,7 @@ def test_an_outage_is_told_once_and_its_end_once(store: Store) -> None:
     assert len(told(store)) == 6
 
 
-def test_who_never_came_who_finished_and_who_was_shut_out_is_not_missed(store: Store) -> None:
+def test_a_device_that_never_came_has_finished_or_is_revoked_is_not_missed(store: Store) -> None:
     subscribe(store, Channel.TELEGRAM, "42")
     enrolled(store)
     finished, out = enrolled(store), enrolled(store)
@@ -108,7 +108,7 @@ def test_a_device_that_was_stopped_is_missed_unless_it_is_back_in_time(store: St
     assert "is offline" in only.text
 
 
-def test_an_edge_of_before_that_says_goodbye_is_missed(store: Store) -> None:
+def test_an_edge_older_than_the_field_finished_is_missed_when_it_ends(store: Store) -> None:
     subscribe(store, Channel.TELEGRAM, "42")
     device, at = enrolled(store), now()
     old = (

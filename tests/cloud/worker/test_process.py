@@ -164,7 +164,7 @@ def test_a_blocked_chat_is_failed_and_kept(
     assert "blocked" in delivery.detail
 
 
-def test_the_job_in_hand_is_finished_when_the_worker_is_told_to_stop(
+def test_a_worker_finishes_its_job_when_it_is_told_to_stop(
     worker: Process, api: BotApiDouble, store: Store, make_event: Make
 ) -> None:
     api.hang()
@@ -195,7 +195,7 @@ def test_from_an_accepted_event_to_the_photo_takes_less_than_a_second(
     assert sorted(waits)[len(waits) // 2] < 1, waits
 
 
-def test_a_killed_workers_job_is_taken_up_again_and_its_message_doubled_at_most_once(
+def test_a_killed_workers_job_is_done_by_another_and_its_message_doubled_at_most_once(
     worker: Process,
     api: BotApiDouble,
     store: Store,
@@ -293,7 +293,7 @@ def test_a_mail_server_that_hangs_keeps_no_pass_waiting(
     assert running.running.returncode == 0
 
 
-def test_a_mail_that_a_killed_worker_had_in_hand_is_sent_by_another(
+def test_the_mail_of_a_killed_worker_is_sent_by_another(
     posted: tuple[MailServer, dict[str, str]], store: Store, make_event: Make, tmp_path: Path
 ) -> None:
     mail, env = posted

@@ -90,7 +90,7 @@ def test_the_schedule_is_the_one_that_the_docs_promise(other: Other, channel: Ch
 
 
 @pytest.mark.parametrize(("asked", "total"), [(3, 538), (20, 594), (120, 1147)])
-def test_what_is_asked_lengthens_the_schedule_and_never_shortens_it(
+def test_a_wait_that_is_asked_for_lengthens_the_schedule_and_never_shortens_it(
     store: Store, make_event: Make, asked: int, total: int
 ) -> None:
     other = Other(store, Channel.WEBHOOK, make_event)
@@ -128,7 +128,7 @@ def test_a_429_that_does_not_say_how_long_is_waited_out_all_the_same(other: Othe
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(1e6, 21_600), (-4.0, 1), (0.0, 1), (0.2, 1)])
-def test_an_absurd_wait_is_cut_or_passed_over(
+def test_an_absurd_wait_is_cut_or_ignored(
     store: Store, make_event: Make, asked: float, wait: int
 ) -> None:
     other = Other(store, Channel.WEBHOOK, make_event)
@@ -154,7 +154,7 @@ def test_the_wait_of_a_chat_is_shown_in_its_delivery(store: Store, make_event: M
     assert held.attempts == 0
 
 
-def test_what_is_sent_again_by_hand_has_all_its_tries_and_a_day_of_its_own(other: Other) -> None:
+def test_a_delivery_sent_again_by_hand_has_all_its_tries_and_a_day_of_its_own(other: Other) -> None:
     other.puts_off_to_the_end(DeliveryThrottled("429", 6_000))
     other.store.deliveries.resend(only(other.store).id)
     again = only(other.store)
