@@ -1,6 +1,6 @@
-"""`python -m cloud …`: every process of the cloud, and the few things that are set up by hand.
+"""The command line `python -m cloud …`: the processes of the cloud, and its administration.
 
-A command imports what it alone needs when it runs: `keys` should not wait for Telegram's library.
+A command imports its own libraries only when it runs: `keys` need not wait for Telegram's.
 """
 
 import sys
@@ -68,14 +68,14 @@ for name, noun in (
     app.add_typer(noun.app, name=name)
 
 SERVES = frozenset({"api", "worker", "bot", "redis"})
-"""Commands that run until they are stopped, and whose output is a log."""
+"""Commands that run until they are stopped; their output is a log."""
 
 
 def main() -> None:
     """Run the command line.
 
-    All that a process that serves writes is JSON: what is wrong with its settings and options too,
-    unless a person reads that at a terminal.
+    A process that serves writes JSON only, errors of its settings and options too, unless a person
+    reads them at a terminal.
     """
     arguments = sys.argv[1:]
     if not SERVES.intersection(arguments[:1]) or "--help" in arguments or sys.stderr.isatty():
@@ -88,9 +88,9 @@ def main() -> None:
         if code is None:
             log.critical("uncaught_error", exc_info=error)
             code = 1
-        else:  # of the command line: an option that there is not, or a value that it does not take
+        else:  # an error of the command line: an unknown option, or a value that it refuses
             said = getattr(error, "format_message", error.__str__)()
-            log.error("command_refused", problem=said)  # noqa: TRY400 (a sentence says it all)
+            log.error("command_refused", problem=said)  # noqa: TRY400 (no traceback: the sentence is enough)
     sys.exit(code)
 
 

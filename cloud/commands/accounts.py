@@ -16,11 +16,14 @@ app = typer.Typer(no_args_is_help=True, help="Accounts: people who sign in.")
 
 @app.command("add")
 def add_account(
-    name: Annotated[str, typer.Argument(help="What the person signs in with.")],
-    role: Annotated[Role, typer.Option(help="What the person may do.")],
+    name: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    role: Annotated[Role, typer.Option(help="The person's role.")],
     gate: Annotated[str | None, typer.Option(help="Bind the account to this gate alone.")] = None,
     generate: Annotated[
-        bool, typer.Option("--generate", help="Make a password and show it once, rather than ask.")
+        bool,
+        typer.Option(
+            "--generate", help="Make a password and show it once, instead of asking for one."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +37,7 @@ def add_account(
         password = typer.prompt(f"Password for {new.name}", hide_input=True, err=True)
         again = typer.prompt("Once more", hide_input=True, err=True)
         if password != again:
-            console.refuse("the two passwords differ; nothing was made")
+            console.refuse("the two passwords differ; no account was made")
     with console.store() as store:
         if gate is not None and store.gates.get(gate) is None:
             console.no_gate(gate)
@@ -78,8 +81,8 @@ def list_accounts(as_json: AsJson = False) -> None:
 
 
 @app.command("remove")
-def remove_account(name: Annotated[str, typer.Argument(help="As it signs in.")]) -> None:
-    """Remove an account, and sign it out everywhere at once."""
+def remove_account(name: Annotated[str, typer.Argument(help="The account's name.")]) -> None:
+    """Remove an account, and end all of its sessions at once."""
     with console.store() as store:
         account = store.accounts.named(name)
         if account is None:

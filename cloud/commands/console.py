@@ -1,4 +1,4 @@
-"""What commands share: how they read settings, open the store, refuse and show."""
+"""The console of the commands: settings, store, refusals and output."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ output = Console()
 
 
 def refuse(reason: str) -> NoReturn:
-    """Say why, and end the command with status 2. A process that serves says it in its log."""
+    """Print the reason, and end with status 2. A process that serves writes it to its log."""
     if logs.started():
         log.error("command_refused", problem=reason)
         raise typer.Exit(2)
@@ -33,7 +33,7 @@ def refuse(reason: str) -> NoReturn:
 
 
 def settings() -> Settings:
-    """Return the settings; refuse where they are not usable."""
+    """Return the settings; refuse to go on where they are not usable."""
     try:
         return load()
     except ValidationError as error:
@@ -48,7 +48,7 @@ def settings() -> Settings:
 
 @contextmanager
 def store() -> Iterator[Store]:
-    """Open the store for the length of a `with`; its errors are refusals."""
+    """Open the store for the length of a `with`; an error of the cloud ends the command."""
     opened = Store.open(settings())
     try:
         yield opened
@@ -59,7 +59,7 @@ def store() -> Iterator[Store]:
 
 
 def traces(process: str) -> Callable[[], None]:
-    """Send the spans of this process; return what sends the last of them."""
+    """Start to send spans; return a function that sends the last ones."""
     try:
         return tracing.start(process)
     except CloudError as error:
@@ -69,7 +69,7 @@ def traces(process: str) -> Callable[[], None]:
 def record(
     store: Store, act: str, subject: str, *, gate: str | None, reason: str = "", detail: str = ""
 ) -> None:
-    """Write down in the audit trail what a command did."""
+    """Write the act of a command into the audit trail."""
     store.audit.record(
         actor=COMMAND,
         act=act,
@@ -82,12 +82,12 @@ def record(
 
 
 def no_gate(gate_id: str) -> NoReturn:
-    """Refuse: there is no such gate."""
-    refuse(f"there is no gate {gate_id}; `python -m cloud gates list` shows those there are")
+    """End the command: there is no such gate."""
+    refuse(f"there is no gate {gate_id}; `python -m cloud gates list` shows all gates")
 
 
 def show(model: BaseModel, as_json: bool, sentence: str) -> None:
-    """Print an answer: as JSON, or as a sentence."""
+    """Print a result, as JSON or as a sentence."""
     if as_json:
         print(model.model_dump_json())
     else:
@@ -96,7 +96,7 @@ def show(model: BaseModel, as_json: bool, sentence: str) -> None:
 
 @contextmanager
 def counting(doing: str) -> Iterator[Callable[[int], None]]:
-    """Show how many keys are done, on a terminal alone."""
+    """Show the number of processed keys, on a terminal only."""
     with errors.status(doing) as status:
         yield lambda keys: status.update(f"{doing}: {keys:,} keys")
 
@@ -112,7 +112,7 @@ def expiry(when: str | None) -> dict[str, object]:
 
 
 def valid(make: Callable[[], M]) -> M:
-    """Return what `make` makes; refuse where it was given what is not valid."""
+    """Return the model that `make` makes; end the command where a value is not valid."""
     try:
         return make()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""All that the store holds: purged by age, backed up, restored."""
+"""The contents of the store: purge, backup and restore."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from cloud.commands.console import AsJson
 from cloud.store import COMMAND, dated, now, thin_out
 
 DEFAULT_KEEP: Final = 14
-"""Backups that are kept where nothing is said."""
+"""Backups that a schedule keeps by default."""
 
 
 def purge(
@@ -25,11 +25,10 @@ def purge(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove events, passes and deliveries past their retention, and say how many.
+    """Remove events, passes and deliveries past their retention, and print how many.
 
-    A worker does this once a day; run it after CLOUD_RETENTION_DAYS was made shorter. Statistics of
-    that age are added up to days, and kept. What is removed cannot be brought back but from a
-    backup.
+    A worker does this once a day; run it after you shorten CLOUD_RETENTION_DAYS. Statistics of
+    that age are added up to days, and kept. Only a backup brings removed records back.
     """
     from cloud.worker import maintenance  # noqa: PLC0415
 
@@ -50,37 +49,41 @@ def backup(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Where to write; an older one is replaced. In a folder, the file is named for "
-            "the moment."
+            help="The file to write; an older one is replaced. In a folder, the file is named "
+            "for the moment."
         ),
     ],
     keep: Annotated[
-        int | None, typer.Option(min=1, help="With a folder: remove all but so many of its newest.")
+        int | None,
+        typer.Option(
+            min=1, help="With a folder: keep so many of its newest backups, and remove the others."
+        ),
     ] = None,
     schedule: Annotated[
         str | None,
         typer.Option(
-            help="With a folder: stay, and make one at this time of each day (03:17, in "
-            "CLOUD_TIME_ZONE) or so long after the last one (6h)."
+            help="With a folder: keep running, and make a backup at this time of each day (03:17, "
+            "in CLOUD_TIME_ZONE) or so long after the last one (6h)."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write everything into one file: events, passes, keys, devices, gates, pending jobs.
 
-    It is consistent: writers wait while it is made (1.5 s of processor time for 50,000 keys).
-    Keys and codes are hashes in it, as in the store; still, keep it as you would the store itself.
+    The backup is consistent: writers wait while it is made (1.5 s of processor time for 50,000
+    keys). Keys and codes are hashes in the file, as in the store. Protect the file like the store
+    itself.
     """
     folder = file if file.is_dir() else None
     if schedule is not None:
         if folder is None:
-            console.refuse(f"--schedule writes into a folder of backups, and {file} is none")
+            console.refuse(f"--schedule writes into a folder of backups, and {file} is no folder")
         _by_schedule(folder, schedule, DEFAULT_KEEP if keep is None else keep)
         return
     if folder is not None:
         file = dated(folder, now())
     elif keep is not None:
-        console.refuse(f"--keep thins out a folder of backups, and {file} is none")
+        console.refuse(f"--keep needs a folder of backups, and {file} is no folder")
     with console.store() as store, console.counting("backing up") as count:
         keys = store.backup.write(file, now(), count)
         store.audit.record(actor=COMMAND, act="store.backed_up", subject="store:all", now=now())
@@ -95,7 +98,7 @@ def backup(
 
 
 def _by_schedule(folder: Path, text: str, keep: int) -> None:
-    """Make backups until a signal ends that."""
+    """Make backups until a signal ends the process."""
     from cloud import backups, meters  # noqa: PLC0415
 
     settings = console.settings()
@@ -118,16 +121,16 @@ def _by_schedule(folder: Path, text: str, keep: int) -> None:
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="As `backup` wrote it.", exists=True)],
+    file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.", exists=True)],
     force: Annotated[
-        bool, typer.Option("--force", help="Remove what the store holds, and put this there.")
+        bool, typer.Option("--force", help="Remove the contents of the store first.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a backup back, into an empty store.
+    """Restore a backup into an empty store.
 
-    Stop the API, the bot and the workers first, and start them after. The file is checked whole
-    before anything is written.
+    Stop the API, the bot and the workers first, and start them afterwards. The whole file is
+    checked before anything is written.
     """
     with console.store() as store, console.counting("restoring") as count:
         keys = store.backup.restore(file, now(), count, force=force)

@@ -1,4 +1,4 @@
-"""Devices: cameras that are enrolled."""
+"""Commands on devices: cameras that are enrolled."""
 
 import json
 from datetime import timedelta
@@ -19,7 +19,7 @@ DeviceId = Annotated[str, typer.Argument(help="As `devices list` shows it.")]
 
 @app.command("list")
 def list_devices(as_json: AsJson = False) -> None:
-    """List devices: their gates, and when each was last heard of."""
+    """List devices, with their gates and last heartbeats."""
     with console.store() as store:
         held = store.devices.all()
     if as_json:
@@ -43,9 +43,9 @@ def list_devices(as_json: AsJson = False) -> None:
 @app.command("rename")
 def rename_device(
     device_id: DeviceId,
-    name: Annotated[str, typer.Argument(help="What people call the device from now on.")],
+    name: Annotated[str, typer.Argument(help="The new name.")],
 ) -> None:
-    """Name a device, and its keys with it. What it guards stays the same."""
+    """Rename a device and its keys. Its gate stays the same."""
     change = console.valid(lambda: DeviceChange(name=name))
     with console.store() as store:
         before = store.devices.get(device_id)
@@ -63,15 +63,16 @@ def rename_device(
 def expect_offline(
     device_id: DeviceId,
     minutes: Annotated[
-        int, typer.Option(min=1, max=31 * 24 * 60, help="How long it may be silent from now on.")
+        int,
+        typer.Option(
+            min=1, max=31 * 24 * 60, help="How long the device may be silent from now on."
+        ),
     ] = 60,
-    cancel: Annotated[
-        bool, typer.Option("--cancel", help="Expect it to be heard of again, from now on.")
-    ] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel the announcement.")] = False,
 ) -> None:
-    """Announce that a device will be switched off: nobody is told of its silence meanwhile.
+    """Announce that a device will be switched off, so that nobody gets a message about it.
 
-    That is over when the time is, or when the device is back.
+    The announcement ends when its time is over, or when the device is back.
     """
     with console.store() as store:
         before = store.devices.seen(device_id)
@@ -94,7 +95,7 @@ def expect_offline(
 
 @app.command("revoke")
 def revoke_device(device_id: DeviceId) -> None:
-    """Shut a device out, at once. What it sent is kept; enrol it again to let it back in."""
+    """Revoke a device at once. Its events are kept; to use it again, enrol it again."""
     with console.store() as store:
         device = store.devices.get(device_id)
         if device is None:

@@ -14,10 +14,10 @@ app = typer.Typer(no_args_is_help=True, help="One-time codes that enrol a device
 
 @app.command("create")
 def create_enrolment_code(
-    gate_id: Annotated[str, typer.Argument(help="The gate that the device will guard.")],
+    gate_id: Annotated[str, typer.Argument(help="The device's gate.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a code that enrols one device, once: `python -m edge enrol --code …`."""
+    """Make a one-time code that enrols a device: `python -m edge enrol --code …`."""
     lifetime = timedelta(seconds=console.settings().enrolment_code_lifetime_s)
     with console.store() as store:
         if store.gates.get(gate_id) is None:

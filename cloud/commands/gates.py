@@ -19,13 +19,15 @@ GateId = Annotated[str, typer.Argument(help="As `gates list` shows it.")]
 @app.command("create")
 def create_gate(
     gate_id: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
-    name: Annotated[str | None, typer.Option(help="What people call it; else the id.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The name for people; by default the id.")
+    ] = None,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Leave a gate of that id as it is.")
     ] = False,
     time_zone: Annotated[
         str | None,
-        typer.Option(help="In which mails and messages tell times (an IANA name)."),
+        typer.Option(help="The time zone of mails and messages (an IANA name)."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +39,7 @@ def create_gate(
         found = None if made else store.gates.get(gate_id)
         if not made and (found is None or not if_missing):
             console.refuse(
-                f"there is a gate {gate_id} already, or there was one, whose id is not given again"
+                f"there is a gate {gate_id}, or there was one; the id of a deleted gate is not used again"
             )
         if made:
             console.record(store, "gate.created", f"gate:{gate_id}", gate=gate_id)
@@ -62,9 +64,9 @@ def list_gates(as_json: AsJson = False) -> None:
 @app.command("rename")
 def rename_gate(
     gate_id: GateId,
-    name: Annotated[str, typer.Argument(help="What people call the gate from now on.")],
+    name: Annotated[str, typer.Argument(help="The new name.")],
 ) -> None:
-    """Name a gate. Its id stays as it is, and messages and screens have the new name at once."""
+    """Rename a gate. Its id stays the same; messages and screens show the new name at once."""
     change = console.valid(lambda: GateChange(name=name))
     with console.store() as store:
         before = store.gates.get(gate_id)
@@ -81,15 +83,15 @@ def delete_gate(
     gate_id: GateId,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Take everything that is at the gate away with it."),
+        typer.Option("--force", help="Delete what belongs to the gate too."),
     ] = False,
     reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
 ) -> None:
-    """Delete a gate for ever. Its id is not given again.
+    """Delete a gate for ever. Its id is never used again.
 
-    Refused while devices, keys, accounts, subscribers, staff, waiting visitors or good passes are
-    at the gate. With --force devices and keys are revoked, accounts removed, and the rest is
-    forgotten. What happened there stays readable until it is past its retention.
+    The command is refused while devices, keys, accounts, subscribers, staff, waiting visitors or
+    valid passes belong to the gate. With --force, devices and keys are revoked, and the rest is
+    removed. The history of the gate stays readable until it is past its retention.
     """
     with console.store() as store:
         if store.gates.get(gate_id) is None:

@@ -27,8 +27,8 @@ Expires = Annotated[
     str | None,
     typer.Option(
         metavar="WHEN",
-        help="When it expires: after 12h, 30d or 52w, or at a moment such as "
-        "2027-01-31T18:00:00Z. Left out: never.",
+        help="When the key expires: after 12h, 30d or 52w, or at a moment such as "
+        "2027-01-31T18:00:00Z. By default: never.",
     ),
 ]
 KeyId = Annotated[str, typer.Argument(help="As `keys list` shows it.")]
@@ -36,9 +36,9 @@ KeyId = Annotated[str, typer.Argument(help="As `keys list` shows it.")]
 
 @app.command("create")
 def create_key(
-    name: Annotated[str, typer.Argument(help="What people call the key, such as 'Front desk'.")],
-    role: Annotated[Role, typer.Option(help="What it may do.")],
-    gate: Annotated[str | None, typer.Option(help="Bind it to this gate alone.")] = None,
+    name: Annotated[str, typer.Argument(help="A name for people, such as 'Front desk'.")],
+    role: Annotated[Role, typer.Option(help="The role of its bearer.")],
+    gate: Annotated[str | None, typer.Option(help="Bind the key to this gate alone.")] = None,
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,17 +71,19 @@ def create_key(
 @app.command("add")
 def add_key(
     *,
-    name: Annotated[str, typer.Argument(help="What people call the key, such as 'Dashboard'.")],
-    role: Annotated[Role, typer.Option(help="What it may do.")],
-    file: Annotated[Path, typer.Option(help="Holds the key.", exists=True, dir_okay=False)],
-    gate: Annotated[str | None, typer.Option(help="Bind it to this gate alone.")] = None,
+    name: Annotated[str, typer.Argument(help="A name for people, such as 'Dashboard'.")],
+    role: Annotated[Role, typer.Option(help="The role of its bearer.")],
+    file: Annotated[
+        Path, typer.Option(help="The file that holds the key.", exists=True, dir_okay=False)
+    ],
+    gate: Annotated[str | None, typer.Option(help="Bind the key to this gate alone.")] = None,
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep a key that was made elsewhere, so that a deployment can declare it as a secret.
 
-    It is mg_, 12 hexadecimal digits, _ and at least 43 random letters, digits, - or _. Where it is
-    kept already nothing changes; one that was revoked stays so.
+    The key is mg_, 12 hexadecimal digits, _ and at least 43 random letters, digits, - or _. If it
+    is kept already, nothing changes; a revoked key stays revoked.
     """
     if role is Role.DEVICE:
         console.refuse(
@@ -110,7 +112,7 @@ def add_key(
 
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """List keys, without their secrets; revoked and expired ones too."""
+    """List keys without their secrets, revoked and expired keys too."""
     with console.store() as store:
         moment = now()
         held = [key.shown(moment) for key in store.keys.all()]
@@ -129,9 +131,9 @@ def list_keys(as_json: AsJson = False) -> None:
 @app.command("rename")
 def rename_key(
     key_id: KeyId,
-    name: Annotated[str, typer.Argument(help="What people call the key from now on.")],
+    name: Annotated[str, typer.Argument(help="The new name.")],
 ) -> None:
-    """Name a key. What it opens stays the same; a device's key renames its device too."""
+    """Rename a key. Its role and gate stay the same; a device's key renames its device too."""
     change = console.valid(lambda: KeyChange(name=name))
     with console.store() as store:
         after = _changed(store, key_id, change)
@@ -150,7 +152,7 @@ def expire_key(
         ),
     ],
 ) -> None:
-    """Set when a key expires. It opens nothing from then on.
+    """Set when a key expires.
 
     A key that was revoked or has expired stays so; `keys revoke` ends a key at once.
     """
@@ -164,7 +166,7 @@ def expire_key(
 
 @app.command("revoke")
 def revoke_key(key_id: KeyId) -> None:
-    """Take a key back, at once. A device's key takes its device with it."""
+    """Revoke a key at once. A device's key revokes its device too."""
     with console.store() as store:
         key = store.keys.get(key_id)
         if key is None:
@@ -178,7 +180,7 @@ def revoke_key(key_id: KeyId) -> None:
 
 
 def _changed(store: Store, key_id: str, change: KeyChange) -> StoredKey:
-    """Change a key, write that down, and return it; refuse where there is none of that id."""
+    """Change a key with an entry of the audit trail; end the command where there is no such key."""
     before = store.keys.get(key_id)
     after = store.keys.change(key_id, lambda held: amended(held, change, now()))
     if before is None or after is None:
@@ -189,4 +191,4 @@ def _changed(store: Store, key_id: str, change: KeyChange) -> StoredKey:
 
 
 def _unknown(key_id: str) -> str:
-    return f"there is no key {key_id}; `python -m cloud keys list` shows those there are"
+    return f"there is no key {key_id}; `python -m cloud keys list` shows all keys"

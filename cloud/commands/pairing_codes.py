@@ -1,4 +1,4 @@
-"""One-time codes that make staff of a chat."""
+"""One-time codes that give a chat a role at a gate."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -11,16 +11,16 @@ from cloud.commands.console import AsJson
 from cloud.contract import StaffRole
 from cloud.store import now
 
-app = typer.Typer(no_args_is_help=True, help="One-time codes that make staff of a chat.")
+app = typer.Typer(no_args_is_help=True, help="One-time codes that give a chat a role at a gate.")
 
 
 @app.command("create")
 def create_pairing_code(
-    gate_id: Annotated[str, typer.Argument(help="The gate that the chat gets a role at.")],
-    role: Annotated[StaffRole, typer.Option(help="What it may do there.")],
+    gate_id: Annotated[str, typer.Argument(help="The gate.")],
+    role: Annotated[StaffRole, typer.Option(help="The role of the chat.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a code: who sends `/start <code>` to the bot gets the role, once."""
+    """Make a one-time code. The chat that sends `/start <code>` to the bot gets the role."""
     lifetime = timedelta(seconds=console.settings().pairing_code_lifetime_s)
     with console.store() as store:
         if store.gates.get(gate_id) is None:

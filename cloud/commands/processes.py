@@ -14,7 +14,7 @@ def api(
     host: Annotated[str | None, typer.Option(help="Instead of CLOUD_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Instead of CLOUD_PORT.")] = None,
 ) -> None:
-    """Serve the HTTP API. Starts with Redis away, and answers 503 until it is there."""
+    """Serve the HTTP API. It starts without Redis, and answers 503 until Redis is there."""
     from cloud.api.app import create_app  # noqa: PLC0415
     from cloud.api.serving.server import Server  # noqa: PLC0415
 
@@ -33,9 +33,9 @@ def api(
 
 
 def worker(
-    burst: Annotated[bool, typer.Option(help="Leave when no job waits.")] = False,
+    burst: Annotated[bool, typer.Option(help="Stop when no job waits.")] = False,
 ) -> None:
-    """Draw QR codes and send messages. On SIGTERM it finishes the job in hand, then leaves."""
+    """Draw QR codes and send messages. On SIGTERM, finish the present job and stop."""
     from cloud.worker import process  # noqa: PLC0415
 
     settings = console.settings()
@@ -50,7 +50,7 @@ def worker(
 
 
 def bot() -> None:
-    """Answer chats in Telegram: /start tells a chat its id, so that it can be subscribed."""
+    """Answer chats in Telegram: /start tells a chat its id, by which it can be subscribed."""
     from cloud import bot as cloud_bot  # noqa: PLC0415
     from cloud import meters  # noqa: PLC0415
 

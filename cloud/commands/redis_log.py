@@ -31,20 +31,20 @@ _ORDINARY: Final = (
     "User requested shutdown",
     "Redis is now ready to exit",
 )
-"""What Redis 6 writes as a warning at every start and end; Redis 7 as a notice."""
+"""Texts that Redis 6 logs as warnings at every start and end, and Redis 7 as notices."""
 
 
 def write_as_json() -> None:
-    """Let a program beside this process write what this process writes from now on, as JSON.
+    """Start a program that writes the later output of this process as JSON.
 
-    The server that takes this process' place keeps its number and gets its signals. The program
-    ends when the server has.
+    The redis-server that replaces this process keeps its process id and gets its signals. The
+    program ends after the server.
     """
     reader, writer = os.pipe()
     subprocess.Popen(
         [sys.executable, "-m", "cloud.commands.redis_log"],
         stdin=reader,
-        # The server's Ctrl-C is not the program's: it writes what the server says at its end.
+        # A Ctrl-C is for the server alone: the program writes the server's last lines.
         start_new_session=True,
     )
     os.close(reader)
@@ -54,7 +54,7 @@ def write_as_json() -> None:
 
 
 def read(line: str) -> tuple[str, dict[str, str]]:
-    """Return the level of a line, and the fields of its line in our log."""
+    """Return the level of a line of Redis' log, and its fields in our log."""
     found = _LINE.fullmatch(line)
     if found is None:
         return "info", {"message": line}

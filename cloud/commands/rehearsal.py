@@ -1,4 +1,4 @@
-"""A visit that is played through."""
+"""The rehearsal of a visit."""
 
 import json
 from dataclasses import asdict
@@ -11,16 +11,19 @@ from cloud.commands.console import AsJson
 
 
 def rehearse(
-    api_url: Annotated[str, typer.Option(help="Where devices and scanners reach the API.")],
+    api_url: Annotated[
+        str, typer.Option(help="The address at which devices and scanners reach the API.")
+    ],
     timeout_s: Annotated[
         float, typer.Option(min=1, max=600, help="Seconds to wait for the API, and for a worker.")
     ] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Play one visit through, and erase it: is everything there that a visit needs?
+    """Simulate one visit, and erase it: this shows whether all parts of the cloud work.
 
-    At a gate of its own: a camera is enrolled, one person refused, one granted, a worker draws the
-    code, and the pass is used once. Nobody is told, and no other gate's figures change.
+    A gate is made for it. A camera is enrolled, one person is refused and one granted, a worker
+    draws the code, and the pass is used once. Nobody gets a message, and the figures of other gates
+    do not change.
     """
     from cloud import rehearsal  # noqa: PLC0415
 

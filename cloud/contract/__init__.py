@@ -1,7 +1,7 @@
-"""The wire, version 1: the one part of the cloud that its clients import.
+"""The wire, version 1: the part of the cloud that its clients import.
 
-Pydantic models only. A reader ignores fields that it does not know; within v1 a field is never
-renamed or retyped. Times are aware datetimes in UTC, written as RFC 3339. Errors are RFC 9457
+It holds pydantic models only. A reader ignores fields that it does not know. Within v1 a field is
+never renamed or retyped. Times are aware datetimes in UTC, written as RFC 3339. Errors are RFC 9457
 problem details (`problems.Problem`).
 """
 

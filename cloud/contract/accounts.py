@@ -1,4 +1,4 @@
-"""Accounts: people who sign in with a name and a password; and the sessions that this opens."""
+"""Accounts: people who sign in with a name and a password; and their sessions."""
 
 import unicodedata
 from typing import Annotated
@@ -10,7 +10,7 @@ from cloud.contract.keys import Role
 from cloud.contract.text import readable
 
 PASSWORD_LENGTHS = (12, 72)
-"""Letters that a password has at least and at most."""
+"""The least and the greatest length of a password, in characters."""
 
 
 def _composed(name: str) -> str:
@@ -25,7 +25,7 @@ AccountName = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
     AfterValidator(_composed),
 ]
-"""As it is signed in with, in Unicode's form NFKC; upper and lower case are one name."""
+"""A name to sign in with, in Unicode's form NFKC; case makes no difference."""
 
 
 def _of_a_person(role: Role) -> Role:
@@ -55,7 +55,7 @@ class Account(Wire):
 
 
 class IssuedAccount(Account):
-    """The answer that shows a password that was made, once; null where the caller gave one."""
+    """The only answer that shows a generated password; null where the caller gave one."""
 
     password: str | None = Field(default=None, repr=False)
 
@@ -76,7 +76,7 @@ class Credentials(Wire):
 
 
 class Session(Wire):
-    """What a signed-in browser may know of its session; the session itself is in its cookie."""
+    """A session, as its browser may see it; the secret itself is in the cookie."""
 
     account: Account
     csrf_token: str = Field(

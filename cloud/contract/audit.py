@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from cloud.contract.base import GateId, UtcTime, Wire
 
 ActName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}(\.[a-z_]{1,40}){1,2}$")]
-"""A noun and what became of it, in the past: `pass.revoked`, `pass.scanned.admitted`."""
+"""A noun and a verb in the past: `pass.revoked`, `pass.scanned.admitted`."""
 
 
 class AuditEntry(Wire):
@@ -27,7 +27,7 @@ class AuditEntry(Wire):
 
 
 class AuditPage(Wire):
-    """Newest first."""
+    """Entries, the newest first."""
 
     items: list[AuditEntry]
     next: str | None = Field(

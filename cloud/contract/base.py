@@ -1,4 +1,4 @@
-"""What every model of the wire shares."""
+"""The base of all models of the wire, and the types of their fields."""
 
 import re
 from datetime import UTC, datetime
@@ -19,10 +19,10 @@ from pydantic_core import PydanticCustomError
 
 
 class Wire(BaseModel):
-    """A message: immutable once read, and forgiving about fields that a newer writer adds.
+    """A message: immutable, and read without the fields that a newer writer adds.
 
-    Numbers, truth values and times are of the types below, which take what JSON Schema says and no
-    text that only looks like it.
+    Numbers, booleans and times are of the types below. They accept the JSON types that JSON Schema
+    names, and no text that only looks like a number.
     """
 
     model_config = ConfigDict(
@@ -41,10 +41,10 @@ def _a_number(value: Any) -> Any:
 
 
 Integer = Annotated[int, BeforeValidator(_a_number)]
-"""A number without a fraction: 9 and 9.0, as JSON Schema has it; no text and no truth value."""
+"""A number without a fraction: 9 and 9.0, as JSON Schema has it; no text and no boolean."""
 
 Number = Annotated[float, Strict()]
-"""A finite number; no text and no truth value."""
+"""A finite number; no text and no boolean."""
 
 Boolean = Annotated[bool, Strict()]
 """true or false; no number and no text."""
@@ -61,7 +61,7 @@ def _canonical(value: Any) -> Any:
 
 
 Uuid = Annotated[UUID, BeforeValidator(_canonical)]
-"""A UUID in its one written form of 36 letters, in upper or lower case."""
+"""A UUID in its form of 36 characters, in upper or lower case."""
 
 _RFC_3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"

@@ -1,4 +1,4 @@
-"""Commands: what the cloud asks of a device, and the settings of a gate that it tells it."""
+"""Commands of the cloud to a device, and the settings of a gate."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -16,33 +16,33 @@ class CommandKind(StrEnum):
     """Read `GET /v1/devices/me/settings` and apply them."""
 
     PREVIEW_WANTED = "preview_wanted"
-    """Somebody watches: send pictures until one is answered with `preview_unwanted`."""
+    """Somebody watches: send pictures until the answer to one is `preview_unwanted`."""
 
     RELOAD = "reload"
-    """End in an orderly way; whatever keeps the edge running starts it anew."""
+    """End in an orderly way; the supervisor of the edge starts it again."""
 
     ROLL_KEY = "roll_key"
     """Get a new key by `POST /v1/devices/me/roll`, keep it, and use it from then on."""
 
 
 class Command(Wire):
-    """One thing to do. It comes at least once: doing it twice must do no harm."""
+    """A command is delivered at least once, so executing it twice must do no harm."""
 
     id: CommandCursor
-    kind: str = Field(description="One of CommandKind; a device leaves out what it does not know")
+    kind: str = Field(description="One of CommandKind; a device skips one that it does not know")
     issued_at: UtcTime
 
 
 class CommandPage(Wire):
-    """Oldest first; empty when none came while the device waited."""
+    """Commands, the oldest first; empty when none came while the device waited."""
 
     items: list[Command]
 
 
 class GateSettings(Wire):
-    """What can be changed at a gate's devices while they run; null leaves it to the device's own.
+    """Settings of a gate's devices that can be changed while they run.
 
-    The bounds are those of the edge's own settings.
+    Null means the device's own setting. The bounds are those of the edge's own settings.
     """
 
     votes: Integer | None = Field(
@@ -62,13 +62,13 @@ class GateSettings(Wire):
     )
     preview_allowed: Boolean = Field(
         default=True,
-        description="Whether pictures may be asked for. The device has a say of its own "
-        "(EDGE_PREVIEW), which is no unless it was set there",
+        description="Whether pictures may be asked for. The device must allow them too "
+        "(EDGE_PREVIEW, off by default)",
     )
 
 
 class DeviceSettings(Wire):
-    """What a device is told to work by."""
+    """The settings of a gate, with their revision."""
 
     gate: str
     settings: GateSettings

@@ -1,4 +1,4 @@
-"""Deliveries: what was to be told to whom, and what became of it."""
+"""Deliveries: messages to subscribers and visitors, with their status."""
 
 from enum import StrEnum
 
@@ -13,15 +13,15 @@ class DeliveryStatus(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNDELIVERED_BY_CHOICE = "undelivered_by_choice"
-    """No way to send is configured (no Telegram token, say), the chat is muted, or the subscriber
-    is suspended: kept, so that people see it."""
+    """The channel is not configured (no Telegram token, say), the chat is muted, or the subscriber
+    is suspended. The delivery is kept, so that people see this."""
 
 
 class DeliveryKind(StrEnum):
-    """What a delivery tells of."""
+    """The subject of a delivery."""
 
     EVENT = "event"
-    """A decision on an event, or a pass made by hand."""
+    """A decision on an event, or a manual pass."""
 
     REDEMPTION = "redemption"
     GATE = "gate"
@@ -47,35 +47,35 @@ class Delivery(Wire):
     created_at: UtcTime
     settled_at: UtcTime | None = None
     subscriber_id: str | None = Field(
-        default=None, description="Absent where the pass went to a visitor of its own"
+        default=None, description="Absent where the pass went to a visitor"
     )
     kind: DeliveryKind = DeliveryKind.EVENT
     language: Language | None = Field(
-        default=None, description="What it is written in, where that was kept"
+        default=None, description="The language of the text, where it was kept"
     )
-    attempts: Integer = Field(default=0, ge=0, description="How often sending it was begun")
+    attempts: Integer = Field(default=0, ge=0, description="How often a send was begun")
     throttled: Integer = Field(
         default=0,
         ge=0,
-        description="How many of these were put off by a limit of the other side (429), which "
-        "costs no try",
+        description="How many of these a limit of the receiver put off (429); they do not count "
+        "as tries",
     )
     first_attempt_at: UtcTime | None = None
     acknowledged_by: str | None = Field(
-        default=None, description="Who took charge of the alert, as Telegram or the API names them"
+        default=None, description="Who acknowledged the event, as Telegram or the API names them"
     )
     acknowledged_at: UtcTime | None = None
 
 
 class DeliveryPage(Wire):
-    """Newest first."""
+    """Deliveries, the newest first."""
 
     items: list[Delivery]
     next: str | None = None
 
 
 class Acknowledgement(Wire):
-    """Who took charge of an event first, and when."""
+    """Who acknowledged an event first, and when."""
 
     event_id: Uuid
     acknowledged_by: str = Field(description="A name, as Telegram or the API knows it")

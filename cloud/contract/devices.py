@@ -1,4 +1,4 @@
-"""Devices: edge installations, how they are enrolled, and what they report."""
+"""Devices: edge installations, their enrolment and their reports."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +9,7 @@ from cloud.contract.base import Boolean, GateId, Integer, Number, Sha256, UtcTim
 from cloud.contract.text import Name
 
 ProblemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""A word for programs and people; a reader shows those that it does not know as they are."""
+"""A word for programs and people; a reader shows a word that it does not know as it is."""
 
 
 class EnrolmentCode(Wire):
@@ -41,7 +41,7 @@ class CameraState(StrEnum):
 
 
 class Heartbeat(Wire):
-    """What a device says of itself, about every 15 s."""
+    """The state of a device, as it reports it about every 15 s."""
 
     sent_at: UtcTime
     camera: CameraState
@@ -75,8 +75,10 @@ class DeviceStatus(StrEnum):
 
 
 class RolledKey(Wire):
-    """A device's new key, shown once. The old one is good until this one is first used, or until
-    `old_key_expires_at`, whichever comes first.
+    """A device's new key, shown once.
+
+    The old key is good until the new one is first used, or until `old_key_expires_at`, whichever
+    comes first.
     """
 
     device_key: str = Field(repr=False)
@@ -84,7 +86,7 @@ class RolledKey(Wire):
 
 
 class DeviceChange(Wire):
-    """What is to be different about a device; what is left out stays as it is."""
+    """Changes to a device; a field that is left out stays as it is."""
 
     name: Name | None = None
     expected_offline_until: UtcTime | None = Field(

@@ -1,4 +1,4 @@
-"""Events: a verdict on its way to the cloud, the decision that answers it, what is kept."""
+"""Events: a verdict on its way to the cloud, its decision, and its record."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -11,7 +11,7 @@ from cloud.contract.passes import IssuedPass, PassRecord
 
 
 class Label(StrEnum):
-    """One face in one frame, or what a sighting's votes agreed on."""
+    """The label of one face in one frame, or of a sighting by its votes."""
 
     WITH_MASK = "with_mask"
     WITHOUT_MASK = "without_mask"
@@ -19,25 +19,25 @@ class Label(StrEnum):
 
 
 class Access(StrEnum):
-    """What the door is told."""
+    """The decision at the door."""
 
     GRANTED = "granted"
     REFUSED = "refused"
 
 
 class RefusalReason(StrEnum):
-    """Why a pass was not made."""
+    """Why no pass was made."""
 
     NO_MASK = "no_mask"
     MASK_WORN_WRONGLY = "mask_worn_wrongly"
     TOO_LATE = "too_late"
-    """The event reached the cloud when its pass would have been over, whatever its label."""
+    """The event reached the cloud when its pass would have expired already, whatever its label."""
 
     CLOCK_AHEAD = "clock_ahead"
-    """The event lies in the future, so nobody can tell how old it is."""
+    """The event lies in the future, so its age is not known."""
 
     GATE_CLOSED = "gate_closed"
-    """A mask worn well, at a gate that an operator has closed."""
+    """The mask is worn well, but an operator has closed the gate."""
 
 
 AnyReason = Annotated[RefusalReason | str, Field(union_mode="left_to_right")]
@@ -56,7 +56,7 @@ EventId = Annotated[Uuid, AfterValidator(_version_7)]
 class Event(Wire):
     """A verdict, as a device posts it. `id` is the idempotency key of all that follows.
 
-    The gate is not in it: the device's key says which gate it guards.
+    It does not name the gate: the device's key is bound to its gate.
     """
 
     id: EventId
@@ -66,13 +66,13 @@ class Event(Wire):
     first_seen_at: UtcTime = Field(
         description="Capture time of the first frame that showed the person"
     )
-    occurred_at: UtcTime = Field(description="Capture time of the frame that settled the verdict")
+    occurred_at: UtcTime = Field(description="Capture time of the frame that completed the verdict")
     models: dict[str, Sha256] = Field(
         default_factory=dict, max_length=8, description="Role to SHA-256 of the model that judged"
     )
 
     @model_validator(mode="after")
-    def _seen_before_settled(self) -> Self:
+    def _seen_before_verdict(self) -> Self:
         if self.first_seen_at > self.occurred_at:
             raise ValueError("first_seen_at is later than occurred_at")
         return self
@@ -81,8 +81,8 @@ class Event(Wire):
 class Refusal(Wire):
     reason: AnyReason
     message: str = Field(
-        description="What the person at the gate is told. With `too_late` and `clock_ahead` it is "
-        "about a person who may have left: show it to nobody who stands there now"
+        description="A sentence for the person at the gate. With `too_late` and `clock_ahead` that "
+        "person may have left: show it to nobody who stands there now"
     )
 
 
@@ -100,7 +100,7 @@ class Decision(Wire):
 
 
 class EventRecord(Event):
-    """An event as the cloud keeps it, with what came of it."""
+    """An event as the cloud keeps it, with its decision and its pass."""
 
     gate: GateId
     device_id: str
@@ -110,7 +110,7 @@ class EventRecord(Event):
         default=None,
         description="When it occurred by the cloud's clock, never later than `accepted_at`; "
         "`occurred_at` is by the device's clock. Absent where that lies in the future, and for "
-        "events of before this was kept",
+        "events of versions that did not keep it",
     )
     refusal: Refusal | None = None
     pass_record: PassRecord | None = Field(default=None, alias="pass")
@@ -118,7 +118,7 @@ class EventRecord(Event):
 
 
 class EventPage(Wire):
-    """Newest first."""
+    """Events, the newest first."""
 
     items: list[EventRecord]
     next: str | None = Field(

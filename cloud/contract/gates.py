@@ -1,4 +1,4 @@
-"""Gates, and the subscribers that are told of their events."""
+"""Gates and their subscribers."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -60,7 +60,7 @@ class Gate(NewGate):
 
 
 class GateChange(Wire):
-    """What is to be different at a gate; what is left out stays as it is."""
+    """Changes to a gate; a field that is left out stays as it is."""
 
     name: Name | None = None
     closed: Boolean | None = None
@@ -82,25 +82,25 @@ class Channel(StrEnum):
 
 
 class Topic(StrEnum):
-    """What a subscriber may be told of."""
+    """The kinds of messages that a subscriber can get."""
 
     PASS = "pass"
     REFUSAL = "refusal"
     REDEMPTION = "redemption"
-    """A pass was redeemed, or a redemption was undone. Webhooks alone are told."""
+    """A pass was redeemed, or a redemption was undone. Only webhooks get this."""
 
     GATE = "gate"
-    """The gate was closed or opened. Webhooks alone are told."""
+    """The gate was closed or opened. Only webhooks get this."""
 
     DEVICE = "device"
-    """A device fell silent, or is back. Chats and mailboxes are told of that in any case."""
+    """A device fell silent, or is back. Chats and mail addresses get this in any case."""
 
 
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=len(Topic))]
 
 
 class Language(StrEnum):
-    """What people are spoken to in (ISO 639-1)."""
+    """The language of messages to people (ISO 639-1)."""
 
     EN = "en"
     ES = "es"
@@ -110,7 +110,7 @@ TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5]
 
 
 class QuietHours(Wire):
-    """From when to when a subscriber is left in peace, each day. 22:00 to 07:00 spans midnight.
+    """The time of each day in which a subscriber gets no messages. 22:00 to 07:00 spans midnight.
 
     Alerts by mail wait and come as one mail when they end; those in Telegram come without a
     sound. Passes and webhooks take no notice.
@@ -157,7 +157,7 @@ class Subscriber(NewSubscriber):
 
 
 class SubscriberChange(Wire):
-    """What is to be different about a subscriber; what is left out stays as it is.
+    """Changes to a subscriber; a field that is left out stays as it is.
 
     Its channel and address are who it is: for another, make another.
     """
@@ -175,7 +175,7 @@ class SubscriberChange(Wire):
 
 
 class IssuedSubscriber(Subscriber):
-    """The answer that shows a webhook's secret, once."""
+    """The only answer that shows a webhook's secret."""
 
     secret: str | None = Field(
         default=None, description="What a webhook's bodies are signed with (Standard Webhooks)"
@@ -183,8 +183,9 @@ class IssuedSubscriber(Subscriber):
 
 
 class RolledSecret(Wire):
-    """A webhook's new secret, shown once. Until `old_secret_expires_at` bodies are signed with the
-    old one too.
+    """A webhook's new secret, shown once.
+
+    Until `old_secret_expires_at`, bodies are signed with the old secret too.
     """
 
     secret: str = Field(repr=False)

@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 
 class KeyStatus(StrEnum):
-    """Whether a key opens anything at the moment of the answer."""
+    """The status of a key at the moment of the answer."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -27,7 +27,7 @@ class KeyStatus(StrEnum):
 
 
 class CallerKind(StrEnum):
-    """What a request was authenticated by."""
+    """How a request was authenticated."""
 
     KEY = "key"
     SESSION = "session"
@@ -64,7 +64,7 @@ class NewKey(_Expiry, _Holder):
 
 
 class KeyChange(_Expiry):
-    """What is to be different about a key; what is left out stays as it is."""
+    """Changes to a key; a field that is left out stays as it is."""
 
     name: Name | None = None
 
@@ -83,13 +83,13 @@ class Key(_Holder):
 
 
 class IssuedKey(Key):
-    """The answer that shows a key's secret, once."""
+    """The only answer that shows a key's secret."""
 
     key: str
 
 
 class OwnKey(_Holder):
-    """Who the caller is, and what it may do."""
+    """The caller: name, role and gate."""
 
     name: KeptName
     kind: CallerKind = Field(description="Whether a key or a session came with the request")

@@ -29,7 +29,7 @@ class IssuedPass(Wire):
 
 
 class NewPass(Wire):
-    """Asks for a pass by hand, for whom the camera cannot judge."""
+    """A request for a manual pass, for a person whom the camera cannot judge."""
 
     reason: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), Readable
@@ -41,7 +41,7 @@ class NewPass(Wire):
 
 
 class ManualPass(IssuedPass):
-    """A pass that an operator made, in the operator's hands: it follows from no event."""
+    """A manual pass with its token, for the operator who made it; it follows from no event."""
 
     gate: GateId
 
@@ -54,7 +54,7 @@ class PassStatus(StrEnum):
 
 
 class PassRecord(Wire):
-    """A pass as its keepers see it: never with the token."""
+    """A pass as it is listed: never with the token."""
 
     id: Uuid
     gate: GateId
@@ -71,20 +71,20 @@ class PassRecord(Wire):
     )
     revoked_at: UtcTime | None = None
     event_id: Uuid | None = Field(
-        default=None, description="The event that it follows from; absent if it was made by hand"
+        default=None, description="The event that it follows from; absent for a manual pass"
     )
     made_by: str | None = Field(
         default=None,
-        description="Who made it by hand, as the audit trail names them. Shown to viewers, "
+        description="Who made the manual pass, as the audit trail names them. Shown to viewers, "
         "operators and admins alone",
     )
     reason: str | None = Field(
-        default=None, description="Why it was made by hand. Shown to the same"
+        default=None, description="Why the manual pass was made. Shown to the same roles"
     )
 
 
 class PassSource(StrEnum):
-    """What a pass follows from."""
+    """The origin of a pass."""
 
     EVENT = "event"
     BY_HAND = "by_hand"
@@ -98,7 +98,7 @@ class PassPage(Wire):
 
 
 class Outcome(StrEnum):
-    """What a redemption ended in; all but the first are refusals."""
+    """The outcome of a redemption; all but the first are refusals."""
 
     ADMITTED = "admitted"
     UNKNOWN = "unknown"
@@ -132,7 +132,7 @@ class Redemption(Wire):
 
     outcome: Outcome
     message: str = Field(description="What the person at the gate is told")
-    at: UtcTime = Field(description="When this attempt was settled")
+    at: UtcTime = Field(description="When this attempt was decided")
     pass_id: Uuid | None = Field(default=None, description="Absent when the token is unknown")
     redeemed_at: UtcTime | None = Field(
         default=None, description="When the pass was first redeemed, if it was"
@@ -141,7 +141,7 @@ class Redemption(Wire):
 
 
 class UndoRequest(Wire):
-    """Takes a redemption back: the person was admitted, and the turnstile did not turn.
+    """A request to undo a redemption: the person was admitted, and the turnstile did not turn.
 
     With its nonce it is taken back once, however often the request is repeated.
     """
@@ -155,13 +155,13 @@ class UndoRequest(Wire):
 
 
 class RedemptionAttempt(Wire):
-    """An attempt to enter, as it is kept: whatever came of it, and never with the token.
+    """An attempt to enter, as it is kept: with its outcome, and never with the token.
 
     A repeated attempt, with the nonce of the first, is one attempt.
     """
 
     cursor: str = Field(description="Its place in the list")
-    at: UtcTime = Field(description="When it was settled")
+    at: UtcTime = Field(description="When it was decided")
     gate: GateId = Field(description="Where the scanner stands")
     outcome: Outcome
     scanner: str = Field(

@@ -12,13 +12,13 @@ ChatId = Annotated[str, StringConstraints(pattern=r"^-?[1-9][0-9]{0,19}$")]
 
 
 class StaffRole(StrEnum):
-    """What a chat may do at a gate."""
+    """The role of a chat at a gate."""
 
     OPERATOR = "operator"
-    """Make passes by hand, and all that a guard may; told of refusals."""
+    """May make manual passes and do what a guard may; gets messages about refusals."""
 
     GUARD = "guard"
-    """Redeem passes from the chat."""
+    """May redeem passes from the chat."""
 
 
 class NewPairingCode(Wire):
@@ -26,7 +26,7 @@ class NewPairingCode(Wire):
 
 
 class PairingCode(NewPairingCode):
-    """Good once: whoever sends it to the bot as `/start <code>` gets the role at the gate."""
+    """A one-time code: a chat that sends `/start <code>` to the bot gets the role at the gate."""
 
     code: str
     gate: GateId
@@ -47,7 +47,7 @@ class StaffMember(Wire):
 
 
 class VisitorLink(Wire):
-    """The deep link that makes a chat a visitor at a gate; hang it up there as a QR code."""
+    """The deep link by which a chat becomes a visitor; hang it up at the gate as a QR code."""
 
     gate: GateId
     code: str

@@ -1,4 +1,4 @@
-"""Statistics: what happened at the gates, by hour and by day."""
+"""Statistics: counts of events and redemptions at gates, by hour and by day."""
 
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ class Grain(StrEnum):
 
 
 class Durations(Wire):
-    """How long something took, over many times; each quantile within 2 % of the true one."""
+    """Quantiles of durations, each within 2 % of the true one."""
 
     count: Integer = Field(ge=1, description="How many were measured")
     p50_s: Number = Field(ge=0, description="Half took this many seconds or fewer")
@@ -24,7 +24,7 @@ class Durations(Wire):
 
 
 class StatisticsRow(Wire):
-    """What was counted at one gate, or at all, from `start` up to, but not including, `end`."""
+    """The counts at one gate, or at all gates, from `start` up to, but not including, `end`."""
 
     gate: GateId | None = Field(default=None, description="Absent in the row over all gates read")
     start: UtcTime
@@ -52,7 +52,7 @@ class StatisticsRow(Wire):
 
 
 class StatisticsPage(Wire):
-    """Rows by gate and time, the oldest first. A period without a row had nothing to count."""
+    """Rows by gate and time, the oldest first. A period without counts has no row."""
 
     by: Grain
     time_zone: str = Field(description="Whose hours and days these are (an IANA name)")

@@ -1,12 +1,12 @@
 """Text that people type and other people read: names, reasons, addresses.
 
-Text that looks like other text, or like nothing, is refused: it would let one gate pass for
+Text that looks like other text, or like nothing, is refused: one gate could be mistaken for
 another. Refused are control characters and line breaks, characters that change the direction of
 writing (Unicode Bidirectional Algorithm, UAX #9), invisible characters, blanks that are no spaces,
 and code points without a public meaning (private use, surrogates, unassigned). Some characters
 are invisible and needed: the joiners U+200C and U+200D are taken inside of words of the scripts
 that need them (RFC 5892 appendix A), U+200D between emoji, and a variation selector after what has
-variants. Flags of regions (England, Texas) are refused, which are spelt in invisible letters. All
+variants. Flags of regions (England, Texas) are refused, since their code points are invisible. All
 text is kept in Unicode's form NFC.
 """
 
@@ -19,7 +19,7 @@ _LINE_BREAKING: Final = frozenset({"Cc", "Zl", "Zp"})
 _MEANINGLESS: Final = frozenset({"Co", "Cs", "Cn"})
 
 _BLANKS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5\u034f")
-"""Letters, marks and symbols that are drawn as nothing (Hangul fillers, the empty Braille pattern,
+"""Letters, marks and symbols without a visible shape (Hangul fillers, the empty Braille pattern,
 inherent Khmer vowels, the combining grapheme joiner)."""
 
 _NON_JOINER: Final = "\u200c"
@@ -27,7 +27,7 @@ _JOINER: Final = "\u200d"
 _PRINTED_FORMATS: Final = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"
 )
-"""Signs around numbers in Arabic and Syriac: of the category of formats, and drawn all the same."""
+"""Signs around numbers in Arabic and Syriac: visible, although of the category of formats."""
 
 _KEYCAPS: Final = frozenset("0123456789#*")
 
@@ -58,8 +58,14 @@ _SCRIPTS_WITH_JOINERS: Final = frozenset(
 def readable(text: str) -> str:
     """Return `text` in Unicode's form NFC.
 
+    Args:
+        text: as a person typed it.
+
+    Returns:
+        The text.
+
     Raises:
-        ValueError: it holds a character that cannot be seen, or nothing else than blanks.
+        ValueError: the text holds an invisible character, or nothing but blanks.
     """
     composed = unicodedata.normalize("NFC", text)
     if composed.isascii():
@@ -100,7 +106,7 @@ def _is_needed(text: str, place: int) -> bool:
     if letter not in {_NON_JOINER, _JOINER}:
         return False
     if _joins(before):
-        # A half letter of an Indic script may end a word: the joiner follows its virama.
+        # A half letter of an Indic script may end a word; then the joiner follows the virama.
         return unicodedata.combining(before) == 9 or (bool(after) and _joins(after))
     return letter == _JOINER and _is_pictured(before) and bool(after) and _is_pictured(after)
 
@@ -114,7 +120,7 @@ def _joins(letter: str) -> bool:
 
 
 def _is_pictured(letter: str) -> bool:
-    """Return whether this is part of an emoji; U+FE0F asks for its coloured form (UTS #51)."""
+    """Return whether this is a part of an emoji; U+FE0F asks for its coloured form (UTS #51)."""
     return letter == "\ufe0f" or unicodedata.category(letter)[0] == "S"
 
 
@@ -125,19 +131,19 @@ def _unbroken(text: str) -> str:
 
 
 Readable = AfterValidator(readable)
-"""For text that comes in: see `readable`."""
+"""Accepts text by `readable`."""
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), Readable
 ]
-"""What people call a gate, a key or a device."""
+"""The name of a gate, a key or a device, for people."""
 
 KeptName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
     AfterValidator(_unbroken),
 ]
-"""A name as it is read back: earlier versions took some that `Name` refuses."""
+"""A kept name: earlier versions accepted names that `Name` refuses."""
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Readable]
-"""Why somebody did something, in one line, for the audit trail; may be empty."""
+"""A reason for the audit trail, in one line; may be empty."""

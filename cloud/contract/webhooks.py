@@ -1,6 +1,6 @@
-"""What a webhook is told of a gate, in the body of a POST.
+"""The bodies that are posted to webhooks.
 
-`type` says what happened, and so what `data` holds: `WebhookBody` is the union of all bodies.
+`type` names the event, and so the shape of `data`: `WebhookBody` is the union of all bodies.
 
 The request is signed as https://www.standardwebhooks.com/ says: `webhook-id` (the same for every
 try), `webhook-timestamp`, and `webhook-signature` with the HMAC-SHA256 of the three, under the
@@ -31,7 +31,7 @@ class WebhookType(StrEnum):
 
 
 class WebhookData(Wire):
-    """An event and what came of it. The token is not in it."""
+    """An event with its decision, without the token."""
 
     event_id: Uuid
     gate: GateId
@@ -43,7 +43,7 @@ class WebhookData(Wire):
     occurred_at: UtcTime
     happened_at: UtcTime | None = Field(
         default=None,
-        description="`occurred_at` by the cloud's clock; absent where nobody can tell",
+        description="`occurred_at` by the cloud's clock; absent where it is not known",
     )
     delivered_late: Boolean = Field(
         default=False, description="It reached the cloud more than a minute after it occurred"
@@ -70,7 +70,7 @@ class WebhookEvent(Wire):
         happened_at: datetime | None = None,
         delivered_late: bool = False,
     ) -> Self:
-        """Return what is told of a decision at a gate."""
+        """Return the body for a decision at a gate."""
         issued = decision.issued_pass
         return cls(
             type=WebhookType.EVENT_REFUSED if issued is None else WebhookType.PASS_ISSUED,
@@ -94,11 +94,11 @@ class WebhookEvent(Wire):
 
 
 class RedemptionData(Wire):
-    """A pass that let somebody in. The token is not in it."""
+    """A redeemed pass, without the token."""
 
     pass_id: Uuid
     event_id: Uuid | None = Field(
-        default=None, description="The event that the pass followed from; absent if made by hand"
+        default=None, description="The event that the pass followed from; absent for a manual pass"
     )
     gate: GateId
     gate_name: str
@@ -117,7 +117,7 @@ class RedemptionWebhook(Wire):
 
 
 class GateData(Wire):
-    """A gate as it is after the change."""
+    """A gate after the change."""
 
     gate: GateId
     gate_name: str
@@ -134,7 +134,7 @@ class GateWebhook(Wire):
 
 
 class DeviceData(Wire):
-    """A device that is silent, or is heard again."""
+    """A device that is silent, or is back."""
 
     device_id: str
     device_name: str
@@ -152,7 +152,7 @@ class DeviceWebhook(Wire):
 
 
 class TestData(Wire):
-    """Whom a test is sent to."""
+    """The subscriber of a test."""
 
     __test__ = False  # not a class of tests, whatever pytest makes of its name
 
@@ -162,7 +162,7 @@ class TestData(Wire):
 
 
 class TestWebhook(Wire):
-    """An operator tries a webhook out. Nothing has happened at the gate."""
+    """A test of a webhook by an operator. Nothing has happened at the gate."""
 
     __test__ = False  # as above
 
