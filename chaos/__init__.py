@@ -1,1 +1,1 @@
-"""Faults on purpose: the real processes are killed, paused and lied to, and then counted."""
+"""Chaos tests: faults strike real processes, and the results are counted afterwards."""

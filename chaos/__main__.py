@@ -1,7 +1,8 @@
-"""python -m chaos: kill everything while events are delivered, and count what is left."""
+"""The command line `python -m chaos`: faults strike while events are delivered."""
 
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def _play(world: World, planned: plan.Plan, timeout_s: float) -> tuple[tally.Tally, list[str]]:
-    """Play the plan, wait for the end of all that it set off, and count."""
+    """Run the plan, wait until all of its messages are delivered, and count."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -82,41 +83,41 @@ def _as_table(counted: tally.Tally) -> Table:
 @app.command()
 def main(
     *,
-    rounds: Annotated[int, typer.Option(help="How often all faults are gone through", min=1)] = 1,
+    rounds: Annotated[int, typer.Option(help="How often all faults strike", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="The same seed makes the same plan")] = 1,
-    events: Annotated[int, typer.Option(help="Events in a round, from all devices", min=20)] = 1000,
-    devices: Annotated[int, typer.Option(help="Each at a gate of its own", min=1, max=9)] = 5,
-    workers: Annotated[int, typer.Option(help="Processes that do jobs", min=1)] = 2,
+    events: Annotated[int, typer.Option(help="Events of all devices in a round", min=20)] = 1000,
+    devices: Annotated[int, typer.Option(help="Devices, each at its own gate", min=1, max=9)] = 5,
+    workers: Annotated[int, typer.Option(help="Worker processes", min=1)] = 2,
     kills: Annotated[
-        int, typer.Option(help="How often each of the six is killed in a round", min=0)
+        int, typer.Option(help="How often each of the six parts is killed in a round", min=0)
     ] = 2,
     pause: Annotated[float, typer.Option(help="Seconds that Redis is paused", min=0.1)] = 10.0,
     wait: Annotated[
         float, typer.Option(help="Mean seconds between two events of a device", min=0.01)
     ] = 0.7,
     camera: Annotated[
-        bool, typer.Option(help="Have a real edge on the demo's clip among them, killed as well")
+        bool, typer.Option(help="Add a real edge that plays the demo's clip, and kill it too")
     ] = True,
     timeout: Annotated[
-        float, typer.Option(help="Seconds after which what is under way counts as lost", min=10)
+        float, typer.Option(help="Seconds after which undelivered messages count as lost", min=10)
     ] = 1800.0,
     state: Annotated[
         Path | None,
-        typer.Option(help="Folder to make, for data and logs; else a temporary one"),
+        typer.Option(help="A new folder for data and logs; by default a temporary one"),
     ] = None,
 ) -> None:
-    """Kill, pause and mislead Maskgate's processes while devices deliver events; count the rest.
+    """Kill and pause Maskgate's processes while devices deliver events, and count the results.
 
-    API, workers, bot, Redis, devices and an edge that watches the demo's clip are real processes
-    and are killed with kill -9, in an order that the seed draws. Redis is paused. The Bot API
+    API, workers, bot, Redis, devices and an edge that plays the demo's clip are real processes.
+    They are killed with kill -9, in an order that the seed draws. Redis is paused. The Bot API
     answers 429 and 500, hangs, and closes in mid-answer; the mail server is down, and hangs; one
     device's clock is an hour off; some events are sent 20 times at once; three scanners redeem
-    every code that arrives at once.
+    each code at the same time.
 
-    It ends with one line of JSON on standard output, counted in the stores and at the doubles.
-    The exit code is 0 only if every acknowledged event is stored, every admitted one has one
-    pass, none was redeemed twice, no message is lost, and none came twice outside of the window
-    that docs/operate.md tells.
+    At the end one line of JSON goes to standard output, with counts of the stores and the doubles.
+    The exit code is 0 only if every acknowledged event is stored, every granted event has one
+    pass, no pass was redeemed twice, no message is lost, and no message came twice outside of the
+    window that docs/operate.md names.
 
     A first look, in about a minute: `python -m chaos --events 60 --kills 1 --pause 3 --wait 0.3`
     """
@@ -130,10 +131,10 @@ def main(
             counted, wrong = _play(world, planned, timeout)
     except (WorldError, ClientError, FileExistsError) as error:
         console.print(f"[red]No run:[/red] {error}")
-        raise typer.Exit(2) from error
+        sys.exit(2)
     except KeyboardInterrupt:
         console.print(f"Broken off. Logs are kept in {folder}")
-        raise typer.Exit(130) from None
+        sys.exit(130)
     seconds = round(time.monotonic() - began, 1)
     console.print(_as_table(counted))
     typer.echo(tally.as_line(counted, seed=seed, rounds=rounds, seconds=seconds))
@@ -141,7 +142,7 @@ def main(
         for each in wrong:
             console.print(f"[red]✗[/red] {each}", highlight=False, soft_wrap=True)
         console.print(f"Data and logs are kept in {folder}")
-        raise typer.Exit(1)
+        sys.exit(1)
     console.print("[green]✓[/green] nothing lost, nothing admitted twice", highlight=False)
     if state is None:
         shutil.rmtree(folder)

@@ -1,8 +1,8 @@
-"""A real edge in the fleet: `python -m edge run` on the demo's clip, with the models that it ships.
+"""A real edge among the devices: `python -m edge run` plays the demo's clip.
 
-It keeps no journal, as the stand-ins do. How many events it has made is in its own outbox, whose
-numbers rise with each and are never used twice (SQLite, AUTOINCREMENT): that outlives a kill -9 as
-the events themselves do.
+It runs the shipped models. Unlike the other devices it keeps no journal. The number of its events
+follows from its outbox, whose row ids rise with each event and are never used twice (SQLite,
+AUTOINCREMENT). Like the events themselves, they survive a kill -9.
 """
 
 import sqlite3
@@ -17,10 +17,10 @@ from edge.errors import OutboxError
 COMMAND = ("edge", "run", "--loop", "--source", str(BUNDLED))
 
 BLIND = {"EDGE_VOTES": "1000"}
-"""More than the clip has of anybody: it makes no event any more, and delivers those that wait."""
+"""More votes than the clip gives anybody, so that the edge makes no more events."""
 
 AT_LEAST = 2
-"""Events of its own: the clip's person without the mask, and with it."""
+"""Events of the clip: its person without the mask, and with it."""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -35,20 +35,20 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def made(folder: Path) -> int:
-    """Return how many events it has ever put into its outbox."""
+    """Return how many events the edge has ever put into its outbox."""
     path = folder / OUTBOX
     if not path.exists():
         return 0
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
         try:
             row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'waiting'").fetchone()
-        except sqlite3.OperationalError:  # it is just making its tables
+        except sqlite3.OperationalError:  # the edge is just making its tables
             return 0
     return int(row[0]) if row else 0
 
 
 def left(folder: Path) -> int:
-    """Return how many of them the cloud has not acknowledged."""
+    """Return how many of its events the cloud has not acknowledged."""
     try:
         contents = outbox.inspect(folder / OUTBOX)
     except OutboxError:

@@ -39,25 +39,25 @@ OUTBOX = "outbox.db"
 IDENTITY = "device.json"
 
 PAUSE_S = (0.2, 4.0)
-"""The courier's shortest and longest pause between attempts. A door's longest is a minute, which
-is only a longer wait for the same thing."""
+"""The courier's shortest and longest pause between attempts. At a real door the longest is a
+minute, which would only lengthen the run."""
 
 
 class Silent:
-    """Observes the deliveries, and shows nothing."""
+    """Observes the deliveries and shows nothing."""
 
     def event_acknowledged(self, decision: Decision) -> None:
         """Show nothing."""
 
     def event_rejected(self, error: EventRejectedError) -> None:
-        """Show nothing: it is in the outbox, where it is counted."""
+        """Show nothing: the event is counted in the outbox."""
 
     def connection_changed(self, state: ConnectionState, problem: str) -> None:
         """Show nothing."""
 
 
 def write_orders(folder: Path, orders: tuple[Order, ...]) -> None:
-    """Tell a device what it will see."""
+    """Write the events that a device will see."""
     folder.joinpath(ORDERS).write_text(json.dumps([asdict(each) for each in orders]))
 
 
@@ -85,7 +85,7 @@ def _append(path: Path, line: str) -> None:
 
 
 def _clock(orders: Sequence[Order]) -> Callable[[], datetime]:
-    """Return the clock of a device, which is wrong by the same time in all of its orders."""
+    """Return the clock of a device, which is wrong by the same offset in all of its orders."""
     off = timedelta(seconds=orders[0].clock_off_s if orders else 0)
     return lambda: datetime.now(UTC) + off
 
@@ -110,7 +110,7 @@ def _send_at_once(
     copies: int,
     clock: Callable[[], datetime],
 ) -> None:
-    """Send one event from many callers at once, and note the passes that they were answered."""
+    """Send one event from many callers at once, and note the passes of the answers."""
     body = event.model_dump_json()
     line_up = threading.Barrier(copies)
 
@@ -134,7 +134,7 @@ def _send_at_once(
 
 
 def _still_to_see(folder: Path, outbox: Outbox) -> list[Order]:
-    """Go on where a kill broke off; what was seen last may not have reached the outbox."""
+    """Continue after a kill; the last event that was seen may not have reached the outbox."""
     seen = journal(folder)
     if seen:
         outbox.put(seen[-1])
@@ -144,7 +144,7 @@ def _still_to_see(folder: Path, outbox: Outbox) -> list[Order]:
 def main(
     folder: Annotated[Path, typer.Argument(help="Orders, journal, outbox and key of this device")],
 ) -> None:
-    """See what is ordered, one after the other, and deliver it until SIGTERM."""
+    """See the ordered events one after the other, and deliver them until SIGTERM."""
     stop = threading.Event()
 
     def told_to_stop(_number: int, _frame: FrameType | None) -> None:

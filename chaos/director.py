@@ -1,4 +1,4 @@
-"""The director: lets the plan's faults strike as events are delivered, and mends what it broke."""
+"""The director: strikes the plan's faults while events are delivered, and mends them."""
 
 import heapq
 import itertools
@@ -17,18 +17,18 @@ from edge.errors import OutboxError
 
 LOOK_S = 0.1
 ASK_AGAIN_S = 30.0
-"""After so long without an answer, somebody writes to the bot again."""
+"""Seconds without an answer after which a visitor writes to the bot again."""
 
 CRASHES_AT_MOST = 10
-"""Parts that keep on ending by themselves are no world to play in."""
+"""So many parts that ended by themselves end the run."""
 
 AWAY = "cannot be reached"
-"""What the bot says while Redis is away; whoever is told so asks again."""
+"""The bot's answer while Redis is away; a visitor who gets it asks again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """A fault that struck: what it hit, when, and when that was mended (monotonic clock)."""
+    """A fault that struck: its target, when it struck, and when it was mended (monotonic clock)."""
 
     fault: Fault
     target: str
@@ -38,7 +38,7 @@ class Blow:
 
 @dataclass
 class Visitor:
-    """Somebody who asked the bot for the next pass."""
+    """A visitor who asked the bot for the next pass."""
 
     chat: int
     gate: int
@@ -49,7 +49,7 @@ class Visitor:
 
 @dataclass
 class Progress:
-    """How far a run is."""
+    """The progress of a run."""
 
     events: int
     delivered: int = 0
@@ -75,7 +75,7 @@ class Director:
     blows: list[Blow] = field(default_factory=list)
     visitors: list[Visitor] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
-    """Parts that ended by themselves, and what with."""
+    """Parts that ended by themselves, with their exit codes."""
 
     def __post_init__(self) -> None:
         self._strikes = list(self.plan.strikes)
@@ -89,7 +89,7 @@ class Director:
         self._made_at_kill = 0
 
     def play(self, timeout_s: float) -> bool:
-        """Let everything happen, and wait until nothing is under way any more.
+        """Run the plan, and wait until no event or message is under way.
 
         Returns:
             Whether all events were delivered, all messages settled, and all visitors answered.
@@ -108,13 +108,13 @@ class Director:
             self._visit()
             self._progress.kills = self.kills
             self.show(self._progress)
-            if self._played and self._camera_rests() and self._settled():
+            if self._played and self._camera_rests() and self._all_settled():
                 return True
             time.sleep(LOOK_S)
         return False
 
     def under_way(self) -> list[str]:
-        """What a run that did not end in time still waits for, in words."""
+        """Return what a run that did not end in time still waits for, in words."""
         unserved = sum(not each.served for each in self.visitors)
         waits = {
             "events of the real edge": not self._camera_rests(),
@@ -128,7 +128,7 @@ class Director:
 
     @property
     def kills(self) -> int:
-        """How many processes were killed."""
+        """The number of processes that were killed."""
         return sum(blow.fault in {Fault.KILL, Fault.KILL_AT_SEND} for blow in self.blows)
 
     @property
@@ -144,7 +144,7 @@ class Director:
         )
 
     def _camera_rests(self) -> bool:
-        """Whether the real edge has taken part, makes no more events, and has delivered all."""
+        """Return whether the real edge took part, makes no more events, and has delivered all."""
         part, folder = self.world.parts.get(CAMERA), self.world.camera_folder
         if part is None:
             return True
@@ -163,7 +163,7 @@ class Director:
         return False
 
     def _delivered(self) -> int:
-        """Count what the outboxes hold no more of what the devices have seen."""
+        """Count the events that devices have seen and that are in no outbox any more."""
         done = 0
         for folder in self.world.device_folders():
             path = folder / device.JOURNAL
@@ -175,8 +175,8 @@ class Director:
                     continue
         return done
 
-    def _settled(self) -> bool:
-        """Whether no delivery is pending; while Redis is just starting again, that is not known."""
+    def _all_settled(self) -> bool:
+        """Return whether no delivery is pending; False while Redis is starting again."""
         self._progress.word = "waiting for the last messages"
         try:
             settled = self._none_is_pending()
@@ -209,7 +209,7 @@ class Director:
             self._progress.word = f"{done.fault} {done.target}"
 
     def _hit(self, strike: Strike) -> bool:
-        """Let a fault strike; False where its target is down already, so that it has to wait."""
+        """Strike a fault; return False where its target is down already, so that it has to wait."""
         api, mail = self.world.bot_api, self.world.mail
         match strike.fault:
             case Fault.KILL | Fault.PAUSE:
@@ -251,7 +251,7 @@ class Director:
             return True
         made = camera.made(self.world.camera_folder) if strike.target == CAMERA else 0
         if strike.target == CAMERA and made <= self._made_at_kill:
-            return False  # It is still starting: let it have something to lose.
+            return False  # The target is still starting, and has nothing to lose yet.
         at = part.kill()
         if at is None:
             return False
@@ -261,7 +261,7 @@ class Director:
         return True
 
     def _kill_at_send(self, strike: Strike) -> None:
-        """Called while a worker waits for the answer to a photo that was taken over.
+        """Kill the worker that waits for the answer to a photo which the double has accepted.
 
         Nobody knows which worker that is, so it is all of them.
         """
@@ -296,7 +296,7 @@ class Director:
     def _visit(self) -> None:
         while self._visits and self._visits[0].at <= self._progress.delivered:
             gate = self._visits.pop(0).gate
-            # The remainder by ten says which gate a chat has to do with.
+            # The remainder by ten is the number of the chat's gate.
             chat = VISITORS + len(self.visitors) * 10 + gate
             self.visitors.append(Visitor(chat, gate, time.monotonic()))
             self._ask(self.visitors[-1])
@@ -322,7 +322,7 @@ class Director:
         self.world.bot_api.receive(visitor.chat, f"/start gate_{code}")
 
     def summary(self) -> Counter[str]:
-        """How often each fault struck which kind of part."""
+        """Return how often each fault struck which kind of part."""
         told = Counter(f"{blow.fault} {blow.target.partition(' ')[0]}" for blow in self.blows)
         told.update(
             f"{each.fault} {each.target}"

@@ -1,4 +1,4 @@
-"""The doors: scanners that read each code from its picture, all at once, and redeem it.
+"""The doors: scanners that read each code from its picture and redeem it at the same time.
 
 Every second code is shown at once, while its worker may just be dying; the others at the end, for
 a pass that was redeemed is not sent again, and whether it is sent again is to be seen as well.
@@ -26,7 +26,7 @@ LOOK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to enter, and what it came to. `nonce` is its own."""
+    """One attempt to enter, with its outcome. Each attempt has its own `nonce`."""
 
     token: str = field(repr=False)
     nonce: str
@@ -65,12 +65,12 @@ class Doors:
         self._api.close()
 
     def tokens(self) -> list[str]:
-        """Return what the codes of all photos hold, in the photos' order."""
+        """Return the tokens of all photos' codes, in the photos' order."""
         with self._turn:
             return [self._read[number] for number in sorted(self._read)]
 
     def finish(self) -> list[Attempt]:
-        """Show the codes that were not shown yet, wait, try each once more, and return all."""
+        """Scan the other codes, wait, try each code once more, and return all attempts."""
         while len(self._read) < len(self._world.bot_api.photos) and self._thread.is_alive():
             time.sleep(LOOK_S)
         with self._turn:
@@ -96,12 +96,12 @@ class Doors:
                 number += 1
 
     def _hold_up(self, token: str, gate: str) -> None:
-        """Show one code to all scanners."""
+        """Scan one code with all scanners."""
         self._gates[token] = gate
         self._tried += [scanner.submit(self._redeem, token, gate) for scanner in self._scanners]
 
     def _redeem(self, token: str, gate: str) -> Attempt | None:
-        """Try until there is an answer, with one nonce; None where the run ends before."""
+        """Try with one nonce until there is an answer; None where the run ends before."""
         attempt = RedemptionRequest(token=token, nonce=uuid4().hex, gate=gate)
         while True:
             with suppress(ApiUnreachable, Unavailable):

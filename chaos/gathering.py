@@ -1,4 +1,4 @@
-"""Gathering: looks into the stores and the doubles at the end of a run, for the tally."""
+"""Gathering: reads the stores and the doubles at the end of a run, for the tally."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from tests.doubles.bot_api_wire import SentMessage
 from tests.doubles.mail_server import TakenMail
 
 LISTED_AT_MOST: Final = 50
-"""Events that a digest names; of more it tells the number."""
+"""Events that a digest lists; it counts the others."""
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _REFUSALS = re.compile(r"^(\d+) people were refused", re.MULTILINE)
@@ -27,13 +27,16 @@ _REFUSALS = re.compile(r"^(\d+) people were refused", re.MULTILINE)
 def gather(
     world: World, director: Director, tokens: list[str], attempts: list[Attempt]
 ) -> Evidence:
-    """Look into everything. The devices have been stopped; Redis runs.
+    """Read the stores and the doubles. The devices have been stopped; Redis runs.
 
     Args:
-        world: whose stores and doubles are looked into.
-        director: what it did to it.
-        tokens: that the photos' codes hold, in the photos' order.
-        attempts: that were made with them.
+        world: with the stores and the doubles.
+        director: with the faults that struck.
+        tokens: of the photos' codes, in the photos' order.
+        attempts: to redeem them.
+
+    Returns:
+        The evidence.
     """
     seen = {event.id for folder in world.device_folders() for event in device.journal(folder)}
     contents = [outbox.inspect(folder / device.OUTBOX) for folder in world.device_folders()]
@@ -92,7 +95,7 @@ def _arrivals(world: World, tokens: list[str]) -> dict[Key, tuple[Arrival, ...]]
 
 
 def _key_of_words(message: SentMessage) -> Key | None:
-    """Return None for what the bot says for itself."""
+    """Return the key of a message; None for the bot's own answers."""
     if message.reply_markup:
         button = json.loads(message.reply_markup)["inline_keyboard"][0][0]
         return ("alert", button["callback_data"].removeprefix("ack:"), message.chat_id)
@@ -103,7 +106,7 @@ def _key_of_words(message: SentMessage) -> Key | None:
 
 
 def mailed(taken: TakenMail) -> Mailed:
-    """Read which events a mail tells of."""
+    """Return the events of a mail."""
     named = frozenset(_UUID.findall(taken.text))
     number = _REFUSALS.search(taken.text)
     told = int(number[1]) if number is not None else len(named)

@@ -37,11 +37,11 @@ class Part:
 
     @property
     def running(self) -> bool:
-        """Whether it was started, and not killed or stopped since."""
+        """Whether the part was started, and not killed or stopped since."""
         return self._process is not None
 
     def start(self) -> None:
-        """Start it, unless it runs."""
+        """Start the part, unless it runs."""
         with self._turn:
             if self._process is not None:
                 return
@@ -56,7 +56,7 @@ class Part:
                 )
 
     def kill(self) -> float | None:
-        """Kill it as kill -9 does; return when, on the monotonic clock, or None if it was down."""
+        """Kill the part with SIGKILL; return when (monotonic clock), or None if it was down."""
         with self._turn:
             process, self._process = self._process, None
             if process is None:
@@ -67,15 +67,15 @@ class Part:
             return at
 
     def pause(self) -> None:
-        """Let it do nothing, with its connections open, until `resume`."""
+        """Stop the part (SIGSTOP), with its connections open, until `resume`."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let the part continue (SIGCONT)."""
         self._signal(signal.SIGCONT)
 
     def look_after(self) -> int | None:
-        """Start it again if it ended by itself, and return what it ended with."""
+        """Start the part again if it ended by itself; return its exit code."""
         with self._turn:
             code = self._process.poll() if self._process is not None else None
             if code is None:
@@ -86,7 +86,7 @@ class Part:
             return code
 
     def stop(self) -> None:
-        """End it as a service manager does: SIGTERM, and kill -9 where that takes too long."""
+        """End the part as a service manager does: SIGTERM, and SIGKILL if that takes too long."""
         with self._turn:
             process, self._process = self._process, None
         if process is None:

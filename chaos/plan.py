@@ -1,4 +1,4 @@
-"""The plan of a run: what devices see, who waits at the gates, and which fault strikes when.
+"""The plan of a run: the events of devices, the visitors, and the faults with their times.
 
 A fault strikes when so many events have been delivered, not at a time of day, so that a slow
 machine meets the same plan as a fast one. The same seed makes the same plan.
@@ -14,14 +14,14 @@ from cloud.contract import Label
 CAMERA = "camera"
 WITH_MASK_SHARE = 0.7
 COPIES = 20
-"""How often an event is sent at once."""
+"""How often a repeated event is sent at the same time."""
 
 CLOCK_OFF_S = 3600.0
 BURSTS = 3
 
 
 class Fault(StrEnum):
-    """What can go wrong."""
+    """The kinds of faults."""
 
     KILL = "kill"
     """kill -9, and a start some seconds later."""
@@ -49,7 +49,7 @@ class Fault(StrEnum):
     MAIL_DOWN = "mail down"
     MAIL_HANGS = "mail hangs"
     ODD_UPDATE = "odd update"
-    """An update for the bot that is none."""
+    """An update for the bot that is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Somebody who asks the bot for the next pass of a gate."""
+    """A visitor who asks the bot for the next pass of a gate."""
 
     at: int
     gate: int
@@ -98,7 +98,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large a run is.
+    """The size of a run.
 
     Args:
         rounds: how often all faults are gone through.
@@ -123,7 +123,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that happens, in order."""
+    """The events, visitors and faults of a run, in order."""
 
     strikes: tuple[Strike, ...]
     visits: tuple[Visit, ...]
@@ -132,12 +132,12 @@ class Plan:
 
     @property
     def events(self) -> int:
-        """How many events all devices will see."""
+        """The number of events that all devices will see."""
         return sum(len(each) for each in self.orders)
 
 
 def make(seed: int, scale: Scale) -> Plan:
-    """Return the plan that this seed and scale make."""
+    """Return the plan for a seed and a scale."""
     chance = random.Random(seed)  # noqa: S311 (a plan to be repeated, not a secret)
     strikes: list[Strike] = []
     visits: list[Visit] = []
@@ -173,10 +173,10 @@ def _strikes(chance: random.Random, scale: Scale, begin: int) -> list[Strike]:
     ]
     chance.shuffle(faults)
     for target in ("worker", "redis"):
-        # Not among the last, since it takes a pass that is sent after it.
+        # Not among the last, since this fault needs a pass that is sent after it.
         at_send = Strike(0, Fault.KILL_AT_SEND, target, chance.uniform(0.2, 1.0))
         faults.insert(chance.randrange(len(faults) * 2 // 3), at_send)
-    # The first and the last tenth are left in peace: faults are met in full flow.
+    # No fault strikes in the first and the last tenth, so that all strike in full flow.
     room = scale.events * 0.8 / len(faults)
     places = [begin + scale.events * 0.1 + room * (i + chance.random()) for i in range(len(faults))]
     return [

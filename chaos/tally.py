@@ -1,4 +1,4 @@
-"""The tally: what the stores and the doubles hold at the end, counted against each other.
+"""The tally: the contents of the stores and the doubles at the end, compared with each other.
 
 No sender is asked what it believes to have sent. What was seen is in the devices' journals and
 outboxes, what was decided in Redis, and what arrived is with the Bot API and the mail server.
@@ -22,7 +22,7 @@ from chaos.plan import Fault
 from cloud.contract import Access, Channel, Delivery, EventRecord
 
 WINDOW_S: Final = 20.0
-"""So long after a message was taken over its worker may still be at writing that down: it waits
+"""Seconds after a message was accepted in which its worker may still be writing that: it waits
 for a Redis that is away."""
 
 Key = tuple[str, ...]
@@ -30,7 +30,7 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message that one of the doubles took over.
+    """A message that one of the doubles accepted.
 
     Args:
         at: when, on the monotonic clock.
@@ -43,7 +43,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Mailed:
-    """One mail: what it tells, and how many more events it counts without naming them."""
+    """One mail: the events that it lists, and how many more it counts."""
 
     address: str
     events: frozenset[str]
@@ -53,7 +53,7 @@ class Mailed:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found in the stores and at the doubles.
+    """The contents of the stores and the doubles.
 
     Args:
         seen: ids of the events in the devices' journals.
@@ -94,7 +94,7 @@ class Tally:
 
     acknowledged: int
     by_edge: int
-    """Of these, made by a real edge."""
+    """Those of these that a real edge made."""
 
     stored: int
     passes: int
@@ -107,22 +107,22 @@ class Tally:
     doubled_because: Mapping[str, int]
     doubled_outside_window: int
     taken_up_again_s: float
-    """Longest time from a worker's death to the second sending of what it had in hand."""
+    """The longest time from a worker's death to the second send of its message, in seconds."""
 
     slowest_pass_s: float
-    """Longest time from an accepted event to its pass's arrival, outages included."""
+    """The longest time from an accepted event to its pass's arrival, with outages, in seconds."""
 
     visitors: int
     visitors_asked_again: int
-    """How often somebody had to write to the bot once more."""
+    """How often a visitor had to write to the bot again."""
 
     kills: int
     faults: list[str] = field(default_factory=list)
-    """What is wrong, in words; empty where all is well."""
+    """The faults that were found, in words; empty where there are none."""
 
 
 def count(found: Evidence) -> Tally:
-    """Hold what was found against what was promised."""
+    """Compare the evidence with the promises."""
     admitted = [event for event in found.events if event.access is Access.GRANTED]
     admissions_by_token = admissions(list(found.attempts))
     wanted = _wanted(found)
@@ -199,9 +199,15 @@ def _judged(
 def key_of(
     delivery: Delivery, tokens: Mapping[UUID, str], events: Mapping[UUID, EventRecord]
 ) -> Key:
-    """Return by what a message to a chat is known at the Bot API.
+    """Return the key by which a message to a chat is found at the Bot API.
 
-    A pass by its token, an alert by its button, all else by its words.
+    Args:
+        delivery: of the message.
+        tokens: by pass.
+        events: by id.
+
+    Returns:
+        The token of a pass, the button of an alert, the text of any other message.
     """
     event = events.get(delivery.event_id)
     if delivery.with_qr and event is not None and event.pass_record is not None:
@@ -212,7 +218,7 @@ def key_of(
 
 
 def _wanted(found: Evidence) -> Counter[Key]:
-    """What has to have arrived in chats: by the deliveries, and at least one for each event."""
+    """Return the messages that chats must have got: one for each delivery and each event."""
     events = {event.id: event for event in found.events}
     chats = [each for each in found.deliveries if each.channel is Channel.TELEGRAM]
     wanted = Counter(key_of(each, found.tokens, events) for each in chats)
@@ -222,7 +228,7 @@ def _wanted(found: Evidence) -> Counter[Key]:
 
 
 def _mails(found: Evidence) -> dict[str, set[str]]:
-    """Events that are to be told by mail, by address."""
+    """Return the events that mails must list, by address."""
     wanted: defaultdict[str, set[str]] = defaultdict(set)
     known = {event.id for event in found.events}
     for each in found.deliveries:
@@ -236,12 +242,12 @@ def _mails_wanted(found: Evidence) -> int:
 
 
 def _lost_mails(found: Evidence) -> list[str]:
-    """Refusals that no mail tells of."""
+    """Return the refusals that no mail lists."""
     lost: list[str] = []
     for address, wanted in _mails(found).items():
         mails = [each for each in found.mails if each.address == address]
         missing = wanted.difference(*(each.events for each in mails))
-        # A digest of more than it can list tells their number.
+        # A digest counts the events that it cannot list.
         allowed = sum(each.unnamed for each in mails)
         lost += sorted(missing)[: max(len(missing) - allowed, 0)]
     refused = {str(event.id) for event in found.events if event.access is Access.REFUSED}
@@ -249,7 +255,7 @@ def _lost_mails(found: Evidence) -> list[str]:
 
 
 def _doubled(found: Evidence, wanted: Mapping[Key, int]) -> list[tuple[Arrival, Arrival]]:
-    """Each repetition, with the arrival before it."""
+    """Return each repetition, with the arrival before it."""
     doubled: list[tuple[Arrival, Arrival]] = []
     for key, arrived in found.arrivals.items():
         in_order = sorted(arrived, key=lambda each: each.at)
@@ -260,7 +266,7 @@ def _doubled(found: Evidence, wanted: Mapping[Key, int]) -> list[tuple[Arrival, 
             doubled += [(each, each) for each in in_order]
             continue
         pairs = list(pairwise(in_order))
-        # Of several with the same words, the lost answers are what was repeated.
+        # Of several messages with the same text, those without an answer were repeated.
         pairs.sort(key=lambda pair: _explanation(pair[0], pair[1], found.blows) is None)
         doubled += pairs[:surplus]
     for address in {each.address for each in found.mails}:
@@ -276,7 +282,7 @@ def _doubled(found: Evidence, wanted: Mapping[Key, int]) -> list[tuple[Arrival, 
 
 
 def _explanation(first: Arrival, again: Arrival, blows: Iterable[Blow]) -> Blow | Arrival | None:
-    """What left the sender in ignorance between two arrivals; None where nothing did."""
+    """Return the fault that kept the answer from the sender between two arrivals, or None."""
     if not first.answered and first is not again:
         return first
     possible = []

@@ -38,36 +38,36 @@ from tests.doubles.mail_server import MailServer
 
 START_TIMEOUT_S = 60.0
 PASS_LIFETIME = timedelta(hours=2)
-"""Longer than a run: a pass that expires while its message waits is not sent, and rightly so."""
+"""Longer than a run: a pass that expires while its message waits is rightly not sent."""
 
 MAIL_COOLDOWN_S = 3
 PASSES, ALERTS, VISITORS = 100, 200, 1000
-"""Chats: a gate's passes go to 100 + its number, its alerts to 200 + it. Visitors are after 1000;
-the remainder by 10 is the gate that they went to."""
+"""Chats: a gate's passes go to 100 + its number, its alerts to 200 + its number. Visitors are after
+1000; the remainder by 10 is the number of their gate."""
 
 
 class WorldError(Exception):
-    """The world could not be made. The message says which part of it."""
+    """A part of the world did not start; the text names the part."""
 
 
 def gate_id(number: int) -> str:
-    """Return what a gate is called."""
+    """Return the name of a gate."""
     return f"gate-{number}"
 
 
 def gate_of_chat(chat: str) -> str:
-    """Return the gate that a chat has to do with."""
+    """Return the gate of a chat."""
     return gate_id(int(chat) % 10)
 
 
 def mailbox(number: int) -> str:
-    """Return who is told of a gate's refusals by mail."""
+    """Return the mail address that gets a gate's refusals."""
     return f"gate-{number}@example.org"
 
 
 @dataclass
 class World:
-    """Everything, running. Made by `running`."""
+    """All parts of a run, as `running` starts them."""
 
     state: Path
     scale: Scale
@@ -78,35 +78,35 @@ class World:
     parts: dict[str, Part] = field(default_factory=dict)
     scanner_key: str = ""
     codes: list[str] = field(default_factory=list)
-    """For each gate, what a visitor sends to wait there."""
+    """For each gate, the text that a visitor sends to wait there."""
 
     @property
     def api_url(self) -> str:
-        """Where the API answers."""
+        """The address of the API."""
         return f"http://127.0.0.1:{self.api_port}"
 
     @property
     def redis_url(self) -> str:
-        """Where Redis answers."""
+        """The address of Redis."""
         return f"redis://127.0.0.1:{self.redis_port}/0"
 
     def device_folders(self) -> list[Path]:
-        """Where each device keeps its own."""
+        """The folders of the devices."""
         return [self.state / f"edge-{number}" for number in range(self.scale.devices)]
 
     @property
     def camera_gate(self) -> str:
-        """The gate that the real edge is at, after those of the stand-ins."""
+        """The gate of the real edge, after those of the other devices."""
         return gate_id(self.scale.devices)
 
     @property
     def camera_folder(self) -> Path:
-        """Where the real edge keeps its own."""
+        """The folder of the real edge."""
         return self.state / CAMERA
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """The store as the cloud's own processes open it, to count in."""
+        """Open the store as the cloud's processes do, to count in it."""
         opened = Store.open(Settings(redis_url=SecretStr(self.redis_url)))
         try:
             yield opened
@@ -114,7 +114,7 @@ class World:
             opened.close()
 
     def environment(self) -> dict[str, str]:
-        """What every process is started with; settings of this machine play no part in it."""
+        """Return the environment of every process, without settings of this machine."""
         ours = {
             "CLOUD_REDIS_URL": self.redis_url,
             "CLOUD_REDIS_DIR": str(self.state / "redis"),
@@ -138,7 +138,7 @@ class World:
         return {**kept, **ours}
 
     def add(self, name: str, *command: str, **settings: str) -> Part:
-        """Make a part, and start it."""
+        """Make a part and start it."""
         log = self.state / f"{name.replace(' ', '-')}.log"
         part = self.parts[name] = Part(name, command, {**self.environment(), **settings}, log)
         part.start()
@@ -157,12 +157,15 @@ class World:
 
 @contextmanager
 def running(state: Path, plan: Plan, scale: Scale) -> Iterator[World]:
-    """Make the world, with everything running, and end it.
+    """Start all parts of a run, and end them after the `with`.
 
     Args:
         state: an empty folder.
         plan: what the devices are to see.
-        scale: how many of everything.
+        scale: the size of the run.
+
+    Yields:
+        The world.
 
     Raises:
         WorldError: some part did not start.

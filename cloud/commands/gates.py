@@ -39,7 +39,8 @@ def create_gate(
         found = None if made else store.gates.get(gate_id)
         if not made and (found is None or not if_missing):
             console.refuse(
-                f"there is a gate {gate_id}, or there was one; the id of a deleted gate is not used again"
+                f"there is a gate {gate_id} already, or there was one; the id of a deleted gate is "
+                "never used again"
             )
         if made:
             console.record(store, "gate.created", f"gate:{gate_id}", gate=gate_id)

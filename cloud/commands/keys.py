@@ -73,9 +73,7 @@ def add_key(
     *,
     name: Annotated[str, typer.Argument(help="A name for people, such as 'Dashboard'.")],
     role: Annotated[Role, typer.Option(help="The role of its bearer.")],
-    file: Annotated[
-        Path, typer.Option(help="The file that holds the key.", exists=True, dir_okay=False)
-    ],
+    file: Annotated[Path, typer.Option(help="The key's file.", exists=True, dir_okay=False)],
     gate: Annotated[str | None, typer.Option(help="Bind the key to this gate alone.")] = None,
     expires: Expires = None,
     as_json: AsJson = False,

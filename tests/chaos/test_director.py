@@ -14,6 +14,6 @@ def test_nothing_is_settled_while_redis_is_just_starting_again(tmp_path: Path) -
     scale = Scale(events=20, devices=1)
     world = World(tmp_path, scale, BotApiDouble(), MailServer(), server.port, free_port())
     director = Director(world, plan.make(1, scale), lambda _far: None)
-    assert not director._settled()
+    assert not director._all_settled()
     with server:
-        assert director._settled()
+        assert director._all_settled()
