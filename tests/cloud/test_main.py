@@ -322,7 +322,7 @@ def test_a_gate_is_deleted_when_nothing_is_there_or_by_force(
     for again in ((), ("--if-missing",)):
         done = command("gates", "create", GATE, *again, env=env)
         assert done.exit_code == 2
-        assert "not given again" in done.stderr
+        assert "never used again" in done.stderr
 
 
 def test_the_store_is_backed_up_and_restored_by_two_commands(
