@@ -1,4 +1,4 @@
-"""A store that is away: one line when it goes, and one when it is back, whoever notices."""
+"""The availability of the store: one log line when it is lost, and one when it is back."""
 
 import threading
 import time
@@ -10,17 +10,18 @@ import structlog
 log = structlog.get_logger("cloud.store")
 
 REMIND_S: Final = 60.0
-"""Least seconds between two lines about what failed while the store was away."""
+"""The least seconds between two lines about failures while the store is away."""
 
 
 class Availability:
-    """What a process knows of a store that is away.
+    """Logs the availability of the store for a whole process.
 
-    Many parts of a process use the store, and each tries again, some twice a second. The first that
-    fails says so; when all that failed have succeeded again, the last says that.
+    Many parts of a process use the store, and each tries again, some twice a second. The first part
+    that fails logs `store_away`. Once every part that failed has succeeded again, the last of them
+    logs `store_back`.
 
     Args:
-        clock: seconds that never go back.
+        clock: Returns seconds that never go back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,11 +32,11 @@ class Availability:
         self._said_at: float | None = None
 
     def lost(self, part: str, error: Exception) -> None:
-        """A part could not use the store, and will try again.
+        """Note that a part could not use the store and will try again.
 
         Args:
-            part: which; a part says `over` when it could.
-            error: what it was told.
+            part: The name of the part. The part calls `restored` once it succeeds.
+            error: The error.
         """
         with self._lock:
             first = not self._parts
@@ -48,7 +49,7 @@ class Availability:
             log.debug("store_still_away", part=part, error=str(error))
 
     def restored(self, part: str) -> None:
-        """A part could use the store."""
+        """Note that a part could use the store."""
         if part not in self._parts:
             return
         with self._lock:
@@ -59,7 +60,7 @@ class Availability:
         log.info("store_back", away_s=round(away_s, 1))
 
     def mention(self, error: Exception, **fields: object) -> None:
-        """Something failed since the store is away, and nobody will say when that is over."""
+        """Log a failure that nobody will report as over; once a minute at most."""
         with self._lock:
             now = self._clock()
             if self._said_at is not None and now - self._said_at < REMIND_S:
@@ -71,4 +72,4 @@ class Availability:
 
 
 of_the_store: Final = Availability()
-"""The one of this process."""
+"""The availability of the store for this process."""

@@ -7,16 +7,16 @@ from typing import Final, Self
 
 CLOCKS_AGREE: Final = timedelta(seconds=2)
 """Clocks that differ by less are taken as equal. The header `Date` has whole seconds (RFC 9110
-section 5.6.7), and the request was on its way for a moment."""
+section 5.6.7), and the request took a moment to arrive."""
 
 AHEAD_AT_MOST: Final = timedelta(seconds=60)
-"""An occurrence that lies in the future by no more than this is taken as now."""
+"""An occurrence that lies in the future by no more than this counts as now."""
 
 DELAYED_AFTER: Final = timedelta(seconds=10)
 """An event that is older on its arrival is not about a visitor who came after it occurred."""
 
 LATE_AFTER: Final = timedelta(minutes=1)
-"""An event that is older on its arrival is told as delivered late."""
+"""Messages about an event that is older on its arrival say that it was delivered late."""
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """An occurrence is never taken to be earlier, whatever a door's clock says."""
@@ -68,9 +68,14 @@ class Occurrence:
 
 
 def sent_at(dates: list[str]) -> datetime | None:
-    """Return what the headers `Date` of a request say; None where that is no one moment.
+    """Return the time in the header `Date` of a request.
 
-    All three forms of RFC 9110 section 5.6.7 are read. One without a zone is in UTC.
+    Args:
+        dates: The values of all headers `Date`. All three forms of RFC 9110 section 5.6.7 are read;
+            a time without a zone is in UTC.
+
+    Returns:
+        The time; None where there is no such header, there are several, or it cannot be read.
     """
     if len(dates) != 1:
         return None

@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Asks on a thread of its own; whoever asks meanwhile waits for the same answer.
+    """Runs a call on a thread of its own; callers that come meanwhile share its result.
 
-    Redis' client waits several seconds for each of its tries, and a page of metrics must be there
-    before the probe or Prometheus, which reads it, gives up.
+    The client of Redis waits several seconds for each of its tries. A page of metrics must be
+    answered sooner: before the probe or Prometheus, which reads the page, gives up.
 
     Args:
-        ask: the question; it may take long, and may raise.
-        patience_s: how many seconds one caller waits.
+        ask: The call. It may take long, and may raise.
+        patience_s: The time in seconds that one caller waits.
     """
 
     def __init__(self, ask: Callable[[], T], patience_s: float) -> None:
@@ -28,8 +28,11 @@ class SingleFlight(Generic[T]):
     def result(self) -> T:
         """Return the result of the call.
 
+        Returns:
+            The result of the call that is running, or of a new one.
+
         Raises:
-            TimeoutError: there is none yet; the question stays asked.
+            TimeoutError: There is no result yet. The call goes on.
         """
         with self._turn:
             asked = self._asked

@@ -26,12 +26,12 @@ from cloud.store.tokens import sha256_of
 from cloud.store.transaction import NO_PRECONDITIONS, Batch, Preconditions
 
 _READ_BY_ALL: Final = frozenset({RefusalReason.NO_MASK, RefusalReason.MASK_WORN_WRONGLY})
-"""Reasons that every version reads. An earlier one calls a record with another reason damaged."""
+"""Reasons that every version reads. Earlier versions take a record with another one for damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """An event with all that follows from it: written whole, or not at all."""
+    """An event with everything that follows from it, written as a whole or not at all."""
 
     event: Event
     device_id: str
@@ -39,31 +39,31 @@ class Acceptance:
     deliveries: Sequence[Delivery]
     preconditions: Preconditions = NO_PRECONDITIONS
     visitor: Visitor | None = None
-    """Whose pass it is, and who so waits no more."""
+    """The visitor who gets the pass, and so stops waiting."""
 
     happened_at: datetime | None = None
-    """When the event occurred by the cloud's clock; None where nobody can tell."""
+    """When the event occurred, by the cloud's clock; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an event was answered with, and to whom; the proof that it was accepted."""
+    """The answer to an accepted event, and the device that got it."""
 
     event: Event
     gate: str
     device_id: str
     decision: Decision
-    """Without its pass once that is over: the token is kept no longer."""
+    """Without its pass once the pass has expired: the token was deleted."""
 
 
 def token_key(record: Fields) -> str | None:
-    """Return where the token of an accepted event's pass is kept, if it has a pass."""
+    """Return the key of the token of an accepted event's pass; None without a pass."""
     held = record[b"pass"]
     return keyspace.pass_token(UUID(held.decode())) if held else None
 
 
 def receipt(record: Fields, token: bytes | None) -> Receipt:
-    """Return what a kept event says, with the token of its pass while there is one."""
+    """Return the receipt of a stored event, with the token of its pass while there is one."""
     event, gate = parsed(Event, record[b"event"]), record[b"gate"].decode()
     issued = None
     if token is not None:
@@ -84,7 +84,7 @@ def receipt(record: Fields, token: bytes | None) -> Receipt:
 
 
 class BatchBuilder:
-    """Writes acceptances down as commands."""
+    """Builds the batches of commands that write events, passes and deliveries."""
 
     def __init__(self, jobs: JobWriter, retention: timedelta) -> None:
         self._jobs = jobs
@@ -92,7 +92,7 @@ class BatchBuilder:
         self._retention_s = str(int(retention.total_seconds()))
 
     def for_event(self, acceptance: Acceptance) -> Batch:
-        """Return all that accepting an event writes."""
+        """Return the batch that writes an accepted event."""
         event, decision = acceptance.event, acceptance.decision
         gate, issued, at = decision.gate, decision.issued_pass, decision.decided_at
         at_ms, oldest = str(to_ms(at)), self._oldest(at)
@@ -153,11 +153,11 @@ class BatchBuilder:
         return batch
 
     def add_pass(self, batch: Batch, issued: IssuedPass, gate: str, at: datetime) -> None:
-        """Add a pass that follows from no event."""
+        """Add a manual pass to a batch."""
         self._pass(batch, issued, str(issued.id), gate, {"event": "", "issued_at": str(to_ms(at))})
 
     def add_deliveries(self, batch: Batch, deliveries: Sequence[Delivery], at: datetime) -> None:
-        """Add deliveries that follow from no event, with their jobs."""
+        """Add deliveries that follow from no event, with their jobs, to a batch."""
         for delivery in deliveries:
             self._delivery(batch, delivery, self._oldest(at))
             index = keyspace.deliveries_of(delivery.event_id)

@@ -1,6 +1,6 @@
-"""The store for routes that a door waits on: asyncio, and one round trip a request.
+"""The store for the direct routes: asyncio, and one round trip a request.
 
-It writes what the other store writes, by the same scripts and the same `BatchBuilder`.
+It writes the same data as `Store`, with the same scripts and the same `BatchBuilder`.
 """
 
 import asyncio
@@ -43,16 +43,21 @@ class AsyncStore:
         return cls(connect_async(settings.redis_url.get_secret_value()), batches, retention)
 
     def cached_context(self, key_id: str, gate: str | None = None) -> PolicyContext | None:
-        """Return what this process read before of a key and a gate, if anything.
+        """Return the context that this process read last for a key and a gate.
 
-        It is good to decide on, since what is written on it is guarded, but not to refuse somebody
-        on.
+        Args:
+            key_id: The id of the key.
+            gate: The gate; None for the key's own.
+
+        Returns:
+            The context; None where none is cached. A decision may rest on it, because its
+            preconditions are compared when it is written; a refusal may not.
         """
         return self._cache.get(key_id, gate)
 
     @translating_async
     async def read_context(self, key_id: str, gate: str | None = None) -> PolicyContext:
-        """Return what is known of a key and of a gate, which is the key's own unless given."""
+        """Read the context of a key and of a gate; without `gate`, of the key's own gate."""
         self._cache.discard(key_id, gate)
         document = await self._pipeline.run("HGET", keyspace.KEYS, key_id)
         at = gate or policy_context.gate_of(document)
@@ -64,7 +69,7 @@ class AsyncStore:
 
     @translating_async
     async def add(self, acceptance: Acceptance) -> Receipt | WriteOutcome:
-        """Write an event with all that follows from it; see `Events.add`."""
+        """Write an event with everything that follows from it; see `Events.add`."""
         batch = self._batches.for_event(acceptance)
         record = keyspace.event(acceptance.event.id)
         done = written(await self._script(_WRITE, [record], batch.arguments))
@@ -75,7 +80,7 @@ class AsyncStore:
 
     @translating_async
     async def redeem(self, attempt: Attempt) -> RedemptionResult | None:
-        """Settle one attempt to enter; see `Passes.redeem`."""
+        """Redeem a pass; see `Passes.redeem`."""
         arguments = attempt.arguments(self._batches, self._retention)
         reply = await self._script(_REDEEM, attempt.keys(), arguments)
         return RedemptionResult.read(reply, attempt.gate)
@@ -91,7 +96,7 @@ class AsyncStore:
         return StoredPass.read(pass_id, flat) if flat else None
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def _script(

@@ -1,4 +1,4 @@
-"""What a decision needs to know, read in one round trip and remembered until it has changed."""
+"""The policy context of a decision, read in one round trip and cached until it has changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,14 @@ from cloud.store.transaction import Command, Preconditions
 
 @dataclass(frozen=True, slots=True)
 class PolicyContext:
-    """Who asks, where, and who is to be told.
+    """The key that asks, the gate, and everybody who may get a message.
 
-    `preconditions` lets a script find out whether any of it has changed since.
+    Attributes:
+        key: The key; None where there is no such key.
+        gate: The gate; None where there is no such gate.
+        subscribers: The gate's subscribers.
+        visitors: The visitors who wait at the gate, first come first.
+        preconditions: Hold while all of this is unchanged; a script compares them.
     """
 
     key: StoredKey | None
@@ -27,7 +32,7 @@ class PolicyContext:
 
 
 def gate_of(key: bytes | None) -> str:
-    """Return the gate that a kept key is bound to; nothing where it is to none, or is none."""
+    """Return the gate that a stored key is bound to; empty where there is no key or no gate."""
     return (parsed(StoredKey, key).gate or "") if key else ""
 
 
@@ -42,7 +47,7 @@ def reading(key_id: str, gate: str) -> list[Command]:
 
 
 def read(commands: Sequence[Command], replies: Sequence[Any]) -> PolicyContext:
-    """Return what the commands of `reading` answered."""
+    """Return the context that the replies to the commands of `reading` hold."""
     key, gate, subscribers, visitors = replies
     return PolicyContext(
         key=parsed(StoredKey, key) if key else None,
@@ -54,24 +59,25 @@ def read(commands: Sequence[Command], replies: Sequence[Any]) -> PolicyContext:
 
 
 class ContextCache:
-    """The policy contexts that a process has read, by key and gate.
+    """A cache of the policy contexts that a process has read, by key and gate.
 
-    Nothing here is trusted: what is decided on it is written only if the preconditions hold, and
-    nobody is refused on it. Keys that were not found are never kept, so a guesser cannot fill it.
+    A cached context is never trusted: a decision on it is written only if the preconditions hold,
+    and nobody is refused on it. Contexts without a key are not cached, so guesses cannot fill the
+    cache.
     """
 
     LIMIT = 4096
-    """Then it begins anew: as many keys are used within seconds in no building."""
+    """The most contexts that are cached; past it, the cache is emptied. A building needs fewer."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str | None], PolicyContext] = {}
 
     def get(self, key_id: str, gate: str | None) -> PolicyContext | None:
-        """Return what was read last, if anything."""
+        """Return the context that was read last; None where none is cached."""
         return self._held.get((key_id, gate))
 
     def put(self, key_id: str, gate: str | None, context: PolicyContext) -> None:
-        """Remember what was read."""
+        """Cache a context."""
         if context.key is None:
             return
         if len(self._held) >= self.LIMIT:
@@ -79,5 +85,5 @@ class ContextCache:
         self._held[key_id, gate] = context
 
     def discard(self, key_id: str, gate: str | None) -> None:
-        """Read it anew the next time."""
+        """Forget a context, so that the next request reads it."""
         self._held.pop((key_id, gate), None)

@@ -127,7 +127,7 @@ UNDO = (
     + RUN
     + """
 -- Make a redeemed pass good again, once for each attempt that redeemed it. The pass remembers the
--- attempts that were undone, so that the same request again takes back no later redemption.
+-- attempts that were undone, so that a repeated request undoes no later redemption.
 -- KEYS: pass, counters
 -- ARGV: when it was redeemed, as the caller read it (ms; empty where it was not), oldest redemption
 -- that may be undone (ms), whose attempts may be undone (empty for everybody's), counter of

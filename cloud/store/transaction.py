@@ -104,7 +104,7 @@ class Preconditions:
 
     @classmethod
     def on(cls, commands: Sequence[Command], replies: Iterable[Any]) -> Self:
-        """Return preconditions that hold while the commands answer what they answered."""
+        """Return preconditions that hold while the commands get the same replies."""
         digest = hashlib.sha1(b":".join(_parts(replies)), usedforsecurity=False).hexdigest()
         return cls(orjson.dumps([digest, *commands]))
 
@@ -113,12 +113,12 @@ NO_PRECONDITIONS = Preconditions(b"")
 
 
 class Batch:
-    """Commands for WRITE, in order.
+    """Commands for the script WRITE, in order.
 
-    They travel as one JSON text: redis-py for asyncio packs each argument in Python, which for the
-    two hundred words of an event costs more than all else. Numbers go as text where there are many
-    of them: Lua takes them for floating point, and writing twenty of those out again is a tenth of
-    what an event costs Redis.
+    The commands are sent as one JSON text: redis-py for asyncio packs each argument in Python,
+    which for the two hundred words of an event costs more than everything else. Frequent numbers
+    are sent as text: Lua reads numbers as floating point, and formatting twenty of those is a tenth
+    of Redis's time for an event.
     """
 
     __slots__ = ("_commands", "_preconditions")
@@ -128,11 +128,11 @@ class Batch:
         self._commands: list[Sequence[Any]] = []
 
     def add(self, *command: str | int) -> None:
-        """Run this command too."""
+        """Add a command."""
         self._commands.append(command)
 
     def hash(self, key: str, fields: Mapping[str, Any], lifetime_s: str | None = None) -> None:
-        """Write a hash, and forget it after `lifetime_s`."""
+        """Add a write of a hash that expires after `lifetime_s` seconds."""
         self._commands.append(("HSET", key, *chain.from_iterable(fields.items())))
         if lifetime_s is not None:
             self._commands.append(("EXPIRE", key, lifetime_s))
@@ -140,7 +140,7 @@ class Batch:
     def append(
         self, streams: tuple[str, str], record: str, oldest: str, entry: Mapping[str, Any]
     ) -> None:
-        """Append to both streams under one id, drop what is older, note the id in the record."""
+        """Add an append to both streams under one id, noted in the record; drop older entries."""
         words = chain.from_iterable(entry.items())
         self._commands.append(("APPEND", *streams, record, oldest, *words))
 
@@ -154,15 +154,15 @@ class Batch:
         oldest: str,
         entry: Mapping[str, Any],
     ) -> None:
-        """Write a hash and append to both streams, as `hash` and `append` do, with one HSET less.
+        """Add a write of a hash with its entry in two streams; `append` takes one HSET more.
 
         Args:
-            key: of the hash, which also gets the field `cursor`: the id of the entry.
-            fields: of the hash.
-            lifetime_s: seconds until the hash is forgotten.
-            streams: that the entry is appended to, under one id.
-            oldest: milliseconds since 1970; entries from before are dropped.
-            entry: fields of the entry.
+            key: The key of the hash. The hash also gets the field `cursor`: the id of the entry.
+            fields: The fields of the hash.
+            lifetime_s: Seconds until the hash expires.
+            streams: The streams that the entry is appended to, under one id.
+            oldest: Milliseconds since 1970; older entries are dropped.
+            entry: The fields of the entry.
         """
         words = list(chain.from_iterable(entry.items()))
         record = [key, *chain.from_iterable(fields.items())]
@@ -180,27 +180,27 @@ class Batch:
 
 
 class WriteOutcome(IntEnum):
-    """What became of a Batch."""
+    """The outcome of writing a Batch."""
 
     STALE = 0
-    """Nothing was written: what the preconditions compare is not as it was read."""
+    """Nothing was written: the preconditions no longer hold."""
 
     EXISTS = 1
-    """Nothing was written: the record is there already."""
+    """Nothing was written: the record exists already."""
 
     WRITTEN = 2
 
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """The answer of WRITE; `record` is what is there where the outcome is EXISTS."""
+    """The result of WRITE, with the existing record where the outcome is EXISTS."""
 
     outcome: WriteOutcome
     record: Fields
 
 
 def written(reply: Any) -> WriteResult:
-    """Return what WRITE answered."""
+    """Return the result that a reply of WRITE holds."""
     outcome = WriteOutcome(reply[0])
     flat = reply[1] if outcome is WriteOutcome.EXISTS else []
     return WriteResult(outcome, dict(zip(flat[::2], flat[1::2], strict=True)))

@@ -1,9 +1,9 @@
-"""What a door waits on, served without what FastAPI does for all other routes.
+"""Direct routes: the two that a door waits on are called without FastAPI's routing.
 
-These routes read their key and their body by themselves and answer with a response, so FastAPI's
-search through the included routers, its dependencies and its exit stacks find nothing to do for
-them, and take longer than half of their own work. Each is a route of FastAPI too: for the OpenAPI
-document, for other methods at its address, and where traces are on, since it names their spans.
+These routes read their key and their body themselves, and return a response. FastAPI's search
+through the routers, its dependencies and its exit stacks do nothing for them, and take longer than
+half of their own work (docs/scale.md). Each is a route of FastAPI, too: for the OpenAPI document,
+for other methods at its address, and for traces, whose spans FastAPI names.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,12 +19,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class DirectRoutes:
-    """The innermost middleware: serves POST at some addresses, and hands all else on.
+    """The innermost middleware: serves POST at some addresses, and hands other requests on.
 
     Args:
-        app: what all else is handed to.
-        endpoints: by address.
-        handlers: of errors, as the app has them.
+        app: The application that other requests are handed to.
+        endpoints: The endpoints of the direct routes, by address.
+        handlers: The application's handlers of errors.
     """
 
     def __init__(

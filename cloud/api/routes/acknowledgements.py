@@ -19,10 +19,11 @@ router = APIRouter(prefix="/v1/events", tags=["events"])
     responses=documented(ProblemCode.EVENT_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
     description=cleandoc(
         """
-        Take charge of an event. The first who does is kept, here and by an alert's button alike.
+        Take charge of an event. The first caller counts, whether by this call or by a button of an
+        alert.
 
-        Its alerts in Telegram then say who, and lose their button. Later calls change nothing and
-        are answered with the first.
+        The event's alerts in Telegram then name that person and lose their button. Later calls
+        change nothing; their answer is the first acknowledgement.
         """
     ),
 )

@@ -1,4 +1,4 @@
-"""Devices: how they are enrolled, what they report, how they are shut out."""
+"""Devices: enrolment, heartbeats, changes and revocation."""
 
 from datetime import timedelta
 from inspect import cleandoc
@@ -123,8 +123,8 @@ def list_devices(
         """
         Name a device, and its keys with it, or announce that it will be off for a while.
 
-        What it guards stays the same. A device that is stopped is reported missing unless that was
-        announced.
+        The device's gate stays the same. A device that is switched off is reported as missing
+        unless the time off was announced.
         """
     ),
 )
@@ -180,19 +180,19 @@ def change_device(
     responses=documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
     description=cleandoc(
         """
-        Shut a device out: its key is taken back, what it sent is kept.
+        Revoke a device: its key is revoked, and its events are kept.
 
-        Shutting it out again changes nothing. It stays in the list, as revoked.
+        Revoking it again changes nothing. The device stays in the list, as revoked.
         """
     ),
 )
 def revoke_device(device_id: str, caller: Caller, store: StoreDep, trail: TrailDep) -> None:
-    """Shut a device out: its key is taken back, what it sent is kept."""
+    """Revoke a device and its key, and keep its events."""
     device = _held(store, device_id, caller)
     store.devices.revoke(device_id)
     if not device.revoked:
         trail.record("device.revoked", f"device:{device_id}", gate=device.gate)
-    log.info("device_revoked", device_id=device_id)
+        log.info("device_revoked", device_id=device_id)
 
 
 def _seen(store: Store, device_id: str) -> Device:

@@ -69,16 +69,15 @@ EXAMPLE_EVENT = {
         """
         Accept a verdict and decide on it.
 
-        The event, its pass, its receipt and its jobs are kept together or not at all. The same id
-        again is answered with the same decision and does nothing twice; once the pass is past its
-        expiry that decision comes without it, since the token is kept no longer.
+        The event, its pass, its receipt and its jobs are written together or not at all. An event
+        that is sent again gets the same decision, and nothing is done twice. Once the pass has
+        expired, that decision comes without the pass, because the token was deleted.
 
-        A pass lives from `occurred_at`. Where it would be over already the event is kept and
-        refused as `too_late`. The header `Date` (RFC 9110 section 6.6.1) says what the device's
-        clock shows as it sends the event; `occurred_at` is then corrected by the cloud's clock.
-        Without it, or where it cannot be read, the device's clock is taken at its word. An event of
-        up to 60 seconds in the future is taken as of now; one further ahead is refused as
-        `clock_ahead`.
+        The lifetime of a pass begins at `occurred_at`. An event whose pass would have expired
+        already is kept, and refused as `too_late`. The header `Date` (RFC 9110 section 6.6.1) holds
+        the time of the device's clock when it sends the event; the cloud corrects `occurred_at` by
+        it. Without a readable `Date` the cloud believes the device's clock. An event up to 60
+        seconds in the future counts as of now; an event further ahead is refused as `clock_ahead`.
         """
     ),
 )

@@ -93,10 +93,11 @@ COLUMNS: Final[dict[str, tuple[str, Callable[[EventRecord], Value]]]] = {
     },
     description=cleandoc(
         """
-        Take events away as a file, newest first, with the filters of `GET /v1/events`.
+        Download events as a file, newest first, with the filters of `GET /v1/events`.
 
-        It is sent as it is read, in pages, so it may be as long as the retention is. Should the
-        store go away in the middle the connection is broken off: a file that ends well is whole.
+        The answer is sent in pages while they are read, so it may hold the events of the whole
+        retention. If the store fails half-way, the connection is broken off: a file that was
+        received without an error is complete.
         """
     ),
 )
@@ -113,7 +114,7 @@ def export_events(
     since: Since = None,
     until: Until = None,
 ) -> StreamingResponse:
-    """Take events away as a file, newest first, with the filters of `GET /v1/events`."""
+    """Download events as a file, newest first, with the filters of `GET /v1/events`."""
     readable = readable_gate(caller, gate)
 
     def read(before: str | None) -> Page:

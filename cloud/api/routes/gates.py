@@ -69,9 +69,9 @@ def create_gate(
         """
         Close or open a gate, name it, or set how long its passes are good and its time zone.
 
-        No passes are made at a closed gate, and those of before admit nobody until it is open.
-        Those who wait there keep their places, and are told since when and why it is closed, and
-        when it is open again.
+        A closed gate makes no passes, and its earlier passes admit nobody until it is open.
+        Visitors who wait there keep their places. They are told since when and why the gate is
+        closed, and when it is open again.
         """
     ),
 )
@@ -128,12 +128,12 @@ def change_gate(
     ),
     description=cleandoc(
         """
-        Delete a gate for ever. Its id is not given again.
+        Delete a gate for ever. Its id cannot be used again.
 
-        Refused while devices, keys, accounts, subscribers, staff, waiting visitors or good passes
-        are at the gate, unless `force` is given; then devices and keys are revoked, accounts
-        removed, and the rest is forgotten. What happened there stays readable, under the gate's id,
-        until it is past its retention.
+        Refused while the gate has devices, keys, accounts, subscribers, staff, waiting visitors or
+        valid passes, unless `force` is given. Then devices and keys are revoked, accounts are
+        removed, and the rest is forgotten. The gate's events stay readable under its id until their
+        retention ends.
         """
     ),
 )

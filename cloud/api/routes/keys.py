@@ -112,10 +112,10 @@ def create_key(
     responses=documented(ProblemCode.KEY_UNKNOWN, ProblemCode.KEY_OVER, ProblemCode.GATE_FORBIDDEN),
     description=cleandoc(
         """
-        Name a key, or set when it expires. What is left out stays as it is.
+        Name a key, or set when it expires. Fields that are left out stay as they are.
 
-        A key that was revoked, was replaced or has expired gets no other expiry. The key of a
-        device has its device's name: both are renamed.
+        The expiry of a key that was revoked, was replaced or has expired cannot be changed. The key
+        of a device has the name of the device: both are renamed.
         """
     ),
 )
@@ -157,9 +157,9 @@ def change_key(
     responses=documented(ProblemCode.KEY_UNKNOWN, ProblemCode.GATE_FORBIDDEN),
     description=cleandoc(
         """
-        Take a key back, at once. A device's key takes its device with it.
+        Revoke a key at once. With the key of a device, the device is revoked, too.
 
-        Taking it back again changes nothing. It stays in the list, as revoked.
+        Revoking it again changes nothing. The key stays in the list, as revoked.
         """
     ),
 )
@@ -171,7 +171,7 @@ def revoke_key(key_id: str, caller: Caller, store: StoreDep, trail: TrailDep) ->
         store.devices.revoke(key.device_id)
     if not key.revoked:
         trail.record("key.revoked", f"key:{key_id}", gate=key.gate)
-    log.info("key_revoked", revoked_key_id=key_id)
+        log.info("key_revoked", revoked_key_id=key_id)
 
 
 def _held(store: Store, key_id: str, caller: Principal) -> StoredKey:

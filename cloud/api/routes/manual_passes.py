@@ -1,4 +1,4 @@
-"""Passes that operators make by hand, for whom the camera cannot judge."""
+"""Manual passes: operators make them for people whom the camera cannot judge."""
 
 from datetime import timedelta
 from inspect import cleandoc
@@ -32,9 +32,9 @@ EXAMPLE = {"reason": "cannot wear a mask, has a doctor's note", "lifetime_s": 60
         """
         Make a pass by hand. Its token is shown only here; its code is at `/v1/passes/{id}/qr.svg`.
 
-        It is nobody's but whose hands it is put into: a visitor who waits for the next pass goes on
-        waiting, and nobody is told. The reason is kept in the audit trail. At a gate that is closed
-        none is made.
+        The pass belongs to whoever is given it: a visitor who waits at the gate goes on waiting,
+        and nobody gets a message. The reason is kept in the audit trail. A closed gate makes no
+        passes.
         """
     ),
 )
@@ -61,6 +61,6 @@ def create_pass(
         now=now,
     )
     if issued is None:
-        raise StoreFault("a pass of an id that was made just now is there already")
+        raise StoreFault("a pass with the id that was just made exists already")
     log.info("pass_issued_by_hand", pass_id=str(issued.id), gate=gate_id)
     return ManualPass(**issued.model_dump(), gate=gate_id)

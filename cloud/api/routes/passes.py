@@ -72,15 +72,15 @@ UNDO_REFUSALS: Final = {
     openapi_extra=described(RedemptionRequest, by_session=True, a_token=EXAMPLE_REQUEST),
     description=cleandoc(
         """
-        Settle one attempt to enter. A refusal is an answer too, and its status is 200.
+        Redeem a pass. A refusal is an answer, too, and its status is 200.
 
-        The token is what the QR code says: bare, or the address that ends in it. The same nonce for
-        the same token again, within an hour, gets the same answer.
+        The token is the content of the QR code: the bare token, or the address that ends in it. The
+        same nonce with the same token gets the same answer for an hour.
         """
     ),
 )
 async def redeem_pass(request: Request) -> Response:
-    """Settle one attempt to enter."""
+    """Redeem a pass."""
     credentials = await credentials_of(request, "redeem_pass")
     body = await request.body()
 
@@ -171,7 +171,7 @@ def get_pass(pass_id: UUID, caller: Caller, store: StoreDep, now: Now) -> PassRe
     ),
 )
 def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep, now: Now) -> None:
-    """Take a pass back before it is used. Taking it back again changes nothing."""
+    """Revoke a pass before it is used. Revoking it again changes nothing."""
     held = _held(store, pass_id, caller)
     status = held.record(now).status
     if status is PassStatus.ISSUED:
@@ -192,11 +192,11 @@ def revoke_pass(pass_id: UUID, caller: Caller, store: StoreDep, trail: TrailDep,
     ),
     description=cleandoc(
         """
-        Undo a redemption within a minute: the turnstile did not turn.
+        Undo a redemption within a minute, for instance where the turnstile did not turn.
 
-        The scanner that redeemed the pass may do it, and operators may. The pass is good again
-        until it expires. Name the redemption by its `nonce`: then the same request again is
-        answered with the pass as it is, and takes back no later redemption.
+        The scanner that redeemed the pass may do so, and operators may. The pass is good again
+        until it expires. Name the redemption by its `nonce`: then a repeated request returns the
+        pass as it is, and undoes no later redemption.
         """
     ),
 )

@@ -1,8 +1,8 @@
-"""Connections of the HTTP server, and what a client may ask of one before it is sent away.
+"""Connections of the HTTP server, each held to limits.
 
-uvicorn leaves limits and timeouts to a proxy in front. A door's API is reached without one, too,
-so a connection keeps its own: on the size of a request's head, on the time for head and body, on
-requests that are sent ahead, on answers that are not read, and on how many connections there are.
+uvicorn leaves limits and timeouts to a proxy in front. This API is reached without a proxy, too, so
+a connection has limits of its own: on the size of a request's head, on the time for head and body,
+on requests that are sent ahead, on answers that are not read, and on the number of connections.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, which tells listeners that it leaves before it waits for them."""
+"""The HTTP server: uvicorn, which ends streams and long polls before it waits for requests."""
 
 import asyncio
 import resource
