@@ -12,7 +12,7 @@ from cloud.store.access.accounts import (
     Accounts,
     Sessions,
 )
-from cloud.store.access.keys import Keys
+from cloud.store.access.key_repository import Keys
 from cloud.store.access.limits import Limits
 from cloud.store.admission.events import Events
 from cloud.store.admission.manual_passes import ManualPasses

@@ -13,7 +13,8 @@ from cloud.contract.base import UtcTime, Wire
 from cloud.contract.passes import TOKEN_ALPHABET
 from cloud.errors import DeviceUnknown, EnrolmentCodeInvalid, GateUnknown
 from cloud.store import keyspace
-from cloud.store.access.keys import MintedKey, StoredKey, mint, rolled
+from cloud.store.access.key_repository import rolled
+from cloud.store.access.keys import MintedKey, StoredKey, mint
 from cloud.store.connection import translates_redis_errors
 from cloud.store.locking import check_and_set, require_gate
 from cloud.store.records import parsed

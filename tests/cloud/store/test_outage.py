@@ -305,15 +305,16 @@ def away() -> Iterator[Store]:
 
 
 def test_every_call_of_the_store_is_tried_here(away: Store) -> None:
-    shelves = {"": away} | {
-        f"{name}.": shelf
-        for name, shelf in vars(away).items()
-        if type(shelf).__module__.startswith("cloud.store") and not isinstance(shelf, Queue)
+    repositories = {"": away} | {
+        f"{name}.": repository
+        for name, repository in vars(away).items()
+        if type(repository).__module__.startswith("cloud.store")
+        and not isinstance(repository, Queue)
     }
     calls = {
         f"{prefix}{name}"
-        for prefix, shelf in shelves.items()
-        for name, _ in inspect.getmembers(type(shelf))
+        for prefix, repository in repositories.items()
+        for name, _ in inspect.getmembers(type(repository))
         if not name.startswith("_") and prefix + name not in TOUCHES_NO_REDIS
     }
     assert calls == set(CALLS)
@@ -321,8 +322,8 @@ def test_every_call_of_the_store_is_tried_here(away: Store) -> None:
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_an_outage_has_one_name(away: Store, name: str) -> None:
-    shelf, _, method = name.rpartition(".")
-    target = getattr(away, shelf) if shelf else away
+    repository, _, method = name.rpartition(".")
+    target = getattr(away, repository) if repository else away
     arguments, named = CALLS[name]
     with pytest.raises(StoreUnavailable):
         getattr(target, method)(*arguments, **named)
