@@ -98,12 +98,12 @@ def test_a_sequence_without_a_verdict_is_counted_as_undecided() -> None:
     assert told["found_or_decided"] == (Rate(25, 50), Rate(1, 2))
 
 
-def test_edge_and_workshop_say_the_same_of_the_same_picture(models: LoadedModels) -> None:
+def test_edge_and_training_say_the_same_of_the_same_picture(models: LoadedModels) -> None:
     (pair, *_) = pairs_in(MODELS_DIR)
     finder = InstalledDetector(pair.detector, threads=1)
     judge = InstalledClassifier(pair.classifier, threads=1)
     (shot, *_) = shots(picture(), FACE, np.random.default_rng(3), 1)
-    # Each resizes for itself, the edge before the graph and the workshop in it: what is hardly seen
+    # Each resizes for itself, the edge before the graph and training in it: what is hardly seen
     # may be seen by one alone.
     ours = finder.find(shot.image, 0.3).faces
     theirs = models.detector.detect(shot.image, min_score=0.3)
