@@ -1,4 +1,4 @@
-"""Albums made in memory, for tests of what is built from them."""
+"""Datasets made in memory, for tests of what is built from them."""
 
 import numpy as np
 

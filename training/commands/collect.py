@@ -182,9 +182,9 @@ def collect(
                         _wait_for(wanted)
                         progress.start()
                     display.begin(opened, wanted, count)
-                    chooser: Labeller | None = FixedLabel(Choice(wanted)) if wanted else window
-                    if chooser is not None:
-                        looked += collector.run(opened, Quota(chooser, count, wanted))
+                    labeller: Labeller | None = FixedLabel(Choice(wanted)) if wanted else window
+                    if labeller is not None:
+                        looked += collector.run(opened, Quota(labeller, count, wanted))
                     for path in opened.unreadable:
                         display.hint(f"{path} is not a readable picture; skipped")
         except KeyboardInterrupt:

@@ -68,8 +68,8 @@ def training_batches(
     if c.kind == "detector":
         return Scenes(load_dataset(prepared, "train", templates), c.size, c.batch, _SEED)
     if c.kind == "gender":
-        album = load_dataset(prepared, "train", None, GENDER_SET)
-        return GenderCrops(album, c.size, c.margin, c.batch, _SEED)
+        dataset = load_dataset(prepared, "train", None, GENDER_SET)
+        return GenderCrops(dataset, c.size, c.margin, c.batch, _SEED)
     return MaskCrops(load_dataset(prepared, "train", templates), c.size, c.margin, c.batch, _SEED)
 
 

@@ -18,12 +18,12 @@ COUNTED = 32.0
 
 
 def face_ap(
-    album: PictureDataset, indices: list[int], found: list[Detections], counted: float = COUNTED
+    dataset: PictureDataset, indices: list[int], found: list[Detections], counted: float = COUNTED
 ) -> float:
-    """Compute the average precision on some pictures of an album.
+    """Compute the average precision on some pictures of an dataset.
 
     Args:
-        album: The pictures.
+        dataset: The pictures.
         indices: Places of the pictures that are judged.
         found: The detections of each.
         counted: Shorter side in pixels from which a face counts.
@@ -31,7 +31,7 @@ def face_ap(
     Returns:
         AP at IoU 0.5, 0…1.
     """
-    return average_precision([album.records[i] for i in indices], found, counted)
+    return average_precision([dataset.records[i] for i in indices], found, counted)
 
 
 def average_precision(

@@ -19,7 +19,7 @@ from training.measuring.calibration import (
 )
 from training.measuring.classification_report import macro_f1
 from training.measuring.trained_models import open_classifier, read_figures
-from training.measuring.validation_album import validation_album
+from training.measuring.validation_dataset import validation_dataset
 from training.networks.logits import logits_of
 from training.records.image_quality import grey_of, sharpness
 from training.records.record import LABELS
@@ -50,7 +50,7 @@ def evaluate_classifier(
     trained = open_classifier(run)
     configuration = trained.configuration
     held = held_out_crops(
-        validation_album(prepared, data, templates), configuration.size, configuration.margin
+        validation_dataset(prepared, data, templates), configuration.size, configuration.margin
     )
     logits = logits_of(trained.model, held.crops)
     genuine = real(held)

@@ -11,7 +11,7 @@ from training.figures.plots import draw_precision_recall
 from training.measuring.average_precision import COUNTED, face_ap
 from training.measuring.matching import match_detections
 from training.measuring.trained_models import open_detector
-from training.measuring.validation_album import boxed_pictures, validation_album
+from training.measuring.validation_dataset import boxed_pictures, validation_dataset
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE
 from training.samples.dataset import PictureDataset
@@ -24,10 +24,10 @@ _LOWEST, _HIGHEST = 0.2, 0.7
 
 
 def _matched(
-    album: PictureDataset, indices: list[int], found: list[Detections]
+    dataset: PictureDataset, indices: list[int], found: list[Detections]
 ) -> tuple[Floats, NDArray[np.bool_], int]:
     """The score of each counted detection, whether it is a face, and the number of faces."""
-    scores, right, _, faces = match_detections([album.records[i] for i in indices], found)
+    scores, right, _, faces = match_detections([dataset.records[i] for i in indices], found)
     return scores, right, faces
 
 
@@ -63,10 +63,10 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
         EmptyClassError: There was no face to find, or the detector found none.
     """
     trained = open_detector(run)
-    album = validation_album(prepared, data, None)
-    judged = boxed_pictures(album)
-    found = detect(trained.model, [album.pictures[i] for i in judged], RUNNING_SIZE)
-    scores, right, faces = _matched(album, judged, found)
+    dataset = validation_dataset(prepared, data, None)
+    judged = boxed_pictures(dataset)
+    found = detect(trained.model, [dataset.pictures[i] for i in judged], RUNNING_SIZE)
+    scores, right, faces = _matched(dataset, judged, found)
     if faces == 0 or not right.any():
         raise EmptyClassError(
             "no face of 32 px or more was there to be found, or none was found; train longer "
@@ -78,8 +78,8 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
     threshold = _threshold_of_best(2.0, falling, precision, recall)
     at = int(np.searchsorted(-falling, -threshold, side="right")) - 1
     figures: dict[str, object] = {
-        "face_ap_50": round(face_ap(album, judged, found), 4),
-        "face_ap_50_all_sizes": round(face_ap(album, judged, found, counted=1.0), 4),
+        "face_ap_50": round(face_ap(dataset, judged, found), 4),
+        "face_ap_50_all_sizes": round(face_ap(dataset, judged, found, counted=1.0), 4),
         "threshold": threshold,
         "certain": max(threshold, _threshold_of_best(1.0, falling, precision, recall)),
         "precision": round(float(precision[at]), 4),
@@ -92,15 +92,15 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
     }
 
     def detections(indices: list[int]) -> list[Detections]:
-        pictures = [album.pictures[i] for i in indices]
+        pictures = [dataset.pictures[i] for i in indices]
         return detect(trained.model, pictures, RUNNING_SIZE, least=threshold)
 
     for name in ("keypoints", "portraits_cc_by"):
-        indices = [i for i in album.of(name) if album.records[i].faces]
+        indices = [i for i in dataset.of(name) if dataset.records[i].faces]
         if indices:
-            _, are_faces, there = _matched(album, indices, detections(indices))
+            _, are_faces, there = _matched(dataset, indices, detections(indices))
             figures[f"recall_{name}"] = round(float(are_faces.sum()) / max(1, there), 4)
-    empty = album.of("negatives")
+    empty = dataset.of("negatives")
     if empty:
         false_faces = sum(len(found.scores) for found in detections(empty))
         figures["false_faces_per_empty_picture"] = round(false_faces / len(empty), 4)

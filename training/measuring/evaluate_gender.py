@@ -61,10 +61,10 @@ def evaluate_gender(run: Path, prepared: Path, data: Path | None) -> dict[str, o
         DataError: The pictures cannot be read.
     """
     trained = open_gender(run)
-    album = read_faces(data) if data else load_dataset(prepared, "validation", None, GENDER_SET)
-    adults = adults_of(album)
+    dataset = read_faces(data) if data else load_dataset(prepared, "validation", None, GENDER_SET)
+    adults = adults_of(dataset)
     configuration = trained.configuration
-    crops, genders = held_out_adults(album, adults, configuration.size, configuration.margin)
+    crops, genders = held_out_adults(dataset, adults, configuration.size, configuration.margin)
     logits = logits_of(trained.model, crops)
     temperature = temperature_of(logits, genders)
     probabilities = calibrated(logits, temperature)

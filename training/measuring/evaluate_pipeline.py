@@ -12,7 +12,7 @@ from training.measuring.calibration import admission_figures, calibrated, verdic
 from training.measuring.classification_report import macro_f1
 from training.measuring.matching import MATCHED, is_counted
 from training.measuring.trained_models import open_classifier, open_detector, read_figures
-from training.measuring.validation_album import boxed_pictures, validation_album
+from training.measuring.validation_dataset import boxed_pictures, validation_dataset
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE
 from training.networks.logits import logits_of
@@ -45,16 +45,16 @@ def evaluate_pipeline(
         EmptyClassError: The detector found no labelled face.
     """
     finder, judge = open_detector(detector), open_classifier(classifier)
-    album = validation_album(prepared, data, None)
-    indices = boxed_pictures(album)
+    dataset = validation_dataset(prepared, data, None)
+    indices = boxed_pictures(dataset)
     threshold, settings = float(read_figures(detector)["threshold"]), read_figures(classifier)
-    pictures = [album.pictures[i] for i in indices]
+    pictures = [dataset.pictures[i] for i in indices]
     found = detect(finder.model, pictures, RUNNING_SIZE, least=threshold)
     labels: list[int] = []
     crops = []
     missed = dict.fromkeys(LABELS, 0)
     for index, detections in zip(indices, found, strict=True):
-        for face in album.records[index].faces:
+        for face in dataset.records[index].faces:
             if face.label is None or not is_counted(face, COUNTED):
                 continue
             shared = (
@@ -66,7 +66,7 @@ def evaluate_pipeline(
                 missed[face.label] += 1
                 continue
             box = detections.boxes[int(shared.argmax())]
-            crop = cut(album.pictures[index], box.tolist(), judge.configuration.margin)
+            crop = cut(dataset.pictures[index], box.tolist(), judge.configuration.margin)
             crops.append(fitted(crop, judge.configuration.size))
             labels.append(LABELS.index(face.label))
     if not crops:

@@ -48,23 +48,25 @@ def find_suspects(
     """
     trained, temperature = open_classifier(run), float(read_figures(run)["temperature"])
     size, margin = trained.configuration.size, trained.configuration.margin
-    album = load_dataset(prepared, "train", None)
-    samples = [s for name, mine in samples_of(album).items() if name != "drawn" for s in mine]
+    dataset = load_dataset(prepared, "train", None)
+    samples = [s for name, mine in samples_of(dataset).items() if name != "drawn" for s in mine]
     if not samples:
         raise EmptyClassError(
             f"{prepared}: no labelled face in the training split; prepare pictures with labels"
         )
     found: list[tuple[Suspect, Pixels]] = []
-    places = _places(album)
+    places = _places(dataset)
     for start in track(range(0, len(samples), _AT_ONCE), "faces", transient=True):
         part = samples[start : start + _AT_ONCE]
-        crops = np.stack([fitted(cut(album.pictures[s.index], s.box, margin), size) for s in part])
+        crops = np.stack(
+            [fitted(cut(dataset.pictures[s.index], s.box, margin), size) for s in part]
+        )
         rows = calibrated(logits_of(trained.model, crops), temperature)
         for sample, row, crop in zip(part, rows, crops, strict=True):
             own = float(row[sample.label])
             if own < firmly:
                 suspect = Suspect(
-                    album.records[sample.index].path,
+                    dataset.records[sample.index].path,
                     places[sample.index, sample.box],
                     LABELS[sample.label],
                     LABELS[int(row.argmax())],
@@ -75,9 +77,9 @@ def find_suspects(
     return [suspect for suspect, _ in found], [crop for _, crop in found]
 
 
-def _places(album: PictureDataset) -> dict[tuple[int, tuple[float, float, float, float]], int]:
+def _places(dataset: PictureDataset) -> dict[tuple[int, tuple[float, float, float, float]], int]:
     places = {}
-    for index, record in enumerate(album.records):
+    for index, record in enumerate(dataset.records):
         places[index, (0.0, 0.0, float(record.width), float(record.height))] = 0
         for place, face in enumerate(record.faces):
             places[index, face.box] = place

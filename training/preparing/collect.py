@@ -126,12 +126,12 @@ class Quota:
     """How many crops are wanted of a source.
 
     Attributes:
-        chooser: Says the label of each face.
+        labeller: Says the label of each face.
         count: Number of crops, with those that are there already.
         label: Whose crops count; None for those of all labels.
     """
 
-    chooser: Labeller
+    labeller: Labeller
     count: int
     label: str | None = None
 
@@ -221,14 +221,14 @@ class Collector:
         self._session = session or f"{now():%Y%m%dT%H%M%S}"
         self._visit = self._in_visit = 0
 
-    def run(self, source: FrameSource, order: Quota) -> int:
+    def run(self, source: FrameSource, quota: Quota) -> int:
         """Look at frames until the quota is filled, the source ends, or somebody quits.
 
         Crops that were saved before an error stay saved.
 
         Args:
             source: The frames.
-            order: How many crops of which label are wanted.
+            quota: How many crops of which label are wanted.
 
         Returns:
             The number of frames that were looked at.
@@ -242,7 +242,7 @@ class Collector:
         self._visit += 1
         self._in_visit = looked = 0
         for frame in source:
-            if order.filled(self._collection):
+            if quota.filled(self._collection):
                 break
             looked += 1
             faces = self._finder.find(frame.picture)[: 1 if self._rules.nearest else None]
@@ -252,23 +252,23 @@ class Collector:
                 elif frame.seconds - hints.last_face >= QUIET_S:
                     words = f"no face for {QUIET_S:.0f} seconds: step in front of the camera"
                     hints.give(words, frame.seconds)
-                if not order.chooser.show(frame, None, "no face"):
+                if not quota.labeller.show(frame, None, "no face"):
                     break
                 continue
             if frame.seconds - hints.last_face > AWAY_S or not source.flowing:
                 self._visit += 1
                 self._in_visit = 0
             hints.last_face = frame.seconds
-            if not self._look(frame, faces, source, order, hints):
+            if not self._look(frame, faces, source, quota, hints):
                 break
         return looked
 
     def _look(
-        self, frame: Frame, faces: list[Face], source: FrameSource, order: Quota, hints: _Hints
+        self, frame: Frame, faces: list[Face], source: FrameSource, quota: Quota, hints: _Hints
     ) -> bool:
         """Look at every face of a frame; return False if somebody quits."""
         for face in faces:
-            if order.filled(self._collection):
+            if quota.filled(self._collection):
                 return True
             crop, left, top = crop_of(frame.picture, face)
             x0, y0, x1, y1 = (round(v) for v in face.box)
@@ -279,10 +279,10 @@ class Collector:
             if why is not None:
                 self._listener.refused(why)
                 hints.again(why, _MENDS[why], frame.seconds)
-                if not order.chooser.show(frame, face, why):
+                if not quota.labeller.show(frame, face, why):
                     return False
                 continue
-            choice = order.chooser.choose(frame, face, live=source.live)
+            choice = quota.labeller.choose(frame, face, live=source.live)
             if choice is Choice.QUIT:
                 return False
             if choice is Choice.SKIP:

@@ -14,7 +14,7 @@ from training.measuring.average_precision import face_ap
 from training.measuring.classification_report import macro_f1
 from training.measuring.matching import outcomes
 from training.measuring.speed import Latency, camera_frame, finds_one_face, time_systems
-from training.measuring.validation_album import boxed_pictures
+from training.measuring.validation_dataset import boxed_pictures
 from training.networks.detection import FAINTEST
 from training.records.pictures import Pixels
 from training.samples.dataset import PictureDataset
@@ -52,18 +52,18 @@ class ValidationSplit:
     """The validation split, on which models are measured.
 
     Args:
-        album: Its pictures.
+        dataset: Its pictures.
         held: Its face crops.
     """
 
-    def __init__(self, album: PictureDataset, held: HeldOutCrops) -> None:
-        self.album, self.held = album, held
-        self.boxed = boxed_pictures(album)
+    def __init__(self, dataset: PictureDataset, held: HeldOutCrops) -> None:
+        self.dataset, self.held = dataset, held
+        self.boxed = boxed_pictures(dataset)
 
     def face_ap(self, detector: InstalledDetector) -> float:
         """Compute the average precision of a detector at IoU 0.5."""
-        found = [detector.find(self.album.pictures[i], FAINTEST).faces for i in self.boxed]
-        return face_ap(self.album, self.boxed, found)
+        found = [detector.find(self.dataset.pictures[i], FAINTEST).faces for i in self.boxed]
+        return face_ap(self.dataset, self.boxed, found)
 
     def macro_f1(self, classifier: InstalledClassifier) -> float:
         """Compute macro F1 of a classifier on the real crops, those with drawn masks left out."""
@@ -85,7 +85,7 @@ class ValidationSplit:
         """
         done = []
         for i in self.boxed:
-            record, picture = self.album.records[i], self.album.pictures[i]
+            record, picture = self.dataset.records[i], self.dataset.pictures[i]
             prediction = system.predict(picture, system.threshold)
             done += outcomes(record, picture, prediction, system.threshold)
         return sum(outcome.right for outcome in done) / max(1, len(done))
@@ -117,8 +117,8 @@ class ValidationSplit:
         Returns:
             BGR u8 [480, 640, 3].
         """
-        frames = (camera_frame(self.album.pictures[i]) for i in self.boxed)
-        first = camera_frame(self.album.pictures[self.boxed[0]])
+        frames = (camera_frame(self.dataset.pictures[i]) for i in self.boxed)
+        first = camera_frame(self.dataset.pictures[self.boxed[0]])
         return next((frame for frame in frames if finds_one_face(system, frame)), first)
 
 

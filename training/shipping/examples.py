@@ -27,7 +27,7 @@ from training.measuring.trained_models import (
     open_gender,
     read_figures,
 )
-from training.measuring.validation_album import boxed_pictures
+from training.measuring.validation_dataset import boxed_pictures
 from training.networks.checkpoint import load
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE
@@ -174,9 +174,9 @@ def _different(examples: Iterable[Example], most: int) -> list[Example]:
 def classifier_examples(run: Path, prepared: Path) -> Examples:
     """Return examples of the mask classifier, on faces that a camera saw."""
     trained, settings = open_classifier(run), read_figures(run)
-    album = load_dataset(prepared, "validation", None)
+    dataset = load_dataset(prepared, "validation", None)
     size = trained.configuration.size
-    held = held_out_crops(album, size, trained.configuration.margin)
+    held = held_out_crops(dataset, size, trained.configuration.margin)
     kept = np.flatnonzero(real(held))
     labels, crops = held.labels[kept], held.crops[kept]
     probabilities = calibrated(logits_of(trained.model, crops), float(settings["temperature"]))
@@ -208,9 +208,9 @@ def classifier_examples(run: Path, prepared: Path) -> Examples:
 def gender_examples(run: Path, prepared: Path) -> Examples:
     """Return examples of the gender head."""
     trained, settings = open_gender(run), read_figures(run)
-    album = load_dataset(prepared, "validation", None, GENDER_SET)
-    adults, configuration = adults_of(album), trained.configuration
-    crops, genders = held_out_adults(album, adults, configuration.size, configuration.margin)
+    dataset = load_dataset(prepared, "validation", None, GENDER_SET)
+    adults, configuration = adults_of(dataset), trained.configuration
+    crops, genders = held_out_adults(dataset, adults, configuration.size, configuration.margin)
     probabilities = calibrated(logits_of(trained.model, crops), float(settings["temperature"]))
     guesses = probabilities.argmax(1).astype(np.int64)
     false, true, _ = roc_curve(genders == 1, probabilities[:, 1])
@@ -322,19 +322,21 @@ def detector_examples(run: Path, prepared: Path) -> Examples:
         The examples.
     """
     trained, least = open_detector(run), float(read_figures(run)["threshold"])
-    album: PictureDataset = load_dataset(prepared, "validation", None)
-    indices = boxed_pictures(album)
+    dataset: PictureDataset = load_dataset(prepared, "validation", None)
+    indices = boxed_pictures(dataset)
     found = detect(
         trained.model,
-        [album.pictures[i] for i in indices],
+        [dataset.pictures[i] for i in indices],
         RUNNING_SIZE,
         least=least,
     )
     right: list[Example] = []
     wrong: list[tuple[float, Example]] = []
     for index, detections in zip(indices, found, strict=True):
-        record = album.records[index]
-        some, others = _found_examples(record.faces, album.pictures[index], detections, record.set)
+        record = dataset.records[index]
+        some, others = _found_examples(
+            record.faces, dataset.pictures[index], detections, record.set
+        )
         right += some
         wrong += others
     by_badness = sorted(wrong, key=lambda pair: -pair[0])

@@ -91,7 +91,7 @@ def seen_by_detector(split: ValidationSplit, size: int) -> list[Floats]:
     Returns:
         The network's inputs.
     """
-    pictures = split.album.pictures
+    pictures = split.dataset.pictures
     rng = np.random.default_rng(0)
     boxed = [int(i) for i in rng.permutation(split.boxed)[: CALIBRATED_ON * 3 // 4]]
     others = [int(i) for i in rng.permutation(len(pictures))]
@@ -142,8 +142,8 @@ def add_int8(
         ExportError: NNCF could not quantise.
     """
     found, judged = shipped.detector_row, shipped.classifier_row
-    album = load_dataset(prepared, "validation", templates)
-    split = ValidationSplit(album, held_out_crops(album, judged.size, shipped.margin))
+    dataset = load_dataset(prepared, "validation", templates)
+    split = ValidationSplit(dataset, held_out_crops(dataset, judged.size, shipped.margin))
     fp16 = ModelPair(*_graphs(shipped), "FP16")
     before = split.accuracy(fp16)
 

@@ -7,12 +7,12 @@ from training.measuring.average_precision import face_ap
 
 
 def exact(count: int = 4) -> tuple[list[Detections], list[int]]:
-    album = boxed_dataset(count)
+    dataset = boxed_dataset(count)
     found = [
         Detections(
             np.array([f.box for f in r.faces], np.float32), np.full(len(r.faces), 0.9, np.float32)
         )
-        for r in album.records
+        for r in dataset.records
     ]
     return found, list(range(count))
 

@@ -45,7 +45,7 @@ def test_faces_too_small_to_judge_and_regions_to_ignore_are_not_trained_on() -> 
     assert samples_of(PictureDataset(records, dataset.pictures, [], None)) == {}
 
 
-def test_bare_faces_are_dressed_into_all_classes_without_touching_the_album() -> None:
+def test_bare_faces_are_dressed_into_all_classes_without_touching_the_dataset() -> None:
     dataset = bare_dataset()
     before = [p.copy() for p in dataset.pictures]
     sample = samples_of(dataset)["drawn"][0]

@@ -52,7 +52,7 @@ def test_a_view_moves_boxes_with_their_picture() -> None:
     assert checked > 20
 
 
-def test_making_scenes_leaves_the_album_as_it_was() -> None:
+def test_making_scenes_leaves_the_dataset_as_it_was() -> None:
     dataset = bare_dataset()
     before = [p.copy() for p in dataset.pictures]
     rng = np.random.default_rng(5)

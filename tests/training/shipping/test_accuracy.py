@@ -18,8 +18,8 @@ NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 @pytest.fixture(scope="module")
 def split() -> ValidationSplit:
-    album = boxed_dataset(4)
-    return ValidationSplit(album, held_out_crops(album, 48, 0.2))
+    dataset = boxed_dataset(4)
+    return ValidationSplit(dataset, held_out_crops(dataset, 48, 0.2))
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def test_a_graph_is_worth_what_its_file_is_and_stays_as_it_was(
 def test_a_verdict_is_right_where_masked_faces_are_and_others_are_not_masked(
     split: ValidationSplit,
 ) -> None:
-    album = split.album
-    by_picture = {p.tobytes(): r for p, r in zip(album.pictures, album.records, strict=True)}
+    dataset = split.dataset
+    by_picture = {p.tobytes(): r for p, r in zip(dataset.pictures, dataset.records, strict=True)}
 
     def said(labels: dict[str, int]) -> float:
         def find(picture: np.ndarray, _: float) -> Prediction:
@@ -60,8 +60,8 @@ def test_a_verdict_is_right_where_masked_faces_are_and_others_are_not_masked(
     assert said(exact) == 1
     # Bare or wrongly worn is the same at a door.
     assert said(exact | {"without_mask": 2, "incorrect_mask": 1}) == 1
-    everyone = sum(len(r.faces) for r in album.records)
-    masked = sum(f.label == LABELS[0] for r in album.records for f in r.faces)
+    everyone = sum(len(r.faces) for r in dataset.records)
+    masked = sum(f.label == LABELS[0] for r in dataset.records for f in r.faces)
     assert said(dict.fromkeys(LABELS, 0)) == pytest.approx(masked / everyone)
     nothing = Prediction(NONE, np.zeros(0, np.int64), np.zeros(0, np.float32))
     assert split.right_verdict(System("blind", lambda *_: nothing, 0.5)) == 0

@@ -50,7 +50,7 @@ def train_classifier(
         DivergedError: A loss is no number.
     """
     configuration = run.configuration
-    album = without(load_dataset(prepared, "train", templates), suspects)
+    dataset = without(load_dataset(prepared, "train", templates), suspects)
     held = held_out_crops(
         load_dataset(prepared, "validation", templates), configuration.size, configuration.margin
     )
@@ -77,10 +77,10 @@ def train_classifier(
         return figures
 
     def stream(seed: int, batch: int) -> MaskCrops:
-        return MaskCrops(album, configuration.size, configuration.margin, batch, seed)
+        return MaskCrops(dataset, configuration.size, configuration.margin, batch, seed)
 
     model = built(configuration)
     if origin:
         run.samples_before = begin_from(model, origin)
-    options.announce(model, f"{len(album.records)} pictures", f"{len(held.labels)} faces")
+    options.announce(model, f"{len(dataset.records)} pictures", f"{len(held.labels)} faces")
     return train(model, stream, Task(losses, evaluate, "macro_f1"), run, options)

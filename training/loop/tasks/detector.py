@@ -50,7 +50,7 @@ def train_detector(
         DivergedError: A loss is no number.
     """
     configuration = run.configuration
-    album = load_dataset(prepared, "train", templates)
+    dataset = load_dataset(prepared, "train", templates)
     held = load_dataset(prepared, "validation", None)
     judged = [
         i
@@ -88,10 +88,10 @@ def train_detector(
         return {"face_ap_50": face_ap(held, judged, found)}
 
     def stream(seed: int, batch: int) -> Scenes:
-        return Scenes(album, configuration.size, batch, seed, teaching)
+        return Scenes(dataset, configuration.size, batch, seed, teaching)
 
     model = FaceDetector(int(configuration.width), configuration.depth)
     if origin:
         run.samples_before = begin_from(model, origin)
-    options.announce(model, f"{len(album.records)} pictures", f"{len(judged)} pictures")
+    options.announce(model, f"{len(dataset.records)} pictures", f"{len(judged)} pictures")
     return train(model, stream, Task(losses, evaluate, "face_ap_50"), run, options)

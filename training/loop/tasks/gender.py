@@ -45,7 +45,7 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
     """
     configuration = run.configuration
     size, margin = configuration.size, configuration.margin
-    album = load_dataset(prepared, "train", None, GENDER_SET)
+    dataset = load_dataset(prepared, "train", None, GENDER_SET)
     held = load_dataset(prepared, "validation", None, GENDER_SET)
     crops, genders = held_out_adults(held, adults_of(held), size, margin)
 
@@ -61,10 +61,10 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
         return {"balanced_accuracy": float(balanced_accuracy_score(genders, guesses))}
 
     def stream(seed: int, batch: int) -> GenderCrops:
-        return GenderCrops(album, size, margin, batch, seed)
+        return GenderCrops(dataset, size, margin, batch, seed)
 
     model = built(configuration, len(GENDERS))
     if origin:
         run.samples_before = begin_trunk_from(model, origin)
-    options.announce(model, f"{len(adults_of(album))} adults", f"{len(crops)} adults")
+    options.announce(model, f"{len(adults_of(dataset))} adults", f"{len(crops)} adults")
     return train(model, stream, Task(losses, evaluate, "balanced_accuracy"), run, options)

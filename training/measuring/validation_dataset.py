@@ -38,7 +38,7 @@ def open_folder(data: Path) -> PictureDataset:
     return PictureDataset(records, pictures, [], None)
 
 
-def validation_album(prepared: Path, data: Path | None, templates: Path | None) -> PictureDataset:
+def validation_dataset(prepared: Path, data: Path | None, templates: Path | None) -> PictureDataset:
     """Read the folder `data` where one is named, else the validation split.
 
     Args:
@@ -55,20 +55,20 @@ def validation_album(prepared: Path, data: Path | None, templates: Path | None) 
     return open_folder(data) if data else load_dataset(prepared, "validation", templates)
 
 
-def boxed_pictures(album: PictureDataset) -> list[int]:
+def boxed_pictures(dataset: PictureDataset) -> list[int]:
     """Find the pictures in which people have boxed every face.
 
     Args:
-        album: The pictures.
+        dataset: The pictures.
 
     Returns:
-        Their places in the album.
+        Their places in the dataset.
 
     Raises:
         EmptyClassError: There is no such picture.
     """
     places = [
-        i for i, r in enumerate(album.records) if r.boxed and r.set not in NOT_BOXED_BY_PEOPLE
+        i for i, r in enumerate(dataset.records) if r.boxed and r.set not in NOT_BOXED_BY_PEOPLE
     ]
     if not places:
         raise EmptyClassError(
