@@ -312,6 +312,11 @@ class Client:
                 f"{self._shown} cannot be reached: {redacted_in(str(error))}",
                 "Check the network and EDGE_CLOUD_URL",
             ) from error
+        except RuntimeError as error:
+            # At the end of a run the thread of the commands may still begin a request.
+            if not self._http.is_closed:
+                raise
+            raise CloudUnreachableError(f"the client of {self._shown} is closed") from error
 
     def _parse(self, answer: httpx.Response, model: type[_Model]) -> _Model:
         """Parse an answer; an answer with another body is a failure, even with the status 200.

@@ -174,3 +174,10 @@ def test_health_tells_alive_from_ready(cloud: CloudDouble) -> None:
 )
 def test_an_unencrypted_address_elsewhere_is_noticed(url: str, plain: bool) -> None:
     assert is_plain_http_elsewhere(url) is plain
+
+
+def test_a_request_of_a_closed_client_is_an_error_that_its_callers_know() -> None:
+    with Client("http://cloud.example", key=SecretStr("key")) as client:
+        pass
+    with pytest.raises(CloudUnreachableError, match=r"client of http://cloud\.example is closed"):
+        client.settings()
