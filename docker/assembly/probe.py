@@ -6,7 +6,6 @@ library, so that a probe every few seconds costs little.
 """
 
 import sys
-import urllib.error
 import urllib.request
 
 TIMEOUT_S = 5.0
