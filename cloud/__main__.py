@@ -79,6 +79,7 @@ def main() -> None:
     """
     arguments = sys.argv[1:]
     if not SERVES.intersection(arguments[:1]) or "--help" in arguments or sys.stderr.isatty():
+        logs.start_for_person()
         app()
     logs.start_without_settings()
     try:

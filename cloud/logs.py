@@ -43,6 +43,11 @@ def start_without_settings() -> None:
     _write_json(LogLevel.INFO, [])
 
 
+def start_for_person() -> None:
+    """Send the logs of a command that a person runs to stderr; stdout holds only its result."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
 def started() -> bool:
     """Whether this process writes its log as JSON."""
     return isinstance(structlog.get_config()["logger_factory"], structlog.BytesLoggerFactory)

@@ -25,9 +25,11 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _usual_log() -> Iterator[None]:
-    """A command sets the log to its own standard error, which ends with it."""
-    yield
+    """Begin with the log's default, and leave the log as it was: other packages' tests set it too."""
+    before = structlog.get_config()
     structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
