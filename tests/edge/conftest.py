@@ -25,7 +25,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _usual_log() -> Iterator[None]:
-    """Begin with the log's default, and leave the log as it was: other packages' tests set it too."""
+    """Begin with the log's default, and leave the log as other packages' tests set it."""
     before = structlog.get_config()
     structlog.reset_defaults()
     yield
