@@ -16,7 +16,7 @@ from rich.text import Text
 from cloud.client import Client, ClientError
 from demo.deployment import GATE, ROOT, Deployment, DeploymentError
 from demo.scenario import ScenarioError, run_scenario
-from edge.addresses import redacted
+from edge.redaction.addresses import redacted
 
 CLIP = ROOT / "demo" / "clip.mp4"
 PLAY_TIMEOUT_S = 120.0

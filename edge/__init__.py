@@ -13,8 +13,8 @@ the stations hand to one another. `installation.py` puts all parts together. Aro
   and the pipeline;
 - the cloud: `enrolment`, `identity`, `commands` and `gate_settings`;
 - the operation: `settings`, `state`, `health`, `logs`, `output_capture`, `errors`;
-- secrets: `addresses` and `secrets` redact passwords in all output;
-- the commands: `__main__`, `command_line`, `console`, `detection`, `doctor`, `bench`.
+- secrets: `redaction` hides passwords and tokens in all output;
+- the commands: `__main__`, `console`, `detection`, `doctor`, `bench`.
 
 `docs/edge.md` says how to run the edge.
 """

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 import typer
 
-from edge import console, logs, secrets, settings
-from edge.command_line import CommandLine, hide_source, redact_tracebacks, restart_process
+from edge import console, logs, settings
 from edge.errors import EdgeError
+from edge.redaction import secrets
+from edge.redaction.command_line import CommandLine, hide_source, redact_tracebacks, restart_process
 from edge.settings import Pace
 
 if TYPE_CHECKING:

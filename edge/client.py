@@ -25,7 +25,6 @@ from cloud.contract import (
     ProblemCode,
     RolledKey,
 )
-from edge.addresses import HOW_TO_ENCODE, redacted, redacted_in
 from edge.errors import (
     CloudError,
     CloudUnreachableError,
@@ -35,6 +34,7 @@ from edge.errors import (
     PreviewUnwantedError,
     SettingsError,
 )
+from edge.redaction.addresses import HOW_TO_ENCODE, redacted, redacted_in
 
 _NEVER_ACCEPTED = frozenset(
     {

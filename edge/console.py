@@ -11,9 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from cloud.contract import Label
-from edge import logs, secrets, settings
-from edge.addresses import redacted_in
+from edge import logs, settings
 from edge.errors import EdgeError
+from edge.redaction import secrets
+from edge.redaction.addresses import redacted_in
 
 if TYPE_CHECKING:
     # These import OpenCV and OpenVINO. Only the commands that need them do so, after the log is set

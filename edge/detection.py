@@ -8,11 +8,11 @@ from typing import Any
 
 import cv2
 
-from edge.addresses import redacted, redacted_in
 from edge.errors import EdgeError, SourceError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.preview import COLOURS
+from edge.redaction.addresses import redacted, redacted_in
 from edge.sources import IMAGE_SUFFIXES, picture_files, read_picture
 from edge.values import Image, Judgement
 

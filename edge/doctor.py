@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from edge import identity, loaded_models, outbox
-from edge.addresses import redacted, redacted_in
 from edge.client import Client, is_plain_http_elsewhere
 from edge.errors import EdgeError
 from edge.output_capture import Message, OutputCapture
+from edge.redaction.addresses import redacted, redacted_in
 from edge.settings import Settings
 from edge.sources import Source
 

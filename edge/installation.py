@@ -11,7 +11,6 @@ from rich.console import Console
 
 from cloud.contract import CameraState, DeviceSettings, GateSettings, Heartbeat, RolledKey
 from edge import __version__, gate_settings, identity, loaded_models
-from edge.addresses import redacted
 from edge.attributes import GenderCounter
 from edge.camera import Camera
 from edge.client import Client, is_plain_http_elsewhere
@@ -22,6 +21,7 @@ from edge.health import Health, Watchdog, serve_metrics
 from edge.outbox import Outbox
 from edge.pipeline import Pipeline
 from edge.preview import Preview
+from edge.redaction.addresses import redacted
 from edge.settings import Settings
 from edge.sighting import SightingTracker, VotingRules
 from edge.signals import ConsoleDisplay, Signal, Signals, SoundCommand, TerminalBell

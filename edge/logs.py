@@ -14,9 +14,9 @@ from typing import TextIO, cast
 
 import structlog
 
-from edge.addresses import redacted_in
 from edge.output_capture import Message, OutputCapture
-from edge.secrets import without_secrets
+from edge.redaction.addresses import redacted_in
+from edge.redaction.secrets import without_secrets
 
 _log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge.errors import SettingsError
-from edge.secrets import Secrets
+from edge.redaction.secrets import Secrets
 
 MODELS_DIR = Path(__file__).parent / "models"
 

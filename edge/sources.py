@@ -11,13 +11,13 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from edge.addresses import HOW_TO_ENCODE, Address, redacted
 from edge.errors import (
     SourceEmptyError,
     SourceError,
     SourceMissingError,
     SourceUnreadableError,
 )
+from edge.redaction.addresses import HOW_TO_ENCODE, Address, redacted
 from edge.values import Image
 
 IMAGE_SUFFIXES = frozenset(

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
 from edge.__main__ import app
-from edge.command_line import hide_source
-from tests.edge.test_addresses import passwords
+from edge.redaction.command_line import hide_source
+from tests.edge.redaction.test_addresses import passwords
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.secrets import KNOWN, Secrets, without_secrets
-from tests.edge.test_addresses import passwords
+from edge.redaction.secrets import KNOWN, Secrets, without_secrets
+from tests.edge.redaction.test_addresses import passwords
 
 
 @given(

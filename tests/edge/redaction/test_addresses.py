@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.addresses import Address, redacted, redacted_in
+from edge.redaction.addresses import Address, redacted, redacted_in
 
 HOSTS = ["10.255.1.1", "camera.example:554", "[::1]", "[fe80::1%eth0]:8554"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-from edge.addresses import redacted, redacted_in
+from edge.redaction.addresses import redacted, redacted_in
 
 _SOURCE = "--source"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote
 
-from edge.addresses import REDACTED, Address, encoded, parameters_in, redacted
+from edge.redaction.addresses import REDACTED, Address, encoded, parameters_in, redacted
 
 _LEAST_PIECE: Final = 4
 """A shorter piece of a secret also occurs in other words, and redacting those would reveal it."""
