@@ -1,7 +1,6 @@
 """Subscribers learn of a camera that was stopped in order, as of one that lost its network."""
 
 from datetime import timedelta
-from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
@@ -14,7 +13,6 @@ from cloud.store import Store
 from cloud.worker.outages import detect
 from demo.clip import BUNDLED
 from demo.deployment import Deployment
-from tests.doubles.redis_server import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -52,8 +50,9 @@ def _told_of_outages(deployment: Deployment) -> int:
         store.close()
 
 
-def test_a_camera_that_gets_sigterm_is_missed_and_a_clip_that_ends_is_not(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path, redis_port=free_port(), api_port=free_port())
+def test_a_camera_that_gets_sigterm_is_missed_and_a_clip_that_ends_is_not(
+    deployment: Deployment,
+) -> None:
     with deployment.running("redis", "api") as cloud:
         deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
         deployment.prepare()

@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic, sleep
 
 import httpx
@@ -41,8 +40,9 @@ def _waiting(deployment: Deployment) -> int:
         outbox.close()
 
 
-def test_events_of_an_absent_cloud_arrive_in_order_with_their_own_times(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path)
+def test_events_of_an_absent_cloud_arrive_in_order_with_their_own_times(
+    deployment: Deployment,
+) -> None:
     with deployment.running("redis", "api", "worker") as cloud:
         deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
         deployment.prepare()
@@ -75,8 +75,7 @@ def _redis_of(redis: ProcessGroup) -> psutil.Process:
     )
 
 
-def test_a_killed_redis_costs_no_acknowledged_event(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path)
+def test_a_killed_redis_costs_no_acknowledged_event(deployment: Deployment) -> None:
 
     def post() -> Decision:
         now = datetime.now(UTC)

@@ -6,7 +6,6 @@ their own; the messages arrive at a Bot API that speaks HTTP.
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -51,8 +50,7 @@ def _redeem(scanner: Client, text: str) -> Redemption:
     return scanner.redeem_pass(RedemptionRequest(token=text, nonce=uuid4().hex))
 
 
-def test_the_whole_way(tmp_path: Path, telegram: BotApiDouble) -> None:
-    deployment = Deployment(tmp_path)
+def test_the_whole_way(deployment: Deployment, telegram: BotApiDouble) -> None:
     chat = {"CLOUD_TELEGRAM_TOKEN": telegram.token, "CLOUD_TELEGRAM_API_URL": telegram.url}
     with deployment.running("redis", "api", "worker", **chat) as cloud:
         deployment.wait_for(f"{deployment.api_url}/readyz", cloud, "the cloud")
