@@ -49,7 +49,7 @@ demo: .venv/.run ## Run everything here on a bundled clip; SOURCE=0 for a webcam
 # `forks`) gets a process of its own. All parts run even if one fails; the last line names those that failed.
 PYTEST = $(BIN)/python -m pytest --quiet --cov --cov-append --cov-report=
 PARALLEL = $(PYTEST) --numprocesses $(WORKERS) --dist loadfile
-test: .venv/.dev ## Run all tests in WORKERS processes, and report how many branches they cover
+test: .venv/.dev ## Run all tests in WORKERS processes, and report what they cover
 	@rm -rf var/coverage && mkdir -p var/coverage
 	@failed=''; part() { name="$$1"; shift; echo "tests: $$name"; "$$@" || failed="$$failed $$name"; }; \
 	part applications $(PARALLEL) --ignore=tests/browser --ignore=tests/charts --ignore=tests/deploy --ignore=tests/training; \
@@ -58,7 +58,7 @@ test: .venv/.dev ## Run all tests in WORKERS processes, and report how many bran
 	export OMP_NUM_THREADS=1; \
 	part training $(PARALLEL) -m 'not forks' tests/training; \
 	for file in $$(grep -rl --include='test_*.py' 'mark\.forks' tests/training); do part "$$file" $(PYTEST) -m forks "$$file"; done; \
-	$(BIN)/coverage report | tail -n 1 | sed 's/^TOTAL.* /coverage of branches: /'; \
+	echo "coverage of lines and branches: $$($(BIN)/coverage report --format=total) %"; \
 	test -z "$$failed" || { echo "tests failed in:$$failed" >&2; exit 1; }
 
 lint: .venv/.dev ## Check style, types, the laws between packages, the workflows' security, and that one version is said everywhere
