@@ -53,13 +53,17 @@ SLOW_THREAD: Final = "slow-jobs"
 """The thread that does the jobs of the slow queue."""
 
 
-class _Reconnections(logging.Filter):
-    """Turns RQ's log line about each attempt to reach Redis into a store that is away."""
+class _LostConnections(logging.Filter):
+    """Turns RQ's log lines about a lost connection to Redis into a store that is away.
+
+    RQ logs each attempt to connect again. Where a connection ends while RQ works on a job, RQ logs
+    a traceback and leaves its loop; `process.work` enters the loop again once the store answers.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line is written."""
-        error = next((each for each in record.args or () if isinstance(each, Exception)), None)
-        if "could not connect to Redis" not in str(record.msg) or error is None:
+        error = _lost_connection_of(record)
+        if error is None:
             return True
         # RQ listens for commands on a thread of its own, which never says that Redis is back.
         part = threading.current_thread().name
@@ -68,7 +72,21 @@ class _Reconnections(logging.Filter):
         return False
 
 
-logging.getLogger("rq.worker").addFilter(_Reconnections())
+def _lost_connection_of(record: logging.LogRecord) -> Exception | None:
+    """Return the error of a connection that RQ logs, or None for any other line."""
+    message = str(record.msg)
+    if "could not connect to Redis" in message:
+        return next((each for each in record.args or () if isinstance(each, Exception)), None)
+    error = record.exc_info[1] if record.exc_info else None
+    if "found an unhandled exception, quitting" in message and isinstance(
+        error, redis.ConnectionError
+    ):
+        return error
+    return None
+
+
+RQ_LOG: Final = logging.getLogger("rq.worker")
+RQ_LOG.addFilter(_LostConnections())
 
 
 class DeliveryWorker(SimpleWorker):
