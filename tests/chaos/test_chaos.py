@@ -9,18 +9,20 @@ import pytest
 
 from demo.deployment import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+# RQ can lose a job if its worker and Redis are killed within the same moments. A worker looks for
+# such jobs every 15 minutes (`maintenance.LOST_JOBS_INTERVAL`), so the last message may be late.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 
 def test_a_short_run_loses_nothing(tmp_path: Path) -> None:
     small = ("--events", "50", "--devices", "3", "--kills", "1", "--pause", "4", "--wait", "0.2")
-    more = ("--seed", "4", "--timeout", "480", "--state", str(tmp_path / "state"))
+    more = ("--seed", "4", "--timeout", "1300", "--state", str(tmp_path / "state"))
     done = subprocess.run(
         [sys.executable, "-m", "chaos", *small, *more],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=580,
+        timeout=1400,
         check=False,
     )
     assert done.returncode == 0, done.stderr
