@@ -19,7 +19,7 @@ from edge.settings import Pace
 
 if TYPE_CHECKING:
     from edge import doctor
-    from edge.camera import Camera
+    from edge.capture.camera import Camera
 
 # Each command imports OpenCV and OpenVINO itself, after the log is set up: then the lines that both
 # libraries write on import have the form of the log.

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from cloud.contract import Event
-from edge.camera import Camera
+from edge.capture.camera import Camera
+from edge.capture.sources import Source, SourceKind
 from edge.errors import EdgeError, OutboxFullError, SourceEmptyError
 from edge.health import Health
 from edge.loaded_models import LoadedModels
@@ -25,7 +26,6 @@ from edge.outbox import Outbox
 from edge.pipeline import Pipeline
 from edge.settings import Pace
 from edge.sighting import SightingTracker, VotingRules
-from edge.sources import Source, SourceKind
 from edge.values import Face, Frame, Image, Judgement, Verdict
 
 SLOW_SOURCE_S = 0.030

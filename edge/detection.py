@@ -8,12 +8,12 @@ from typing import Any
 
 import cv2
 
+from edge.capture.sources import IMAGE_SUFFIXES, picture_files, read_picture
 from edge.errors import EdgeError, SourceError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.preview import COLOURS
 from edge.redaction.addresses import redacted, redacted_in
-from edge.sources import IMAGE_SUFFIXES, picture_files, read_picture
 from edge.values import Image, Judgement
 
 MIN_SCORE = 0.05

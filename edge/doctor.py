@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from edge import identity, loaded_models, outbox
+from edge.capture.sources import Source
 from edge.client import Client, is_plain_http_elsewhere
 from edge.errors import EdgeError
 from edge.output_capture import Message, OutputCapture
 from edge.redaction.addresses import redacted, redacted_in
 from edge.settings import Settings
-from edge.sources import Source
 
 _WARN_BELOW_MIB = 100
 _FAIL_BELOW_MIB = 5

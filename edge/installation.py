@@ -12,7 +12,8 @@ from rich.console import Console
 from cloud.contract import CameraState, DeviceSettings, GateSettings, Heartbeat, RolledKey
 from edge import __version__, gate_settings, identity, loaded_models
 from edge.attributes import GenderCounter
-from edge.camera import Camera
+from edge.capture.camera import Camera
+from edge.capture.sources import Source
 from edge.client import Client, is_plain_http_elsewhere
 from edge.commands import CommandHandlers, CommandPoller
 from edge.courier import Courier
@@ -25,7 +26,6 @@ from edge.redaction.addresses import redacted
 from edge.settings import Settings
 from edge.sighting import SightingTracker, VotingRules
 from edge.signals import ConsoleDisplay, Signal, Signals, SoundCommand, TerminalBell
-from edge.sources import Source
 from edge.values import ConnectionState
 
 _log = structlog.get_logger(__name__)

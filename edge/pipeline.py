@@ -7,14 +7,14 @@ from typing import Protocol
 from uuid_utils.compat import uuid7
 
 from cloud.contract import Event
-from edge.camera import Camera
+from edge.capture.camera import Camera
+from edge.capture.sources import SourceKind
 from edge.errors import OutboxFullError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.outbox import Outbox
 from edge.preview import BLUR_SCORE
 from edge.sighting import SightingTracker, VotingRules
-from edge.sources import SourceKind
 from edge.values import Face, Frame, Judgement, Verdict
 
 

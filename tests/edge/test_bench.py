@@ -8,7 +8,7 @@ from edge.bench import Row
 from edge.errors import EdgeError, SourceError
 from edge.loaded_models import LoadedModels
 from tests.edge import standins
-from tests.edge.test_sources import video
+from tests.edge.capture.test_sources import video
 
 
 def test_every_row_stands_beside_another_figure(models: LoadedModels, tmp_path: Path) -> None:

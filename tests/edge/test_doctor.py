@@ -8,9 +8,9 @@ import pytest
 from edge import doctor, settings
 from edge.doctor import CheckResult, CheckStatus
 from edge.outbox import Outbox
+from tests.edge.capture.test_sources import video
 from tests.edge.cloud_double import CloudDouble
 from tests.edge.test_outbox import event
-from tests.edge.test_sources import video
 
 
 @pytest.fixture

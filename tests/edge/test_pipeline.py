@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 
 from cloud.contract import Event, Label
-from edge.camera import Camera
+from edge.capture.camera import Camera
+from edge.capture.sources import Source, SourceKind
 from edge.errors import OutboxFullError
 from edge.loaded_models import LoadedModels
 from edge.outbox import Outbox
 from edge.pipeline import Pipeline, event_of
 from edge.settings import Pace
 from edge.sighting import SightingTracker, VotingRules
-from edge.sources import Source, SourceKind
 from edge.values import Box, Face, Frame, Image, Judgement, Verdict
 from tests.edge import standins
 

@@ -10,14 +10,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from cloud.contract import CameraState
-from edge.camera import Camera
+from edge.capture.camera import Camera
+from edge.capture.sources import Source, SourceKind
 from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
 from edge.settings import Pace
-from edge.sources import Source, SourceKind
 from edge.values import Frame, Image
 from tests.doubles.network_camera import network_camera
 from tests.edge import standins
-from tests.edge.test_sources import video
+from tests.edge.capture.test_sources import video
 
 PICTURE = standins.picture(standins.RED)
 
@@ -162,7 +162,7 @@ def test_an_unforeseen_error_is_not_swallowed() -> None:
 
 
 def test_a_loop_begins_again_after_a_gap_that_parts_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.camera.LOOP_PAUSE_S", 0.05)
+    monkeypatch.setattr("edge.capture.camera.LOOP_PAUSE_S", 0.05)
     captures = [CaptureFake(3, fps=100) for _ in range(3)]
     camera = Camera(
         Source(SourceKind.PICTURES, "folder"),

@@ -16,9 +16,9 @@ import structlog
 import tenacity
 
 from cloud.contract import CameraState
+from edge.capture.sources import Capture, PictureFiles, Source, SourceKind
 from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
 from edge.settings import Pace
-from edge.sources import Capture, PictureFiles, Source, SourceKind
 from edge.values import Frame, Image
 
 LOOP_PAUSE_S = 3.0

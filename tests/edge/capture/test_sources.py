@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from edge.capture.sources import PictureFiles, Source, SourceKind, picture_files, read_picture
 from edge.errors import SourceEmptyError, SourceMissingError, SourceUnreadableError
-from edge.sources import PictureFiles, Source, SourceKind, picture_files, read_picture
 from tests.edge import standins
 
 
