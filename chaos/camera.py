@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chaos.device import OUTBOX
 from demo.clip import BUNDLED
-from edge import outbox
+from edge.delivery import outbox
 from edge.errors import OutboxError
 
 COMMAND = ("edge", "run", "--loop", "--source", str(BUNDLED))

@@ -26,10 +26,10 @@ import uuid_utils
 from chaos.plan import Order
 from cloud.contract import CameraState, Decision, Event, Heartbeat, Label
 from edge import __version__, identity
-from edge.client import Client
-from edge.courier import Courier
+from edge.delivery.client import Client
+from edge.delivery.courier import Courier
+from edge.delivery.outbox import Outbox
 from edge.errors import CloudError, EventRejectedError
-from edge.outbox import Outbox
 from edge.values import ConnectionState
 
 ORDERS = "orders.json"

@@ -12,7 +12,7 @@ from chaos import camera, device
 from chaos.plan import CAMERA, Fault, Plan, Strike
 from chaos.world import VISITORS, World
 from cloud.errors import StoreUnavailable
-from edge import outbox
+from edge.delivery import outbox
 from edge.errors import OutboxError
 
 LOOK_S = 0.1

@@ -13,7 +13,7 @@ from chaos.tally import Arrival, Evidence, Key, Mailed
 from chaos.world import World
 from cloud.contract import Delivery, EventRecord
 from cloud.store import Store, keyspace, now
-from edge import outbox
+from edge.delivery import outbox
 from tests.doubles.bot_api_wire import SentMessage
 from tests.doubles.mail_server import TakenMail
 

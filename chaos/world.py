@@ -32,7 +32,7 @@ from cloud.settings import Settings
 from cloud.store import Store
 from demo.deployment import ROOT, free_port
 from edge import __version__, identity
-from edge.client import Client
+from edge.delivery.client import Client
 from tests.doubles.bot_api import BotApiDouble
 from tests.doubles.mail_server import MailServer
 

@@ -19,10 +19,10 @@ import numpy as np
 from cloud.contract import Event
 from edge.capture.camera import Camera
 from edge.capture.sources import Source, SourceKind
+from edge.delivery.outbox import Outbox
 from edge.errors import EdgeError, OutboxFullError, SourceEmptyError
 from edge.health import Health
 from edge.loaded_models import LoadedModels
-from edge.outbox import Outbox
 from edge.pipeline import Pipeline
 from edge.settings import Pace
 from edge.sighting import SightingTracker, VotingRules

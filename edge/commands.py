@@ -8,7 +8,7 @@ import structlog
 import tenacity
 
 from cloud.contract import CommandKind, DeviceSettings, RolledKey
-from edge.client import Client
+from edge.delivery.client import Client
 from edge.errors import CloudError, EdgeError, KeyRefusedError
 
 _log = structlog.get_logger(__name__)

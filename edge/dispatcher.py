@@ -5,9 +5,9 @@ from collections.abc import Callable
 import structlog
 
 from cloud.contract import Decision, Event
+from edge.delivery.outbox import Outbox
 from edge.errors import EventRejectedError, OutboxFullError
 from edge.health import Health
-from edge.outbox import Outbox
 from edge.preview import Preview
 from edge.signals import Signals
 from edge.values import ConnectionState, Face, Frame, Judgement, Verdict

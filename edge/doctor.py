@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from edge import identity, loaded_models, outbox
+from edge import identity, loaded_models
 from edge.capture.sources import Source
-from edge.client import Client, is_plain_http_elsewhere
+from edge.delivery import outbox
+from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.errors import EdgeError
 from edge.output_capture import Message, OutputCapture
 from edge.redaction.addresses import redacted, redacted_in

@@ -9,7 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from cloud.contract import EnrolmentRequest
 from edge import __version__, identity
-from edge.client import Client
+from edge.delivery.client import Client
 from edge.errors import CloudUnreachableError, EdgeError
 from edge.settings import Settings
 from edge.state import make_folder

@@ -14,12 +14,12 @@ from edge import __version__, gate_settings, identity, loaded_models
 from edge.attributes import GenderCounter
 from edge.capture.camera import Camera
 from edge.capture.sources import Source
-from edge.client import Client, is_plain_http_elsewhere
 from edge.commands import CommandHandlers, CommandPoller
-from edge.courier import Courier
+from edge.delivery.client import Client, is_plain_http_elsewhere
+from edge.delivery.courier import Courier
+from edge.delivery.outbox import Outbox
 from edge.dispatcher import Dispatcher
 from edge.health import Health, Watchdog, serve_metrics
-from edge.outbox import Outbox
 from edge.pipeline import Pipeline
 from edge.preview import Preview
 from edge.redaction.addresses import redacted

@@ -9,10 +9,10 @@ from uuid_utils.compat import uuid7
 from cloud.contract import Event
 from edge.capture.camera import Camera
 from edge.capture.sources import SourceKind
+from edge.delivery.outbox import Outbox
 from edge.errors import OutboxFullError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
-from edge.outbox import Outbox
 from edge.preview import BLUR_SCORE
 from edge.sighting import SightingTracker, VotingRules
 from edge.values import Face, Frame, Judgement, Verdict

@@ -8,7 +8,7 @@ import cv2
 import structlog
 
 from cloud.contract import Label
-from edge.client import Client
+from edge.delivery.client import Client
 from edge.errors import CloudError, PreviewUnwantedError
 from edge.settings import PreviewMode
 from edge.values import Box, Face, Frame, Image, Judgement

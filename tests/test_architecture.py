@@ -60,13 +60,16 @@ def test_every_file_and_name_on_a_page_exists(page: Path) -> None:
 
 def test_a_name_that_is_not_there_is_found_out(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("`edge/outbox.py::Outbox.put`, `edge/outbox.py::Outbox.shout`, `edge/none.py`")
+    page.write_text(
+        "`edge/delivery/outbox.py::Outbox.put`, `edge/delivery/outbox.py::Outbox.shout`,"
+        " `edge/none.py`"
+    )
     assert paths_on(page) == {
-        ("edge/outbox.py", "Outbox.put"),
-        ("edge/outbox.py", "Outbox.shout"),
+        ("edge/delivery/outbox.py", "Outbox.put"),
+        ("edge/delivery/outbox.py", "Outbox.shout"),
         ("edge/none.py", ""),
     }
-    names = names_in(ROOT / "edge" / "outbox.py")
+    names = names_in(ROOT / "edge" / "delivery" / "outbox.py")
     assert "Outbox.put" in names
     assert "Outbox.shout" not in names
 

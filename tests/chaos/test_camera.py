@@ -6,7 +6,7 @@ from uuid_utils.compat import uuid7
 from chaos import camera
 from chaos.device import OUTBOX
 from cloud.contract import Event, Label
-from edge.outbox import Outbox
+from edge.delivery.outbox import Outbox
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from chaos import device, plan
 from chaos.plan import Order, Scale
 from cloud.contract import Label
-from edge.outbox import Outbox, inspect
+from edge.delivery.outbox import Outbox, inspect
 
 ORDERS = plan.make(1, Scale(events=20, devices=1)).orders[0]
 

@@ -15,7 +15,7 @@ from cloud.contract import Access, Decision, Event, EventRecord, Label, ProblemC
 from demo.clip import BUNDLED
 from demo.deployment import Deployment
 from demo.process import ProcessGroup
-from edge.outbox import Outbox
+from edge.delivery.outbox import Outbox
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

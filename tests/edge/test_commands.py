@@ -5,8 +5,8 @@ import pytest
 from pydantic import SecretStr
 
 from cloud.contract import Command, DeviceSettings, GateSettings, RolledKey
-from edge.client import Client
 from edge.commands import CommandHandlers, CommandPoller
+from edge.delivery.client import Client
 from edge.errors import CloudUnreachableError, EdgeError
 from tests.edge.cloud_double import KEY, CloudDouble
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from edge import doctor, settings
+from edge.delivery.outbox import Outbox
 from edge.doctor import CheckResult, CheckStatus
-from edge.outbox import Outbox
 from tests.edge.capture.test_sources import video
 from tests.edge.cloud_double import CloudDouble
-from tests.edge.test_outbox import event
+from tests.edge.delivery.test_outbox import event
 
 
 @pytest.fixture

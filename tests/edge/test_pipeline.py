@@ -6,9 +6,9 @@ import pytest
 from cloud.contract import Event, Label
 from edge.capture.camera import Camera
 from edge.capture.sources import Source, SourceKind
+from edge.delivery.outbox import Outbox
 from edge.errors import OutboxFullError
 from edge.loaded_models import LoadedModels
-from edge.outbox import Outbox
 from edge.pipeline import Pipeline, event_of
 from edge.settings import Pace
 from edge.sighting import SightingTracker, VotingRules

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from edge.client import Client
+from edge.delivery.client import Client
 from edge.preview import LONGEST_SIDE, Preview, annotated_jpeg, blur
 from edge.settings import PreviewMode
 from edge.values import Box, Face, Frame, Image

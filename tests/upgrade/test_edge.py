@@ -26,8 +26,8 @@ from cloud.contract import (
     Label,
 )
 from cloud.store import Store, keyspace, now
-from edge.client import Client
 from edge.commands import CommandHandlers, CommandPoller
+from edge.delivery.client import Client
 from edge.errors import CloudUnreachableError
 
 # The API and the store that the cloud's own tests have.

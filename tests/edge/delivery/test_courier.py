@@ -9,14 +9,14 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from cloud.contract import CameraState, Decision, Heartbeat, Label, ProblemCode
-from edge import outbox as outboxes
-from edge.client import Client
-from edge.courier import Courier
+from edge.delivery import outbox as outboxes
+from edge.delivery.client import Client
+from edge.delivery.courier import Courier
+from edge.delivery.outbox import Outbox
 from edge.errors import EventRejectedError
-from edge.outbox import Outbox
 from edge.values import ConnectionState
 from tests.edge.cloud_double import KEY, CloudDouble, problem, serving
-from tests.edge.test_outbox import event
+from tests.edge.delivery.test_outbox import event
 
 
 class DeliveryObserverFake:

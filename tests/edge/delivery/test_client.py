@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from cloud.contract import Access, EnrolmentRequest, Label, ProblemCode
-from edge.client import Client, is_plain_http_elsewhere
+from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.errors import (
     CloudUnreachableError,
     EnrolmentRefusedError,
@@ -15,7 +15,7 @@ from edge.errors import (
     KeyRefusedError,
 )
 from tests.edge.cloud_double import CODE, KEY, CloudDouble, decide, problem
-from tests.edge.test_outbox import event
+from tests.edge.delivery.test_outbox import event
 
 
 def post(double: CloudDouble, key: str = KEY) -> Access:

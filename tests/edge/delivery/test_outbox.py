@@ -11,11 +11,11 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from cloud.contract import Event, Label
-from edge import outbox
+from edge.delivery import outbox
+from edge.delivery.outbox import Outbox
 from edge.errors import OutboxBusyError, OutboxDamagedError, OutboxFullError
-from edge.outbox import Outbox
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def event(label: Label = Label.WITH_MASK) -> Event:
@@ -109,8 +109,8 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.edge.test_outbox import event
-from edge.outbox import Outbox
+from tests.edge.delivery.test_outbox import event
+from edge.delivery.outbox import Outbox
 box = Outbox(Path({path!r}))
 while True:
     each = event()

@@ -9,7 +9,8 @@ import structlog
 import tenacity
 
 from cloud.contract import CameraState, Decision, Heartbeat
-from edge.client import Client
+from edge.delivery.client import Client
+from edge.delivery.outbox import Outbox, QueuedEvent
 from edge.errors import (
     CloudError,
     CloudUnreachableError,
@@ -17,7 +18,6 @@ from edge.errors import (
     KeyRefusedError,
     OutboxError,
 )
-from edge.outbox import Outbox, QueuedEvent
 from edge.values import ConnectionState
 
 _log = structlog.get_logger(__name__)

@@ -1,0 +1,1 @@
+"""Delivery: the outbox, the courier that empties it, and the client of the API."""
