@@ -2,7 +2,7 @@
 
 A frame takes this way, and the modules are named for its stations:
 
-    sources → camera → faces → masks → sighting → outbox → courier → client ─▶ cloud
+    sources → camera → faces → masks → tracking → outbox → courier → client ─▶ cloud
 
 Begin to read in `pipeline.py`, which is the loop over frames, and in `values.py`, which has what
 the stations hand to one another. `installation.py` puts all parts together. Around this way are:

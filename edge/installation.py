@@ -24,8 +24,8 @@ from edge.pipeline import Pipeline
 from edge.preview import Preview
 from edge.redaction.addresses import redacted
 from edge.settings import Settings
-from edge.sighting import SightingTracker, VotingRules
 from edge.signals import ConsoleDisplay, Signal, Signals, SoundCommand, TerminalBell
+from edge.tracking.sightings import SightingTracker, VotingRules
 from edge.values import ConnectionState
 
 _log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from edge.errors import OutboxFullError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.preview import BLUR_SCORE
-from edge.sighting import SightingTracker, VotingRules
+from edge.tracking.sightings import SightingTracker, VotingRules
 from edge.values import Face, Frame, Judgement, Verdict
 
 

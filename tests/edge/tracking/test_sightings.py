@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cloud.contract import Event, Label
 from edge.pipeline import event_of
-from edge.sighting import PATIENCE, SightingTracker, VotingRules
+from edge.tracking.sightings import PATIENCE, SightingTracker, VotingRules
 from edge.values import Box, Face, Judgement, Verdict
 
 WITH, WITHOUT, WRONGLY = Label.WITH_MASK, Label.WITHOUT_MASK, Label.INCORRECT_MASK

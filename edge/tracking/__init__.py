@@ -1,0 +1,4 @@
+"""Tracking and voting: many labels of one person become one verdict.
+
+`sightings.py` is the place to begin.
+"""
