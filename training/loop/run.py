@@ -12,6 +12,7 @@ from torch.utils.data import IterableDataset
 
 from training.loop.device import SINGLE_PROCESS, Process
 from training.networks.checkpoint import Configuration
+from training.networks.run_summary import NOTHING, RunSummary, summarise
 
 Losses: TypeAlias = Callable[[nn.Module, Any], dict[str, torch.Tensor]]
 """A model and a batch → each part of the loss by its name."""
@@ -38,6 +39,21 @@ class Task:
     goal: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a run learns from, in numbers.
+
+    Attributes:
+        faces: Training faces of each class; 0 where a class has none.
+        drawn_faces: Bare faces on which masks are drawn.
+        pictures: Pictures of the training split.
+    """
+
+    faces: dict[str, int] = field(default_factory=dict)
+    drawn_faces: int = 0
+    pictures: int = 0
+
+
 @dataclass(slots=True)
 class Run:
     """How far a run is. Checkpoints hold this, and curves.png shows the history.
@@ -52,6 +68,8 @@ class Run:
         steps: Optimiser steps.
         best: The best figure so far; -1 before the first evaluation.
         history: The figures of each evaluation.
+        began_from: What the run began from, as `RunSummary.began_from` says it.
+        data: What the run learns from.
     """
 
     folder: Path
@@ -63,6 +81,21 @@ class Run:
     steps: int = 0
     best: float = -1.0
     history: list[dict[str, float]] = field(default_factory=list)
+    began_from: str = NOTHING
+    data: TrainingData = field(default_factory=TrainingData)
+
+    def summary(self, goal: str) -> RunSummary:
+        """Summarise the run as far as it came; `goal` names the figure that is to improve."""
+        return summarise(
+            kind=self.configuration.kind,
+            began_from=self.began_from,
+            training_faces=self.data.faces,
+            drawn_faces=self.data.drawn_faces,
+            training_pictures=self.data.pictures,
+            samples=self.samples,
+            samples_before=self.samples_before,
+            goals=[row[goal] for row in self.history if goal in row],
+        )
 
 
 @dataclass(frozen=True, slots=True)

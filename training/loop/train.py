@@ -130,6 +130,8 @@ def train(model: nn.Module, stream: Stream, task: Task, run: Run, options: Optio
                 state = State.ENDED
                 if process.is_main:
                     console.print(trainer.evaluate())
+                    for advice in run.summary(task.goal).advice:
+                        console.print(f"[yellow]too short:[/] {advice}", highlight=False)
             elif process.is_main:
                 trainer.save({})
                 console.print(f"stopped at {run.elapsed / 60:.1f} minutes; go on with --resume")

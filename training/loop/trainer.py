@@ -13,6 +13,7 @@ from training.loop.moving_average import moving_average, restore_average
 from training.loop.run import Options, Run, Task
 from training.loop.schedule import learning_rate
 from training.networks.checkpoint import load, save
+from training.networks.run_summary import write_summary
 
 _LONGEST_GRADIENT = 10.0
 """Norm to which longer gradients are cut."""
@@ -90,6 +91,7 @@ class Trainer:
         run.best, run.history = state["best"], state["history"]
         # A checkpoint of an earlier version does not say what its run began from.
         run.samples_before = state.get("samples_before", run.samples_before)
+        run.began_from = state.get("began_from", run.began_from)
         restore_average(self.average, state["average"], run.steps)
         if run.elapsed >= run.minutes * 60:
             raise BudgetSpentError(
@@ -125,7 +127,7 @@ class Trainer:
         run.samples += run.configuration.batch
 
     def save(self, figures: dict[str, float]) -> None:
-        """Write `last.pt`, from which the run can be resumed.
+        """Write `last.pt`, from which the run can be resumed, and `summary.json`.
 
         Args:
             figures: The figures of the last evaluation; empty before the first.
@@ -144,6 +146,7 @@ class Trainer:
             "history": run.history,
         }
         save(self._weights(figures) | rest, run.folder / "last.pt")
+        write_summary(run.summary(self.task.goal), run.folder)
 
     def evaluate(self) -> str:
         """Evaluate the averaged model and write `last.pt`, the curves and, of the best, `best.pt`.
@@ -175,4 +178,6 @@ class Trainer:
             "figures": figures,
             "samples": self.run.samples,
             "samples_before": self.run.samples_before,
+            "began_from": self.run.began_from,
+            "training_faces": dict(self.run.data.faces),
         }

@@ -96,6 +96,7 @@ def test_training_learns_ends_on_time_and_goes_on_where_it_stopped(tmp_path: Pat
         "history.json",
         "curves.png",
         "progress.json",
+        "summary.json",
     }
     progress = json.loads((tmp_path / "progress.json").read_text())
     assert progress["state"] == "ended"

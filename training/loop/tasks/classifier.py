@@ -1,5 +1,6 @@
 """The mask classifier's task: its batches, its loss, and the figure that is to improve."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.loop.run import Options, Run, Task
+from training.loop.run import Options, Run, Task, TrainingData
 from training.loop.train import train
 from training.measuring.classification_report import macro_f1
 from training.networks.architectures import built
@@ -17,9 +18,19 @@ from training.networks.checkpoint import begin_from
 from training.networks.classifier import CropClassifier
 from training.networks.logits import logits_of
 from training.networks.normalisation import normalised
-from training.samples.dataset import load_dataset
-from training.samples.mask_crops import MaskCrops, held_out_crops, real
+from training.records.record import LABELS
+from training.samples.dataset import PictureDataset, load_dataset
+from training.samples.mask_crops import MaskCrops, held_out_crops, real, samples_of
 from training.samples.suspect_list import Suspect, without
+
+
+def training_data(dataset: PictureDataset) -> TrainingData:
+    """Count the faces of each label that the classifier learns from."""
+    found = samples_of(dataset)
+    drawn = found.pop("drawn", [])
+    labels = Counter(sample.label for samples in found.values() for sample in samples)
+    faces = {name: labels[index] for index, name in enumerate(LABELS)}
+    return TrainingData(faces, len(drawn), len(dataset.records))
 
 
 def train_classifier(
@@ -81,6 +92,7 @@ def train_classifier(
 
     model = built(configuration)
     if origin:
-        run.samples_before = begin_from(model, origin)
+        run.samples_before, run.began_from = begin_from(model, origin), str(origin)
+    run.data = training_data(dataset)
     options.announce(model, f"{len(dataset.records)} pictures", f"{len(held.labels)} faces")
     return train(model, stream, Task(losses, evaluate, "macro_f1"), run, options)

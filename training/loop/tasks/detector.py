@@ -9,7 +9,7 @@ from torch import nn
 
 from training.errors import EmptyClassError
 from training.graphs.dense_teacher import DenseTeacher, require_teacher
-from training.loop.run import Options, Run, Task
+from training.loop.run import Options, Run, Task, TrainingData
 from training.loop.train import train
 from training.measuring.average_precision import face_ap
 from training.networks.assignment import detection_loss
@@ -92,6 +92,8 @@ def train_detector(
 
     model = FaceDetector(int(configuration.width), configuration.depth)
     if origin:
-        run.samples_before = begin_from(model, origin)
+        run.samples_before, run.began_from = begin_from(model, origin), str(origin)
+    faces = sum(not face.ignore for record in dataset.records for face in record.faces)
+    run.data = TrainingData({"face": faces}, 0, len(dataset.records))
     options.announce(model, f"{len(dataset.records)} pictures", f"{len(judged)} pictures")
     return train(model, stream, Task(losses, evaluate, "face_ap_50"), run, options)

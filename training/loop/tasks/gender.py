@@ -1,5 +1,6 @@
 """The gender head's task: a classifier of crops with two classes, judged by balanced accuracy."""
 
+from collections import Counter
 from pathlib import Path
 from typing import cast
 
@@ -8,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 from torch.nn import functional
 
-from training.loop.run import Options, Run, Task
+from training.loop.run import Options, Run, Task, TrainingData
 from training.loop.train import train
 from training.networks.architectures import built
 from training.networks.checkpoint import begin_trunk_from
@@ -65,6 +66,9 @@ def train_gender(prepared: Path, run: Run, options: Options, origin: Path | None
 
     model = built(configuration, len(GENDERS))
     if origin:
-        run.samples_before = begin_trunk_from(model, origin)
-    options.announce(model, f"{len(adults_of(dataset))} adults", f"{len(crops)} adults")
+        run.samples_before, run.began_from = begin_trunk_from(model, origin), str(origin)
+    adults = adults_of(dataset)
+    numbers = Counter(GENDERS[adult.gender] for adult in adults)
+    run.data = TrainingData({name: numbers[name] for name in GENDERS}, 0, len(dataset.records))
+    options.announce(model, f"{len(adults)} adults", f"{len(crops)} adults")
     return train(model, stream, Task(losses, evaluate, "balanced_accuracy"), run, options)
