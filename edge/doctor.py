@@ -71,6 +71,15 @@ def _models(settings: Settings) -> CheckResult:
     except EdgeError as error:
         return _failed("models", error)
     names = ", ".join(f"{role} {digest[:12]}" for role, digest in models.digests.items())
+    if untested := ", ".join(models.classifier.untested_labels):
+        return CheckResult(
+            "models",
+            CheckStatus.WARN,
+            f"unaltered, and compiled: {names}; the classifier was never tested on faces that are"
+            f" {untested}: whether it lets them in is not known",
+            "Train the classifier with pictures of every label (docs/retrain/README.md), or use"
+            " the model that comes with the edge",
+        )
     return CheckResult("models", CheckStatus.OK, f"unaltered, and compiled: {names}")
 
 

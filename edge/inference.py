@@ -44,6 +44,7 @@ _OPTIONAL_KEYS = (
     "certain_threshold",
     "blend_iou_threshold",
     "blend_score_threshold",
+    "untested_labels",
 )
 INPUT = "image"
 

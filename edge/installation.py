@@ -72,6 +72,8 @@ def run(
     source = _source(settings)
     models = loaded_models.load(settings)
     models.classifier.make_ready()
+    for label in models.classifier.untested_labels:
+        _log.warning("model_untested_label", label=label, mend="Train with pictures of every label")
     genders = GenderCounter(models.gender) if models.gender else None
     cloud = settings.cloud_address(who.cloud_url)
     if is_plain_http_elsewhere(cloud):

@@ -43,6 +43,8 @@ class MaskClassifier:
 
     Attributes:
         min_face_size: Least shorter side in pixels of a face that counts at a door.
+        untested_labels: Labels that the model does not know, or of which its training or its
+            validation had no picture: what the model does with such faces is not known.
 
     Raises:
         ModelUnfitError: The model's labels are not the labels of the wire.
@@ -63,6 +65,10 @@ class MaskClassifier:
                 f" {[str(label) for label in Label]}, or with_mask and one other"
             )
         self._labels = [Label(name) for name in names]
+        stated = network.info.values.get("untested_labels", "").split()
+        self.untested_labels = tuple(
+            label for label in Label if label in stated or label not in self._labels
+        )
 
     @property
     def digest(self) -> str:

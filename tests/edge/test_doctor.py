@@ -8,6 +8,7 @@ import pytest
 from edge import doctor, settings
 from edge.delivery.outbox import Outbox
 from edge.doctor import CheckResult, CheckStatus
+from tests.edge import standins
 from tests.edge.capture.test_sources import video
 from tests.edge.cloud_double import CloudDouble
 from tests.edge.delivery.test_outbox import event
@@ -60,6 +61,20 @@ def test_an_altered_model_is_named(
     check = examine(clip)["models"]
     assert check.status is CheckStatus.FAIL
     assert "detector.bin has SHA-256" in check.detail
+
+
+def test_a_model_that_was_never_tested_on_a_label_is_a_warning(
+    installed: Path, tmp_path: Path, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = standins.write(
+        tmp_path / "own",
+        classifier=standins.INFO["classifier"] | {"untested_labels": "incorrect_mask"},
+    )
+    monkeypatch.setenv("EDGE_CLASSIFIER", str(folder / "classifier.xml"))
+    check = examine(clip)["models"]
+    assert check.status is CheckStatus.WARN
+    assert "never tested on faces that are incorrect_mask" in check.detail
+    assert "docs/retrain" in check.mend
 
 
 def test_what_waits_and_what_was_rejected_is_shown(installed: Path, clip: str) -> None:

@@ -67,6 +67,19 @@ def test_a_clip_becomes_events_at_the_cloud(
     assert set(last.models) == {"detector", "classifier"}
 
 
+def test_a_run_says_once_that_its_model_was_never_tested_on_a_label(
+    installed: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = standins.write(
+        tmp_path / "own",
+        classifier=standins.INFO["classifier"] | {"untested_labels": "incorrect_mask"},
+    )
+    monkeypatch.setenv("EDGE_CLASSIFIER", str(folder / "classifier.xml"))
+    result = edge("run", "--source", clip, "--as-fast-as-possible")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("model_untested_label") == 1
+
+
 def test_what_the_cloud_does_not_take_waits_for_the_next_run(
     installed: Path, cloud: CloudDouble, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

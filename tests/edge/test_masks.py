@@ -93,6 +93,17 @@ def test_a_model_of_two_classes_never_says_the_third() -> None:
     assert judgement.probabilities[Label.INCORRECT_MASK] == 0
 
 
+def test_a_label_without_training_pictures_or_without_a_column_is_untested() -> None:
+    def untested(**info: str) -> tuple[Label, ...]:
+        network = NetworkFake([])
+        network.info = ModelInfo(standins.INFO["classifier"] | info, Path("fake.xml"))
+        return MaskClassifier(network).untested_labels  # type: ignore[arg-type]
+
+    assert untested() == ()
+    assert untested(untested_labels="incorrect_mask") == (Label.INCORRECT_MASK,)
+    assert untested(labels="with_mask without_mask") == (Label.INCORRECT_MASK,)
+
+
 @pytest.mark.parametrize(
     "labels", ["without_mask incorrect_mask", "with_mask", "mask no_mask wrong", ""]
 )
