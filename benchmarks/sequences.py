@@ -153,10 +153,11 @@ def run(models: LoadedModels, truth: Label, sequence: Sequence[Shot] | Iterator[
     for n, shot in enumerate(sequence):
         faces = models.detector.detect(shot.image)
         judgeable = [f for f in faces if models.classifier.can_judge(f)]
-        judged = models.classifier.judge(shot.image, judgeable[:4])
+        tracked = sightings.associate(judgeable, n / FPS, shot.image)[:4]
+        judged = models.classifier.judge(shot.image, [t.face for t in tracked])
         labels.append(_on(judged, shot.face))
         at = _START + timedelta(seconds=n / FPS)
-        settled = sightings.update(judged, at)
+        settled = sightings.vote(tracked, judged, at)
         verdicts += [v.label for v in settled if _near(v, shot.face)]
     return Result(truth, labels, verdicts)
 

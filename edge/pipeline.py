@@ -48,7 +48,7 @@ class Pipeline:
         sightings: Follows people and counts votes.
         outbox: Stores the events.
         observer: Gets notice of what happens.
-        max_faces: Faces judged in a frame at most; the largest are judged.
+        max_faces: Faces judged in a frame at most; those that need a vote most are judged.
         on_verdict: Is called with each verdict and its frame, before the verdict is stored.
     """
 
@@ -107,14 +107,17 @@ class Pipeline:
         # Non-maximum suppression keeps the surest box first, so the fainter boxes that a preview
         # needs change nothing about the faces that are judged.
         faces = [face for face in found if face.score >= self._detector.threshold]
-        judgeable = [face for face in faces if self._classifier.can_judge(face)]
-        nearest = sorted(judgeable, key=lambda face: -face.box.area)[: self._max_faces]
-        judgements = self._classifier.judge(frame.image, nearest)
-        self._observer.frame_judged(frame, judgements, len(faces) - len(judgeable))
+        # All faces are tracked. The classifier then labels those that need a vote most.
+        followed = self._sightings.associate(faces, frame.time_s, frame.image)
+        voters = [each for each in followed if self._classifier.can_judge(each.face)]
+        voters = voters[: self._max_faces]
+        judgements = self._classifier.judge(frame.image, [each.face for each in voters])
+        too_small = sum(not self._classifier.can_judge(face) for face in faces)
+        self._observer.frame_judged(frame, judgements, too_small)
         if wants_preview:
             self._observer.preview_ready(frame, found, judgements)
 
-        for verdict in self._sightings.update(judgements, frame.captured_at):
+        for verdict in self._sightings.vote(voters, judgements, frame.captured_at):
             self._on_verdict(frame, verdict)
             self._unstored.append((verdict, event_of(verdict, self._models)))
         while self._unstored:

@@ -84,15 +84,20 @@ class Frame:
 
     Attributes:
         image: The picture.
-        captured_at: Time of the capture in UTC; all times of a verdict come from here.
+        captured_at: Time of the capture in UTC, by the wall clock. It is a stamp for events: people
+            and time services set this clock, so no duration comes from it.
         number: Counts up from 0 within one run, dropped frames included.
         read_at: `time.monotonic()` after the frame was read; only for measuring latency.
+        time_s: Time of the capture in seconds, on a clock that nobody sets: the monotonic clock for
+            a live source, the time within the clip for a file or a folder. All durations come from
+            it; its zero means nothing.
     """
 
     image: Image = field(repr=False, compare=False)
     captured_at: datetime
     number: int = 0
     read_at: float = 0.0
+    time_s: float = 0.0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -113,6 +118,21 @@ class Face:
     box: Box
     score: float
     landmarks: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """A face in a frame, with the track that it belongs to.
+
+    Attributes:
+        face: In the frame.
+        track: Number of the track within this run.
+        seen_s: Time of the frame in seconds, on the tracker's own clock.
+    """
+
+    face: Face
+    track: int
+    seen_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class Camera:
         self._finished = False
         self._count = 0
         self._last_at: datetime | None = None
+        self._clip_begins_s = 0.0
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
 
@@ -153,8 +154,11 @@ class Camera:
                 self._over = True
                 self._changed.notify_all()
 
-    def _publish(self, image: Image, at: datetime, *, may_drop: bool) -> None:
-        frame = Frame(image, at, self._count, time.monotonic())
+    def _publish(
+        self, image: Image, at: datetime, *, may_drop: bool, time_s: float | None = None
+    ) -> None:
+        read_at = time.monotonic()
+        frame = Frame(image, at, self._count, read_at, read_at if time_s is None else time_s)
         self._count += 1
         self._last_at = at
         self._state = CameraState.LIVE
@@ -257,7 +261,12 @@ class Camera:
                 offset = played / fps
                 if self._pace is Pace.REALTIME:
                     self._stop.wait(max(0.0, begun + offset - time.monotonic()))
-                self._publish(image, start + timedelta(seconds=offset), may_drop=may_drop)
+                self._publish(
+                    image,
+                    start + timedelta(seconds=offset),
+                    may_drop=may_drop,
+                    time_s=self._clip_begins_s + offset,
+                )
                 played += 1
                 if first and self._pace is Pace.REALTIME:
                     # After the first frame the reader may compile models. The clip waits for that,
@@ -266,6 +275,7 @@ class Camera:
                     self._reader_ready.wait()
                     begun = time.monotonic() - offset
                     start = datetime.now(UTC) - timedelta(seconds=offset)
+            self._clip_begins_s += played / fps + LOOP_PAUSE_S
         finally:
             capture.close()
         if self._stop.is_set():

@@ -1,7 +1,7 @@
 """Sightings: tracking and voting turn many labels of one person into one verdict.
 
-The module is pure: it has no clock, and no input or output. All times are the capture times of
-frames.
+The module is pure: it has no clock, and no input or output. Durations come from the frames' time on
+a clock that nobody sets (`edge.values.Frame.time_s`). The wall clock is only a stamp on a verdict.
 
 A sighting is one face that is followed from frame to frame by the overlap of its boxes; nobody is
 recognised. The rules, in the order in which they apply:
@@ -25,14 +25,15 @@ recognised. The rules, in the order in which they apply:
 6. Of several people in one frame, the nearest (the largest face) comes first.
 """
 
+import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import fmean
 
 from cloud.contract import Label
-from edge.values import Box, Judgement, Verdict
+from edge.values import Box, Face, Image, Judgement, TrackedFace, Verdict
 
 MIN_IOU = 0.2
 """Least overlap of the boxes of one person in two frames. Boxes of one size overlap by 0.2 if they
@@ -81,13 +82,23 @@ class _Vote:
 @dataclass(slots=True)
 class _Sighting:
     number: int
-    first_seen_at: datetime
-    last_seen_at: datetime
+    first_seen_s: float
+    last_seen_s: float
     box: Box
     recent: deque[_Vote]
-    predecessor: Verdict | None
+    predecessor: "_Decided | None"
+    last_vote_s: float = -math.inf
     votes: int = 0
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list["_Decided"] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A verdict, when it came, and where the person was seen last."""
+
+    label: Label
+    at_s: float
+    box: Box
 
 
 class SightingTracker:
@@ -100,9 +111,10 @@ class SightingTracker:
     def __init__(self, rules: VotingRules) -> None:
         self._next_rules = rules
         self._current: list[_Sighting] = []
-        self._recent_verdicts: list[Verdict] = []
+        self._recent_verdicts: list[_Decided] = []
         self._count = 0
-        self._now: datetime | None = None
+        self._now_s = 0.0
+        self._frame_s: float | None = None
         self._apply(rules)
 
     def change_rules(self, rules: VotingRules) -> None:
@@ -111,8 +123,6 @@ class SightingTracker:
 
     def _apply(self, rules: VotingRules) -> None:
         self._rules = rules
-        self._cooldown = timedelta(seconds=rules.cooldown_s)
-        self._lost_after = timedelta(seconds=rules.lost_after_s)
         for sighting in self._current:
             sighting.recent = deque(sighting.recent, maxlen=PATIENCE * rules.votes)
 
@@ -120,58 +130,100 @@ class SightingTracker:
         """Return how many people are followed now."""
         return len(self._current)
 
-    def update(self, judgements: Iterable[Judgement], at: datetime) -> list[Verdict]:
+    def associate(
+        self, faces: Iterable[Face], time_s: float, image: Image | None = None
+    ) -> list[TrackedFace]:
+        """Assign the faces of a frame to tracks.
+
+        Args:
+            faces: All faces of the frame.
+            time_s: Of the frame, on a clock that nobody sets. If the clock goes back nevertheless,
+                the frame counts as taken with the frame before, and time goes on from there.
+            image: The frame.
+
+        Returns:
+            The faces with their tracks, those that need a vote most first: people without a verdict
+            before others, the nearest (largest) first, then people whose last vote is oldest.
+        """
+        del image
+        if self._next_rules is not self._rules:
+            self._apply(self._next_rules)
+        now = self._advance(time_s)
+        self._drop_lost(now)
+        nearest_first = sorted(_without_duplicates(faces), key=lambda face: -face.box.area)
+        assigned = self._assign(nearest_first, now)
+        for face, sighting in assigned:
+            sighting.box = face.box
+            sighting.last_seen_s = now
+        assigned.sort(
+            key=lambda pair: (
+                bool(pair[1].verdicts),
+                pair[1].last_vote_s if pair[1].verdicts else 0.0,
+            )
+        )
+        return [TrackedFace(face, sighting.number, now) for face, sighting in assigned]
+
+    def vote(
+        self,
+        tracked: Sequence[TrackedFace],
+        judgements: Sequence[Judgement],
+        captured_at: datetime,
+    ) -> list[Verdict]:
         """Count the votes of one frame.
 
         Args:
-            judgements: Of the faces that are large enough.
-            at: Capture time of the frame. An earlier time than the last frame's counts as the last
-                frame's: a clock that is set back ends no sighting, and makes no event of negative
-                length.
+            tracked: The faces that were judged, as `associate` returned them.
+            judgements: One for each of `tracked`, in the same order.
+            captured_at: Of the frame, by the wall clock.
 
         Returns:
             The verdicts that follow from this frame; the nearest person's is the first.
         """
-        if self._next_rules is not self._rules:
-            self._apply(self._next_rules)
-        now = at if self._now is None else max(at, self._now)
-        self._now = now
-        self._drop_lost(now)
-        nearest_first = sorted(
-            _without_duplicates(judgements), key=lambda judged: -judged.face.box.area
+        by_number = {sighting.number: sighting for sighting in self._current}
+        pairs = sorted(
+            zip(tracked, judgements, strict=True), key=lambda pair: -pair[0].face.box.area
         )
         verdicts = []
-        for judged, sighting in self._assign(nearest_first, now):
-            sighting.box = judged.face.box
-            sighting.last_seen_at = now
+        for each, judged in pairs:
+            sighting = by_number.get(each.track)
+            if sighting is None:
+                continue
             sighting.votes = min(sighting.votes + 1, MAX_VOTES)
+            sighting.last_vote_s = each.seen_s
             sighting.recent.append(_Vote(judged.label, judged.confidence, judged.face.score))
-            verdict = self._decide(sighting, now)
-            if verdict is not None:
-                sighting.verdicts.append(verdict)
+            decided = self._decide(sighting, each.seen_s)
+            if decided is not None:
+                label, share = decided
+                sighting.verdicts.append(_Decided(label, each.seen_s, sighting.box))
                 sighting.recent.clear()
-                verdicts.append(verdict)
+                verdicts.append(_verdict(sighting, label, share, each, captured_at))
         return verdicts
 
-    def _drop_lost(self, now: datetime) -> None:
+    def _advance(self, time_s: float) -> float:
+        """Return the time on the tracker's own clock, which goes by the steps between frames."""
+        if self._frame_s is not None:
+            self._now_s += max(0.0, time_s - self._frame_s)
+        self._frame_s = time_s
+        return self._now_s
+
+    def _drop_lost(self, now: float) -> None:
+        lost_after_s = self._rules.lost_after_s
         for sighting in self._current:
-            if now - sighting.last_seen_at > self._lost_after and sighting.verdicts:
+            if now - sighting.last_seen_s > lost_after_s and sighting.verdicts:
                 last = sighting.verdicts[-1]
                 # The place where the person was last seen, which may differ from the verdict's.
                 self._recent_verdicts.append(replace(last, box=sighting.box))
-        self._current = [s for s in self._current if now - s.last_seen_at <= self._lost_after]
+        self._current = [s for s in self._current if now - s.last_seen_s <= lost_after_s]
         self._recent_verdicts = [
-            v for v in self._recent_verdicts if now - v.occurred_at < self._cooldown
+            v for v in self._recent_verdicts if now - v.at_s < self._rules.cooldown_s
         ]
 
-    def _assign(
-        self, judgements: list[Judgement], now: datetime
-    ) -> list[tuple[Judgement, _Sighting]]:
-        """Assign each judgement to the sighting with the greatest overlap, or to a new one."""
+    def _assign(self, faces: list[Face], now: float) -> list[tuple[Face, _Sighting]]:
+        """Assign each face to the sighting with the greatest overlap, or to a new one."""
         pairs = sorted(
             (
-                (judged.face.box.iou(sighting.box), -i, -j)
-                for i, judged in enumerate(judgements)
+                (face.box.iou(sighting.box), -i, -j)
+                for i, face in enumerate(faces)
                 for j, sighting in enumerate(self._current)
             ),
             reverse=True,
@@ -185,27 +237,28 @@ class SightingTracker:
                 found[-minus_i] = self._current[-minus_j]
                 taken.add(-minus_j)
         assigned = []
-        for i, judged in enumerate(judgements):
+        for i, face in enumerate(faces):
             if i not in found:
-                found[i] = self._begin(judged.face.box, now)
-            assigned.append((judged, found[i]))
+                found[i] = self._begin(face.box, now)
+            assigned.append((face, found[i]))
         return assigned
 
-    def _begin(self, box: Box, now: datetime) -> _Sighting:
+    def _begin(self, box: Box, now: float) -> _Sighting:
         self._count += 1
         near = [verdict for verdict in self._recent_verdicts if box.iou(verdict.box) >= MIN_IOU]
         sighting = _Sighting(
             number=self._count,
-            first_seen_at=now,
-            last_seen_at=now,
+            first_seen_s=now,
+            last_seen_s=now,
             box=box,
             recent=deque(maxlen=PATIENCE * self._rules.votes),
-            predecessor=max(near, key=lambda verdict: verdict.occurred_at, default=None),
+            predecessor=max(near, key=lambda verdict: verdict.at_s, default=None),
         )
         self._current.append(sighting)
         return sighting
 
-    def _decide(self, sighting: _Sighting, now: datetime) -> Verdict | None:
+    def _decide(self, sighting: _Sighting, now: float) -> tuple[Label, float] | None:
+        """Return the label of a new verdict with its share of the votes; None for no verdict."""
         if sighting.verdicts:
             return self._revise(sighting, now)
         if len(sighting.recent) < self._rules.votes:
@@ -224,14 +277,14 @@ class SightingTracker:
         if (
             before is not None
             and before.label is label
-            and now - before.occurred_at < self._cooldown
+            and now - before.at_s < self._rules.cooldown_s
         ):
             return None
-        return _verdict(sighting, label, shares[label], now)
+        return label, shares[label]
 
-    def _revise(self, sighting: _Sighting, now: datetime) -> Verdict | None:
+    def _revise(self, sighting: _Sighting, now: float) -> tuple[Label, float] | None:
         last = sighting.verdicts[-1]
-        if last.admits or now - last.occurred_at < self._cooldown:
+        if last.label is Label.WITH_MASK or now - last.at_s < self._rules.cooldown_s:
             return None
         newest = list(sighting.recent)[-self._rules.votes :]
         if len(newest) < self._rules.votes:
@@ -239,15 +292,15 @@ class SightingTracker:
         share = _shares(newest)[Label.WITH_MASK]
         if share < max(REVISION_SHARE, self._rules.majority):
             return None
-        return _verdict(sighting, Label.WITH_MASK, share, now)
+        return Label.WITH_MASK, share
 
 
-def _without_duplicates(judgements: Iterable[Judgement]) -> list[Judgement]:
+def _without_duplicates(faces: Iterable[Face]) -> list[Face]:
     """Keep one box of each face: the box with the highest score."""
-    kept: list[Judgement] = []
-    for judged in sorted(judgements, key=lambda judged: -judged.face.score):
-        if all(judged.face.box.cover(other.face.box) < MAX_COVER for other in kept):
-            kept.append(judged)
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(face.box.cover(other.box) < MAX_COVER for other in kept):
+            kept.append(face)
     return kept
 
 
@@ -260,13 +313,18 @@ def _shares(votes: Iterable[_Vote]) -> dict[Label, float]:
     return {label: weight / total if total else 0.0 for label, weight in weights.items()}
 
 
-def _verdict(sighting: _Sighting, label: Label, share: float, now: datetime) -> Verdict:
+def _verdict(
+    sighting: _Sighting, label: Label, share: float, seen: TrackedFace, captured_at: datetime
+) -> Verdict:
+    # The wall clock may have been set since the person came, so the first time is computed from
+    # the last: an event of negative length is none that the wire takes.
+    length = timedelta(seconds=seen.seen_s - sighting.first_seen_s)
     return Verdict(
         label=label,
         confidence=min(share, 1.0),
         votes=sighting.votes,
-        first_seen_at=sighting.first_seen_at,
-        occurred_at=now,
+        first_seen_at=captured_at - length,
+        occurred_at=captured_at,
         sighting=sighting.number,
-        box=sighting.box,
+        box=seen.face.box,
     )

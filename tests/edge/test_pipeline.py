@@ -93,7 +93,10 @@ def build(
 
 
 def frames(images: list[Image]) -> list[Frame]:
-    return [Frame(image, START + timedelta(seconds=i / 10), i) for i, image in enumerate(images)]
+    return [
+        Frame(image, START + timedelta(seconds=i / 10), i, time_s=i / 10)
+        for i, image in enumerate(images)
+    ]
 
 
 def test_a_person_in_front_of_the_camera_becomes_an_event(

@@ -26,6 +26,18 @@ def face(label: Label, confidence: float = 0.9, box: Box = HERE, score: float = 
     return Judgement(Face(box, score), label, probabilities)
 
 
+def see(
+    sightings: SightingTracker,
+    judgements: list[Judgement],
+    seconds: float,
+    wall: datetime | None = None,
+) -> list[Verdict]:
+    """One frame with these faces; all of them are judged."""
+    by_face = {judged.face: judged for judged in judgements}
+    tracked = sightings.associate([judged.face for judged in judgements], seconds)
+    return sightings.vote(tracked, [by_face[each.face] for each in tracked], wall or at(seconds))
+
+
 def play(
     sightings: SightingTracker,
     labels: list[Label],
@@ -37,7 +49,7 @@ def play(
     """One person with these labels, frame by frame."""
     verdicts = []
     for i, label in enumerate(labels):
-        verdicts += sightings.update([face(label, box=box)], at(start + i / fps))
+        verdicts += see(sightings, [face(label, box=box)], start + i / fps)
     return verdicts
 
 
@@ -57,7 +69,7 @@ def test_a_sighting_has_one_verdict_however_long_it_lasts() -> None:
 def test_a_certain_vote_weighs_more_than_a_doubtful_one() -> None:
     sightings = SightingTracker(VotingRules(votes=5, majority=0.6))
     frames = [face(WITH, 0.99)] * 3 + [face(WITHOUT, 0.5)] * 2
-    verdicts = [v for i, f in enumerate(frames) for v in sightings.update([f], at(i / 10))]
+    verdicts = [v for i, f in enumerate(frames) for v in see(sightings, [f], i / 10)]
     assert [v.label for v in verdicts] == [WITH]
     assert verdicts[0].confidence == pytest.approx(2.97 / 3.97)
 
@@ -65,14 +77,14 @@ def test_a_certain_vote_weighs_more_than_a_doubtful_one() -> None:
 def test_what_is_faintly_like_a_face_has_no_verdict_however_long_it_lasts() -> None:
     sightings = SightingTracker(VotingRules(votes=5, certain_threshold=0.6))
     faint = [face(WITHOUT, score=0.5 + 0.15 * (i % 7 == 0)) for i in range(300)]
-    assert [v for i, f in enumerate(faint) for v in sightings.update([f], at(i / 10))] == []
+    assert [v for i, f in enumerate(faint) for v in see(sightings, [f], i / 10)] == []
 
 
 def test_who_comes_nearer_becomes_certain_and_was_followed_before() -> None:
     sightings = SightingTracker(VotingRules(votes=5, certain_threshold=0.6))
     scores = [0.45] * 10 + [0.9] * 15
     frames = [face(WITHOUT, score=score) for score in scores]
-    (verdict,) = [v for i, f in enumerate(frames) for v in sightings.update([f], at(i / 10))]
+    (verdict,) = [v for i, f in enumerate(frames) for v in see(sightings, [f], i / 10)]
     assert verdict.first_seen_at == at(0)
     assert at(1.0) < verdict.occurred_at <= at(2.0)
 
@@ -150,7 +162,7 @@ def test_people_beside_each_other_are_judged_each_and_the_nearest_first() -> Non
     verdicts = []
     for i in range(5):
         frame = [face(WITHOUT, box=far), face(WITH, box=near)]
-        verdicts += sightings.update(frame, at(i / 10))
+        verdicts += see(sightings, frame, i / 10)
     assert [(v.label, v.box) for v in verdicts] == [(WITH, near), (WITHOUT, far)]
     assert len(sightings) == 2
 
@@ -163,7 +175,7 @@ def test_two_boxes_of_one_face_are_one_person() -> None:
     for i in range(10):
         sure = Judgement(Face(whole, 0.9), WITH, {WITH: 0.9, WITHOUT: 0.1, WRONGLY: 0.0})
         faint = Judgement(Face(upper, 0.5), WITHOUT, {WITH: 0.1, WITHOUT: 0.9, WRONGLY: 0.0})
-        verdicts += sightings.update([faint, sure], at(i / 10))
+        verdicts += see(sightings, [faint, sure], i / 10)
     assert [(v.label, v.box) for v in verdicts] == [(WITH, whole)]
 
 
@@ -173,22 +185,63 @@ def test_people_who_pass_each_other_keep_their_votes() -> None:
     for i in range(10):
         left = Box(i * 20, 0, i * 20 + 100, 100)
         right = Box(400 - i * 20, 150, 500 - i * 20, 250)
-        verdicts += sightings.update([face(WITH, box=left), face(WITHOUT, box=right)], at(i / 10))
+        verdicts += see(sightings, [face(WITH, box=left), face(WITHOUT, box=right)], i / 10)
     assert sorted(v.label for v in verdicts) == [WITH, WITHOUT]
     assert all(v.confidence == 1 for v in verdicts)
 
 
-def test_a_clock_that_is_set_back_ends_nothing() -> None:
+@pytest.mark.parametrize("jump", [-3600, -0.2, 0.2, 1, 3600, 86_400])
+def test_a_wall_clock_that_is_set_changes_no_verdict(jump: float) -> None:
     sightings = SightingTracker(RULES)
-    sightings.update([face(WITH)], at(100))
-    verdicts = play(sightings, [WITH] * 4, start=10)
-    assert len(verdicts) == 1
-    assert verdicts[0].first_seen_at <= verdicts[0].occurred_at
+    verdicts = []
+    for i in range(20):
+        wall = at(i / 10 + (jump if i >= 2 else 0))
+        verdicts += see(sightings, [face(WITH)], i / 10, wall)
+    (verdict,) = verdicts
+    assert verdict.occurred_at == at(0.4 + jump)
+    assert verdict.occurred_at - verdict.first_seen_at == timedelta(seconds=0.4)
+    assert isinstance(event_of(verdict, {}), Event)
+
+
+def test_a_wall_clock_that_is_set_back_hides_nobody() -> None:
+    """Twenty people in 52 minutes, and the clock goes back an hour after the second."""
+    sightings = SightingTracker(RULES)
+    verdicts = []
+    for person in range(20):
+        for i in range(20):
+            seconds = person * 156 + i / 10
+            wall = at(seconds - (3600 if person >= 2 else 0))
+            verdicts += see(sightings, [face(WITH)], seconds, wall)
+    assert len(verdicts) == 20
+
+
+def test_frame_times_that_begin_anew_stop_no_tracking() -> None:
+    sightings = SightingTracker(RULES)
+    see(sightings, [face(WITH)], 100)
+    (first,) = play(sightings, [WITH] * 4, start=10)
+    (second,) = play(sightings, [WITHOUT] * 5, start=20)
+    assert first.first_seen_at <= first.occurred_at
+    assert second.sighting != first.sighting
+
+
+def test_six_people_before_a_device_that_judges_four_faces_get_six_verdicts() -> None:
+    sightings = SightingTracker(RULES)
+    people = [
+        face(WITH if i % 2 else WITHOUT, box=Box(i * 90, 0, i * 90 + 80, 80 + i)) for i in range(6)
+    ]
+    verdicts = []
+    for frame in range(12):
+        by_box = {person.face.box: person for person in people}
+        tracked = sightings.associate([person.face for person in people], frame / 10)[:4]
+        judged = [by_box[each.face.box] for each in tracked]
+        verdicts += sightings.vote(tracked, judged, at(frame / 10))
+    assert sorted(verdict.label for verdict in verdicts) == [WITH] * 3 + [WITHOUT] * 3
+    assert max(verdict.occurred_at for verdict in verdicts) == at(0.9)
 
 
 def test_nobody_is_no_verdict() -> None:
     sightings = SightingTracker(RULES)
-    assert [v for i in range(50) for v in sightings.update([], at(i))] == []
+    assert [v for i in range(50) for v in see(sightings, [], i)] == []
     assert len(sightings) == 0
 
 
@@ -215,7 +268,7 @@ def test_whatever_is_seen_the_rules_hold(
     for pause, seen in frames:
         now += pause
         frame = [face(label, p, Box(x, 0, x + 100, 100)) for label, p, x in seen]
-        for verdict in sightings.update(frame, at(now)):
+        for verdict in see(sightings, frame, now):
             by_sighting.setdefault(verdict.sighting, []).append(verdict)
             # The wire takes whatever the vote gives.
             assert isinstance(event_of(verdict, {}), Event)
