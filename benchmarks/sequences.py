@@ -22,8 +22,8 @@ from rich.progress import track
 from rich.table import Table
 
 from cloud.contract import Label
-from edge import inference
 from edge.faces import FaceDetector
+from edge.inference import loading
 from edge.loaded_models import LoadedModels
 from edge.manifest import Role, find
 from edge.masks import MaskClassifier
@@ -304,7 +304,7 @@ def report(
 def open_models(folder: Path, threads: int) -> LoadedModels:
     """The edge's own. Raises EdgeError."""
     detector, classifier = (
-        inference.load(find(role, folder), threads=threads)
+        loading.load(find(role, folder), threads=threads)
         for role in (Role.DETECTOR, Role.CLASSIFIER)
     )
     return LoadedModels(FaceDetector(detector), MaskClassifier(classifier))

@@ -13,7 +13,7 @@ import numpy as np
 
 from cloud.contract import Label
 from edge.errors import ModelUnfitError
-from edge.inference import Network
+from edge.inference.network import Network
 from edge.masks import crop_box
 from edge.resizing import resize
 from edge.values import Box, Frame, Image, Verdict

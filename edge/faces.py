@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from edge.errors import ModelUnfitError
-from edge.inference import Network
+from edge.inference.network import Arrays, Network
+from edge.inference.pending import Pending
 from edge.resizing import Letterbox
 from edge.values import Box, Face, FloatArray, Image
 
@@ -59,9 +60,29 @@ class FaceDetector:
             ModelUnfitError: The graph failed, or returned arrays of a wrong shape or values that
                 are not finite.
         """
+        return self.start(image, min_score=min_score).result()
+
+    def start(self, image: Image, *, min_score: float | None = None) -> Pending[list[Face]]:
+        """Begin to find the faces of one picture.
+
+        Args:
+            image: Of any size; it must not change until the answer is there.
+            min_score: Least score of a face, 0…1; None for the model's own threshold.
+
+        Returns:
+            The faces as `detect` returns them.
+
+        Raises:
+            ModelUnfitError: The graph failed. The answer raises it, too.
+        """
         least = self.threshold if min_score is None else min_score
         given = self._letterbox.fit(image) if self._letterbox else image
-        found = self._network.infer(given)
+        height, width = image.shape[:2]
+        return self._network.start(np.ascontiguousarray(given)[np.newaxis]).then(
+            lambda found: self._faces(found[0], height, width, least)
+        )
+
+    def _faces(self, found: Arrays, height: int, width: int, least: float) -> list[Face]:
         boxes, scores = found["boxes"], found["scores"]
         if boxes.ndim != 2 or boxes.shape[1:] != (4,) or scores.shape != boxes.shape[:1]:
             raise ModelUnfitError(
@@ -72,7 +93,6 @@ class FaceDetector:
             raise ModelUnfitError(
                 f"detector {self._network.info.path} returned values that are not finite"
             )
-        height, width = image.shape[:2]
         if self._letterbox:
             scaled = self._letterbox.scaled_size(height, width)
             boxes = boxes * np.array([width / scaled[1], height / scaled[0]] * 2, np.float32)

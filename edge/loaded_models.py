@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import inference, sidecar
+from edge import sidecar
 from edge.attributes import GenderHead
 from edge.errors import ModelMissingError
 from edge.faces import FaceDetector
+from edge.inference import loading
+from edge.inference.network import Network
+from edge.inference.processor import preferred_precision
 from edge.manifest import MANIFEST, ModelFiles, Role, find
 from edge.masks import MaskClassifier
 from edge.settings import MODELS_DIR, Attributes, Precision, Settings
@@ -46,16 +49,17 @@ def load(settings: Settings) -> LoadedModels:
     Raises:
         ModelError: A model is missing, was altered, or cannot be run by this software.
     """
-    preferred = inference.preferred_precision(settings.inference_device)
+    preferred = preferred_precision(settings.inference_device)
 
-    def network(role: Role) -> inference.Network:
+    def network(role: Role) -> Network:
         named = {Role.DETECTOR: settings.detector, Role.CLASSIFIER: settings.classifier}
         files, description = _files(role, named.get(role), settings.precision, preferred)
-        return inference.load(
+        return loading.load(
             files,
             sidecar=description,
             device=settings.inference_device,
             threads=settings.inference_threads,
+            precision=settings.inference_precision,
             cache_dir=settings.model_cache_dir,
         )
 

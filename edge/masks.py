@@ -6,9 +6,10 @@ import numpy as np
 
 from cloud.contract import Label
 from edge.errors import ModelUnfitError
-from edge.inference import Network
+from edge.inference.network import Network
+from edge.inference.pending import Pending
 from edge.resizing import resize
-from edge.values import Box, Face, Image, Judgement
+from edge.values import Box, Face, FloatArray, Image, Judgement
 
 
 def crop_box(box: Box, margin: float, height: int, width: int) -> tuple[int, int, int, int]:
@@ -99,14 +100,40 @@ class MaskClassifier:
         Raises:
             ModelUnfitError: The graph failed, or returned something else than probabilities.
         """
-        return [self._judge_one(image, face) for face in faces]
+        return self.start(image, faces).result()
 
-    def _judge_one(self, image: Image, face: Face) -> Judgement:
-        x0, y0, x1, y1 = crop_box(face.box, self._margin, *image.shape[:2])
+    def start(self, image: Image, faces: Iterable[Face]) -> Pending[list[Judgement]]:
+        """Begin to label faces, all at the same time.
+
+        Args:
+            image: The frame; it may change as soon as this function has returned.
+            faces: In this frame.
+
+        Returns:
+            The judgements as `judge` returns them.
+
+        Raises:
+            ModelUnfitError: The graph failed. The answer raises it, too.
+        """
+        faces = list(faces)
+        crops = [self._crop(image, face.box) for face in faces]
+        if self._size and faces:
+            pending = [self._network.start(np.stack(crops))]
+        else:
+            pending = [self._network.start(crop[np.newaxis]) for crop in crops]
+
+        def finish() -> list[Judgement]:
+            rows = [found["probabilities"] for answer in pending for found in answer.result()]
+            return [self._judgement(face, row) for face, row in zip(faces, rows, strict=True)]
+
+        return Pending(finish)
+
+    def _crop(self, image: Image, box: Box) -> Image:
+        x0, y0, x1, y1 = crop_box(box, self._margin, *image.shape[:2])
         crop = image[y0:y1, x0:x1]
-        if self._size:
-            crop = resize(crop, *self._size)
-        row = self._network.infer(crop)["probabilities"]
+        return resize(crop, *self._size) if self._size else crop.copy()
+
+    def _judgement(self, face: Face, row: FloatArray) -> Judgement:
         # With 16-bit weights the sum of the probabilities may differ from 1 by up to 0.01.
         if row.shape != (len(self._labels),) or not abs(float(np.sum(row)) - 1.0) < 0.01:
             raise ModelUnfitError(

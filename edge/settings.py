@@ -56,6 +56,19 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+class InferencePrecision(StrEnum):
+    """The precision in which a device computes; OpenVINO's names."""
+
+    AUTO = "auto"
+    """OpenVINO's choice: bf16 or f16 where the processor has instructions for them."""
+
+    F32 = "f32"
+    """The same verdict on every processor. 8-bit models stay in 8 bits."""
+
+    BF16 = "bf16"
+    F16 = "f16"
+
+
 class Attributes(StrEnum):
     """The attribute of unmasked people that is counted."""
 
@@ -132,6 +145,11 @@ class Settings(BaseSettings):
         default=Precision.AUTO,
         description="Weights of the embedded models: fp16, int8, or auto for the best on this CPU",
     )
+    inference_precision: InferencePrecision = Field(
+        default=InferencePrecision.F32,
+        description="Precision of the arithmetic: f32 for the same verdict on every processor,"
+        " bf16, f16, or auto for OpenVINO's choice",
+    )
     inference_device: str = Field(
         default="CPU", min_length=1, description="OpenVINO device: CPU, GPU, AUTO …"
     )
@@ -139,7 +157,8 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=256,
-        description="Threads for inference; by default OpenVINO's choice",
+        description="Threads for inference; by default 1 for each request on x86 with AVX2, and"
+        " OpenVINO's choice on others",
     )
     model_cache_dir: Path | None = Field(
         default=None, description="Folder where compiled models are kept for a faster start"

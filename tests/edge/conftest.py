@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import structlog
 
-from edge import inference
 from edge.faces import FaceDetector
+from edge.inference import loading
 from edge.loaded_models import LoadedModels
 from edge.manifest import Role, find
 from edge.masks import MaskClassifier
+from edge.settings import MODELS_DIR, Precision
 from tests.edge import standins
 from tests.edge.cloud_double import CloudDouble, enrolled, serving
 
@@ -42,9 +43,21 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(models_dir: Path) -> LoadedModels:
     """The stand-in models, loaded."""
     return LoadedModels(
-        FaceDetector(inference.load(find(Role.DETECTOR, models_dir))),
-        MaskClassifier(inference.load(find(Role.CLASSIFIER, models_dir))),
+        FaceDetector(loading.load(find(Role.DETECTOR, models_dir))),
+        MaskClassifier(loading.load(find(Role.CLASSIFIER, models_dir))),
     )
+
+
+@pytest.fixture(scope="session")
+def shipped() -> LoadedModels:
+    """The models that come with the edge, in 16 bits as on every processor."""
+    files = {role: find(role, MODELS_DIR, precision=Precision.FP16) for role in Role}
+    models = LoadedModels(
+        FaceDetector(loading.load(files[Role.DETECTOR])),
+        MaskClassifier(loading.load(files[Role.CLASSIFIER])),
+    )
+    models.classifier.make_ready()
+    return models
 
 
 @pytest.fixture

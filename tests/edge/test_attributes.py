@@ -10,7 +10,7 @@ from cloud.contract import Label
 from edge import loaded_models
 from edge.attributes import GENDERS, MIN_BATCH, BatchedCounter, GenderCounter, GenderHead
 from edge.errors import ModelMissingError, ModelUnfitError
-from edge.inference import ModelInfo
+from edge.inference.model_info import ModelInfo
 from edge.settings import Attributes, Settings
 from edge.values import Box, Frame, Verdict
 from tests.edge import standins

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge import inference
 from edge.errors import ModelUnfitError
 from edge.faces import FaceDetector, blend_boxes
-from edge.inference import ModelInfo
+from edge.inference import loading
+from edge.inference.model_info import ModelInfo
+from edge.inference.pending import Pending
 from edge.loaded_models import LoadedModels
 from edge.manifest import Role, find
 from tests.edge import standins
@@ -28,11 +29,12 @@ class NetworkFake:
         default_factory=lambda: ModelInfo(standins.INFO["detector"], Path("fake.xml"))
     )
 
-    def infer(self, image: object) -> dict[str, Any]:
-        return {
+    def start(self, batch: object) -> Pending[list[dict[str, Any]]]:
+        found = {
             "boxes": np.array(self.boxes, np.float32),
             "scores": np.array(self.scores, np.float32),
         }
+        return Pending(lambda: [found])
 
 
 Detect = Callable[..., list[tuple[list[float], float]]]
@@ -154,7 +156,7 @@ def test_boxes_come_back_in_the_pixels_of_the_picture_that_was_given(
         "size_multiple": "32",
     }
     folder = standins.write(tmp_path, detector=info)
-    detector = FaceDetector(inference.load(find(Role.DETECTOR, folder)))
+    detector = FaceDetector(loading.load(find(Role.DETECTOR, folder)))
     height, width = size
     box = (width // 4, height // 4, width // 2, height // 2)
     # Darker than the grey that fills up is what this stand-in takes for nothing.
@@ -165,3 +167,12 @@ def test_boxes_come_back_in_the_pixels_of_the_picture_that_was_given(
         step = max(size) / 160
         assert np.abs(np.array(found) - box).max() <= 2 * step + 1e-3
         detector.expect(height, width)
+
+
+def test_the_next_frame_may_be_started_before_the_faces_of_this_one_are_there(
+    models: LoadedModels,
+) -> None:
+    boxes = [(10 + 20 * i, 20, 90 + 20 * i, 110) for i in range(4)]
+    started = [models.detector.start(standins.picture(standins.RED, box=box)) for box in boxes]
+    found = [pending.result()[0].box for pending in started]
+    assert [(box.x0, box.y0, box.x1, box.y1) for box in found] == boxes

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cloud.contract import Label
 from edge.errors import ModelUnfitError
-from edge.inference import ModelInfo
+from edge.inference.model_info import ModelInfo
+from edge.inference.pending import Pending
 from edge.loaded_models import LoadedModels
 from edge.masks import MaskClassifier, crop_box
 from edge.values import Box, Face
@@ -28,9 +29,10 @@ class NetworkFake:
     )
     seen: list[tuple[int, ...]] = field(default_factory=list)
 
-    def infer(self, image: Any) -> dict[str, Any]:
-        self.seen.append(image.shape)
-        return {"probabilities": np.array(self.row, np.float32)}
+    def start(self, batch: Any) -> Pending[list[dict[str, Any]]]:
+        self.seen += [image.shape for image in batch]
+        row = np.array(self.row, np.float32)
+        return Pending(lambda: [{"probabilities": row} for _ in batch])
 
 
 def judged(row: list[float], **info: str) -> Label:
@@ -144,3 +146,24 @@ def test_no_crop_is_empty_or_outside(
     x0, y0, x1, y1 = crop_box(Box(x, y, x + width, y + height), margin, 240, 320)
     assert 0 <= x0 < x1 <= 320
     assert 0 <= y0 < y1 <= 240
+
+
+def test_faces_of_one_frame_are_judged_as_each_alone(
+    shipped: LoadedModels,
+) -> None:
+    frame = np.random.default_rng(5).integers(0, 256, (240, 320, 3), np.uint8)
+    faces = [Face(Box(10 * i, 5 * i, 60 + 25 * i, 70 + 20 * i), 0.9) for i in range(6)]
+    together = shipped.classifier.judge(frame, faces)
+    for face, judgement in zip(faces, together, strict=True):
+        (alone,) = shipped.classifier.judge(frame, [face])
+        assert judgement.face is face
+        assert judgement.label is alone.label
+        assert judgement.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+    assert shipped.classifier.judge(frame, []) == []
+
+
+def test_a_frame_may_change_once_its_faces_are_being_judged(models: LoadedModels) -> None:
+    frame = standins.picture(standins.GREEN)
+    pending = models.classifier.start(frame, [FACE])
+    frame[:] = standins.RED
+    assert pending.result()[0].label is Label.WITH_MASK

@@ -1,18 +1,16 @@
 import hashlib
 import json
-import platform
 import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from edge import inference
 from edge.errors import ModelAlteredError, ModelMissingError, ModelUnfitError
 from edge.faces import FaceDetector
+from edge.inference import loading
 from edge.manifest import Role, find
-from edge.settings import MODELS_DIR, Precision
+from edge.settings import Precision
 from tests.edge import standins
 
 
@@ -20,44 +18,6 @@ from tests.edge import standins
 def folder(models_dir: Path, tmp_path: Path) -> Path:
     """A copy of the stand-in models that may be damaged."""
     return Path(shutil.copytree(models_dir, tmp_path / "models"))
-
-
-def test_a_model_runs_on_pictures_of_any_size(models_dir: Path) -> None:
-    network = inference.load(find(Role.DETECTOR, models_dir))
-    for size in ((240, 320), (480, 640)):
-        found = network.infer(standins.picture(standins.RED, size=size))
-        assert found["boxes"][0].tolist() == [100, 60, 180, 140]
-        assert found["scores"].shape == (2,)
-
-
-def test_expecting_a_size_changes_no_result(models_dir: Path) -> None:
-    network = inference.load(find(Role.DETECTOR, models_dir))
-    picture = standins.picture(standins.GREEN)
-    before = network.infer(picture)
-    network.expect(240, 320)
-    after = network.infer(picture)
-    for name, array in before.items():
-        np.testing.assert_allclose(array, after[name], atol=1e-5)
-    other = network.infer(standins.picture(standins.GREEN, size=(200, 300)))
-    assert other["boxes"][0].tolist() == [100, 60, 180, 140]
-
-
-@pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
-@pytest.mark.parametrize("role", [Role.DETECTOR, Role.CLASSIFIER])
-def test_the_first_answer_is_the_answer(role: Role, precision: Precision) -> None:
-    network = inference.load(find(role, MODELS_DIR, precision=precision))
-    picture = np.random.default_rng(2).integers(0, 256, (168, 143, 3), np.uint8)
-    first, second = network.infer(picture), network.infer(picture)
-    for name, array in first.items():
-        np.testing.assert_allclose(array, second[name], atol=1e-5)
-
-
-def test_an_answer_outlives_the_next_call(models_dir: Path) -> None:
-    network = inference.load(find(Role.DETECTOR, models_dir))
-    first = network.infer(standins.picture(standins.GREEN))["boxes"]
-    kept = first.copy()
-    network.infer(standins.picture(standins.GREEN, box=(0, 0, 40, 40)))
-    assert np.array_equal(first, kept)
 
 
 def test_a_model_of_ones_own_is_found_by_its_path(models_dir: Path, tmp_path: Path) -> None:
@@ -80,7 +40,7 @@ def test_an_altered_file_is_refused_with_its_name_and_both_hashes(folder: Path, 
     path.write_bytes(path.read_bytes() + b" ")
     files = find(Role.DETECTOR, folder)
     with pytest.raises(ModelAlteredError) as caught:
-        inference.load(files)
+        loading.load(files)
     actual = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
     assert str(path) in caught.value.problem
     assert files.sha256[name] in caught.value.problem
@@ -92,7 +52,7 @@ def test_an_altered_file_is_refused_with_its_name_and_both_hashes(folder: Path, 
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelMissingError, match=name):
-        inference.load(find(Role.DETECTOR, folder))
+        loading.load(find(Role.DETECTOR, folder))
 
 
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
@@ -120,7 +80,7 @@ def test_a_classifier_is_no_detector(folder: Path) -> None:
     manifest["models"][1]["role"] = "detector"
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelUnfitError, match="is a mask_classifier, not a face_detector"):
-        inference.load(find(Role.DETECTOR, folder, folder / "classifier.xml"))
+        loading.load(find(Role.DETECTOR, folder, folder / "classifier.xml"))
 
 
 @pytest.mark.parametrize("role", [Role.DETECTOR, Role.CLASSIFIER])
@@ -130,7 +90,7 @@ def test_every_needed_key_is_missed(tmp_path: Path, role: Role) -> None:
         info = {name: value for name, value in standins.INFO[role].items() if name != key}
         folder = standins.write(tmp_path / key, **{role.value: info})
         with pytest.raises(ModelUnfitError, match=f"model_info/{key}"):
-            inference.load(find(role, folder))
+            loading.load(find(role, folder))
 
 
 def test_something_else_is_no_model(folder: Path) -> None:
@@ -140,32 +100,16 @@ def test_something_else_is_no_model(folder: Path) -> None:
     manifest["models"][0]["files"]["detector.xml"] = actual
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelUnfitError, match="not an OpenVINO IR"):
-        inference.load(find(Role.DETECTOR, folder))
+        loading.load(find(Role.DETECTOR, folder))
 
 
 def test_a_device_that_is_not_here_is_named(models_dir: Path) -> None:
     with pytest.raises(ModelUnfitError, match=r"no inference device NPU9 \(it has .*CPU"):
-        inference.load(find(Role.DETECTOR, models_dir), device="NPU9")
-
-
-def test_a_picture_that_the_graph_cannot_take_is_an_error(models_dir: Path) -> None:
-    network = inference.load(find(Role.DETECTOR, models_dir))
-    with pytest.raises(ModelUnfitError, match="failed on a picture"):
-        network.infer(np.zeros((10, 10, 4), np.uint8))
-
-
-def test_a_wrong_argument_of_ours_is_a_fault_of_this_program_and_not_of_the_model(
-    models_dir: Path,
-) -> None:
-    network = inference.load(find(Role.DETECTOR, models_dir))
-    with pytest.raises(TypeError):
-        network.infer(np.full((240, 320, 3), object()))
-    with pytest.raises(TypeError):
-        network.expect("240", object())  # type: ignore[arg-type]
+        loading.load(find(Role.DETECTOR, models_dir), device="NPU9")
 
 
 def test_compiled_models_are_kept_where_a_setting_says(models_dir: Path, tmp_path: Path) -> None:
-    network = inference.load(find(Role.DETECTOR, models_dir), cache_dir=tmp_path / "c")
+    network = loading.load(find(Role.DETECTOR, models_dir), cache_dir=tmp_path / "c")
     network.expect(240, 320)
     assert any((tmp_path / "c").iterdir())
 
@@ -174,7 +118,7 @@ def test_compiled_models_are_kept_where_a_setting_says(models_dir: Path, tmp_pat
 def test_a_threshold_without_meaning_is_refused(tmp_path: Path, value: str) -> None:
     info = standins.INFO["detector"] | {"confidence_threshold": value}
     folder = standins.write(tmp_path, detector=info)
-    network = inference.load(find(Role.DETECTOR, folder))
+    network = loading.load(find(Role.DETECTOR, folder))
     with pytest.raises(ModelUnfitError, match="confidence_threshold"):
         FaceDetector(network)
 
@@ -208,7 +152,7 @@ def test_a_precision_is_chosen_from_the_manifest(tmp_path: Path) -> None:
     assert chosen(Precision.INT8, Precision.FP16) == "INT8"
     eight = find(Role.CLASSIFIER, folder, precision=Precision.INT8)
     assert set(eight.sha256) == {"classifier-int8.xml", "classifier-int8.bin"}
-    assert inference.load(eight).infer(standins.picture(standins.GREEN))["probabilities"][0] > 0.5
+    assert loading.load(eight).infer(standins.picture(standins.GREEN))["probabilities"][0] > 0.5
 
 
 def test_a_file_that_is_named_is_taken_whatever_its_precision(tmp_path: Path) -> None:
@@ -222,27 +166,3 @@ def test_what_the_manifest_lacks_is_named_when_it_was_asked_for(models_dir: Path
     assert find(Role.DETECTOR, models_dir, preferred=Precision.INT8).precision == "FP32"
     with pytest.raises(ModelMissingError, match=r"no detector of precision INT8, only FP32\. Set"):
         find(Role.DETECTOR, models_dir, precision=Precision.INT8)
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        ("fpu avx2 avx512f avx512_vnni", Precision.INT8),
-        ("fpu avx2 avx_vnni", Precision.INT8),
-        ("fpu amx_int8", Precision.INT8),
-        ("fpu avx2 avx512f", Precision.FP16),
-        ("", Precision.FP16),
-    ],
-)
-def test_eight_bits_suit_a_processor_that_multiplies_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, expected: Precision
-) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t:\n")
-    assert inference.preferred_precision("CPU", cpuinfo) is expected
-    assert inference.preferred_precision("GPU", cpuinfo) is Precision.FP16
-    assert inference.preferred_precision("CPU", tmp_path / "nowhere") is Precision.FP16
-    # An ARM processor may well have such instructions under names of its own.
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert inference.preferred_precision("CPU", cpuinfo) is Precision.FP16
