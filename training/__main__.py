@@ -53,13 +53,23 @@ def prepare(
             "without boxes."
         ),
     ] = None,
+    test_share: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=0.5,
+            help="Share of the pictures that is kept for a test split. Thresholds are then chosen "
+            "on validation, and figures are taken on test. Folders named test need no share.",
+        ),
+    ] = 0.0,
 ) -> None:
     """Read sets of pictures, split them into training and validation, and write the records.
 
-    Near-duplicates are put into the same split. Look at problems.txt, report.png and the sheets
-    before training.
+    Folders named train, val and test keep their pictures. Near-duplicates are put into the same
+    split, and a training picture is left out if validation or test holds it. Look at problems.txt,
+    report.png and the sheets before training.
     """
-    prepare_sets(data, prepared, teacher, console)
+    prepare_sets(data, prepared, teacher, console, test_share=test_share)
 
 
 app.add_typer(train.app, name="train")

@@ -10,7 +10,7 @@ from rich.console import Console
 from training.commands.options import Installed, JsonFile, LeastSide, Prepared
 from training.graphs.installed import MODELS
 from training.measuring.bench import run_bench
-from training.measuring.evaluation_set import open_evaluation_set
+from training.measuring.evaluation_set import boxed_by_people, open_evaluation_set
 from training.storage import write_json
 
 
@@ -50,7 +50,7 @@ def bench(
     95 % interval, and the time from a 640x480 frame to its labels.
     """
     comparison = run_bench(
-        open_evaluation_set(prepared, data),
+        open_evaluation_set(prepared, data, boxed_by_people),
         models,
         peers,
         threads=threads,

@@ -26,9 +26,10 @@ from training.measuring.evaluate_installed import (
     evaluate_installed_pipeline,
 )
 from training.measuring.evaluate_pipeline import evaluate_pipeline
-from training.measuring.evaluation_set import open_evaluation_set
+from training.measuring.evaluation_set import boxed_by_people, open_evaluation_set
 from training.measuring.fairness import measure_fairness
 from training.preparing.prepare import prepared_templates
+from training.samples.gender_crops import GENDER_SET
 from training.samples.synthetic_masks import read_templates
 from training.storage import write_json
 
@@ -145,7 +146,9 @@ def evaluate_pipeline_command(
     and false refusals, with 95 % intervals, by condition.
     """
     system = installed(_pair(models, detector, classifier))
-    done = evaluate_installed_pipeline(open_evaluation_set(prepared, data), system, least_side)
+    done = evaluate_installed_pipeline(
+        open_evaluation_set(prepared, data, boxed_by_people), system, least_side
+    )
     _tell(done, pictures, json_file)
 
 
@@ -167,7 +170,8 @@ def evaluate_fairness_command(
     judge = InstalledClassifier(_pair(models, None, classifier).classifier)
     folder = templates or prepared_templates(prepared)
     drawn = read_templates(folder) if folder else []
-    done = measure_fairness(open_evaluation_set(prepared, None), judge, drawn, least_side)
+    people_set = open_evaluation_set(prepared, None, lambda r: r.set in GENDER_SET)
+    done = measure_fairness(people_set, judge, drawn, least_side)
     people.print(done.as_table())
     for why, count in done.left_out.items():
         people.print(f"[yellow]{count} faces left out: {why}", highlight=False)

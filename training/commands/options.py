@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from training.preparing.prepare import TEMPLATES, prepared_templates
+from training.preparing.prepare import prepared_templates
+from training.records.public_sets import TEMPLATES
 
 TemplateData = Annotated[
     Path | None,

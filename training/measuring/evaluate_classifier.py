@@ -1,6 +1,7 @@
 """`evaluate classifier --run`: figures of a run's mask classifier.
 
-The temperature and the threshold are chosen on the validation split.
+The temperature and the threshold are chosen on the validation split. The figures are taken on the
+test split, where there is one.
 """
 
 from pathlib import Path
@@ -18,8 +19,9 @@ from training.measuring.calibration import (
     verdicts,
 )
 from training.measuring.classification_report import macro_f1
+from training.measuring.evaluation_set import labelled
 from training.measuring.trained_models import open_classifier, read_figures
-from training.measuring.validation_dataset import validation_dataset
+from training.measuring.validation_dataset import measured_on, test_dataset, validation_dataset
 from training.networks.logits import logits_of
 from training.records.image_quality import grey_of, sharpness
 from training.records.record import LABELS
@@ -36,7 +38,8 @@ def evaluate_classifier(
         run: The run's folder; drawings are put there and, without `data`, `figures.json`.
         prepared: The folder that `prepare` wrote.
         data: A folder to measure on, with the temperature and the threshold that were chosen
-            before; None chooses them, and measures, on the validation split.
+            before; None chooses them on the validation split, and measures on the test split, or
+            on validation where there is no test split.
         templates: The folder of mask pictures, for validation faces with drawn masks; may be None.
 
     Returns:
@@ -66,6 +69,11 @@ def evaluate_classifier(
         if data is None
         else float(read_figures(run)["threshold"])
     )
+    test = test_dataset(prepared, labelled, templates) if data is None else None
+    if test is not None:
+        held = held_out_crops(test, configuration.size, configuration.margin)
+        probabilities = calibrated(logits_of(trained.model, held.crops), temperature)
+        genuine = real(held)
     guesses = verdicts(probabilities, threshold)
     present = sorted(set(held.labels[genuine].tolist()))
     matrix = confusion_matrix(
@@ -122,6 +130,7 @@ def evaluate_classifier(
             if m.any()
         },
         **trained.samples_figures,
+        **measured_on(data, test),
     }
     draw_confusion(matrix, LABELS, run / "confusion.png")
     if len(present) > 1:

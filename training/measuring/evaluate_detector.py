@@ -9,11 +9,17 @@ from training.boxes.detections import Detections
 from training.errors import EmptyClassError
 from training.figures.plots import draw_precision_recall
 from training.measuring.average_precision import COUNTED, face_ap
+from training.measuring.evaluation_set import boxed_by_people
 from training.measuring.matching import match_detections
 from training.measuring.trained_models import open_detector
-from training.measuring.validation_dataset import boxed_pictures, validation_dataset
+from training.measuring.validation_dataset import (
+    boxed_pictures,
+    measured_on,
+    test_dataset,
+    validation_dataset,
+)
 from training.networks.detection import detect
-from training.networks.detector import RUNNING_SIZE
+from training.networks.detector import RUNNING_SIZE, FaceDetector
 from training.samples.dataset import PictureDataset
 from training.storage import write_json
 
@@ -40,6 +46,27 @@ def _threshold_of_best(
     return round(float(np.clip(scores[int(f_beta.argmax())], _LOWEST, _HIGHEST)), 3)
 
 
+def _found(model: FaceDetector, dataset: PictureDataset) -> tuple[list[int], list[Detections]]:
+    """The places of the boxed pictures, and what the detector finds in them."""
+    judged = boxed_pictures(dataset)
+    return judged, detect(model, [dataset.pictures[i] for i in judged], RUNNING_SIZE)
+
+
+def _curve(
+    dataset: PictureDataset, judged: list[int], found: list[Detections]
+) -> tuple[Floats, NDArray[np.float64], NDArray[np.float64], int]:
+    """Falling scores, precision and recall down to each of them, and the number of faces."""
+    scores, right, faces = _matched(dataset, judged, found)
+    if faces == 0 or not right.any():
+        raise EmptyClassError(
+            "no face of 32 px or more was there to be found, or none was found; train longer "
+            "or name another --data"
+        )
+    order = np.argsort(-scores)
+    true = np.cumsum(right[order])
+    return scores[order], true / np.arange(1, len(true) + 1), true / faces, faces
+
+
 def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
     """Measure a run's face detector and choose its two thresholds.
 
@@ -51,7 +78,8 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
     Args:
         run: The run's folder; `pr.png` is drawn there and, without `data`, `figures.json` written.
         prepared: The folder that `prepare` wrote.
-        data: A folder to measure on; None measures on the validation split.
+        data: A folder to choose and measure on; None chooses on the validation split, and measures
+            on the test split, or on validation where there is no test split.
 
     Returns:
         Average precision; both thresholds; precision and recall at the first; the share of faces
@@ -64,31 +92,29 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
     """
     trained = open_detector(run)
     dataset = validation_dataset(prepared, data, None)
-    judged = boxed_pictures(dataset)
-    found = detect(trained.model, [dataset.pictures[i] for i in judged], RUNNING_SIZE)
-    scores, right, faces = _matched(dataset, judged, found)
-    if faces == 0 or not right.any():
-        raise EmptyClassError(
-            "no face of 32 px or more was there to be found, or none was found; train longer "
-            "or name another --data"
-        )
-    order = np.argsort(-scores)
-    falling, faces_found = scores[order], np.cumsum(right[order])
-    precision, recall = faces_found / np.arange(1, len(faces_found) + 1), faces_found / faces
+    judged, found = _found(trained.model, dataset)
+    falling, precision, recall, faces = _curve(dataset, judged, found)
     threshold = _threshold_of_best(2.0, falling, precision, recall)
+    certain = max(threshold, _threshold_of_best(1.0, falling, precision, recall))
+    test = test_dataset(prepared, boxed_by_people, None) if data is None else None
+    if test is not None:
+        dataset = test
+        judged, found = _found(trained.model, dataset)
+        falling, precision, recall, faces = _curve(dataset, judged, found)
     at = int(np.searchsorted(-falling, -threshold, side="right")) - 1
     figures: dict[str, object] = {
         "face_ap_50": round(face_ap(dataset, judged, found), 4),
         "face_ap_50_all_sizes": round(face_ap(dataset, judged, found, counted=1.0), 4),
         "threshold": threshold,
-        "certain": max(threshold, _threshold_of_best(1.0, falling, precision, recall)),
-        "precision": round(float(precision[at]), 4),
-        "recall": round(float(recall[at]), 4),
+        "certain": certain,
+        "precision": round(float(precision[at]), 4) if at >= 0 else None,
+        "recall": round(float(recall[at]), 4) if at >= 0 else 0.0,
         "pictures": len(judged),
         "faces": faces,
         "smallest_counted_px": COUNTED,
         "input": RUNNING_SIZE,
         **trained.samples_figures,
+        **measured_on(data, test),
     }
 
     def detections(indices: list[int]) -> list[Detections]:

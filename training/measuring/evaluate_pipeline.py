@@ -10,9 +10,15 @@ from training.errors import EmptyClassError
 from training.measuring.average_precision import COUNTED
 from training.measuring.calibration import admission_figures, calibrated, verdicts
 from training.measuring.classification_report import macro_f1
+from training.measuring.evaluation_set import boxed_by_people
 from training.measuring.matching import MATCHED, is_counted
 from training.measuring.trained_models import open_classifier, open_detector, read_figures
-from training.measuring.validation_dataset import boxed_pictures, validation_dataset
+from training.measuring.validation_dataset import (
+    boxed_pictures,
+    measured_on,
+    test_dataset,
+    validation_dataset,
+)
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE
 from training.networks.logits import logits_of
@@ -33,7 +39,8 @@ def evaluate_pipeline(
         detector: The detector's run; without `data`, `pipeline.json` is written there.
         classifier: The classifier's run.
         prepared: The folder that `prepare` wrote.
-        data: A folder to measure on; None measures on the validation split.
+        data: A folder to measure on; None measures on the test split, or on validation where there
+            is no test split.
 
     Returns:
         The share of right verdicts, the faces and those missed, macro F1 and the admission figures
@@ -45,7 +52,8 @@ def evaluate_pipeline(
         EmptyClassError: The detector found no labelled face.
     """
     finder, judge = open_detector(detector), open_classifier(classifier)
-    dataset = validation_dataset(prepared, data, None)
+    test = test_dataset(prepared, boxed_by_people, None) if data is None else None
+    dataset = validation_dataset(prepared, data, None) if test is None else test
     indices = boxed_pictures(dataset)
     threshold, settings = float(read_figures(detector)["threshold"]), read_figures(classifier)
     pictures = [dataset.pictures[i] for i in indices]
@@ -86,6 +94,7 @@ def evaluate_pipeline(
         "missed": missed,
         "macro_f1_of_found": round(macro_f1(truth, guesses), 4),
         **admission_figures(truth, guesses),
+        **measured_on(data, test),
     }
     if data is None:
         write_json(figures, detector / "pipeline.json")

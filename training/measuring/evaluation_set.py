@@ -1,9 +1,11 @@
-"""The pictures that models are evaluated on: the validation split of `prepare`, or any folder.
+"""The pictures that models are evaluated on: a split that `prepare` made, or any folder.
+
+If there is a test split, figures are taken on it, and thresholds are chosen on validation.
 
 They are read one at a time, so that a large folder needs no large memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,7 +28,7 @@ class EvaluationSet:
     """Records of pictures, and what was left out of them and why.
 
     Attributes:
-        name: The folder, or "validation split of …".
+        name: The folder, or "test split of …" or "validation split of …".
         records: Of each picture.
         problems: A line for each thing that was left out or cut.
     """
@@ -44,7 +46,7 @@ class EvaluationSet:
         Raises:
             EmptyClassError: There is no such picture.
         """
-        chosen = [r for r in self.records if r.boxed and r.set not in NOT_BOXED_BY_PEOPLE]
+        chosen = [r for r in self.records if boxed_by_people(r)]
         if not chosen:
             raise EmptyClassError(
                 f"{self.name}: no picture with boxes; name a folder in COCO, VOC or YOLO layout "
@@ -75,12 +77,40 @@ class EvaluationSet:
             yield record, picture
 
 
-def open_evaluation_set(prepared: Path, data: Path | None) -> EvaluationSet:
-    """Open the folder `data`, or the validation split of `prepared` where no folder is named.
+def boxed_by_people(record: Record) -> bool:
+    """Return whether people have boxed every face of a picture."""
+    return record.boxed and record.set not in NOT_BOXED_BY_PEOPLE
+
+
+def labelled(record: Record) -> bool:
+    """Return whether a picture shows a face with a label."""
+    return record.crop is not None or any(f.label and not f.ignore for f in record.faces)
+
+
+def measured_split(records: Iterable[Record], usable: Callable[[Record], bool]) -> str:
+    """Return the split that figures are taken on.
+
+    Args:
+        records: The pictures that `prepare` wrote.
+        usable: Whether a picture can be measured on.
+
+    Returns:
+        `test` if that split holds a usable picture, else `validation`.
+    """
+    locked = any(r.split == "test" and usable(r) for r in records)
+    return "test" if locked else "validation"
+
+
+def open_evaluation_set(
+    prepared: Path, data: Path | None, usable: Callable[[Record], bool] = labelled
+) -> EvaluationSet:
+    """Open the folder `data`, or a split of `prepared` where no folder is named.
 
     Args:
         prepared: The folder that `prepare` wrote.
         data: A folder in one of the public layouts.
+        usable: Whether a picture can be measured on. The test split is opened if it holds such a
+            picture, else the validation split.
 
     Returns:
         The pictures' records.
@@ -98,10 +128,12 @@ def open_evaluation_set(prepared: Path, data: Path | None) -> EvaluationSet:
                 f"{data}: not one readable picture; " + ("; ".join(problems[:3]) or "fill it")
             )
         return EvaluationSet(str(data), records, problems)
-    kept = [r for r in read_records(prepared / "records.jsonl") if r.split == "validation"]
+    everything = list(read_records(prepared / "records.jsonl"))
+    split = measured_split(everything, usable)
+    kept = [r for r in everything if r.split == split]
     if not kept:
         raise EmptyClassError(
             f"{prepared}: the validation split is empty; add pictures from more sources and run "
             "prepare again"
         )
-    return EvaluationSet(f"validation split of {prepared}", kept)
+    return EvaluationSet(f"{split} split of {prepared}", kept)

@@ -1,14 +1,22 @@
-"""The pictures that a run is evaluated on: the validation split, or any folder, in memory."""
+"""The pictures that a run is evaluated on, in memory: a prepared split, or any folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
 from training.errors import EmptyClassError
-from training.measuring.evaluation_set import NOT_BOXED_BY_PEOPLE
+from training.measuring.evaluation_set import boxed_by_people, measured_split
 from training.records.any_layout import read_any_layout
 from training.records.pictures import read_picture
+from training.records.record import Record, read_records
 from training.samples.dataset import PictureDataset, load_dataset
+
+SAME_PICTURES = (
+    "thresholds and figures come from the same pictures, so expect somewhat lower figures on "
+    "others; `prepare --test-share 0.2`, or a folder named test, gives a test split"
+)
+"""What the figures of a run say where there is no test split."""
 
 
 def open_folder(data: Path) -> PictureDataset:
@@ -55,6 +63,48 @@ def validation_dataset(prepared: Path, data: Path | None, templates: Path | None
     return open_folder(data) if data else load_dataset(prepared, "validation", templates)
 
 
+def test_dataset(
+    prepared: Path, usable: Callable[[Record], bool], templates: Path | None
+) -> PictureDataset | None:
+    """Read the test split, which figures are taken on and nothing is chosen on.
+
+    Args:
+        prepared: The folder that `prepare` wrote.
+        usable: Whether a picture can be measured on.
+        templates: The folder of mask pictures; None draws no masks.
+
+    Returns:
+        The pictures; None if there is no test split, or no usable picture in it.
+
+    Raises:
+        DataError: The split cannot be read.
+    """
+    if measured_split(read_records(prepared / "records.jsonl"), usable) != "test":
+        return None
+    return load_dataset(prepared, "test", templates)
+
+
+def measured_on(data: Path | None, test: PictureDataset | None) -> dict[str, str]:
+    """Say which pictures the figures of a run are from.
+
+    Args:
+        data: The folder that was measured on, or None.
+        test: The test split, or None.
+
+    Returns:
+        `measured_on`; and a caveat, if the thresholds were chosen on the same pictures.
+    """
+    if data is not None:
+        return {"measured_on": str(data)}
+    if test is not None:
+        return {"measured_on": "test split", "chosen_on": "validation split"}
+    return {
+        "measured_on": "validation split",
+        "chosen_on": "validation split",
+        "caveat": SAME_PICTURES,
+    }
+
+
 def boxed_pictures(dataset: PictureDataset) -> list[int]:
     """Find the pictures in which people have boxed every face.
 
@@ -67,9 +117,7 @@ def boxed_pictures(dataset: PictureDataset) -> list[int]:
     Raises:
         EmptyClassError: There is no such picture.
     """
-    places = [
-        i for i, r in enumerate(dataset.records) if r.boxed and r.set not in NOT_BOXED_BY_PEOPLE
-    ]
+    places = [i for i, r in enumerate(dataset.records) if boxed_by_people(r)]
     if not places:
         raise EmptyClassError(
             "no picture with boxes here; name a folder in COCO, VOC or YOLO layout with --data"

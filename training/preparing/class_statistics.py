@@ -18,6 +18,7 @@ from training.preparing.collect import crop_of
 from training.records.inspection import FaceQuality, Inspection, labelled_boxes
 from training.records.pictures import read_picture
 from training.records.record import LABELS, Record
+from training.records.splits import STRICTNESS
 from training.storage import atomic_write
 
 MEASURES = ("sharpness", "brightness", "side")
@@ -108,7 +109,9 @@ def draw_statistics(records: list[Record], inspected: Inspection, path: Path) ->
     looks = by_label(inspected)
     figure, panels = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained")
     counts = panels[0][0]
-    for place, split in enumerate(("train", "validation")):
+    splits = [s for s in STRICTNESS if s != "test" or any(r.split == s for r in records)]
+    width = 0.8 / len(splits)
+    for place, split in enumerate(splits):
         heights = [
             sum(
                 look.label == label
@@ -118,9 +121,9 @@ def draw_statistics(records: list[Record], inspected: Inspection, path: Path) ->
             )
             for label in looks
         ]
-        bars = counts.bar(np.arange(len(looks)) + 0.4 * place, heights, 0.4, label=split)
+        bars = counts.bar(np.arange(len(looks)) + width * place, heights, width, label=split)
         counts.bar_label(bars)
-    counts.set_xticks(np.arange(len(looks)) + 0.2, list(looks))
+    counts.set_xticks(np.arange(len(looks)) + 0.4 - width / 2, list(looks))
     counts.set(title="faces")
     if looks:
         counts.legend()

@@ -5,69 +5,61 @@ everything is counted.
 """
 
 import json
-from collections import Counter, defaultdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from training.errors import EmptyClassError
+from training.preparing.class_splits import in_every_split
 from training.preparing.class_statistics import class_statistics, draw_sheets, draw_statistics
 from training.preparing.pseudo_labels import PseudoLabeller
-from training.records.duplicates import contradictions, find_pairs, join, write_pairs
+from training.preparing.summary import duplicates_of, summary_of, tell
+from training.records.duplicates import (
+    Joined,
+    contradictions,
+    find_pairs,
+    join,
+    write_pairs,
+)
 from training.records.inspection import inspect
-from training.records.public_sets import LICENCES, read_sets
-from training.records.record import LABELS, Record, write_records
+from training.records.public_sets import read_sets
+from training.records.record import Record, write_records
 from training.storage import atomic_write, write_json
-
-TEMPLATES = "mask_templates"
-"""Folder of mask pictures among the sets (MaskTheFace's), which are drawn on bare faces."""
 
 TEACHABLE = {"portraits_cc_by", "masked_people", "gender", "crops"}
 
 
-def labels_in(record: Record) -> set[str]:
-    """Return the classes that a picture can teach."""
-    named = {f.label for f in record.faces if f.label and not f.ignore}
-    return {record.crop} if record.crop else named
-
-
-def on_both_sides(records: list[Record], problems: list[str]) -> list[Record]:
-    """Put each class of a user's own sets into both splits.
-
-    If the hash of the group names left a split without a class, a whole group is moved. A class
-    of one single group cannot be in both splits.
+def kept_once(
+    records: list[Record], joined: Joined, doubtful: set[int], problems: list[str]
+) -> list[int]:
+    """Decide which pictures stay, and name each copy that a stricter split holds.
 
     Args:
         records: The pictures.
-        problems: A list that gets a line for each class of one group.
+        joined: What is known of their duplicates.
+        doubtful: The places of pictures that have two labels.
+        problems: A list that gets a line for each copy that is left out.
 
     Returns:
-        The records in their new splits.
+        The places of the pictures that stay.
     """
-    splits = {r.group: r.split for r in records}
-    counts = Counter(r.group for r in records)
-    own = [r for r in records if r.set not in LICENCES]
-    for label in LABELS:
-        groups = sorted(
-            {r.group for r in own if label in labels_in(r)}, key=lambda g: (counts[g], g)
+    for place, other in joined.left_out.items():
+        where = joined.records[other]
+        problems.append(
+            f"{records[place].path}: left out, because the {where.split} split holds the same "
+            f"picture, or nearly: {where.path}"
         )
-        if len(groups) == 1:
-            problems.append(
-                f"{label}: all {counts[groups[0]]} pictures are one group (one person at one time, "
-                "or near-duplicates), so none is left to validate a model on; add pictures of "
-                "another person or another day"
-            )
-        if len(groups) > 1 and len({splits[g] for g in groups}) == 1:
-            # Validation gets the smallest group, training the largest.
-            empty = "train" if splits[groups[0]] == "validation" else "validation"
-            splits[groups[0] if empty == "validation" else groups[-1]] = empty
-    return [r.moved(splits[r.group], r.group) for r in records]
+    return [i for i in range(len(records)) if i not in doubtful and i not in joined.left_out]
 
 
 def prepare(
-    data: Path, prepared: Path, teacher: Path | None, console: Console
+    data: Path,
+    prepared: Path,
+    teacher: Path | None,
+    console: Console,
+    *,
+    test_share: float = 0.0,
 ) -> dict[str, object]:
     """Write records.jsonl, problems.txt, summary.json and the report.
 
@@ -76,6 +68,8 @@ def prepare(
         prepared: Folder that the files go to.
         teacher: YuNet's ONNX file, which finds faces in pictures without boxes; or None.
         console: Where people read about it.
+        test_share: Share of the groups, 0…1, that is kept for a test split. Pictures whose split
+            their folders name are not asked.
 
     Returns:
         The content of summary.json.
@@ -103,70 +97,33 @@ def prepare(
     records, inspected = inspect(records, problems)
     pairs = find_pairs(records, inspected)
     write_pairs(records, pairs, prepared / "duplicates.csv")
-    joined, moved = join(records, pairs)
+    joined = join(records, pairs, test_share)
     doubtful = contradictions(records, pairs, problems)
-    kept = [i for i in range(len(joined)) if i not in doubtful]
+    kept = kept_once(records, joined, doubtful, problems)
     inspected = inspected.only(kept)
-    records = on_both_sides([joined[i] for i in kept], problems)
+    wanted = ("train", "validation", "test") if test_share else ("train", "validation")
+    records = in_every_split([joined.records[i] for i in kept], wanted, problems)
     if not records:
         raise EmptyClassError(f"{data}: no picture is left; {problems[-1]}")
 
-    sets = sorted({r.set for r in records})
-    faces: dict[str, Counter[str]] = defaultdict(Counter)
-    for record in records:
-        if record.crop:
-            faces[f"{record.set}/{record.split}"][record.crop] += 1
-            continue
-        for face in record.faces:
-            faces[f"{record.set}/{record.split}"][
-                "ignore" if face.ignore else face.label or "unlabelled"
-            ] += 1
-    summary: dict[str, object] = {
-        "pictures": {s: dict(Counter(r.split for r in records if r.set == s)) for s in sets},
-        "faces": {k: dict(v) for k, v in sorted(faces.items())},
-        "largest_group": Counter(r.group for r in records).most_common(1)[0][1],
-        "moved_to_their_near_duplicates": moved,
-        "problems": len(problems),
-        "teacher": teacher is not None,
-        "templates": len(list((data / TEMPLATES).glob("*.png"))),
-        "mask_templates": str(data / TEMPLATES) if (data / TEMPLATES).is_dir() else None,
-        "licences": {s: LICENCES.get(s, "a set of your own") for s in sets},
-    }
-    seen = class_statistics(inspected)
-    exact = sum(p.exact for p in pairs)
-    duplicates = {
-        "exact": exact,
-        "near": len(pairs) - exact,
-        "across_splits": sum(p.across for p in pairs),
-        "left_out_as_contradicting": len(doubtful),
-        "moved": moved,
-    }
+    summary = summary_of(records, data, joined, len(problems), teacher is not None)
     write_records(records, prepared / "records.jsonl")
     with atomic_write(prepared / "problems.txt") as out:
         out.write("".join(f"{p}\n" for p in problems).encode())
     write_json(summary, prepared / "summary.json")
+    seen = class_statistics(inspected)
+    duplicates = duplicates_of(pairs, joined, len(doubtful))
     write_json({**summary, **seen, "duplicates": duplicates}, prepared / "report.json")
     draw_statistics(records, inspected, prepared / "report.png")
-    sheets = draw_sheets(records, prepared)
-
-    table = Table(
-        "set", "split", "with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore"
+    drawings = [prepared / "report.png", *draw_sheets(records, prepared)]
+    tell(
+        console,
+        records,
+        problems=problems,
+        duplicates=duplicates,
+        warnings=seen["warnings"],
+        drawings=drawings,
     )
-    for key, counts in sorted(faces.items()):
-        table.add_row(*key.rsplit("/", 1), *(str(counts[c]) for c in table_columns()))
-    console.print(table)
-    for problem in problems[:10]:
-        console.print(f"[yellow]{problem}")
-    if problems:
-        console.print(f"{len(problems)} problems, all in {prepared / 'problems.txt'}")
-    console.print(
-        f"{exact} pairs of the same file, {len(pairs) - exact} near-duplicates; {moved} pictures "
-        "changed split because a near-duplicate is in the other one"
-    )
-    for warning in seen["warnings"]:
-        console.print(f"[yellow]{warning}", highlight=False)
-    looked = ", ".join(str(p) for p in (prepared / "report.png", *sheets))
-    console.print(f"Look at {looked}", highlight=False, soft_wrap=True)
     return summary
 
 
@@ -175,8 +132,3 @@ def prepared_templates(prepared: Path) -> Path | None:
     file = prepared / "summary.json"
     found = json.loads(file.read_text()).get("mask_templates") if file.is_file() else None
     return Path(found) if found else None
-
-
-def table_columns() -> tuple[str, ...]:
-    """Return the kinds of faces that are counted."""
-    return ("with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")

@@ -1,20 +1,21 @@
 """Duplicates: the same picture twice, or two pictures that look nearly alike.
 
 Equal files are found by their SHA-256, near-duplicates by their perceptual hash. Both kinds are
-put into one group, so that they are in one split.
+put into one group, so that they are in one split. A split that the user's folders gave stays.
 """
 
 import csv
 import io
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from training.records.inspection import Inspection
 from training.records.perceptual_hash import hamming_distances
-from training.records.record import Record, split_of
+from training.records.record import Record
+from training.records.splits import STRICTNESS, split_of
 from training.storage import atomic_write
 
 NEAR = 4
@@ -71,15 +72,37 @@ def find_pairs(records: list[Record], inspected: Inspection, near: int = NEAR) -
     return pairs
 
 
-def join(records: list[Record], pairs: list[Pair]) -> tuple[list[Record], int]:
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Pictures after duplicates were put into one split.
+
+    Attributes:
+        records: All pictures in their old order, with their new groups and splits.
+        moved: The number of pictures that changed the split.
+        left_out: The place of each picture that is to be left out, and the place of its duplicate
+            in a stricter split.
+    """
+
+    records: list[Record]
+    moved: int
+    left_out: dict[int, int]
+
+
+def join(records: list[Record], pairs: list[Pair], test_share: float = 0.0) -> Joined:
     """Put duplicates into one group, and so into one split.
+
+    A split that the user's folders gave does not change. Where duplicates are in two given splits,
+    the one in the less strict split is left out: a training picture that is in validation or test,
+    too, and a validation picture that is in test, too. All other pictures follow a duplicate whose
+    split was given to training, and are left out of training if the duplicate is not there.
 
     Args:
         records: The pictures.
         pairs: The duplicates among them.
+        test_share: Share of the groups, 0…1, that is put into `test`.
 
     Returns:
-        The records with their new groups and splits, and how many of them changed the split.
+        The pictures, and which of them are to be left out.
     """
     parent: dict[str, str] = {}
 
@@ -88,13 +111,49 @@ def join(records: list[Record], pairs: list[Pair]) -> tuple[list[Record], int]:
             group = parent[group]
         return group
 
+    def strictness(place: int) -> int:
+        return STRICTNESS[records[place].split]
+
     for pair in pairs:
-        ends = (root(records[pair.first].group), root(records[pair.second].group))
-        first, second = sorted(ends)
+        one, other = records[pair.first], records[pair.second]
+        if one.split_given or other.split_given:
+            continue
+        first, second = sorted((root(one.group), root(other.group)))
         if first != second:
             parent[second] = first
-    joined = [r.moved(split_of(root(r.group)), root(r.group)) for r in records]
-    return joined, sum(a.split != b.split for a, b in zip(records, joined, strict=True))
+
+    left_out: dict[int, int] = {}
+    followed: dict[str, int] = {}
+    for pair in pairs:
+        low, high = sorted((pair.first, pair.second), key=strictness)
+        if records[low].split_given and records[high].split_given:
+            if strictness(low) < strictness(high):
+                left_out.setdefault(low, high)
+        elif records[low].split_given or records[high].split_given:
+            free, given = (high, low) if records[low].split_given else (low, high)
+            group = root(records[free].group)
+            if group not in followed or strictness(given) > strictness(followed[group]):
+                followed[group] = given
+
+    joined = []
+    for place, record in enumerate(records):
+        if record.split_given:
+            joined.append(record)
+            continue
+        group = root(record.group)
+        follower = record.moved(split_of(group, test_share), group)
+        if group in followed and strictness(followed[group]) == 0:
+            follower = replace(follower, split="train", split_given=True)
+        elif group in followed and STRICTNESS[follower.split] < strictness(followed[group]):
+            left_out[place] = followed[group]
+        joined.append(follower)
+    own = [r if r.split_given else r.moved(split_of(r.group, test_share), r.group) for r in records]
+    moved = sum(
+        a.split != b.split
+        for place, (a, b) in enumerate(zip(own, joined, strict=True))
+        if place not in left_out
+    )
+    return Joined(joined, moved, left_out)
 
 
 def contradictions(records: list[Record], pairs: list[Pair], problems: list[str]) -> set[int]:

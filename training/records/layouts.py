@@ -20,8 +20,8 @@ from training.records.record import (
     Record,
     label_from_class,
     label_from_file_name,
-    split_of,
 )
+from training.records.splits import keep_given_splits, split_of
 
 
 def within(
@@ -137,7 +137,7 @@ def read_coco(
         records.append(
             Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
         )
-    return records
+    return keep_given_splits(records, annotations.parent, {})
 
 
 def read_voc(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
@@ -186,7 +186,7 @@ def read_voc(folder: Path, name: str, problems: list[str], lenient: bool = False
         records.append(
             Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
         )
-    return records
+    return keep_given_splits(records, folder, {})
 
 
 def read_class_folders(
@@ -245,7 +245,7 @@ def read_class_folders(
             records.append(
                 Record(name, str(path), group, split_of(group), width, height, False, label, faces)
             )
-    return records
+    return keep_given_splits(records, folder, {})
 
 
 def read_named(folder: Path, name: str, problems: list[str]) -> list[Record]:

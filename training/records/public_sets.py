@@ -11,7 +11,11 @@ from pathlib import Path
 from training.records.any_layout import read_any_layout
 from training.records.layouts import read_class_folders, read_coco, within
 from training.records.pictures import pictures_in, read_picture
-from training.records.record import FaceRecord, Record, split_of
+from training.records.record import FaceRecord, Record
+from training.records.splits import split_of
+
+TEMPLATES = "mask_templates"
+"""Folder of mask pictures among the sets (MaskTheFace's), which are drawn on bare faces."""
 
 LICENCES = {
     "detection": (

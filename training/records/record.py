@@ -3,7 +3,6 @@
 A record describes one picture and the faces in it.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -15,10 +14,6 @@ from training.storage import atomic_write
 
 LABELS = ("with_mask", "without_mask", "incorrect_mask")
 """The classes, in the order of the classifier's columns."""
-
-VALIDATION_PERCENT = 15
-"""Share of the groups that is kept for validation, in per cent."""
-"""Share of the groups that is kept for validation, in per cent."""
 
 # How public face-mask sets spell the three labels.
 _SYNONYMS = {
@@ -60,11 +55,12 @@ class Record:
         set: Name of the set that the picture is from.
         path: The file.
         group: Pictures of one group stay in one split.
-        split: `train` or `validation`.
+        split: `train`, `validation` or `test`.
         width, height: Size in pixels.
         boxed: Whether all faces are listed, so that the rest of the picture is background.
         crop: Label of the whole picture, if the picture is one face and nothing else.
         faces: The faces that are known.
+        split_given: Whether the user's own folders gave the split, so that it stays.
     """
 
     set: str
@@ -76,6 +72,7 @@ class Record:
     boxed: bool
     crop: str | None = None
     faces: tuple[FaceRecord, ...] = ()
+    split_given: bool = False
 
     def moved(self, split: str, group: str) -> "Record":
         """Return the same picture in another split, as a member of another group."""
@@ -126,15 +123,6 @@ def label_from_file_name(name: str) -> str | None:
                 found.setdefault(len(parts), set()).add(label)
     longest = found[max(found)] if found else set()
     return longest.pop() if len(longest) == 1 else None
-
-
-def split_of(group: str) -> str:
-    """Return the split of a group, `train` or `validation`.
-
-    The split depends on the name of the group alone, so that it is the same on every machine.
-    """
-    bucket = int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") % 100
-    return "validation" if bucket < VALIDATION_PERCENT else "train"
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:

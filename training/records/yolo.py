@@ -6,24 +6,17 @@ whose data.yaml names the classes and whose folders are the splits.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import yaml
 
 from training.errors import MissingDataError
 from training.records.layouts import known_label, within
 from training.records.pictures import pictures_in, read_picture
-from training.records.record import FaceRecord, Record, split_of
+from training.records.record import FaceRecord, Record
+from training.records.splits import FOLDERS, keep_given_splits, split_of
 
 _LISTINGS = ("data.yaml", "data.yml", "classes.txt", "obj.names")
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "validation",
-}
 
 
 def _listing(folder: Path) -> Path | None:
@@ -97,19 +90,36 @@ def _corners(numbers: Sequence[float]) -> tuple[float, float, float, float]:
     raise ValueError(f"{len(numbers)} numbers")
 
 
-def _split(picture: Path, folder: Path, group: str) -> str:
-    """Return the split that the folders name, or else the split of the group."""
-    inside = picture.relative_to(folder).parts[:-1]
-    return next((_SPLITS[part.lower()] for part in inside if part.lower() in _SPLITS), "") or (
-        split_of(group)
-    )
+def _named_splits(folder: Path) -> dict[PurePath, str]:
+    """Return the folders that a data.yaml names as train, val and test, relative to `folder`.
+
+    An export of an annotation service writes `../train/images` for `train/images` beside the file.
+    """
+    listing = _listing(folder)
+    if listing is None or listing.suffix == ".txt" or listing.name == "obj.names":
+        return {}
+    try:
+        content = yaml.safe_load(listing.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        return {}
+    found: dict[PurePath, str] = {}
+    for key, value in content.items() if isinstance(content, dict) else ():
+        for text in value if isinstance(value, list) else [value]:
+            if str(key) not in FOLDERS or not isinstance(text, str):
+                continue
+            parts = tuple(p for p in PurePath(text).parts if p not in {"..", ".", "/"})
+            bases = (listing.parent, listing.parent / str(content.get("path", "")))
+            places = [b / Path(*parts) for b in bases if (b / Path(*parts)).is_dir()]
+            if parts and places and places[0].is_relative_to(folder):
+                found[places[0].relative_to(folder)] = FOLDERS[str(key)]
+    return found
 
 
 def read_yolo(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
     """Read the pictures that have a .txt of labels.
 
     A line is `class cx cy w h`, or, of a segmentation, `class x y x y x y …`, whose bounding box
-    is taken. A picture in a folder `valid` or `test` is for validation.
+    is taken. A picture in a folder `train`, `valid` or `test` stays in that split.
 
     Args:
         folder: The folder.
@@ -162,8 +172,7 @@ def read_yolo(folder: Path, name: str, problems: list[str], lenient: bool = Fals
             if box is not None:
                 faces.append(FaceRecord(box, label, label is None))
         group = f"{name}/{path.relative_to(folder).with_suffix('').as_posix()}"
-        split = _split(path, folder, group)
         records.append(
-            Record(name, str(path), group, split, width, height, True, None, tuple(faces))
+            Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
         )
-    return records
+    return keep_given_splits(records, folder, _named_splits(folder))

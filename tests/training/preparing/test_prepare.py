@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 from rich.console import Console
 
-from tests.training.tiny import write_classes, write_coco
+from tests.training.tiny import scene, write_classes, write_coco
 from training.preparing.prepare import prepare, prepared_templates
 from training.records.record import read_records
 
@@ -138,3 +138,53 @@ def test_mask_pictures_among_the_sets_are_remembered_for_the_other_commands(tmp_
     (tmp_path / "data/mask_templates").mkdir()
     prepare(tmp_path / "data", tmp_path / "out", None, QUIET)
     assert prepared_templates(tmp_path / "out") == tmp_path / "data/mask_templates"
+
+
+def in_folders(root: Path, count: int, splits: tuple[str, ...]) -> None:
+    """A YOLO export of `count` pictures of two faces in each split."""
+    (root).mkdir(parents=True)
+    (root / "data.yaml").write_text("names: [with_mask, without_mask, incorrect_mask]\n")
+    names = ("with_mask", "without_mask", "incorrect_mask")
+    for place, split in enumerate(splits):
+        for folder in ("images", "labels"):
+            (root / split / folder).mkdir(parents=True)
+        for n in range(count):
+            picture, faces = scene(100 * place + n)
+            cv2.imwrite(str(root / split / "images" / f"{n}.png"), picture)
+            lines = [
+                f"{names.index(label)} {(x0 + x1) / 320} {(y0 + y1) / 240} {(x1 - x0) / 160} "
+                f"{(y1 - y0) / 120}"
+                for (x0, y0, x1, y1), label in faces
+            ]
+            (root / split / "labels" / f"{n}.txt").write_text("\n".join(lines))
+
+
+def test_folders_keep_their_split_and_a_training_copy_of_a_test_picture_is_left_out(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "export"
+    in_folders(root, 12, ("train", "valid", "test"))
+    shutil.copy(root / "test/images/3.png", root / "train/images/copy.png")
+    shutil.copy(root / "test/labels/3.txt", root / "train/labels/copy.txt")
+    summary = prepare(root, tmp_path / "out", None, QUIET)
+    records = list(read_records(tmp_path / "out/records.jsonl"))
+    expected = {"train": "train", "valid": "validation", "test": "test"}
+    assert all(expected[Path(r.path).parts[-3]] == r.split for r in records)
+    assert summary["pictures"] == {"export": {"train": 12, "validation": 12, "test": 12}}
+    assert summary["left_out_as_duplicates"] == 1
+    (line,) = (tmp_path / "out/problems.txt").read_text().splitlines()
+    assert line.startswith(f"{root / 'train/images/copy.png'}: left out, because the test split")
+    assert line.endswith("test/images/3.png")
+
+
+def test_a_test_share_gives_each_class_of_an_own_set_a_test_split(tmp_path: Path) -> None:
+    write_classes(tmp_path / "data", 9, ("with_mask", "without_mask"))
+    console = Console(record=True, width=200)
+    prepare(tmp_path / "data", tmp_path / "out", None, console)
+    assert "thresholds and figures will come from the same pictures" in console.export_text()
+    prepare(tmp_path / "data", tmp_path / "out", None, console, test_share=0.2)
+    assert "will come from the same pictures" not in console.export_text()
+    records = list(read_records(tmp_path / "out/records.jsonl"))
+    for label in ("with_mask", "without_mask"):
+        there = {r.split for r in records if r.crop == label}
+        assert there == {"train", "validation", "test"}

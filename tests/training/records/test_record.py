@@ -8,9 +8,9 @@ from training.records.record import (
     Record,
     label_from_class,
     read_records,
-    split_of,
     write_records,
 )
+from training.records.splits import split_of
 
 
 def test_a_group_always_lands_in_the_same_split() -> None:

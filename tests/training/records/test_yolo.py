@@ -27,8 +27,9 @@ def test_an_export_with_splits_keeps_them(tmp_path: Path) -> None:
     assert {Path(r.path).parts[-3]: r.split for r in records} == {
         "train": "train",
         "valid": "validation",
-        "test": "validation",
+        "test": "test",
     }
+    assert all(r.split_given for r in records)
     assert len({r.group for r in records}) == 3
     assert all(r.faces[0].label == "without_mask" for r in records)
     assert all(r.faces[0].box == (60.0, 30.0, 100.0, 90.0) for r in records)

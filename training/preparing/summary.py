@@ -1,0 +1,136 @@
+"""What `prepare` says of its pictures: summary.json, and lines and tables for people."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from training.records.duplicates import Joined, Pair
+from training.records.public_sets import LICENCES, TEMPLATES
+from training.records.record import Record
+
+KINDS = ("with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")
+"""Kinds of faces that are counted."""
+
+
+def faces_of(records: list[Record]) -> dict[str, Counter[str]]:
+    """Count the faces of each kind in each `set/split`, in the order of these names."""
+    faces: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        mine = faces[f"{record.set}/{record.split}"]
+        if record.crop:
+            mine[record.crop] += 1
+            continue
+        for face in record.faces:
+            mine["ignore" if face.ignore else face.label or "unlabelled"] += 1
+    return dict(sorted(faces.items()))
+
+
+def summary_of(
+    records: list[Record], data: Path, joined: Joined, problems: int, taught: bool
+) -> dict[str, object]:
+    """Sum up what was prepared, as it stands in summary.json.
+
+    Args:
+        records: The pictures that are kept.
+        data: The folder that was read.
+        joined: What is known of the duplicates.
+        problems: Number of lines in problems.txt.
+        taught: Whether a teacher found faces.
+
+    Returns:
+        Pictures and faces by set and split, what was left out, the mask pictures and the licences.
+    """
+    sets = sorted({r.set for r in records})
+    templates = data / TEMPLATES
+    return {
+        "pictures": {s: dict(Counter(r.split for r in records if r.set == s)) for s in sets},
+        "faces": {k: dict(v) for k, v in faces_of(records).items()},
+        "largest_group": Counter(r.group for r in records).most_common(1)[0][1],
+        "moved_to_their_near_duplicates": joined.moved,
+        "left_out_as_duplicates": len(joined.left_out),
+        "problems": problems,
+        "teacher": taught,
+        "templates": len(list(templates.glob("*.png"))),
+        "mask_templates": str(templates) if templates.is_dir() else None,
+        "licences": {s: LICENCES.get(s, "a set of your own") for s in sets},
+    }
+
+
+def duplicates_of(pairs: list[Pair], joined: Joined, contradicting: int) -> dict[str, int]:
+    """Count the duplicates, as they stand in report.json.
+
+    Args:
+        pairs: The pairs of pictures that are alike.
+        joined: What was decided about them.
+        contradicting: Number of pictures that were left out because of two labels.
+
+    Returns:
+        The numbers by name.
+    """
+    exact = sum(p.exact for p in pairs)
+    return {
+        "exact": exact,
+        "near": len(pairs) - exact,
+        "repeated_files": len({p.second for p in pairs if p.exact}),
+        "across_splits": sum(p.across for p in pairs),
+        "left_out_as_contradicting": contradicting,
+        "moved": joined.moved,
+        "left_out_of_a_less_strict_split": len(joined.left_out),
+    }
+
+
+def tell(
+    console: Console,
+    records: list[Record],
+    *,
+    problems: Sequence[str],
+    duplicates: Mapping[str, int],
+    warnings: Sequence[str],
+    drawings: Sequence[Path],
+) -> None:
+    """Print the faces by set and split, and what a person should know before training.
+
+    Args:
+        console: Where people read.
+        records: The pictures that are kept.
+        problems: A line for each thing that was left out.
+        duplicates: Numbers of duplicates, from `duplicates_of`.
+        warnings: What is wrong with the pictures as a whole.
+        drawings: Files to look at; the first lies beside problems.txt.
+    """
+    table = Table("set", "split", *KINDS)
+    for key, counts in faces_of(records).items():
+        table.add_row(*key.rsplit("/", 1), *(str(counts[c]) for c in KINDS))
+    console.print(table)
+    for problem in problems[:10]:
+        console.print(f"[yellow]{escape(problem)}", highlight=False)
+    listed = drawings[0].parent / "problems.txt"
+    if problems:
+        console.print(f"{len(problems)} problems, all in {listed}", highlight=False)
+    console.print(
+        f"{duplicates['repeated_files']} files repeat another file, and {duplicates['near']} pairs "
+        f"are near-duplicates ({drawings[0].parent / 'duplicates.csv'}). {duplicates['moved']} "
+        "pictures changed the split, because a near-duplicate is in the other one",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if duplicates["left_out_of_a_less_strict_split"]:
+        console.print(
+            f"[yellow]{duplicates['left_out_of_a_less_strict_split']} pictures are left out, "
+            "because validation or test holds the same picture, or nearly; problems.txt names them",
+            highlight=False,
+        )
+    if "test" not in {r.split for r in records}:
+        console.print(
+            "There is no test split: thresholds and figures will come from the same pictures, and "
+            "the figures will be somewhat too good. `--test-share 0.2` keeps a fifth for a test",
+            highlight=False,
+        )
+    for warning in warnings:
+        console.print(f"[yellow]{escape(warning)}", highlight=False)
+    looked = ", ".join(map(str, drawings))
+    console.print(f"Look at {looked}", highlight=False, soft_wrap=True)
