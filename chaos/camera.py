@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chaos.device import OUTBOX
 from demo.clip import BUNDLED
-from edge.delivery import outbox
+from edge.delivery import database
 from edge.errors import OutboxError
 
 COMMAND = ("edge", "run", "--loop", "--source", str(BUNDLED))
@@ -50,7 +50,7 @@ def made(folder: Path) -> int:
 def left(folder: Path) -> int:
     """Return how many of its events the cloud has not acknowledged."""
     try:
-        contents = outbox.inspect(folder / OUTBOX)
+        contents = database.inspect(folder / OUTBOX)
     except OutboxError:
         return 0
     return contents.depth + len(contents.rejected)

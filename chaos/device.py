@@ -55,6 +55,9 @@ class Silent:
     def connection_changed(self, state: ConnectionState, problem: str) -> None:
         """Show nothing."""
 
+    def failed(self, error: Exception) -> None:
+        """Show nothing: the courier logs the error."""
+
 
 def write_orders(folder: Path, orders: tuple[Order, ...]) -> None:
     """Write the events that a device will see."""

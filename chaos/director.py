@@ -12,7 +12,7 @@ from chaos import camera, device
 from chaos.plan import CAMERA, Fault, Plan, Strike
 from chaos.world import VISITORS, World
 from cloud.errors import StoreUnavailable
-from edge.delivery import outbox
+from edge.delivery import database
 from edge.errors import OutboxError
 
 LOOK_S = 0.1
@@ -170,7 +170,7 @@ class Director:
             if path.exists():
                 seen = path.read_bytes().count(b"\n")
                 try:
-                    done += max(seen - outbox.inspect(folder / device.OUTBOX).depth, 0)
+                    done += max(seen - database.inspect(folder / device.OUTBOX).depth, 0)
                 except OutboxError:
                     continue
         return done

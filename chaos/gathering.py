@@ -13,7 +13,7 @@ from chaos.tally import Arrival, Evidence, Key, Mailed
 from chaos.world import World
 from cloud.contract import Delivery, EventRecord
 from cloud.store import Store, keyspace, now
-from edge.delivery import outbox
+from edge.delivery import database
 from tests.doubles.bot_api_wire import SentMessage
 from tests.doubles.mail_server import TakenMail
 
@@ -39,7 +39,7 @@ def gather(
         The evidence.
     """
     seen = {event.id for folder in world.device_folders() for event in device.journal(folder)}
-    contents = [outbox.inspect(folder / device.OUTBOX) for folder in world.device_folders()]
+    contents = [database.inspect(folder / device.OUTBOX) for folder in world.device_folders()]
     by_edge = {world.camera_gate: camera.made(world.camera_folder)} if world.scale.camera else {}
     with world.store() as store:
         events = tuple(_events(store))

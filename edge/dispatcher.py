@@ -106,3 +106,7 @@ class Dispatcher:
         else:
             _log.info("cloud_found")
         self._signals.on_connection_change(state, self._outbox.depth())
+
+    def failed(self, error: Exception) -> None:
+        """Count the error; the courier has logged it."""
+        self._health.count_error(error)

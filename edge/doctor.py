@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from edge import identity, loaded_models
 from edge.capture.sources import Source
-from edge.delivery import outbox
+from edge.delivery import database
 from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.errors import EdgeError
 from edge.output_capture import Message, OutputCapture
@@ -146,7 +146,7 @@ def _outbox(settings: Settings) -> CheckResult:
     if not path.exists():
         return CheckResult("outbox", CheckStatus.OK, f"the first run will create {path}")
     try:
-        contents = outbox.inspect(path)
+        contents = database.inspect(path)
     except EdgeError as error:
         return _failed("outbox", error)
     detail = f"{contents.depth} waiting, {len(contents.rejected)} rejected"

@@ -13,7 +13,11 @@
     ├── OutboxError                  the durable queue
     │   ├── OutboxFullError          the disk is full
     │   ├── OutboxBusyError          another process writes to the outbox
-    │   └── OutboxDamagedError       the database cannot be read or written
+    │   ├── OutboxDamagedError       the database is damaged
+    │   ├── OutboxEditionError       another version of this software wrote the database
+    │   ├── OutboxUnwritableError    the folder or the disk cannot be written
+    │   ├── EventDroppedError        an event made way because the outbox has reached its limit
+    │   └── EventUnreadableError     what the outbox holds is no event
     ├── NotEnrolledError             this device has no key yet, or the key's file is damaged
     └── CloudError                   the API
         ├── CloudUnreachableError    no answer, or a failure that a later attempt may not meet
@@ -92,7 +96,23 @@ class OutboxBusyError(OutboxError):
 
 
 class OutboxDamagedError(OutboxError):
-    """The database cannot be opened, read or written."""
+    """The database is damaged, or is no database."""
+
+
+class OutboxEditionError(OutboxError):
+    """Another version of this software wrote the database."""
+
+
+class OutboxUnwritableError(OutboxError):
+    """The folder or the disk cannot be written."""
+
+
+class EventDroppedError(OutboxError):
+    """An event made way because the outbox has reached its limit of size or age."""
+
+
+class EventUnreadableError(OutboxError):
+    """What the outbox holds is no event."""
 
 
 class NotEnrolledError(EdgeError):

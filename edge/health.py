@@ -23,10 +23,13 @@ _WINDOW_S = 10.0
 
 _COUNTED_FROM_ZERO = (
     "CameraStalled",
+    "EventDroppedError",
     "EventRejectedError",
     "Link_key_refused",
     "Link_offline",
+    "OutboxDamagedError",
     "OutboxFullError",
+    "OutboxUnwritableError",
 )
 """Errors whose counters exist with 0 from the start. If a counter began with 1 at the first error,
 Prometheus would see no increase, and an alert would miss the error."""

@@ -17,7 +17,7 @@ from edge.capture.sources import Source
 from edge.commands import CommandHandlers, CommandPoller
 from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.delivery.courier import Courier
-from edge.delivery.outbox import Outbox
+from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.dispatcher import Dispatcher
 from edge.health import Health, Watchdog, serve_metrics
 from edge.pipeline import Pipeline
@@ -79,8 +79,11 @@ def run(
     if is_plain_http_elsewhere(cloud):
         _log.warning("key_unencrypted", cloud=redacted(cloud), mend="Use an https:// address")
     with ExitStack() as cleanup:
-        outbox = cleanup.enter_context(Outbox(settings.outbox_path))
         health = Health(stall_after_s=settings.stall_after_s)
+        limits = OutboxLimits(settings.outbox_max_mb << 20, settings.outbox_max_age_days * 86_400.0)
+        outbox = cleanup.enter_context(
+            Outbox(settings.outbox_path, limits=limits, on_error=health.count_error)
+        )
         dispatcher = Dispatcher(health, Signals(_signals(settings, console)), outbox)
         camera = Camera(
             source, pace=settings.pace, folder_fps=settings.folder_fps, loop=settings.loop
@@ -102,7 +105,7 @@ def run(
                 outbox_depth=outbox.depth(),
                 models=models.digests,
                 version=__version__,
-                problems=_problems(settings, camera_state(), dispatcher),
+                problems=_problems(settings, camera_state(), outbox),
                 attributes=genders.counts() if genders else {},
             )
 
@@ -172,20 +175,20 @@ def _source(settings: Settings) -> Source:
 
 def _add_gauges(health: Health, outbox: Outbox, camera: Camera, courier: Courier) -> None:
     health.gauge("outbox_depth", "Events that wait in the outbox", outbox.depth)
+    health.gauge("outbox_in_memory", "Events that wait in memory alone", lambda: outbox.in_memory)
     health.gauge("frames_dropped", "Frames read and never judged", lambda: camera.dropped)
     health.gauge("camera_stalled", "1 while the camera is stalled", lambda: health.stalled)
     online = ConnectionState.ONLINE
     health.gauge("online", "1 while the cloud answers", lambda: courier.connection is online)
 
 
-def _problems(settings: Settings, camera: CameraState, dispatcher: Dispatcher) -> list[str]:
+def _problems(settings: Settings, camera: CameraState, outbox: Outbox) -> list[str]:
     """Return the names of the problems that the device has now, for its heartbeat."""
     found = {
-        "disk_full": dispatcher.disk_full,
         "camera_lost": camera is CameraState.RECONNECTING,
         "model_differs": settings.detector is not None or settings.classifier is not None,
     }
-    return [name for name, is_so in found.items() if is_so]
+    return [*outbox.problems, *(name for name, is_so in found.items() if is_so)]
 
 
 def _command_handlers(

@@ -123,6 +123,18 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default=Path("var/edge"), description="Folder of outbox.db and device.json"
     )
+    outbox_max_mb: int = Field(
+        default=64,
+        ge=1,
+        le=65_536,
+        description="Largest size of the outbox in MiB; beyond it the oldest events are dropped",
+    )
+    outbox_max_age_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days after which an event that the cloud did not take is dropped",
+    )
     enrolment_code: SecretStr | None = Field(
         default=None,
         description="One-time code with which `run` enrols this device if it is not enrolled yet",

@@ -16,7 +16,6 @@ from edge.errors import (
     CloudUnreachableError,
     EventRejectedError,
     KeyRefusedError,
-    OutboxError,
 )
 from edge.values import ConnectionState
 
@@ -41,6 +40,9 @@ class DeliveryObserver(Protocol):
 
     def connection_changed(self, state: ConnectionState, problem: str) -> None:
         """The cloud was lost, was found again, or refuses this device's key."""
+
+    def failed(self, error: Exception) -> None:
+        """A thread of the courier met an error that nobody foresaw, and goes on."""
 
 
 class Courier:
@@ -78,6 +80,7 @@ class Courier:
         self._make_heartbeat = make_heartbeat
         self._heartbeat_s = heartbeat_s
         self._camera_state = camera_state
+        self._pause_s = pause_s
         self._pauses = tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1])
         self._connection = ConnectionState.ONLINE
         self._stop = threading.Event()
@@ -131,7 +134,7 @@ class Courier:
 
     def _deliver_all(self) -> None:
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((CloudUnreachableError, OutboxError)),
+            retry=tenacity.retry_if_exception_type(CloudUnreachableError),
             wait=self._pause,
             stop=tenacity.stop_when_event_set(self._stop),
             sleep=tenacity.sleep_using_event(self._stop),
@@ -148,6 +151,8 @@ class Courier:
             except KeyRefusedError as error:
                 self._set_connection(ConnectionState.KEY_REFUSED, str(error))
                 return
+            except Exception as error:  # noqa: BLE001 - told to the observer, never swallowed
+                self._report_unforeseen(error)
 
     def _deliver_one(self) -> bool:
         """Deliver the oldest event.
@@ -157,7 +162,6 @@ class Courier:
 
         Raises:
             CloudUnreachableError: The cloud did not answer; the event still waits.
-            OutboxError: The outbox cannot be read or written.
         """
         if self._stop.is_set():
             return False
@@ -168,9 +172,6 @@ class Courier:
             self._deliver(waiting)
         except CloudUnreachableError as error:
             self._set_connection(ConnectionState.OFFLINE, str(error))
-            raise
-        except OutboxError as error:
-            _log.error("outbox_failed", error=str(error))
             raise
         finally:
             with self._progress:
@@ -215,8 +216,8 @@ class Courier:
             except CloudError as error:
                 _log.debug("heartbeat_lost", error=str(error))
                 self._set_connection(ConnectionState.OFFLINE, str(error))
-            except OutboxError as error:
-                _log.error("outbox_failed", error=str(error))
+            except Exception as error:  # noqa: BLE001 - told to the observer, never swallowed
+                self._report_unforeseen(error)
             else:
                 # While events wait, their delivery decides whether the cloud is online.
                 if not heartbeat.outbox_depth:
@@ -229,11 +230,18 @@ class Courier:
         """Wait until a heartbeat is due, the camera's state changes, or the courier stops."""
         due = time.monotonic() + self._heartbeat_s
         while (left := due - time.monotonic()) > 0:
+            self._outbox.maintain()
             if self._stop.wait(min(left, STATE_CHANGE_S)):
                 return
             current = self._camera_state() if self._camera_state is not None else None
             if reported and current and current is not reported:
                 return
+
+    def _report_unforeseen(self, error: Exception) -> None:
+        """Report an error that nobody foresaw, and wait: the thread must go on."""
+        _log.critical("uncaught_error", thread=threading.current_thread().name, exc_info=error)
+        self._observer.failed(error)
+        self._stop.wait(self._pause_s[0])
 
     def _set_connection(self, state: ConnectionState, problem: str) -> None:
         with self._progress:

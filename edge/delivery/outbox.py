@@ -1,40 +1,50 @@
-"""The outbox: a durable queue in SQLite of the events that the cloud has not acknowledged yet.
+"""The outbox: a durable queue of the events that the cloud has not acknowledged yet.
 
-When `put` returns, the event is on the disk (write-ahead log, synchronous=FULL). It stays there
-until the cloud has acknowledged it. One process writes, through one connection.
+When `put` returns True, the event is on the disk. It stays there until the cloud has acknowledged
+it. One process writes.
+
+A door goes on judging whatever its disk does: while the disk is full or cannot be written, events
+wait in memory and are delivered from there.
 """
 
-import fcntl
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 from uuid import UUID
 
+import structlog
+from pydantic import ValidationError
+
 from cloud.contract import Event
-from edge.errors import OutboxBusyError, OutboxDamagedError, OutboxError, OutboxFullError
+from edge.delivery import salvage
+from edge.delivery.database import OutboxDatabase, Row
+from edge.delivery.disk import Disk
+from edge.delivery.space_reserve import RESERVE_BYTES
+from edge.errors import EventDroppedError, EventUnreadableError, OutboxError
 
-EDITION = 1
-"""Version of the tables, kept in `PRAGMA user_version`."""
+_log = structlog.get_logger(__name__)
 
-_TABLES = """
-CREATE TABLE waiting (
-    place INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    body TEXT NOT NULL
-) STRICT;
-CREATE TABLE rejected (
-    id TEXT PRIMARY KEY,
-    body TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    rejected_at TEXT NOT NULL
-) STRICT;
+MAX_IN_MEMORY = 10_000
+"""Events that wait in memory while the disk cannot be written: about 10 MB."""
+
+_AGE_CHECK_S = 3600.0
+"""Seconds between two looks for events that are too old. The first look comes this long after the
+start: a device that was off for long delivers first."""
+
+_CLOCK_SET = datetime(2025, 1, 1, tzinfo=UTC)
+"""A device without a clock of its own begins before this time; an event of such a time may be new.
 """
+
+_BATCH = 1000
+_DROPPED_AT_ONCE = 20
+_UUIDV7 = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +56,15 @@ class QueuedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedEvent:
-    """An event that the cloud will never accept, kept with the reason for a person to read."""
+class OutboxLimits:
+    """The largest size of the database in bytes, and the largest age of an event in seconds."""
 
-    id: UUID
-    body: str
-    reason: str
-    rejected_at: datetime
+    size_bytes: int = 64 << 20
+    age_s: float = 30 * 86_400.0
+
+
+def _count_nothing(_error: OutboxError) -> None:
+    """Ignore the error."""
 
 
 class Outbox:
@@ -60,43 +72,46 @@ class Outbox:
 
     Args:
         path: Of the database; it is created with its folder if it does not exist.
-        max_pages: Largest size of the database in pages of SQLite; None for no limit.
+        limits: The oldest events make way where the outbox would pass them.
+        on_error: Is called with each error that the outbox overcomes, for the metrics.
+        max_pages: Largest size of the database in pages of SQLite; beyond it the disk counts as
+            full. None for no limit.
+        reserve_bytes: Size of the file that keeps space for a full disk.
+        clock: Returns monotonic seconds.
 
     Raises:
         OutboxBusyError: Another process has opened the outbox for writing.
-        OutboxFullError: The disk is full.
-        OutboxDamagedError: The file cannot be opened, or is no outbox.
+        OutboxEditionError: Another version of this software wrote the outbox.
     """
 
-    def __init__(self, path: Path, *, max_pages: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limits: OutboxLimits | None = None,
+        on_error: Callable[[OutboxError], None] = _count_nothing,
+        max_pages: int | None = None,
+        reserve_bytes: int = RESERVE_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.path = path
-        self._turn = threading.Lock()
-        self._lock = _lock(path)
-        try:
-            with self._translated():
-                self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-                try:
-                    self._prepare(max_pages)
-                except BaseException:
-                    self._db.close()
-                    raise
-        except BaseException:
-            self._lock.close()
-            raise
-
-    def _prepare(self, max_pages: int | None) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        if max_pages is not None:
-            self._db.execute(f"PRAGMA max_page_count={int(max_pages)}")
-        (edition,) = self._db.execute("PRAGMA user_version").fetchone()
-        if edition == 0:
-            self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={EDITION}; COMMIT;")
-        elif edition != EDITION:
-            raise OutboxDamagedError(
-                f"outbox {self.path} has edition {edition}; this software knows {EDITION} alone",
-                "Run the version that wrote the outbox, or move the file away",
-            )
+        self._limits = limits or OutboxLimits()
+        self._on_error = on_error
+        self._clock = clock
+        self._turn = threading.RLock()
+        self._age_check_at = clock() + _AGE_CHECK_S
+        # Events that are not on the disk, the oldest first.
+        self._memory: OrderedDict[str, Row] = OrderedDict()
+        # The oldest events of a disk that cannot be used now; None until they were read.
+        self._copies: OrderedDict[str, Row] | None = None
+        # Events on the disk that left the queue, but could not be deleted.
+        self._undeleted: set[str] = set()
+        # All events on the disk up to this place are in `_undeleted`.
+        self._passed = 0
+        self._opening = 0
+        self._disk = Disk(
+            path, on_error, max_pages=max_pages, reserve_bytes=reserve_bytes, clock=clock
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -109,150 +124,229 @@ class Outbox:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Close the database, and let another process write."""
+    @property
+    def problems(self) -> list[str]:
+        """The names of what is wrong with the outbox now, for the heartbeat."""
         with self._turn:
-            self._db.close()
-            self._lock.close()
+            found = {
+                "disk_full": self._disk.is_full,
+                "state_not_writable": not self._disk.is_usable and not self._disk.is_full,
+                "outbox_damaged": self._disk.was_damaged,
+            }
+        return [name for name, is_so in found.items() if is_so]
 
-    def put(self, event: Event) -> None:
-        """Store an event on the disk. Storing the same id again changes nothing.
+    @property
+    def in_memory(self) -> int:
+        """How many events wait in memory alone."""
+        with self._turn:
+            return len(self._memory)
+
+    def close(self) -> None:
+        """Store what waits in memory if that is possible, and let another process write."""
+        with self._turn:
+            self._store_memory()
+            if self._memory:
+                _log.error("outbox_events_lost", count=len(self._memory))
+            self._disk.close()
+
+    def put(self, event: Event) -> bool:
+        """Add an event to the queue. Adding the same id again changes nothing.
 
         Args:
             event: To be delivered.
 
-        Raises:
-            OutboxFullError: The disk is full; nothing was changed.
-            OutboxDamagedError: The database cannot be written.
+        Returns:
+            True if the event is on the disk; False if it waits in memory alone, because the disk
+            cannot be written.
         """
-        with self._turn, self._translated():
-            self._db.execute(
-                "INSERT INTO waiting (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING",
-                (str(event.id), event.model_dump_json()),
-            )
+        event_id = str(event.id)
+        with self._turn:
+            self._disk.do(self._make_room)
+            if event_id not in (self._copies or {}):
+                self._memory.setdefault(event_id, Row(0, event_id, event.model_dump_json()))
+            self._store_memory()
+            if len(self._memory) > MAX_IN_MEMORY:
+                self._memory.popitem(last=False)
+                self._count_dropped(1, f"{MAX_IN_MEMORY} events wait in memory")
+            return event_id not in self._memory
 
     def peek(self) -> QueuedEvent | None:
-        """Return the oldest event that waits, without removing it; None if no event waits."""
-        with self._turn, self._translated():
-            row = self._db.execute("SELECT id, body FROM waiting ORDER BY place LIMIT 1").fetchone()
-        return None if row is None else QueuedEvent(UUID(row[0]), row[1])
+        """Return the oldest event that waits, without removing it; None if no event waits.
+
+        What is no event is moved into the table `rejected`.
+        """
+        with self._turn:
+            while (row := self._oldest()) is not None:
+                try:
+                    return _checked(row)
+                except EventUnreadableError as error:
+                    _log.error("event_unreadable", event_id=row.id, error=str(error))
+                    self._on_error(error)
+                    self._take_out(row.id, str(error))
+            return None
 
     def ack(self, event_id: UUID) -> None:
         """Delete an event that the cloud has acknowledged."""
-        with self._turn, self._translated():
-            self._db.execute("DELETE FROM waiting WHERE id = ?", (str(event_id),))
+        with self._turn:
+            self._take_out(str(event_id), None)
 
     def reject(self, event_id: UUID, reason: str) -> None:
         """Move an event that the cloud will never accept into the table `rejected`."""
-        with self._turn, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO rejected (id, body, reason, rejected_at)"
-                    " SELECT id, body, ?, ? FROM waiting WHERE id = ?",
-                    (reason, datetime.now(UTC).isoformat(), str(event_id)),
-                )
-                self._db.execute("DELETE FROM waiting WHERE id = ?", (str(event_id),))
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._turn:
+            self._take_out(str(event_id), reason)
 
     def depth(self) -> int:
         """Return how many events wait."""
-        with self._turn, self._translated():
-            return int(self._db.execute("SELECT count(*) FROM waiting").fetchone()[0])
+        depth = 0
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        with _translated(self.path):
-            yield
+        def count(database: OutboxDatabase) -> None:
+            nonlocal depth
+            depth = max(0, database.depth() - len(self._undeleted))
+
+        with self._turn:
+            if not self._disk.do(count):
+                depth = len(self._copied())
+            return depth + len(self._memory)
+
+    def maintain(self) -> None:
+        """Use the disk again if that is possible now, and drop what is too old.
+
+        The courier calls this regularly.
+        """
+        with self._turn:
+            if self._disk.retry():
+                self._store_memory()
+                self._delete_undeleted()
+                if not self._memory and not self._undeleted:
+                    self._disk.end_full()
+            now = self._clock()
+            if now >= self._age_check_at:
+                self._age_check_at = now + _AGE_CHECK_S
+                self._disk.do(self._drop_old)
+
+    # The order: first the events on the disk, or their copies, and then the events in memory.
+
+    def _oldest(self) -> Row | None:
+        found: list[Row] = []
+
+        def read(database: OutboxDatabase) -> None:
+            if self._opening != self._disk.openings:
+                self._opening = self._disk.openings
+                self._passed = 0
+                self._copies = None
+            while (rows := database.rows(self._passed, 1)) and rows[0].id in self._undeleted:
+                self._passed = rows[0].place
+            found[:] = rows
+
+        if not self._disk.do(read):
+            found = list(islice(self._copied().values(), 1))
+        return found[0] if found else next(iter(self._memory.values()), None)
+
+    def _copied(self) -> OrderedDict[str, Row]:
+        """Return the oldest events of a disk that cannot be used; reading it may work still."""
+        if self._copies is None:
+            rows = (row for row in salvage.rows_in(self.path) if row.id not in self._undeleted)
+            self._copies = OrderedDict((row.id, row) for row in islice(rows, _BATCH))
+        return self._copies
+
+    def _take_out(self, event_id: str, reason: str | None) -> None:
+        """Remove an event from the queue; with a reason it is kept in the table `rejected`."""
+        if self._memory.pop(event_id, None) is not None:
+            if reason is not None:
+                _log.error("rejected_event_not_kept", event_id=event_id, reason=reason)
+            return
+
+        def remove(database: OutboxDatabase) -> None:
+            if reason is None:
+                database.delete([event_id])
+            else:
+                database.reject(event_id, reason)
+
+        if self._disk.do(remove):
+            self._delete_undeleted()
+            return
+        if reason is not None:
+            _log.error("rejected_event_not_kept", event_id=event_id, reason=reason)
+        self._undeleted.add(event_id)
+        if self._copies is not None:
+            was_full = len(self._copies) == _BATCH
+            self._copies.pop(event_id, None)
+            if not self._copies and was_full:
+                self._copies = None  # the next events of the disk are read
+
+    def _store_memory(self) -> None:
+        """Move the events in memory to the disk, as many as fit."""
+        size = _BATCH
+        while self._memory and size:
+            rows = list(islice(self._memory.values(), size))
+
+            def add(database: OutboxDatabase, rows: list[Row] = rows) -> None:
+                database.add((row.id, row.body) for row in rows)
+
+            if not self._disk.do(add):
+                if not self._disk.is_usable:
+                    return
+                size = min(size, len(rows)) // 2
+                continue
+            for row in rows:
+                del self._memory[row.id]
+
+    def _delete_undeleted(self) -> None:
+        ids = list(self._undeleted)
+        if ids and self._disk.do(lambda database: database.delete(ids)):
+            self._undeleted.clear()
+            self._passed = 0
+
+    def _make_room(self, database: OutboxDatabase) -> None:
+        """Drop the oldest events while the database has its largest size; rejected ones first."""
+        while database.used_bytes() >= self._limits.size_bytes:
+            if database.delete_oldest_rejected(_DROPPED_AT_ONCE):
+                continue
+            dropped = database.delete_oldest(_DROPPED_AT_ONCE)
+            if not dropped:
+                return
+            self._count_dropped(dropped, f"the outbox has {self._limits.size_bytes >> 20} MiB")
+
+    def _drop_old(self, database: OutboxDatabase) -> None:
+        """Drop the events that have waited too long."""
+        now = datetime.now(UTC)
+
+        def is_old(row: Row) -> bool:
+            made_at = _made_at(row.id, now)
+            return made_at > _CLOCK_SET and (now - made_at).total_seconds() > self._limits.age_s
+
+        while old := [row.id for row in database.rows(0, _BATCH) if is_old(row)]:
+            database.delete(old)
+            self._count_dropped(len(old), f"older than {self._limits.age_s / 86_400:g} days")
+
+    def _count_dropped(self, count: int, reason: str) -> None:
+        _log.error("outbox_events_dropped", count=count, reason=reason)
+        for _ in range(count):
+            self._on_error(EventDroppedError(f"an event was dropped: {reason}"))
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What an outbox holds: the number of waiting events, and the rejected events."""
-
-    depth: int
-    rejected: list[RejectedEvent]
-
-
-def inspect(path: Path) -> Contents:
-    """Read an outbox without writing to it. Another process may use the outbox meanwhile.
-
-    Args:
-        path: Of the database.
-
-    Returns:
-        What the outbox holds.
+def _checked(row: Row) -> QueuedEvent:
+    """Return the event of a row.
 
     Raises:
-        OutboxDamagedError: The file does not exist, or is no outbox.
-    """
-    with _translated(path):
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            (depth,) = db.execute("SELECT count(*) FROM waiting").fetchone()
-            rows = db.execute(
-                "SELECT id, body, reason, rejected_at FROM rejected ORDER BY rejected_at"
-            ).fetchall()
-        finally:
-            db.close()
-    return Contents(
-        int(depth),
-        [
-            RejectedEvent(UUID(row[0]), row[1], row[2], datetime.fromisoformat(row[3]))
-            for row in rows
-        ],
-    )
-
-
-def _lock(path: Path) -> IO[str]:
-    """Lock `<outbox>.lock` for this process; the kernel releases the lock even after a kill.
-
-    Returns:
-        The open file, which holds the lock until it is closed.
-
-    Raises:
-        OutboxDamagedError: The folder cannot be written.
-        OutboxBusyError: Another process holds the lock.
+        EventUnreadableError: The row holds no event.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.with_name(f"{path.name}.lock").open("a")
-    except OSError as error:
-        raise OutboxDamagedError(
-            f"outbox folder {path.parent} cannot be written: {error.strerror}",
-            "Check EDGE_STATE_DIR, its owner and its disk",
-        ) from error
+        event = Event.model_validate_json(row.body)
+    except ValidationError as error:
+        flaw = error.errors(include_url=False, include_input=False)[0]
+        raise EventUnreadableError(f"no event: {flaw['msg']}") from None
+    if str(event.id) != row.id:
+        raise EventUnreadableError(f"the event says that its id is {event.id}")
+    return QueuedEvent(event.id, row.body)
+
+
+def _made_at(event_id: str, otherwise: datetime) -> datetime:
+    """Return the time in a UUIDv7 (RFC 9562 section 5.7), or `otherwise` if the id is none."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise OutboxBusyError(
-            f"another process uses the outbox {path}",
-            "Stop that process, or give this one another folder with EDGE_STATE_DIR",
-        ) from error
-    return file
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translate(path, error) from error
-
-
-def _translate(path: Path, error: sqlite3.Error) -> OutboxError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL:
-        return OutboxFullError(
-            f"outbox {path} cannot grow: the disk is full",
-            "Free space on the disk; no event is lost",
-        )
-    return OutboxDamagedError(
-        f"outbox {path} cannot be used: {error}",
-        "Check the disk; if the file is damaged, move it away and keep it",
-    )
+        parsed = UUID(event_id)
+    except ValueError:
+        return otherwise
+    if parsed.version != _UUIDV7:
+        return otherwise
+    return datetime.fromtimestamp((parsed.int >> 80) / 1000, UTC)

@@ -4,7 +4,8 @@ from pathlib import Path
 from chaos import device, plan
 from chaos.plan import Order, Scale
 from cloud.contract import Label
-from edge.delivery.outbox import Outbox, inspect
+from edge.delivery.database import inspect
+from edge.delivery.outbox import Outbox
 
 ORDERS = plan.make(1, Scale(events=20, devices=1)).orders[0]
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from cloud.contract import CameraState, DeviceSettings, GateSettings, Label
 from edge.__main__ import UNDELIVERED, app
-from edge.delivery.outbox import inspect
+from edge.delivery.database import inspect
 from tests.edge import standins
 from tests.edge.cloud_double import CODE, KEY, TOKEN, CloudDouble
 

@@ -65,10 +65,10 @@ class FullOutbox(Outbox):
 
     full = True
 
-    def put(self, event: Event) -> None:
+    def put(self, event: Event) -> bool:
         if self.full:
             raise OutboxFullError("the disk is full")
-        super().put(event)
+        return super().put(event)
 
 
 def build(

@@ -1,15 +1,17 @@
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from cloud.contract import CameraState, Decision, Heartbeat, Label, ProblemCode
-from edge.delivery import outbox as outboxes
+from edge.delivery import database
 from edge.delivery.client import Client
 from edge.delivery.courier import Courier
 from edge.delivery.outbox import Outbox
@@ -26,6 +28,7 @@ class DeliveryObserverFake:
         self.decisions: list[Decision] = []
         self.rejections: list[EventRejectedError] = []
         self.states: list[ConnectionState] = []
+        self.failures: list[Exception] = []
         self._changed = threading.Condition()
 
     def _note(self, add: Callable[[], None]) -> None:
@@ -41,6 +44,9 @@ class DeliveryObserverFake:
 
     def connection_changed(self, state: ConnectionState, problem: str) -> None:
         self._note(lambda: self.states.append(state))
+
+    def failed(self, error: Exception) -> None:
+        self._note(lambda: self.failures.append(error))
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         with self._changed:
@@ -173,8 +179,8 @@ def test_what_is_rejected_blocks_nobody_and_is_kept(box: Outbox, cloud: CloudDou
         assert courier.drain(60) == 0
     assert cloud.events == [good]
     assert [error.code for error in told.rejections] == ["malformed_request"]
-    (kept,) = outboxes.inspect(box.path).rejected
-    assert kept.id == bad.id
+    (kept,) = database.inspect(box.path).rejected
+    assert kept.id == str(bad.id)
 
 
 def test_a_refused_key_stops_delivery_and_not_the_queue(box: Outbox, cloud: CloudDouble) -> None:
@@ -229,3 +235,37 @@ def test_stopping_waits_for_no_pause(box: Outbox, cloud: CloudDouble) -> None:
     with delivering(box, cloud.url):
         cloud.wait_for_attempts(1)
     assert box.depth() == 1
+
+
+def test_an_error_that_nobody_foresaw_ends_no_thread(
+    box: Outbox, cloud: CloudDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [ZeroDivisionError("first"), ZeroDivisionError("second")]
+    post = Client.post_event
+
+    def post_event(client: Client, event_id: UUID, body: str) -> Decision:
+        if broken:
+            raise broken.pop(0)
+        return post(client, event_id, body)
+
+    monkeypatch.setattr(Client, "post_event", post_event)
+    put = event()
+    box.put(put)
+    with delivering(box, cloud.url) as (courier, told):
+        assert courier.drain(60) == 0
+    assert cloud.events == [put]
+    assert [str(each) for each in told.failures] == ["first", "second"]
+
+
+def test_a_row_that_is_no_event_stops_no_delivery(tmp_path: Path, cloud: CloudDouble) -> None:
+    path = tmp_path / "other.db"
+    Outbox(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO waiting (id, body) VALUES ('x', 'y')")
+    put = event()
+    with Outbox(path) as box:
+        box.put(put)
+        with delivering(box, cloud.url) as (courier, told):
+            assert courier.drain(60) == 0
+    assert cloud.events == [put]
+    assert told.failures == []
