@@ -5,7 +5,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from training.records.any_layout import read_any_layout
@@ -112,7 +112,9 @@ def _crops(folder: Path, problems: list[str]) -> list[Record]:
     return read_class_folders(folder, "crops", problems, groups)
 
 
-def read_sets(data: Path, problems: list[str]) -> Iterator[tuple[str, list[Record]]]:
+def read_sets(
+    data: Path, problems: list[str], only: Container[str] | None = None
+) -> Iterator[tuple[str, list[Record]]]:
     """Read each public set that `data` holds.
 
     A folder that holds none of them is read as one set, in whichever layout it is in.
@@ -120,6 +122,7 @@ def read_sets(data: Path, problems: list[str]) -> Iterator[tuple[str, list[Recor
     Args:
         data: The folder.
         problems: A list that gets a line for everything that is left out.
+        only: The names of the sets that are read; None for all.
 
     Yields:
         The name and the records of each set.
@@ -156,4 +159,6 @@ def read_sets(data: Path, problems: list[str]) -> Iterator[tuple[str, list[Recor
         yield data.name, read_any_layout(data, data.name, problems)
         return
     for name in known:
+        if only is not None and name not in only:
+            continue
         yield name, readers[name](data / name)

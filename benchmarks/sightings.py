@@ -1,4 +1,4 @@
-"""python -m benchmarks.sequences: verdicts of sightings beside labels of single frames.
+"""python -m benchmarks.sightings: verdicts of sightings beside labels of single frames.
 
 Validation faces become image sequences as a camera at a door would give them: it moves, the light
 changes, some frames are smeared, all are compressed. They run through the edge's own detector,

@@ -12,7 +12,7 @@ import skimage.data
 import typer
 from typer.testing import CliRunner
 
-from benchmarks.sequences import FRAMES, Report, Result, main, open_models, run, shots
+from benchmarks.sightings import FRAMES, Report, Result, main, open_models, run, shots
 from cloud.contract import Label
 from edge.loaded_models import LoadedModels
 from edge.settings import MODELS_DIR
