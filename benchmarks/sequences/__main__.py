@@ -62,6 +62,9 @@ def main(
     family: Annotated[
         list[str] | None, typer.Option(help=f"Only these: {', '.join(SCENARIOS)}.")
     ] = None,
+    rate: Annotated[
+        list[int] | None, typer.Option(help="Only these frames a second: 5, 10, 15, 30.")
+    ] = None,
     people: Annotated[int, typer.Option(help="How many people take part.", min=4)] = 60,
     repeats: Annotated[int, typer.Option(help="How often each clip is made.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="The same seed makes the same clips.")] = 0,
@@ -88,6 +91,9 @@ def main(
     unknown = [name for name in families if name not in SCENARIOS]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(SCENARIOS)}")
+    rates = rate or list(RATES)
+    if wrong := [each for each in rates if each not in RATES]:
+        raise typer.BadParameter(f"{wrong[0]} frames/s is none of {', '.join(map(str, RATES))}")
     used = seed + HELD_OUT if held_out else seed
     made = clips_of(data, families, people=people, repeats=repeats, seed=used)
     if save is not None:
@@ -96,13 +102,13 @@ def main(
     if replay is not None:
         judged = list(judging.kept(replay))
     else:
-        judged = _judged(made, open_models(models, threads))
+        judged = _judged(made, open_models(models, threads), rates)
     if keep is not None:
         judging.keep(judged, keep)
     report = Report("drawn people" if data is None else str(data), used)
     for clip in judged:
-        for rate in RATES:
-            report.add(clip.kind, clip.variant, rate, score(clip, judging.verdicts(clip, rate)))
+        for each in rates:
+            report.add(clip.kind, clip.variant, each, score(clip, judging.verdicts(clip, each)))
     for table in report.tables():
         Console(width=170).print(table)
     if json_file is not None:
@@ -113,16 +119,18 @@ def main(
 def _save_contact_sheets(clips: Iterator[Clip], folder: Path) -> None:
     for n, clip in enumerate(clips):
         name = f"{n:03} {clip.kind} {clip.variant}".strip().replace(" ", "-")
-        contact_sheet.save(clip.frames(), folder / f"{name}.png")
+        contact_sheet.save(clip.frames((5,)), folder / f"{name}.png")
     typer.echo(f"contact sheets are in {folder}")
 
 
-def _judged(clips: Iterator[Clip], models: LoadedModels) -> list[judging.JudgedClip]:
+def _judged(
+    clips: Iterator[Clip], models: LoadedModels, rates: list[int]
+) -> list[judging.JudgedClip]:
     models.detector.expect(HEIGHT, WIDTH)
     shown = Console(stderr=True)
     judged = []
     for clip in clips:
-        judged.append(judging.judge(clip, models))
+        judged.append(judging.judge(clip, models, rates))
         shown.print(f"{len(judged)}: {clip.kind} {clip.variant}", style="dim")
     return judged
 

@@ -4,10 +4,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.values import Image
 
 WIDTH, HEIGHT = 640, 480
+
+_ROOM = 64
+"""Pixels by which the noise is moved from frame to frame, at most."""
+
+Grain = NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +36,16 @@ class Camera:
     quality: int = 80
     flicker: float = 0.01
 
-    def see(self, scene: Image, t: float) -> Image:
+    def see(self, scene: Image, t: float, noise: Grain) -> Image:
         """Return the frame that the camera sends of a scene at a time in seconds.
 
-        The noise is of OpenCV's own source of chance (`cv2.setRNGSeed`).
+        Args:
+            scene: u8 [HEIGHT, WIDTH, 3].
+            t: Seconds from the beginning.
+            noise: One for each frame, as `grain` returns it.
+
+        Returns:
+            u8 [HEIGHT, WIDTH, 3].
         """
         seen = scene
         if self.blur:
@@ -42,11 +54,28 @@ class Camera:
         tones = np.arange(256, dtype=np.float64) / 255
         curve = np.clip((tones * gain) ** self.gamma * 255, 0, 255).astype(np.uint8)
         seen = np.asarray(cv2.LUT(seen, curve), np.uint8)
-        grain = np.empty(seen.shape, np.int16)
-        cv2.randn(grain, np.zeros(3), np.full(3, self.noise))
-        seen = np.asarray(cv2.add(seen, grain, dtype=cv2.CV_8U), np.uint8)
+        seen = np.asarray(cv2.add(seen, noise, dtype=cv2.CV_8U), np.uint8)
         _, coded = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
         return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+
+
+class Noise:
+    """The noise of a sensor: windows of one large picture of noise, which is quick.
+
+    Args:
+        deviation: Standard deviation, of 255.
+        rng: Source of chance.
+    """
+
+    def __init__(self, deviation: float, rng: np.random.Generator) -> None:
+        self._rng = rng
+        shape = (HEIGHT + _ROOM, WIDTH + _ROOM, 3)
+        self._all = (rng.standard_normal(shape, np.float32) * deviation).round().astype(np.int16)
+
+    def next(self) -> Grain:
+        """Return the noise of one more frame, i16 [HEIGHT, WIDTH, 3]."""
+        y, x = (int(v) for v in self._rng.integers(0, _ROOM, 2))
+        return np.ascontiguousarray(self._all[y : y + HEIGHT, x : x + WIDTH])
 
 
 def ordinary(rng: np.random.Generator) -> Camera:

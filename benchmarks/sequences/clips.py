@@ -1,12 +1,11 @@
 """Clips: people and pictures before a camera for some seconds, and what is to be said of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from benchmarks.sequences.camera import HEIGHT, WIDTH, Camera
+from benchmarks.sequences.camera import HEIGHT, WIDTH, Camera, Noise
 from benchmarks.sequences.layers import Layer
 from benchmarks.sequences.people import LABELS, Wear
 from cloud.contract import Label
@@ -55,6 +54,21 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame of a clip.
+
+    Attributes:
+        place: In the clip, FPS a second.
+        image: u8 [HEIGHT, WIDTH, 3].
+        faces: That are in it.
+    """
+
+    place: int
+    image: Image
+    faces: list[Face]
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
     """Some seconds before a camera.
 
@@ -76,18 +90,27 @@ class Clip:
     camera: Camera
     seed: int
 
-    def frames(self) -> Iterator[tuple[Image, list[Face]]]:
+    def frames(self, rates: Collection[int] = (FPS,)) -> Iterator[Frame]:
         """Draw the clip.
 
+        Args:
+            rates: Frames a second; what none of them needs is not drawn.
+
         Yields:
-            Each frame, u8 [HEIGHT, WIDTH, 3], with the faces in it; FPS a second.
+            Each frame, in the order of time.
         """
-        cv2.setRNGSeed(self.seed)
+        noise = Noise(self.camera.noise, np.random.default_rng(self.seed))
         for n in range(round(self.seconds * FPS)):
+            if all(n % (FPS // rate) for rate in rates):
+                continue
             t = n / FPS
             scene = self.background.copy()
             faces = self._draw(scene, t)
-            yield self.camera.see(scene, t), faces
+            yield Frame(n, self.camera.see(scene, t, noise.next()), faces)
+
+    def faces_at(self, t: float) -> list[Face]:
+        """Return the faces in the frame at a time in seconds."""
+        return self._draw(self.background.copy(), t)
 
     def _draw(self, scene: Image, t: float) -> list[Face]:
         order = sorted(range(len(self.subjects)), key=lambda i: self.subjects[i].layer.width_at(t))

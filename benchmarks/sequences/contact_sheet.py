@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.sequences.clips import Face
+from benchmarks.sequences.clips import Frame
 from edge.errors import SourceError
 from edge.values import Image
 
@@ -18,11 +18,11 @@ _COLOURS = {
 }
 
 
-def contact_sheet(frames: Iterable[tuple[Image, list[Face]]]) -> Image:
+def contact_sheet(frames: Iterable[Frame]) -> Image:
     """Return 20 frames of a clip, evenly spread over its time, with the true faces.
 
     Args:
-        frames: Each frame with its faces.
+        frames: Of the clip.
 
     Returns:
         u8 [H, W, 3].
@@ -31,9 +31,8 @@ def contact_sheet(frames: Iterable[tuple[Image, list[Face]]]) -> Image:
     chosen = np.linspace(0, len(all_frames) - 1, _TILES).round().astype(int)
     tiles = []
     for n in chosen:
-        image, faces = all_frames[n]
-        tile = image.copy()
-        for face in faces:
+        tile = all_frames[n].image.copy()
+        for face in all_frames[n].faces:
             corners = (int(face.box.x0), int(face.box.y0)), (int(face.box.x1), int(face.box.y1))
             colour = _COLOURS.get(str(face.label), (150, 150, 150))
             cv2.rectangle(tile, *corners, colour, 2)
@@ -42,7 +41,7 @@ def contact_sheet(frames: Iterable[tuple[Image, list[Face]]]) -> Image:
     return np.asarray(np.vstack(rows), np.uint8)
 
 
-def save(frames: Iterable[tuple[Image, list[Face]]], file: Path) -> None:
+def save(frames: Iterable[Frame], file: Path) -> None:
     """Write a contact sheet as PNG.
 
     Raises:

@@ -4,18 +4,22 @@ Models take long and trackers do not. What the models said of each frame can be 
 that another tracker, or another rule of the vote, is tried on the same frames in seconds.
 """
 
+import base64
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from benchmarks.sequences.clips import FPS, Clip, Face
 from cloud.contract import Label
 from edge.errors import SourceError
 from edge.loaded_models import LoadedModels
-from edge.sighting import SightingTracker, VotingRules
-from edge.values import Box, Judgement, Verdict
+from edge.tracking.sightings import SightingTracker, VotingRules
+from edge.values import Box, Image, Judgement, Verdict
 from edge.values import Face as FoundFace
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,10 +35,21 @@ class JudgedFrame:
     Attributes:
         judgements: What the models said of each face that is large enough.
         faces: The truth.
+        too_small: The other faces that the detector found.
+        half: The frame at half its size as JPEG, for trackers that look at it; empty for none.
     """
 
     judgements: list[Judgement]
     faces: list[Face]
+    too_small: list[FoundFace] = field(default_factory=list)
+    half: bytes = b""
+
+    def image(self) -> Image | None:
+        """Return the frame, u8 [H, W, 3], with half its sharpness; None if it was not kept."""
+        if not self.half:
+            return None
+        small = np.asarray(cv2.imdecode(np.frombuffer(self.half, np.uint8), cv2.IMREAD_COLOR))
+        return np.asarray(cv2.resize(small, None, fx=2, fy=2), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,7 @@ class JudgedClip:
         real: Of each subject, whether it is a person.
         counts: Of each subject, whether a verdict is to be given.
         certain_threshold: Of the detector.
-        frames: FPS a second.
+        frames: By their place in the clip; `clips.FPS` a second, where none was left out.
     """
 
     kind: str
@@ -55,11 +70,16 @@ class JudgedClip:
     real: list[bool]
     counts: list[bool]
     certain_threshold: float
-    frames: list[JudgedFrame]
+    frames: dict[int, JudgedFrame]
 
 
-def judge(clip: Clip, models: LoadedModels) -> JudgedClip:
+def judge(clip: Clip, models: LoadedModels, rates: Collection[int]) -> JudgedClip:
     """Draw a clip, and let the edge's models judge each face of each frame.
+
+    Args:
+        clip: What is drawn.
+        models: Of the edge.
+        rates: Frames a second that trackers will get.
 
     Returns:
         What they said, beside the truth.
@@ -67,10 +87,16 @@ def judge(clip: Clip, models: LoadedModels) -> JudgedClip:
     Raises:
         EdgeError: A model failed.
     """
-    frames = []
-    for image, faces in clip.frames():
-        found = [f for f in models.detector.detect(image) if models.classifier.can_judge(f)]
-        frames.append(JudgedFrame(models.classifier.judge(image, found), faces))
+    frames = {}
+    for frame in clip.frames(rates):
+        image = frame.image
+        found = models.detector.detect(image)
+        large = [face for face in found if models.classifier.can_judge(face)]
+        small = [face for face in found if not models.classifier.can_judge(face)]
+        half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        _, coded = cv2.imencode(".jpg", half, [cv2.IMWRITE_JPEG_QUALITY, 85])
+        judgements = models.classifier.judge(image, large)
+        frames[frame.place] = JudgedFrame(judgements, frame.faces, small, coded.tobytes())
     return JudgedClip(
         clip.kind,
         clip.variant,
@@ -93,10 +119,16 @@ def verdicts(clip: JudgedClip, rate: int) -> list[tuple[int, Verdict]]:
     """
     sightings = SightingTracker(VotingRules(certain_threshold=clip.certain_threshold))
     settled = []
-    for n in range(0, len(clip.frames), FPS // rate):
-        nearest = sorted(clip.frames[n].judgements, key=lambda j: -j.face.box.area)[:MAX_FACES]
+    for n, frame in clip.frames.items():
+        if n % (FPS // rate):
+            continue
+        said = {id(judged.face): judged for judged in frame.judgements}
+        faces = [judged.face for judged in frame.judgements] + frame.too_small
+        followed = sightings.associate(faces, n / FPS, frame.image())
+        voters = [each for each in followed if id(each.face) in said][:MAX_FACES]
+        judgements = [said[id(each.face)] for each in voters]
         at = _START + timedelta(seconds=n / FPS)
-        settled += [(n, verdict) for verdict in sightings.update(nearest, at)]
+        settled += [(n, verdict) for verdict in sightings.vote(voters, judgements, at)]
     return settled
 
 
@@ -140,6 +172,7 @@ def _as_json(clip: JudgedClip) -> dict[str, object]:
         "certain_threshold": clip.certain_threshold,
         "frames": [
             {
+                "place": place,
                 "judged": [
                     [
                         [round(side, 2) for side in _sides(j.face.box)],
@@ -149,12 +182,17 @@ def _as_json(clip: JudgedClip) -> dict[str, object]:
                     ]
                     for j in frame.judgements
                 ],
+                "small": [
+                    [[round(side, 2) for side in _sides(face.box)], round(face.score, 4)]
+                    for face in frame.too_small
+                ],
+                "half": base64.b64encode(frame.half).decode(),
                 "truth": [
                     [face.subject, [round(side, 2) for side in _sides(face.box)], face.label]
                     for face in frame.faces
                 ],
             }
-            for frame in clip.frames
+            for place, frame in clip.frames.items()
         ],
     }
 
@@ -165,8 +203,8 @@ def _sides(box: Box) -> tuple[float, float, float, float]:
 
 def _from_json(told: dict[str, object]) -> JudgedClip:
     content: dict[str, object] = dict(told)
-    frames = [
-        JudgedFrame(
+    frames = {
+        frame["place"]: JudgedFrame(
             [
                 Judgement(
                     FoundFace(Box(*sides), score),
@@ -179,7 +217,9 @@ def _from_json(told: dict[str, object]) -> JudgedClip:
                 Face(subject, Box(*sides), None if label is None else Label(label))
                 for subject, sides, label in frame["truth"]
             ],
+            [FoundFace(Box(*sides), score) for sides, score in frame["small"]],
+            base64.b64decode(frame["half"]),
         )
         for frame in content.pop("frames")  # type: ignore[attr-defined]
-    ]
+    }
     return JudgedClip(**content, frames=frames)  # type: ignore[arg-type]

@@ -101,7 +101,7 @@ _COUNTS = tuple(f for f in Tally.__slots__ if f != "delays_s")
 def sightings_of(clip: JudgedClip) -> list[list[Sighting]]:
     """Return what is to be said of each subject, in the order of time."""
     found: list[list[Sighting]] = [[] for _ in clip.real]
-    for n, frame in enumerate(clip.frames):
+    for n, frame in clip.frames.items():
         for face in frame.faces:
             if face.label is None or not clip.counts[face.subject]:
                 continue

@@ -14,7 +14,7 @@ from edge.errors import SourceError
 
 APP = typer.Typer()
 APP.command()(main)
-SMALL = ["--people", "4", "--family", "approach", "--threads", "1"]
+SMALL = ["--people", "4", "--family", "approach", "--threads", "1", "--rate", "5", "--rate", "15"]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_people_who_approach_get_one_right_verdict(folder: Path) -> None:
     told = json.loads((folder / "out.json").read_text())
     approach = told["by_kind"]["approach"]
-    assert approach["sightings"] == approach["right"] == 8
+    assert approach["sightings"] == approach["right"] == 4
     assert approach["second_passes"] == approach["double"] == approach["false_admits"] == 0
     assert 0 < approach["delay_s_p50"] < 2
 
@@ -39,6 +39,7 @@ def test_people_who_approach_get_one_right_verdict(folder: Path) -> None:
 def test_a_replay_gives_the_same_counts_without_models(folder: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.json"
     options = ["--replay", str(folder / "judged.jsonl"), "--json", str(again)]
+    options += ["--rate", "5", "--rate", "15"]
     done = CliRunner().invoke(APP, [*options, "--models", str(tmp_path / "none")])
     assert done.exit_code == 0, done.output
     first = json.loads((folder / "out.json").read_text())

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.sequences.camera import HEIGHT, WIDTH
 from benchmarks.sequences.casting import Cast, backgrounds_of, drawn_people
-from benchmarks.sequences.clips import FPS, Clip
+from benchmarks.sequences.clips import Clip
 from benchmarks.sequences.people import Person, Wear
 from benchmarks.sequences.scenarios import SCENARIOS, Stage
 from cloud.contract import Label
@@ -30,8 +30,7 @@ def named(family: str, people: list[Person], kind: str, variant: str) -> Clip:
 
 
 def labels_at(clip: Clip, second: float) -> list[Label | None]:
-    _, faces = next(islice(clip.frames(), round(second * FPS), None))
-    return [face.label for face in faces]
+    return [face.label for face in clip.faces_at(second)]
 
 
 def test_drawn_people_can_wear_everything(people: list[Person]) -> None:
@@ -51,26 +50,29 @@ def test_a_cast_without_fitting_people_says_so() -> None:
 
 def test_the_same_seed_makes_the_same_frames(people: list[Person]) -> None:
     def first(seed: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-        image, _ = next(islice(next(clips("stand", people, seed)).frames(), 20, None))
-        return image
+        return next(islice(next(clips("stand", people, seed)).frames((5,)), 3, None)).image
 
     assert (first(3) == first(3)).all()
     assert (first(3) != first(4)).any()
 
 
+def test_only_the_frames_of_a_rate_are_drawn(people: list[Person]) -> None:
+    places = [f.place for f in islice(next(clips("stand", people)).frames((10, 15)), 6)]
+    assert places == [0, 2, 3, 4, 6, 8]
+
+
 def test_every_family_makes_clips_of_the_camera_s_size(people: list[Person]) -> None:
     for family in SCENARIOS:
-        image, _ = next(next(clips(family, people)).frames())
-        assert image.shape == (HEIGHT, WIDTH, 3), family
+        assert next(next(clips(family, people)).frames()).image.shape == (HEIGHT, WIDTH, 3), family
 
 
 def test_a_person_is_drawn_where_the_truth_says(people: list[Person]) -> None:
     clip = next(clips("stand", people))
-    empty, nobody = next(clip.frames())
-    shown, (face,) = next(islice(clip.frames(), FPS, None))
-    assert not nobody
+    empty, shown = next(clip.frames()), next(islice(clip.frames((5,)), 5, None))
+    assert not empty.faces
+    (face,) = shown.faces
     x, y = (int(v) for v in face.box.centre)
-    change = np.abs(shown.astype(int) - empty.astype(int)).sum(axis=2)
+    change = np.abs(shown.image.astype(int) - empty.image.astype(int)).sum(axis=2)
     assert change[y - 5 : y + 5, x - 5 : x + 5].mean() > 4 * change[:20, :20].mean() + 10
 
 

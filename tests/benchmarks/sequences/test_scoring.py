@@ -14,7 +14,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 def clip(*labels: Label | None, real: bool = True) -> JudgedClip:
     """Each label is worn for a second, at HERE."""
-    frames = [JudgedFrame([], [Face(0, HERE, label)]) for label in labels for _ in range(FPS)]
+    worn = [label for label in labels for _ in range(FPS)]
+    frames = {n: JudgedFrame([], [Face(0, HERE, label)]) for n, label in enumerate(worn)}
     return JudgedClip("k", "", [real], [True], 0.0, frames)
 
 
