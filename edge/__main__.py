@@ -12,6 +12,7 @@ import structlog
 import typer
 
 from edge import console, logs, settings
+from edge.ending import StopDeadline, end_process
 from edge.errors import EdgeError
 from edge.redaction import secrets
 from edge.redaction.command_line import CommandLine, hide_source, redact_tracebacks, restart_process
@@ -74,7 +75,7 @@ def run(
     A camera is watched until Ctrl-C. A file or folder is played once. Then the outbox is emptied,
     and the exit code is 3 if events still wait after EDGE_DRAIN_TIMEOUT_S.
     """
-    with console.reported_errors("run"):
+    with console.reported_errors("run"), StopDeadline() as deadline:
         chosen = _settings(
             source=source,
             loop=loop,
@@ -93,7 +94,9 @@ def run(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         enrolment.ensure(chosen)
         with logs.library_messages():
-            outcome = installation.run(chosen, console.OUT, on_camera=_stop_on_signals)
+            outcome = installation.run(
+                chosen, console.OUT, on_camera=_stop_on_signals, stages=deadline.stages
+            )
     if chosen.log_json:
         _log.info("run_ended", **asdict(outcome))
     else:
@@ -102,6 +105,9 @@ def run(
             f" {outcome.rejected} rejected",
             highlight=False,
         )
+    if outcome.hangs:
+        # The interpreter would wait for the call that does not return.
+        end_process(0)
     if outcome.undelivered and not outcome.stopped:
         if not chosen.log_json:
             note = "The undelivered events are safe in the outbox; the next run delivers them."

@@ -189,7 +189,7 @@ class _CountingObserver:
     """Counts frames and verdicts as an installation does, and shows nothing."""
 
     def __init__(self) -> None:
-        self.health = Health(stall_after_s=60)
+        self.health = Health()
         self.frames = 0
         self.wants_preview = False
 

@@ -1,4 +1,4 @@
-"""The health of this device: counts and times for heartbeats and metrics, and the watchdog."""
+"""The health of this device: counts and times for heartbeats and metrics."""
 
 import socket
 import statistics
@@ -9,14 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from cloud.contract import CameraState
 from edge.errors import SettingsError
 from edge.values import Frame, Judgement, Verdict
-
-_log = structlog.get_logger(__name__)
 
 _WINDOW_S = 10.0
 """Seconds over which frames per second and latency are measured."""
@@ -30,6 +26,7 @@ _COUNTED_FROM_ZERO = (
     "OutboxDamagedError",
     "OutboxFullError",
     "OutboxUnwritableError",
+    "StageStuck",
 )
 """Errors whose counters exist with 0 from the start. If a counter began with 1 at the first error,
 Prometheus would see no increase, and an alert would miss the error."""
@@ -42,24 +39,19 @@ class Health:
     """Counts frames, verdicts, deliveries and errors. May be used from several threads.
 
     Args:
-        stall_after_s: Seconds without a frame after which the camera counts as stalled.
         clock: Returns monotonic seconds.
 
     Attributes:
         registry: The metrics for Prometheus.
     """
 
-    def __init__(
-        self, *, stall_after_s: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._stall_after_s = stall_after_s
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, float]] = deque()
         self._started = clock()
-        self._last_frame_at = self._started
-        self._was_stalled = False
         self.registry = CollectorRegistry()
+        self._gauges: dict[str, Gauge] = {}
         self._frames = self._counter("frames_judged", "Frames judged")
         self._faces = self._counter("faces_judged", "Faces judged", "label")
         self._small = self._counter("faces_too_small", "Faces too small to be judged")
@@ -77,16 +69,27 @@ class Health:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"maskgate_edge_{name}", text, labels, registry=self.registry)
 
-    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Add a gauge whose value is computed at each scrape."""
-        Gauge(f"maskgate_edge_{name}", text, registry=self.registry).set_function(value)
+    def gauge(self, name: str, text: str, value: Callable[[], float], **labels: str) -> None:
+        """Add a gauge whose value is computed at each scrape.
+
+        Args:
+            name: Without the prefix. Gauges of one name differ in the values of their labels.
+            text: The metric's help.
+            value: Is called at each scrape.
+            labels: Names of the labels, each with its value.
+        """
+        if name not in self._gauges:
+            self._gauges[name] = Gauge(
+                f"maskgate_edge_{name}", text, tuple(labels), registry=self.registry
+            )
+        gauge = self._gauges[name]
+        (gauge.labels(**labels) if labels else gauge).set_function(value)
 
     def count_frame(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         """Count a frame and its faces, and measure the frame's latency."""
         now = self._clock()
         latency = max(0.0, now - frame.read_at)
         with self._lock:
-            self._last_frame_at = now
             self._recent.append((now, latency))
             self._trim(now)
         self._frames.inc()
@@ -129,54 +132,6 @@ class Health:
             if not self._recent:
                 return 0.0
             return statistics.median(latency for _, latency in self._recent) * 1000
-
-    @property
-    def stalled(self) -> bool:
-        """Whether no frame was judged for `stall_after_s`."""
-        with self._lock:
-            return self._clock() - self._last_frame_at > self._stall_after_s
-
-    def camera_state(self, state: CameraState) -> CameraState:
-        """Return the state to report: a live camera that is stalled counts as reconnecting."""
-        return CameraState.RECONNECTING if state is CameraState.LIVE and self.stalled else state
-
-    def check_for_stall(self) -> None:
-        """Count and log a stall when it begins, and log when it ends."""
-        stalled = self.stalled
-        if stalled and not self._was_stalled:
-            self.count_error("CameraStalled")
-            _log.error("camera_stalled", without_frame_s=self._stall_after_s)
-        elif self._was_stalled and not stalled:
-            _log.info("camera_resumed")
-        self._was_stalled = stalled
-
-
-class Watchdog:
-    """Checks regularly whether the camera is stalled, in a thread of its own.
-
-    Args:
-        health: Knows when the last frame was judged.
-        every_s: Seconds between two checks.
-    """
-
-    def __init__(self, health: Health, every_s: float) -> None:
-        self._health = health
-        self._every_s = every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            self._health.check_for_stall()
 
 
 def _time_limited(handler: type[Any], timeout_s: float) -> type[Any]:

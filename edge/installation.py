@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from pydantic import SecretStr
@@ -19,18 +20,20 @@ from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.delivery.courier import Courier
 from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.dispatcher import Dispatcher
-from edge.health import Health, Watchdog, serve_metrics
+from edge.health import Health, serve_metrics
 from edge.pipeline import Pipeline
 from edge.preview import Preview
 from edge.redaction.addresses import redacted
 from edge.settings import Settings
 from edge.signals import ConsoleDisplay, Signal, Signals, SoundCommand, TerminalBell
+from edge.stages import Stage, Stages
 from edge.tracking.sightings import SightingTracker, VotingRules
 from edge.values import ConnectionState
+from edge.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
 
-_DRAIN_AFTER_STOP_S = 5.0
+_DRAIN_AFTER_STOP_S = 1.5
 """Seconds at most to deliver events after somebody stopped the run: whoever stops it wants to be
 done, and an event that waits is safe in the outbox."""
 
@@ -44,16 +47,22 @@ class Outcome:
         undelivered: Events that still wait in the outbox.
         rejected: Events that the cloud will never accept; this run moved them aside.
         stopped: Whether somebody stopped the run; False if its source ended.
+        hangs: Whether a read of the camera was abandoned, because it did not return.
     """
 
     verdicts: int
     undelivered: int
     rejected: int
     stopped: bool
+    hangs: bool = False
 
 
 def run(
-    settings: Settings, console: Console, *, on_camera: Callable[[Camera], None] = lambda _: None
+    settings: Settings,
+    console: Console,
+    *,
+    on_camera: Callable[[Camera], None] = lambda _: None,
+    stages: Stages | None = None,
 ) -> Outcome:
     """Judge and deliver until the source ends, or somebody stops the camera.
 
@@ -61,6 +70,7 @@ def run(
         settings: Of this installation.
         console: Gets the lines of the display, unless the log is JSON.
         on_camera: Is called with the camera, so that a signal handler can stop it.
+        stages: Get notice of each call that may hang.
 
     Returns:
         What the run stored, delivered and left in the outbox.
@@ -79,33 +89,45 @@ def run(
     if is_plain_http_elsewhere(cloud):
         _log.warning("key_unencrypted", cloud=redacted(cloud), mend="Use an https:// address")
     with ExitStack() as cleanup:
-        health = Health(stall_after_s=settings.stall_after_s)
+        stages = stages if stages is not None else Stages()
+        health = Health()
         limits = OutboxLimits(settings.outbox_max_mb << 20, settings.outbox_max_age_days * 86_400.0)
         outbox = cleanup.enter_context(
             Outbox(settings.outbox_path, limits=limits, on_error=health.count_error)
         )
         dispatcher = Dispatcher(health, Signals(_signals(settings, console)), outbox)
         camera = Camera(
-            source, pace=settings.pace, folder_fps=settings.folder_fps, loop=settings.loop
+            source,
+            pace=settings.pace,
+            folder_fps=settings.folder_fps,
+            loop=settings.loop,
+            stages=stages,
+        )
+        watchdog = Watchdog(
+            camera,
+            stages,
+            health,
+            stall_after_s=settings.stall_after_s,
+            exit_after_s=settings.hang_exit_s,
         )
         client = cleanup.enter_context(
             Client(cloud, key=who.device_key, timeout_s=settings.request_timeout_s)
         )
 
-        def camera_state() -> CameraState:
-            return health.camera_state(camera.state)
+        def problems() -> tuple[str, ...]:
+            return _problems(settings, outbox, watchdog)
 
         def make_heartbeat() -> Heartbeat:
             return Heartbeat(
                 sent_at=datetime.now(UTC),
-                camera=camera_state(),
+                camera=watchdog.camera_state,
                 finished=camera.finished,
                 fps=health.fps,
                 latency_ms=health.latency_ms,
                 outbox_depth=outbox.depth(),
                 models=models.digests,
                 version=__version__,
-                problems=_problems(settings, camera_state(), outbox),
+                problems=list(problems()),
                 attributes=genders.counts() if genders else {},
             )
 
@@ -115,13 +137,13 @@ def run(
             dispatcher,
             make_heartbeat,
             heartbeat_s=settings.heartbeat_s,
-            camera_state=camera_state,
+            state=lambda: (watchdog.camera_state, problems()),
         )
         dispatcher.on_stored = courier.wake
-        _add_gauges(health, outbox, camera, courier)
+        _add_gauges(health, outbox, camera, courier, watchdog)
+        _add_stage_gauges(health, stages)
         if settings.metrics_port is not None:
             cleanup.callback(serve_metrics(health, settings.metrics_host, settings.metrics_port))
-        watchdog = Watchdog(health, settings.stall_after_s / 4)
         certain_threshold = models.detector.certain_threshold
         pipeline = Pipeline(
             camera=camera,
@@ -132,6 +154,7 @@ def run(
             observer=dispatcher,
             max_faces=settings.max_faces,
             on_verdict=genders.count_verdict if genders else lambda _frame, _verdict: None,
+            stages=stages,
         )
         preview = Preview(client, settings.preview)
         dispatcher.preview = preview
@@ -156,7 +179,9 @@ def run(
             stopped = camera.stopped
         drain_s = settings.drain_timeout_s
         undelivered = courier.drain(min(drain_s, _DRAIN_AFTER_STOP_S) if stopped else drain_s)
-        return Outcome(dispatcher.verdicts, undelivered, dispatcher.rejections, stopped)
+        return Outcome(
+            dispatcher.verdicts, undelivered, dispatcher.rejections, stopped, camera.hangs
+        )
 
 
 def _announce_source(settings: Settings, console: Console, gate: str, source: Source) -> None:
@@ -173,22 +198,40 @@ def _source(settings: Settings) -> Source:
     return source
 
 
-def _add_gauges(health: Health, outbox: Outbox, camera: Camera, courier: Courier) -> None:
+def _add_gauges(
+    health: Health,
+    outbox: Outbox,
+    camera: Camera,
+    courier: Courier,
+    watchdog: Watchdog,
+) -> None:
     health.gauge("outbox_depth", "Events that wait in the outbox", outbox.depth)
     health.gauge("outbox_in_memory", "Events that wait in memory alone", lambda: outbox.in_memory)
     health.gauge("frames_dropped", "Frames read and never judged", lambda: camera.dropped)
-    health.gauge("camera_stalled", "1 while the camera is stalled", lambda: health.stalled)
+    health.gauge("camera_stalled", "1 while the camera is stalled", lambda: watchdog.stalled)
+    health.gauge("camera_silent_seconds", "Seconds without a new picture", lambda: camera.silent_s)
     online = ConnectionState.ONLINE
     health.gauge("online", "1 while the cloud answers", lambda: courier.connection is online)
 
 
-def _problems(settings: Settings, camera: CameraState, outbox: Outbox) -> list[str]:
+def _add_stage_gauges(health: Health, stages: Stages) -> None:
+    for stage in Stage:
+        health.gauge(
+            "stage_busy_seconds",
+            "Seconds that the present call of a stage has lasted; 0 while it is idle",
+            partial(stages.busy_s, stage),
+            stage=stage,
+        )
+
+
+def _problems(settings: Settings, outbox: Outbox, watchdog: Watchdog) -> tuple[str, ...]:
     """Return the names of the problems that the device has now, for its heartbeat."""
     found = {
-        "camera_lost": camera is CameraState.RECONNECTING,
+        "camera_lost": watchdog.camera_state is CameraState.RECONNECTING,
         "model_differs": settings.detector is not None or settings.classifier is not None,
     }
-    return [*outbox.problems, *(name for name, is_so in found.items() if is_so)]
+    stuck = [f"{stage}_stuck" for stage in watchdog.stuck]
+    return (*outbox.problems, *(name for name, is_so in found.items() if is_so), *stuck)
 
 
 def _command_handlers(

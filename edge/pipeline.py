@@ -14,6 +14,7 @@ from edge.errors import OutboxFullError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.preview import BLUR_SCORE
+from edge.stages import Stage, Stages
 from edge.tracking.sightings import SightingTracker, VotingRules
 from edge.values import Face, Frame, Judgement, Verdict
 
@@ -50,6 +51,7 @@ class Pipeline:
         observer: Gets notice of what happens.
         max_faces: Faces judged in a frame at most; those that need a vote most are judged.
         on_verdict: Is called with each verdict and its frame, before the verdict is stored.
+        stages: Get notice of each call that may hang.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Pipeline:
         observer: PipelineObserver,
         max_faces: int,
         on_verdict: Callable[[Frame, Verdict], None] = lambda _frame, _verdict: None,
+        stages: Stages | None = None,
     ) -> None:
         self._camera = camera
         self._detector = detector
@@ -72,6 +75,7 @@ class Pipeline:
         self._observer = observer
         self._max_faces = max_faces
         self._on_verdict = on_verdict
+        self._stages = stages if stages is not None else Stages()
         self._models = {"detector": detector.digest, "classifier": classifier.digest}
         self._last_size: tuple[int, int] | None = None
         self._unstored: deque[tuple[Verdict, Event]] = deque()
@@ -99,11 +103,15 @@ class Pipeline:
         # A folder may hold pictures of many sizes. Compiling for a size takes long, so it is done
         # only for a size that came twice in a row.
         if frame.size == self._last_size or self._camera.source.kind is not SourceKind.PICTURES:
-            self._detector.expect(*frame.size)
+            with self._stages.doing(Stage.COMPILATION):
+                self._detector.expect(*frame.size)
         self._last_size = frame.size
 
         wants_preview = self._observer.wants_preview
-        found = self._detector.detect(frame.image, min_score=BLUR_SCORE if wants_preview else None)
+        with self._stages.doing(Stage.INFERENCE):
+            found = self._detector.detect(
+                frame.image, min_score=BLUR_SCORE if wants_preview else None
+            )
         # Non-maximum suppression keeps the surest box first, so the fainter boxes that a preview
         # needs change nothing about the faces that are judged.
         faces = [face for face in found if face.score >= self._detector.threshold]
@@ -111,7 +119,8 @@ class Pipeline:
         followed = self._sightings.associate(faces, frame.time_s, frame.image)
         voters = [each for each in followed if self._classifier.can_judge(each.face)]
         voters = voters[: self._max_faces]
-        judgements = self._classifier.judge(frame.image, [each.face for each in voters])
+        with self._stages.doing(Stage.INFERENCE):
+            judgements = self._classifier.judge(frame.image, [each.face for each in voters])
         too_small = sum(not self._classifier.can_judge(face) for face in faces)
         self._observer.frame_judged(frame, judgements, too_small)
         if wants_preview:
@@ -129,7 +138,8 @@ class Pipeline:
             self._unstored.popleft()
 
     def _store(self, verdict: Verdict, event: Event) -> None:
-        self._outbox.put(event)
+        with self._stages.doing(Stage.STORAGE):
+            self._outbox.put(event)
         self._observer.verdict_stored(verdict, event)
 
 

@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     stall_after_s: Seconds = Field(
         default=10.0, description="Seconds without a frame after which the camera counts as stalled"
     )
+    hang_exit_s: float = Field(
+        default=30.0,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a call that does not return (of the camera, a model, the"
+        " disk) ends the process with exit code 4; 0 for never",
+    )
 
     cloud_url: HttpUrl = Field(
         default=HttpUrl("http://127.0.0.1:8000"),

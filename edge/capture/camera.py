@@ -16,14 +16,20 @@ import structlog
 import tenacity
 
 from cloud.contract import CameraState
+from edge.capture.arrival import Arrivals
 from edge.capture.sources import Capture, PictureFiles, Source, SourceKind
 from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
 from edge.settings import Pace
+from edge.stages import Stage, Stages
 from edge.values import Frame, Image
 
 LOOP_PAUSE_S = 3.0
 """Seconds between two rounds of a looped source. They part the people at its end from the people at
 its beginning: sightings of the one round do not go on in the next."""
+
+_STOP_S = 1.0
+"""Seconds to wait at the end for a read that is under way. A network that hangs would keep it for
+longer, so such a read is abandoned."""
 
 _SHORTEST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -44,6 +50,7 @@ class Camera:
         opener: Opens the source; None for `source.open`.
         pause_s: First and longest pause between attempts to open a live source that is away, in
             seconds.
+        stages: Get notice of each attempt to open the source, and of each read.
 
     Attributes:
         source: Where the pictures come from.
@@ -59,6 +66,7 @@ class Camera:
         loop: bool = False,
         opener: Callable[[], Capture] | None = None,
         pause_s: tuple[float, float] = (_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S),
+        stages: Stages | None = None,
     ) -> None:
         self.source = source
         self._pace = pace
@@ -66,6 +74,7 @@ class Camera:
         self._loop = loop
         self._open = opener if opener is not None else source.open
         self._pause_s = pause_s
+        self._stages = stages if stages is not None else Stages()
         self._stop = threading.Event()
         self._reader_ready = threading.Event()
         self._changed = threading.Condition()
@@ -77,6 +86,7 @@ class Camera:
         self._count = 0
         self._last_at: datetime | None = None
         self._clip_begins_s = 0.0
+        self._silent_since: float | None = None
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
 
@@ -91,7 +101,7 @@ class Camera:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-        self._thread.join()
+        self._thread.join(_STOP_S)
 
     @property
     def state(self) -> CameraState:
@@ -107,6 +117,20 @@ class Camera:
     def stopped(self) -> bool:
         """Whether somebody stopped the camera; False if its source ended."""
         return self._stop.is_set()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds for which the source has sent no new picture; 0 while the reader is awaited.
+
+        A picture that was held back on its way is not new.
+        """
+        since = self._silent_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a read is still under way, although the camera was stopped."""
+        return self._stop.is_set() and self._thread.is_alive()
 
     def stop(self) -> None:
         """Stop reading, and end the iteration over `frames`. May be called from any thread."""
@@ -140,6 +164,7 @@ class Camera:
             self._reader_ready.set()
 
     def _run(self) -> None:
+        self._silent_since = time.monotonic()
         try:
             if self.source.kind.live:
                 self._read_live_source()
@@ -150,6 +175,7 @@ class Camera:
             self._failure = error
         finally:
             self._state = CameraState.ENDED
+            self._silent_since = None
             with self._changed:
                 self._over = True
                 self._changed.notify_all()
@@ -157,6 +183,7 @@ class Camera:
     def _publish(
         self, image: Image, at: datetime, *, may_drop: bool, time_s: float | None = None
     ) -> None:
+        self._silent_since = None
         read_at = time.monotonic()
         frame = Frame(image, at, self._count, read_at, read_at if time_s is None else time_s)
         self._count += 1
@@ -169,6 +196,11 @@ class Camera:
                 self.dropped += 1
             self._newest = frame
             self._changed.notify_all()
+        self._silent_since = time.monotonic()
+
+    def _next_picture(self, capture: Capture) -> Image | None:
+        with self._stages.doing(Stage.READ):
+            return capture.read()
 
     # Live sources
 
@@ -180,10 +212,12 @@ class Camera:
         while connected is not None:
             capture, first = connected
             image: Image | None = first
+            arrivals = Arrivals()
             try:
                 while image is not None and not self._stop.is_set():
-                    self._publish(image, datetime.now(UTC), may_drop=True)
-                    image = capture.read()
+                    if not arrivals.is_old(time.monotonic()):
+                        self._publish(image, datetime.now(UTC), may_drop=True)
+                    image = self._next_picture(capture)
             except SourceError as error:
                 _log.warning("camera_failed", source=str(self.source), error=str(error))
             finally:
@@ -198,9 +232,10 @@ class Camera:
                 _log.info("camera_returned", source=str(self.source))
 
     def _connect(self) -> tuple[Capture, Image]:
-        capture = self._open()
+        with self._stages.doing(Stage.READ):
+            capture = self._open()
         try:
-            image = capture.read()
+            image = self._next_picture(capture)
         except SourceError:
             capture.close()
             raise
@@ -246,10 +281,12 @@ class Camera:
             self._play_once()
             if not self._loop:
                 return
+            self._silent_since = None
             self._stop.wait(LOOP_PAUSE_S)
 
     def _play_once(self) -> None:
-        capture = self._open()
+        with self._stages.doing(Stage.READ):
+            capture = self._open()
         try:
             fps = capture.fps or self._folder_fps
             begun = time.monotonic()
@@ -257,7 +294,7 @@ class Camera:
             first = not self._reader_ready.is_set()
             may_drop = self._pace is Pace.REALTIME and self.source.kind is SourceKind.VIDEO
             played = 0
-            while not self._stop.is_set() and (image := capture.read()) is not None:
+            while not self._stop.is_set() and (image := self._next_picture(capture)) is not None:
                 offset = played / fps
                 if self._pace is Pace.REALTIME:
                     self._stop.wait(max(0.0, begun + offset - time.monotonic()))
@@ -272,6 +309,7 @@ class Camera:
                     # After the first frame the reader may compile models. The clip waits for that,
                     # and then plays from here.
                     first = False
+                    self._silent_since = None
                     self._reader_ready.wait()
                     begun = time.monotonic() - offset
                     start = datetime.now(UTC) - timedelta(seconds=offset)

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 import structlog
 import tenacity
 
-from cloud.contract import CameraState, Decision, Heartbeat
+from cloud.contract import Decision, Heartbeat
 from edge.delivery.client import Client
 from edge.delivery.outbox import Outbox, QueuedEvent
 from edge.errors import (
@@ -22,7 +22,7 @@ from edge.values import ConnectionState
 _log = structlog.get_logger(__name__)
 
 STATE_CHANGE_S = 0.5
-"""Seconds at most between a change of the camera's state and the heartbeat that reports it."""
+"""Seconds at most between a change of the device's state and the heartbeat that reports it."""
 
 _MAX_RETRY_AFTER_S = 300.0
 """Longest wait that the cloud may ask for (`Retry-After`): a mistake in the cloud must not silence
@@ -56,8 +56,8 @@ class Courier:
         observer: Gets notice of what the cloud answers.
         make_heartbeat: Makes the next heartbeat.
         heartbeat_s: Seconds between heartbeats.
-        camera_state: Returns the camera's state; a change is reported within STATE_CHANGE_S. None
-            reports the state with the regular heartbeats alone.
+        state: Returns the part of a heartbeat whose change is reported within STATE_CHANGE_S: the
+            camera's state, the device's problems. None sends the regular heartbeats alone.
         pause_s: First and longest pause between attempts while the cloud is away, in seconds. Each
             pause is random between 0 and a bound that doubles (exponential backoff with full
             jitter), so that the devices of a fleet do not all return at once.
@@ -71,7 +71,7 @@ class Courier:
         make_heartbeat: Callable[[], Heartbeat],
         *,
         heartbeat_s: float = 15.0,
-        camera_state: Callable[[], CameraState] | None = None,
+        state: Callable[[], Hashable] | None = None,
         pause_s: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._outbox = outbox
@@ -79,7 +79,7 @@ class Courier:
         self._observer = observer
         self._make_heartbeat = make_heartbeat
         self._heartbeat_s = heartbeat_s
-        self._camera_state = camera_state
+        self._state = state
         self._pause_s = pause_s
         self._pauses = tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1])
         self._connection = ConnectionState.ONLINE
@@ -203,12 +203,11 @@ class Courier:
         return max(self._pauses(attempt), min(retry_after or 0.0, _MAX_RETRY_AFTER_S))
 
     def _send_heartbeats(self) -> None:
-        reported: CameraState | None = None
         while True:
             is_last = self._stop.is_set()
+            reported = self._state() if self._state is not None else None
             try:
                 heartbeat = self._make_heartbeat()
-                reported = heartbeat.camera
                 self._client.send_heartbeat(heartbeat)
             except KeyRefusedError as error:
                 self._set_connection(ConnectionState.KEY_REFUSED, str(error))
@@ -226,15 +225,14 @@ class Courier:
                 return
             self._wait_for_next_heartbeat(reported)
 
-    def _wait_for_next_heartbeat(self, reported: CameraState | None) -> None:
-        """Wait until a heartbeat is due, the camera's state changes, or the courier stops."""
+    def _wait_for_next_heartbeat(self, reported: Hashable) -> None:
+        """Wait until a heartbeat is due, the device's state changes, or the courier stops."""
         due = time.monotonic() + self._heartbeat_s
         while (left := due - time.monotonic()) > 0:
             self._outbox.maintain()
             if self._stop.wait(min(left, STATE_CHANGE_S)):
                 return
-            current = self._camera_state() if self._camera_state is not None else None
-            if reported and current and current is not reported:
+            if self._state is not None and self._state() != reported:
                 return
 
     def _report_unforeseen(self, error: Exception) -> None:

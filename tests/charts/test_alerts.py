@@ -42,7 +42,7 @@ from tests.charts.rendering import (
 
 @pytest.fixture(scope="module")
 def there() -> set[str]:
-    health = Health(stall_after_s=1)
+    health = Health()
     return (
         OF_OTHERS
         | set(names_in(meters.REGISTRY))

@@ -27,7 +27,12 @@ def pictures_of(video: Path) -> tuple[list[bytes], float]:
 
 @contextmanager
 def network_camera(
-    pictures: Sequence[bytes], fps: float, port: int = 0, *, frames: int | None = None
+    pictures: Sequence[bytes],
+    fps: float,
+    port: int = 0,
+    *,
+    frames: int | None = None,
+    stalled: threading.Event | None = None,
 ) -> Iterator[str]:
     """Show pictures again and again, for the length of a `with`.
 
@@ -36,6 +41,7 @@ def network_camera(
         fps: How many are shown in a second.
         port: The port of 127.0.0.1; 0 takes a free one.
         frames: How many are shown in one answer, after which the answer ends; None for no end.
+        stalled: While it is set, the camera keeps its connections open, and sends nothing.
 
     Yields:
         Host, port and path of the camera's address.
@@ -51,6 +57,8 @@ def network_camera(
                 for jpeg in itertools.islice(itertools.cycle(pictures), frames):
                     if over.wait(1 / fps):
                         break
+                    while stalled is not None and stalled.is_set() and not over.wait(0.02):
+                        pass
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
                     self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
             except OSError:

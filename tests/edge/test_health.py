@@ -6,24 +6,16 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import generate_latest
 
-from cloud.contract import CameraState, Label
+from cloud.contract import Label
 from edge.errors import SettingsError, SourceUnreadableError
-from edge.health import Health, Watchdog, serve_metrics
+from edge.health import Health, serve_metrics
 from edge.values import Box, Face, Frame, Judgement, Verdict
 from tests.doubles.redis_server import free_port
 from tests.edge import standins
+from tests.edge.clocks import Clock
 from tests.ipv6 import BOTH_FAMILIES, needs_ipv6
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-class Clock:
-    """Seconds that the test moves on."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -33,7 +25,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def health(clock: Clock) -> Health:
-    return Health(stall_after_s=5, clock=clock)
+    return Health(clock=clock)
 
 
 def frame(read_at: float) -> Frame:
@@ -68,42 +60,6 @@ def test_what_happens_is_counted(health: Health) -> None:
     assert metric(health, "maskgate_edge_events_delivered_total") == 1
     assert metric(health, 'maskgate_edge_errors_total{error="SourceUnreadableError"}') == 1
     assert metric(health, "maskgate_edge_latency_seconds_count") == 1
-
-
-def test_a_camera_without_frames_is_not_live(health: Health, clock: Clock) -> None:
-    assert health.camera_state(CameraState.LIVE) is CameraState.LIVE
-    clock.now += 5.1
-    assert health.stalled
-    assert health.camera_state(CameraState.LIVE) is CameraState.RECONNECTING
-    assert health.camera_state(CameraState.ENDED) is CameraState.ENDED
-    health.count_frame(frame(clock.now), [], 0)
-    assert health.camera_state(CameraState.LIVE) is CameraState.LIVE
-
-
-def test_a_stall_is_counted_once(health: Health, clock: Clock) -> None:
-    name = 'maskgate_edge_errors_total{error="CameraStalled"}'
-    clock.now += 6
-    health.check_for_stall()
-    health.check_for_stall()
-    assert metric(health, name) == 1
-    health.count_frame(frame(clock.now), [], 0)
-    health.check_for_stall()
-    clock.now += 6
-    health.check_for_stall()
-    assert metric(health, name) == 2
-
-
-def test_the_watchdog_looks_by_itself(clock: Clock) -> None:
-    health = Health(stall_after_s=5, clock=clock)
-    clock.now += 6
-    dog = Watchdog(health, 0.001)
-    dog.start()
-    deadline = time.monotonic() + 60
-    while not metric(health, 'maskgate_edge_errors_total{error="CameraStalled"}'):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    dog.stop()
-    assert metric(health, 'maskgate_edge_errors_total{error="CameraStalled"}') == 1
 
 
 def test_metrics_are_served_until_the_end(health: Health) -> None:

@@ -87,7 +87,7 @@ def delivering(
             told,
             make_heartbeat,
             heartbeat_s=heartbeat_s,
-            camera_state=camera,
+            state=camera,
             pause_s=(0.005, 0.02),
         )
         courier.start()
