@@ -80,6 +80,16 @@ class GenderHead:
         """The SHA-256 of the model."""
         return self._network.digest
 
+    @property
+    def precision(self) -> str:
+        """The precision in which the device computes (`Network.precision`)."""
+        return self._network.precision
+
+    def make_ready(self) -> None:
+        """Compile the model now, not when the first person was refused."""
+        width, height = self._size
+        self._network.expect(height, width)
+
     def read(self, image: Image, box: Box) -> str | None:
         """Read one face.
 

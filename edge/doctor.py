@@ -14,7 +14,7 @@ from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.errors import EdgeError
 from edge.output_capture import Message, OutputCapture
 from edge.redaction.addresses import redacted, redacted_in
-from edge.settings import Settings
+from edge.settings import InferencePrecision, Settings
 
 _WARN_BELOW_MIB = 100
 _FAIL_BELOW_MIB = 5
@@ -67,10 +67,15 @@ def run_checks(settings: Settings) -> Iterator[CheckResult]:
 
 def _models(settings: Settings) -> CheckResult:
     try:
-        models = loaded_models.load(settings)
+        # Nothing is changed, so the compiled models are kept nowhere.
+        models = loaded_models.load(settings.model_copy(update={"model_cache_dir": None}))
+        models.make_ready()
     except EdgeError as error:
         return _failed("models", error)
-    names = ", ".join(f"{role} {digest[:12]}" for role, digest in models.digests.items())
+    names = ", ".join(
+        f"{role} {digest[:12]} ({models.precisions[role] or 'precision unknown'})"
+        for role, digest in models.digests.items()
+    )
     if untested := ", ".join(models.classifier.untested_labels):
         return CheckResult(
             "models",
@@ -79,6 +84,14 @@ def _models(settings: Settings) -> CheckResult:
             f" {untested}: whether it lets them in is not known",
             "Train the classifier with pictures of every label (docs/retrain/README.md), or use"
             " the model that comes with the edge",
+        )
+    if set(models.precisions.values()) != {InferencePrecision.F32}:
+        return CheckResult(
+            "models",
+            CheckStatus.WARN,
+            f"unaltered, and compiled: {names}; in other precisions than f32 verdicts differ from"
+            " those of other processors, and from the measured figures",
+            "Remove EDGE_INFERENCE_PRECISION, unless you measured the verdicts yourself",
         )
     return CheckResult("models", CheckStatus.OK, f"unaltered, and compiled: {names}")
 

@@ -41,6 +41,15 @@ class FaceDetector:
         """The SHA-256 of the model."""
         return self._network.digest
 
+    @property
+    def precision(self) -> str:
+        """The precision in which the device computes (`Network.precision`)."""
+        return self._network.precision
+
+    def make_ready(self) -> None:
+        """Compile the model now, for the 640×480 pixels that most cameras send."""
+        self.expect(480, 640)
+
     def expect(self, height: int, width: int) -> None:
         """Compile the model for pictures of this size in pixels."""
         shape = self._letterbox.canvas_size(height, width) if self._letterbox else (height, width)

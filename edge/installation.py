@@ -81,7 +81,8 @@ def run(
     who = identity.load(settings.device_path)
     source = _source(settings)
     models = loaded_models.load(settings)
-    models.classifier.make_ready()
+    models.make_ready()
+    _log.info("models_ready", precisions=models.precisions, device=settings.inference_device)
     for label in models.classifier.untested_labels:
         _log.warning("model_untested_label", label=label, mend="Train with pictures of every label")
     genders = GenderCounter(models.gender) if models.gender else None
@@ -126,6 +127,7 @@ def run(
                 latency_ms=health.latency_ms,
                 outbox_depth=outbox.depth(),
                 models=models.digests,
+                inference_precisions=models.precisions,
                 version=__version__,
                 problems=list(problems()),
                 attributes=genders.counts() if genders else {},
@@ -142,6 +144,14 @@ def run(
         dispatcher.on_stored = courier.wake
         _add_gauges(health, outbox, camera, courier, watchdog)
         _add_stage_gauges(health, stages)
+        for role, precision in models.precisions.items():
+            health.gauge(
+                "inference_info",
+                "Precision in which a model is computed",
+                lambda: 1,
+                role=role,
+                precision=precision,
+            )
         if settings.metrics_port is not None:
             cleanup.callback(serve_metrics(health, settings.metrics_host, settings.metrics_port))
         certain_threshold = models.detector.certain_threshold

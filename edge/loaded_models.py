@@ -36,6 +36,23 @@ class LoadedModels:
         digests = {"detector": self.detector.digest, "classifier": self.classifier.digest}
         return digests | ({"gender": self.gender.digest} if self.gender else {})
 
+    @property
+    def precisions(self) -> dict[str, str]:
+        """The precision in which the device computes each model, by its role; see `make_ready`."""
+        found = {"detector": self.detector.precision, "classifier": self.classifier.precision}
+        return found | ({"gender": self.gender.precision} if self.gender else {})
+
+    def make_ready(self) -> None:
+        """Compile all models, so that the first frame does not wait and `precisions` are known.
+
+        Raises:
+            ModelUnfitError: A model cannot be compiled.
+        """
+        self.detector.make_ready()
+        self.classifier.make_ready()
+        if self.gender:
+            self.gender.make_ready()
+
 
 def load(settings: Settings) -> LoadedModels:
     """Check and load the models that the settings name.

@@ -76,6 +76,11 @@ class MaskClassifier:
         """The SHA-256 of the model."""
         return self._network.digest
 
+    @property
+    def precision(self) -> str:
+        """The precision in which the device computes (`Network.precision`)."""
+        return self._network.precision
+
     def make_ready(self) -> None:
         """Compile the model now, not when the first person stands at the door."""
         width, height = self._size or (96, 96)

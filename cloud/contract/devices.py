@@ -49,6 +49,12 @@ class Heartbeat(Wire):
     latency_ms: Number = Field(ge=0, description="Median time from capture to labels")
     outbox_depth: Integer = Field(ge=0, description="Events not yet acknowledged")
     models: dict[str, Sha256] = Field(default_factory=dict, max_length=8)
+    inference_precisions: dict[str, Annotated[str, StringConstraints(max_length=16)]] = Field(
+        default_factory=dict,
+        max_length=8,
+        description="Precision in which the device computes each model, by role, such as f32;"
+        " empty text where the device does not tell",
+    )
     attributes: dict[str, dict[str, Annotated[Integer, Field(ge=0)]]] = Field(
         default_factory=dict,
         max_length=4,

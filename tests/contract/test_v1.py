@@ -55,6 +55,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "heartbeat": contract.Heartbeat,
     "heartbeat_ended_before_finished": contract.Heartbeat,
     "heartbeat_finished": contract.Heartbeat,
+    "heartbeat_inference_precisions": contract.Heartbeat,
     "issued_key": contract.IssuedKey,
     "issued_subscriber": contract.IssuedSubscriber,
     "key_change": contract.KeyChange,

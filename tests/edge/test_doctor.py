@@ -8,6 +8,8 @@ import pytest
 from edge import doctor, settings
 from edge.delivery.outbox import Outbox
 from edge.doctor import CheckResult, CheckStatus
+from edge.inference import processor
+from edge.settings import InferencePrecision
 from tests.edge import standins
 from tests.edge.capture.test_sources import video
 from tests.edge.cloud_double import CloudDouble
@@ -31,12 +33,25 @@ def test_all_is_well_with_a_good_set_up(installed: Path, clip: str) -> None:
     )
     assert not any(check.mend for check in checks.values())
     assert "320×240" in checks["camera"].detail
+    assert checks["models"].detail.count("(f32)") == 2
 
 
 def test_nothing_is_changed_by_looking(installed: Path, clip: str) -> None:
     before = sorted(p.name for p in installed.iterdir())
     examine(clip)
     assert sorted(p.name for p in installed.iterdir()) == before
+
+
+def test_a_precision_whose_verdicts_nobody_measured_is_said(
+    installed: Path, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = processor.precisions() - {InferencePrecision.F32}
+    if not offered:
+        pytest.skip("this processor computes in f32 alone")
+    monkeypatch.setenv("EDGE_INFERENCE_PRECISION", min(offered))
+    check = examine(clip)["models"]
+    assert check.status is CheckStatus.WARN
+    assert "EDGE_INFERENCE_PRECISION" in check.mend
 
 
 def test_everything_that_is_wrong_is_said_with_its_mend(

@@ -65,6 +65,7 @@ def test_a_clip_becomes_events_at_the_cloud(
     assert last.finished
     assert last.outbox_depth == 0
     assert set(last.models) == {"detector", "classifier"}
+    assert last.inference_precisions == {"detector": "f32", "classifier": "f32"}
 
 
 def test_a_run_says_once_that_its_model_was_never_tested_on_a_label(

@@ -16,6 +16,13 @@ from numpy.typing import NDArray
 
 from training.errors import MissingModelError, UnfitModelError
 
+OPTIONS: Mapping[str, str] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+"""OpenVINO's options for every model that is run here.
+
+Without the second one, OpenVINO computes in 16 bits where the processor has instructions for it
+(AVX512-BF16, AMX): scores differ by up to 0.09 from those of torch and of other processors. 8-bit
+models stay in 8 bits."""
+
 _FOREIGN = (RuntimeError, TypeError, ValueError, KeyError)
 """The exceptions of OpenVINO, which has no error tree of its own."""
 
@@ -50,7 +57,7 @@ class Network:
             )
         self.path = source if isinstance(source, Path) else Path(source.get_friendly_name())
         self._core = openvino.Core()
-        self._options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        self._options: dict[str, Any] = dict(OPTIONS)
         if threads is not None:
             self._options["INFERENCE_NUM_THREADS"] = threads
         try:
@@ -70,6 +77,11 @@ class Network:
 
     def _compiled(self, graph: openvino.Model) -> openvino.CompiledModel:
         return self._core.compile_model(graph, "CPU", self._options)
+
+    @property
+    def precision(self) -> str:
+        """The precision in which the processor computes, as the compiled model tells it."""
+        return str(self._any.get_property("INFERENCE_PRECISION_HINT").to_string())
 
     @property
     def info(self) -> Mapping[str, str]:

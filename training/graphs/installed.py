@@ -92,12 +92,16 @@ class InstalledDetector:
         source: Its file, or a graph.
         threads: For inference; None leaves the number to OpenVINO.
 
+    Attributes:
+        precision: In which the processor computes, such as `f32`.
+
     Raises:
         ModelError: The model is not there, cannot be run, or is no face detector.
     """
 
     def __init__(self, source: Path | Graph, threads: int | None = None) -> None:
         self._network = Network(source, threads=threads)
+        self.precision = self._network.precision
         info = _said(self._network, "face_detector", ("confidence_threshold", "iou_threshold"))
         self.threshold = float(info["confidence_threshold"])
         self.size = info.get("input_size", "").replace(" ", "x")
@@ -143,6 +147,9 @@ class InstalledClassifier:
         source: Its file, or a graph.
         threads: For inference; None leaves the number to OpenVINO.
 
+    Attributes:
+        precision: In which the processor computes, such as `f32`.
+
     Raises:
         ModelError: The model is not there, cannot be run, or is no mask classifier.
     """
@@ -150,6 +157,7 @@ class InstalledClassifier:
     def __init__(self, source: Path | Graph, threads: int | None = None) -> None:
         self._network = Network(source, threads=threads)
         self.path = self._network.path
+        self.precision = self._network.precision
         keys = ("labels", "confidence_threshold", "crop_margin", "min_face_size")
         info = _said(self._network, "mask_classifier", keys)
         names = info["labels"].split()
@@ -232,4 +240,5 @@ def installed(pair: ModelPair, threads: int | None = None) -> System:
         classifier.judge,
         detector.expect,
         detector.size,
+        precision=detector.precision,
     )

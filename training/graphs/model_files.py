@@ -18,6 +18,7 @@ import openvino
 
 from training.errors import ExportError
 from training.graphs.camera_graph import reference_detection, reference_probabilities
+from training.graphs.inference import OPTIONS
 from training.networks.classifier import CropClassifier
 from training.networks.detector import MULTIPLE, FaceDetector
 from training.networks.normalisation import MEAN, SCALE
@@ -213,7 +214,7 @@ def milliseconds(
     core = openvino.Core()
     graph = core.read_model(folder / f"{name}.xml")
     graph.reshape(list(shape))
-    compiled = core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    compiled = core.compile_model(graph, "CPU", dict(OPTIONS))
     request = compiled.create_infer_request()
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     times = []
@@ -250,7 +251,7 @@ def verify_detector(
         graph = core.read_model(folder / f"{name}.xml")
         if fixed:
             graph.reshape([1, *picture.shape])
-        found = core.compile_model(graph, "CPU")([picture[None]])
+        found = core.compile_model(graph, "CPU", dict(OPTIONS))([picture[None]])
         worst = max(worst, float(np.abs(found["scores"][0] - scores).max()))
         sure = scores > 0.3
         apart = float(np.abs(found["boxes"][0][sure] - boxes[sure]).max(initial=0.0)) / max(
@@ -283,7 +284,7 @@ def verify_classifier(
     Raises:
         ExportError: Probabilities differ by more than 0.03.
     """
-    compiled = openvino.Core().compile_model(file, "CPU")
+    compiled = openvino.Core().compile_model(file, "CPU", dict(OPTIONS))
     worst = 0.0
     for crop in crops:
         expected = reference_probabilities(model, crop, size, temperature)

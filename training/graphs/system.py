@@ -57,6 +57,8 @@ class System:
         expect: Prepares for pictures of a height and width, in pixels.
         size: The size of its input, in words.
         origin: Its source and licence.
+        precision: In which the processor computes, such as `f32`; empty where the runtime does not
+            say.
     """
 
     name: str
@@ -66,6 +68,7 @@ class System:
     expect: Callable[[int, int], None] = field(default=lambda _height, _width: None)
     size: str = ""
     origin: str = ""
+    precision: str = ""
 
     def predict(self, picture: Pixels, least: float) -> Prediction:
         """Find faces, and label those whose score reaches the system's threshold.

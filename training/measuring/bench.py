@@ -94,6 +94,8 @@ class BenchResult:
         threads: For inference, the same for all; None where the runtime chose.
         rows: The systems.
         problems: What was left out of the data, and why.
+        inference_precision: In which the processor computed for all that OpenVINO ran, such as
+            `f32`.
     """
 
     data: str
@@ -102,6 +104,7 @@ class BenchResult:
     threads: int | None
     rows: list[BenchRow]
     problems: list[str]
+    inference_precision: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Return the comparison for machines."""
@@ -112,6 +115,7 @@ class BenchResult:
             "least_side_px": self.least_side,
             "iou": 0.5,
             "threads": self.threads,
+            "inference_precision": self.inference_precision,
             "frame": "640x480, one face, pixels to labels",
             "rows": [row.as_json(ours) for row in self.rows],
             "problems": {"count": len(self.problems), "lines": self.problems},
@@ -264,5 +268,11 @@ def run_bench(
             )
         )
     return BenchResult(
-        dataset.name, len(boxed.records), least, threads, [*rows, *absent], dataset.problems
+        dataset.name,
+        len(boxed.records),
+        least,
+        threads,
+        [*rows, *absent],
+        dataset.problems,
+        systems[0].precision,
     )

@@ -44,6 +44,7 @@ class Evaluation:
         precision: The same.
         left_out: The number of faces left out for each reason.
         warnings: What could not be measured, with the mend.
+        inference_precision: In which the processor computed, such as `f32`.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Evaluation:
     precision: Rate | None = None
     left_out: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
+    inference_precision: str = ""
 
     @property
     def judged(self) -> list[Outcome]:
@@ -82,6 +84,7 @@ class Evaluation:
             "faces": len(self.outcomes),
             "faces_judged": len(self.judged),
             "least_side_px": self.least,
+            "inference_precision": self.inference_precision,
             **faces,
             **verdict_rates(self.outcomes).as_json(),
             **self.classification.as_json(),
@@ -222,6 +225,7 @@ def evaluate_installed_classifier(
         _some(done, dataset, least),
         left_out=+left_out,
         warnings=_warnings(done),
+        inference_precision=classifier.precision,
     )
 
 
@@ -266,6 +270,7 @@ def evaluate_installed_pipeline(
         Rate(hit, counted),
         +left_out,
         _warnings(done),
+        system.precision,
     )
 
 

@@ -33,6 +33,7 @@ def test_ours_have_rows_and_peers_that_are_not_there_say_so(
     assert ours["face_ap_50"]["faces"] == ours["right_verdict"]["of"] == 12
     assert ours["recall"]["low"] <= ours["recall"]["value"] <= ours["recall"]["high"]
     assert told["problems"]["count"] == 0
+    assert told["inference_precision"] == "f32"
     assert len(peers) == 8
     assert all("is not there" in row["problem"] for row in peers)
     assert "AIZOO SSD260" in capsys.readouterr().out
