@@ -14,6 +14,7 @@ import typer
 from edge import console, logs, settings
 from edge.ending import StopDeadline, end_process
 from edge.errors import EdgeError
+from edge.lossy_output import give_up_output
 from edge.redaction import secrets
 from edge.redaction.command_line import CommandLine, hide_source, redact_tracebacks, restart_process
 from edge.settings import Pace
@@ -95,16 +96,17 @@ def run(
         enrolment.ensure(chosen)
         with logs.library_messages():
             outcome = installation.run(
-                chosen, console.OUT, on_camera=_stop_on_signals, stages=deadline.stages
+                chosen, console.DISPLAY, on_camera=_stop_on_signals, stages=deadline.stages
             )
     if chosen.log_json:
         _log.info("run_ended", **asdict(outcome))
     else:
-        console.OUT.print(
+        console.DISPLAY.print(
             f"{outcome.verdicts} verdicts, {outcome.undelivered} events undelivered,"
             f" {outcome.rejected} rejected",
             highlight=False,
         )
+    give_up_output()
     if outcome.hangs:
         # The interpreter would wait for the call that does not return.
         end_process(0)

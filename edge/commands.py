@@ -1,6 +1,7 @@
 """The cloud's commands to this device: new settings, a new key, a preview, a restart."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,12 +10,48 @@ import tenacity
 
 from cloud.contract import CommandKind, DeviceSettings, RolledKey
 from edge.delivery.client import Client
+from edge.delivery.key_renewal import KeyRenewal
 from edge.errors import CloudError, EdgeError, KeyRefusedError
 
 _log = structlog.get_logger(__name__)
 
 WAIT_S = 50.0
 """Seconds that the cloud holds a long poll while it has no command; the API allows 60 at most."""
+
+
+LEAST_S = 1.0
+"""Seconds at least between the beginnings of two polls."""
+
+_MOST_S = 30.0
+"""Seconds at most that a cloud is left alone which answers at once and has no command."""
+
+
+class PollPacer:
+    """Says how long to wait before the next poll.
+
+    A long poll that has no command takes as long as the cloud holds it. A cloud (or a proxy in its
+    place) that answers at once would be asked without a pause.
+    """
+
+    def __init__(self) -> None:
+        self._early = 0
+
+    def pause_after(self, took_s: float, *, had_commands: bool) -> float:
+        """Return the pause after a poll.
+
+        Args:
+            took_s: Seconds that the poll took.
+            had_commands: Whether the cloud had commands.
+
+        Returns:
+            Seconds until LEAST_S have passed since the poll began. The time doubles with each poll
+            that was early and had no command, up to 30 seconds.
+        """
+        if took_s >= LEAST_S:
+            self._early = 0
+            return 0.0
+        self._early = 0 if had_commands else self._early + 1
+        return min(LEAST_S * 2.0 ** max(0, min(self._early, 10) - 1), _MOST_S) - took_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +81,7 @@ class CommandPoller:
         client: With the device's key.
         handlers: Carry out the commands.
         wait_s: Seconds that the cloud may hold one long poll.
+        renewal: Waits for a new key where the cloud refuses this device's; None ends the thread.
         pause_s: First and longest pause between attempts while the cloud is away, in seconds.
     """
 
@@ -53,11 +91,13 @@ class CommandPoller:
         handlers: CommandHandlers,
         *,
         wait_s: float = WAIT_S,
+        renewal: KeyRenewal | None = None,
         pause_s: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._client = client
         self._handlers = handlers
         self._wait_s = wait_s
+        self._renewal = renewal
         self._pauses = tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1])
         self._stop = threading.Event()
         self._last_done: str | None = None
@@ -72,8 +112,11 @@ class CommandPoller:
         """Stop asking. Nobody waits for the long poll that is under way: the thread is a daemon."""
         self._stop.set()
 
-    def poll_once(self) -> None:
+    def poll_once(self) -> bool:
         """Ask once, and carry out the commands that came.
+
+        Returns:
+            Whether there were commands.
 
         Raises:
             CloudError: The cloud did not answer.
@@ -82,11 +125,13 @@ class CommandPoller:
         if not self._has_settings:
             self._handlers.apply_settings(self._client.settings())
             self._has_settings = True
-        for command in self._client.commands(self._last_done, self._wait_s):
+        commands = self._client.commands(self._last_done, self._wait_s)
+        for command in commands:
             if self._stop.is_set():
-                return
+                break
             self._carry_out(command.kind)
             self._last_done = command.id
+        return bool(commands)
 
     def _carry_out(self, kind: str) -> None:
         match kind:
@@ -114,14 +159,23 @@ class CommandPoller:
             stop=tenacity.stop_when_event_set(self._stop),
             sleep=tenacity.sleep_using_event(self._stop),
             before_sleep=_log_failure,
-            retry_error_callback=lambda _state: None,
+            retry_error_callback=lambda _state: False,
         )
+        pacer = PollPacer()
         while not self._stop.is_set():
+            key, began = self._client.key, time.monotonic()
             try:
-                attempts(self.poll_once)
+                had_commands = attempts(self.poll_once)
             except KeyRefusedError:
                 # The courier reports the refused key.
-                return
+                if self._renewal is None or not self._renewal.wait(key, self._stop):
+                    return
+            except Exception as error:  # noqa: BLE001 - logged, and the thread must go on
+                _log.critical("uncaught_error", thread="commands", exc_info=error)
+                self._stop.wait(_MOST_S)
+            else:
+                took_s = time.monotonic() - began
+                self._stop.wait(pacer.pause_after(took_s, had_commands=had_commands))
 
 
 def _log_failure(state: tenacity.RetryCallState) -> None:

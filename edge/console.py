@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 import structlog
 import typer
@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from cloud.contract import Label
 from edge import logs, settings
 from edge.errors import EdgeError
+from edge.lossy_output import LossyOutput
 from edge.redaction import secrets
 from edge.redaction.addresses import redacted_in
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 OUT: Final = Console()
 ERR: Final = Console(stderr=True)
+
+DISPLAY: Final = Console(file=cast("TextIO", LossyOutput("stdout")))
+"""The display at the door. It goes on where nobody can read it any more."""
 
 _SHORT_RUN = 5
 """Pictures under which no progress bar is shown."""

@@ -18,8 +18,10 @@ from edge.capture.sources import Source
 from edge.commands import CommandHandlers, CommandPoller
 from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.delivery.courier import Courier
+from edge.delivery.key_renewal import KeyRenewal
 from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.dispatcher import Dispatcher
+from edge.errors import EdgeError
 from edge.health import Health, serve_metrics
 from edge.pipeline import Pipeline
 from edge.preview import Preview
@@ -133,6 +135,7 @@ def run(
                 attributes=genders.counts() if genders else {},
             )
 
+        renewal = KeyRenewal(client, lambda: _key_of_new_enrolment(settings, who))
         courier = Courier(
             outbox,
             client,
@@ -140,6 +143,7 @@ def run(
             make_heartbeat,
             heartbeat_s=settings.heartbeat_s,
             state=lambda: (watchdog.camera_state, problems()),
+            renewal=renewal,
         )
         dispatcher.on_stored = courier.wake
         _add_gauges(health, outbox, camera, courier, watchdog)
@@ -177,8 +181,8 @@ def run(
 
         if kept := gate_settings.load(settings.gate_settings_path, who.gate):
             apply(kept)
-        handlers = _command_handlers(settings, who, apply, preview.request, camera.stop)
-        commands = CommandPoller(client, handlers)
+        handlers = _command_handlers(settings, apply, preview.request, camera.stop)
+        commands = CommandPoller(client, handlers, renewal=renewal)
         _announce_source(settings, console, who.gate, source)
         for part in (courier, watchdog, preview, commands):
             part.start()
@@ -244,9 +248,20 @@ def _problems(settings: Settings, outbox: Outbox, watchdog: Watchdog) -> tuple[s
     return (*outbox.problems, *(name for name, is_so in found.items() if is_so), *stuck)
 
 
+def _key_of_new_enrolment(settings: Settings, who: identity.Identity) -> str | None:
+    """Return the key in `device.json`; None if it is of another gate or cloud than this run's."""
+    try:
+        now = identity.load(settings.device_path)
+    except EdgeError:
+        return None
+    if (now.gate, now.cloud_url) != (who.gate, who.cloud_url):
+        _log.warning("enrolled_elsewhere", gate=now.gate, mend="Restart the edge")
+        return None
+    return now.device_key.get_secret_value()
+
+
 def _command_handlers(
     settings: Settings,
-    who: identity.Identity,
     apply: Callable[[DeviceSettings], None],
     start_preview: Callable[[], None],
     end_run: Callable[[], None],
@@ -256,7 +271,9 @@ def _command_handlers(
         gate_settings.save(received, settings.gate_settings_path)
 
     def save_key(rolled: RolledKey) -> None:
-        renewed = who.model_copy(update={"device_key": SecretStr(rolled.device_key)})
+        # The device may have been enrolled again since the start.
+        now = identity.load(settings.device_path)
+        renewed = now.model_copy(update={"device_key": SecretStr(rolled.device_key)})
         identity.save(renewed, settings.device_path)
 
     return CommandHandlers(apply_and_save, save_key, start_preview, end_run)

@@ -14,6 +14,7 @@ from typing import TextIO, cast
 
 import structlog
 
+from edge.lossy_output import LossyOutput, count_lost
 from edge.output_capture import Message, OutputCapture
 from edge.redaction.addresses import redacted_in
 from edge.redaction.secrets import without_secrets
@@ -38,18 +39,8 @@ def use_console() -> None:
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _StandardError())),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyOutput("stderr"))),
     )
-
-
-class _StandardError:
-    """The current `sys.stderr` at the time of each line, because `library_messages` replaces it."""
-
-    def write(self, text: str) -> int:
-        return sys.stderr.write(text)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
 
 
 def library_messages() -> contextlib.AbstractContextManager[object]:
@@ -161,10 +152,12 @@ def record_crashes(file: Path) -> None:
 
 
 class _Lines(logging.StreamHandler[TextIO]):
-    """Writes lines, and ignores that nobody reads them any more."""
+    """Writes lines, and counts those that nobody can read any more."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        if not isinstance(sys.exc_info()[1], OSError):
+        if isinstance(sys.exc_info()[1], OSError):
+            count_lost()
+        else:
             super().handleError(record)
 
 

@@ -1,9 +1,10 @@
 """The client of the cloud's API. The one file that imports httpx."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,6 +26,7 @@ from cloud.contract import (
     ProblemCode,
     RolledKey,
 )
+from edge.delivery.answers import date_of, retry_after_s, text_of
 from edge.errors import (
     CloudError,
     CloudUnreachableError,
@@ -44,6 +46,9 @@ _NEVER_ACCEPTED = frozenset(
     }
 )
 """Problem codes that the same event will always get, however often it is sent."""
+
+_MAX_BODY_BYTES = 1 << 20
+"""Longest answer; those of the API are a few KiB."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -148,7 +153,7 @@ class Client:
             problem = self._problem(answer)
             if problem is not None and problem.code in _NEVER_ACCEPTED:
                 raise EventRejectedError(
-                    f"the cloud rejects event {event_id}: {_text(problem)}",
+                    f"the cloud rejects event {event_id}: {text_of(problem)}",
                     "Keep the event and report it: edge and cloud may be of different versions",
                     code=str(problem.code),
                 )
@@ -218,6 +223,11 @@ class Client:
         """
         return self._good(self._send("POST", "/v1/devices/me/roll"), RolledKey)
 
+    @property
+    def key(self) -> str | None:
+        """The key that requests are sent with; None before enrolment."""
+        return self._key.get_secret_value() if self._key is not None else None
+
     def use_key(self, key: str) -> None:
         """Send this key from now on."""
         self._key = SecretStr(key)
@@ -241,7 +251,7 @@ class Client:
             ProblemCode.PREVIEW_UNWANTED,
             ProblemCode.PREVIEW_FORBIDDEN,
         }:
-            raise PreviewUnwantedError(_text(problem))
+            raise PreviewUnwantedError(text_of(problem))
         raise self._failure(answer, problem)
 
     def _good(self, answer: httpx.Response, model: type[_Model]) -> _Model:
@@ -270,7 +280,7 @@ class Client:
                 ProblemCode.MALFORMED_REQUEST,
             }:
                 raise EnrolmentRefusedError(
-                    f"the cloud does not accept the enrolment code: {_text(problem)}",
+                    f"the cloud does not accept the enrolment code: {text_of(problem)}",
                     "Ask for a new code: a code works once, and expires",
                 )
             raise self._failure(answer, problem)
@@ -291,9 +301,9 @@ class Client:
         ready = self._send("GET", "/readyz")
         problem = None if ready.is_success else self._problem(ready)
         detail = (
-            "" if ready.is_success else _text(problem) if problem else f"HTTP {ready.status_code}"
+            "" if ready.is_success else text_of(problem) if problem else f"HTTP {ready.status_code}"
         )
-        return ApiHealth(ready.is_success, detail, _date(alive))
+        return ApiHealth(ready.is_success, detail, date_of(alive.headers))
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"Content-Type": "application/json"} if "content" in arguments else {}
@@ -301,7 +311,10 @@ class Client:
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
         try:
-            return self._http.request(method, path, headers=headers, **arguments)
+            with self._http.stream(method, path, headers=headers, **arguments) as answer:
+                return httpx.Response(
+                    answer.status_code, headers=answer.headers, content=self._body(answer)
+                )
         except httpx.TimeoutException as error:
             raise CloudUnreachableError(
                 f"no answer from {self._shown} in time", "Check the network and EDGE_CLOUD_URL"
@@ -317,6 +330,37 @@ class Client:
             if not self._http.is_closed:
                 raise
             raise CloudUnreachableError(f"the client of {self._shown} is closed") from error
+
+    def _body(self, answer: httpx.Response) -> bytes:
+        """Read the body of an answer as it came over the network.
+
+        The timeouts of httpx are for each piece of the body. A server that sends a byte now and
+        then would hold the courier for ever, so there is a timeout for the whole body, too.
+
+        Args:
+            answer: Whose headers have come.
+
+        Returns:
+            The body, which may be compressed.
+
+        Raises:
+            CloudUnreachableError: The body is too long, or does not come in time.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        body = bytearray()
+        for piece in answer.iter_raw():
+            body += piece
+            if len(body) > _MAX_BODY_BYTES:
+                raise CloudUnreachableError(
+                    f"{self._shown} answered with more than {_MAX_BODY_BYTES >> 20} MiB",
+                    "Check EDGE_CLOUD_URL",
+                )
+            if time.monotonic() > deadline:
+                raise CloudUnreachableError(
+                    f"no whole answer from {self._shown} in time",
+                    "Check the network and EDGE_CLOUD_URL",
+                )
+        return bytes(body)
 
     def _parse(self, answer: httpx.Response, model: type[_Model]) -> _Model:
         """Parse an answer; an answer with another body is a failure, even with the status 200.
@@ -346,7 +390,7 @@ class Client:
             return None
 
     def _failure(self, answer: httpx.Response, problem: Problem | None) -> CloudError:
-        reason = _text(problem) if problem is not None else answer.reason_phrase
+        reason = text_of(problem) if problem is not None else answer.reason_phrase
         if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return KeyRefusedError(
                 f"the cloud does not accept this device's key: {reason}",
@@ -354,7 +398,7 @@ class Client:
             )
         return CloudUnreachableError(
             f"{self._shown} answered {answer.status_code}: {reason}",
-            retry_after_s=_retry_after(answer.headers),
+            retry_after_s=retry_after_s(answer.headers),
         )
 
 
@@ -362,20 +406,3 @@ def is_plain_http_elsewhere(url: str) -> bool:
     """Return whether a key that is sent to this address crosses a network unencrypted."""
     parts = urlsplit(url)
     return parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}
-
-
-def _text(problem: Problem) -> str:
-    return f"{problem.title} ({problem.code})" + (f", {problem.detail}" if problem.detail else "")
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of the header `Retry-After`; the API never sends a date there."""
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
-
-
-def _date(answer: httpx.Response) -> datetime | None:
-    try:
-        return parsedate_to_datetime(answer.headers["Date"])
-    except (KeyError, ValueError):
-        return None

@@ -10,6 +10,7 @@ import tenacity
 
 from cloud.contract import Decision, Heartbeat
 from edge.delivery.client import Client
+from edge.delivery.key_renewal import KeyRenewal
 from edge.delivery.outbox import Outbox, QueuedEvent
 from edge.errors import (
     CloudError,
@@ -23,6 +24,9 @@ _log = structlog.get_logger(__name__)
 
 STATE_CHANGE_S = 0.5
 """Seconds at most between a change of the device's state and the heartbeat that reports it."""
+
+STOP_S = 2.0
+"""Seconds at most that `stop` waits for the cloud's last answers."""
 
 _MAX_RETRY_AFTER_S = 300.0
 """Longest wait that the cloud may ask for (`Retry-After`): a mistake in the cloud must not silence
@@ -58,6 +62,7 @@ class Courier:
         heartbeat_s: Seconds between heartbeats.
         state: Returns the part of a heartbeat whose change is reported within STATE_CHANGE_S: the
             camera's state, the device's problems. None sends the regular heartbeats alone.
+        renewal: Waits for a new key where the cloud refuses this device's; None ends the threads.
         pause_s: First and longest pause between attempts while the cloud is away, in seconds. Each
             pause is random between 0 and a bound that doubles (exponential backoff with full
             jitter), so that the devices of a fleet do not all return at once.
@@ -72,6 +77,7 @@ class Courier:
         *,
         heartbeat_s: float = 15.0,
         state: Callable[[], Hashable] | None = None,
+        renewal: KeyRenewal | None = None,
         pause_s: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._outbox = outbox
@@ -80,7 +86,9 @@ class Courier:
         self._make_heartbeat = make_heartbeat
         self._heartbeat_s = heartbeat_s
         self._state = state
+        self._renewal = renewal
         self._pause_s = pause_s
+        self._is_abandoned = False
         self._pauses = tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1])
         self._connection = ConnectionState.ONLINE
         self._stop = threading.Event()
@@ -126,11 +134,17 @@ class Courier:
         return depth
 
     def stop(self) -> None:
-        """Finish the request that is under way, send a last heartbeat, and end both threads."""
+        """Finish the request that is under way, send a last heartbeat, and end both threads.
+
+        A cloud that does not answer within STOP_S is not waited for: the event of the request stays
+        in the outbox, and the cloud knows by its id whether it has the event already.
+        """
         self._stop.set()
         self._wake.set()
+        deadline = time.monotonic() + STOP_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._is_abandoned = True
 
     def _deliver_all(self) -> None:
         attempts = tenacity.Retrying(
@@ -145,12 +159,13 @@ class Courier:
             # `stop` may have been called just before `_wake` was cleared.
             if self._stop.is_set():
                 return
+            key = self._client.key
             try:
                 if not attempts(self._deliver_one):
                     self._wake.wait()
             except KeyRefusedError as error:
-                self._set_connection(ConnectionState.KEY_REFUSED, str(error))
-                return
+                if not self._has_new_key(key, error):
+                    return
             except Exception as error:  # noqa: BLE001 - told to the observer, never swallowed
                 self._report_unforeseen(error)
 
@@ -181,6 +196,8 @@ class Courier:
     def _deliver(self, waiting: QueuedEvent) -> None:
         try:
             decision = self._client.post_event(waiting.id, waiting.body)
+            if self._is_abandoned:
+                return
         except EventRejectedError as error:
             self._outbox.reject(waiting.id, str(error))
             _log.error("event_rejected", event_id=str(waiting.id), error=str(error))
@@ -206,12 +223,14 @@ class Courier:
         while True:
             is_last = self._stop.is_set()
             reported = self._state() if self._state is not None else None
+            key = self._client.key
             try:
                 heartbeat = self._make_heartbeat()
                 self._client.send_heartbeat(heartbeat)
             except KeyRefusedError as error:
-                self._set_connection(ConnectionState.KEY_REFUSED, str(error))
-                return
+                if not self._has_new_key(key, error):
+                    return
+                continue
             except CloudError as error:
                 _log.debug("heartbeat_lost", error=str(error))
                 self._set_connection(ConnectionState.OFFLINE, str(error))
@@ -235,16 +254,30 @@ class Courier:
             if self._state is not None and self._state() != reported:
                 return
 
+    def _has_new_key(self, refused: str | None, error: KeyRefusedError) -> bool:
+        """Report the refused key, and wait for another; return False if none comes."""
+        if self._client.key == refused:
+            self._set_connection(ConnectionState.KEY_REFUSED, str(error))
+        if self._renewal is None or not self._renewal.wait(refused, self._stop):
+            return False
+        self._set_connection(
+            ConnectionState.OFFLINE, "the new key was not tried yet", has_new_key=True
+        )
+        return True
+
     def _report_unforeseen(self, error: Exception) -> None:
         """Report an error that nobody foresaw, and wait: the thread must go on."""
         _log.critical("uncaught_error", thread=threading.current_thread().name, exc_info=error)
         self._observer.failed(error)
         self._stop.wait(self._pause_s[0])
 
-    def _set_connection(self, state: ConnectionState, problem: str) -> None:
+    def _set_connection(
+        self, state: ConnectionState, problem: str, *, has_new_key: bool = False
+    ) -> None:
         with self._progress:
-            # A refused key stays refused until the device is enrolled again and restarted.
-            changed = self._connection not in {state, ConnectionState.KEY_REFUSED}
+            # A request that another thread began earlier does not hide that the key is refused.
+            is_held = self._connection is ConnectionState.KEY_REFUSED and not has_new_key
+            changed = self._connection is not state and not is_held
             if changed:
                 self._connection = state
                 self._progress.notify_all()

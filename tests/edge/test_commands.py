@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -5,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from cloud.contract import Command, DeviceSettings, GateSettings, RolledKey
-from edge.commands import CommandHandlers, CommandPoller
+from edge.commands import CommandHandlers, CommandPoller, PollPacer
 from edge.delivery.client import Client
 from edge.errors import CloudUnreachableError, EdgeError
 from tests.edge.cloud_double import KEY, CloudDouble
@@ -114,3 +115,43 @@ def test_the_thread_does_what_comes_and_ends(cloud: CloudDouble, client: Client)
         assert cloud.changed.wait_for(lambda: "1-0" in cloud.polls, timeout=60)
     poller.stop()
     assert hand.done == ["reload"]
+
+
+def test_a_cloud_that_answers_at_once_is_asked_ever_more_rarely() -> None:
+    pacer = PollPacer()
+    pauses = [pacer.pause_after(0.1, had_commands=False) for _ in range(7)]
+    assert pauses == pytest.approx([0.9, 1.9, 3.9, 7.9, 15.9, 29.9, 29.9])
+
+
+def test_a_poll_that_the_cloud_held_is_followed_by_the_next_at_once() -> None:
+    pacer = PollPacer()
+    for _ in range(5):
+        pacer.pause_after(0.0, had_commands=False)
+    assert pacer.pause_after(50.0, had_commands=False) == 0
+    assert pacer.pause_after(0.0, had_commands=False) == 1.0
+
+
+def test_commands_that_come_at_once_are_followed_by_a_poll_within_a_second() -> None:
+    pacer = PollPacer()
+    pauses = [pacer.pause_after(0.2, had_commands=True) for _ in range(5)]
+    assert pauses == pytest.approx([0.8] * 5)
+
+
+def test_a_cloud_that_answers_at_once_gets_few_requests(
+    cloud: CloudDouble, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    class Stop(threading.Event):
+        """Notes each pause instead of waiting, and ends the poller after an hour of pauses."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0.0)
+            if sum(waited) > 3600:
+                self.set()
+            return self.is_set()
+
+    poller = CommandPoller(client, Hand().handlers(), wait_s=0)
+    monkeypatch.setattr(poller, "_stop", Stop())
+    poller._poll()
+    assert len(cloud.polls) < 130

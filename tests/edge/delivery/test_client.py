@@ -15,6 +15,7 @@ from edge.errors import (
     KeyRefusedError,
 )
 from tests.edge.cloud_double import CODE, KEY, CloudDouble, decide, problem
+from tests.edge.delivery.hung_cloud import hanging
 from tests.edge.delivery.test_outbox import event
 
 
@@ -181,3 +182,26 @@ def test_a_request_of_a_closed_client_is_an_error_that_its_callers_know() -> Non
         pass
     with pytest.raises(CloudUnreachableError, match=r"client of http://cloud\.example is closed"):
         client.settings()
+
+
+ENDLESS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n"
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up() -> None:
+    each = event()
+    with (
+        hanging(headers=ENDLESS, piece=b" ") as slow,
+        Client(slow.url, key=SecretStr(KEY), timeout_s=0.3) as client,
+        pytest.raises(CloudUnreachableError, match="no whole answer"),
+    ):
+        client.post_event(each.id, each.model_dump_json())
+
+
+def test_an_answer_without_end_is_given_up() -> None:
+    each = event()
+    with (
+        hanging(headers=ENDLESS, piece=bytes(65_536), every_s=0) as endless,
+        Client(endless.url, key=SecretStr(KEY), timeout_s=60) as client,
+        pytest.raises(CloudUnreachableError, match="more than 1 MiB"),
+    ):
+        client.post_event(each.id, each.model_dump_json())

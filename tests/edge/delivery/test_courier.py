@@ -14,10 +14,12 @@ from cloud.contract import CameraState, Decision, Heartbeat, Label, ProblemCode
 from edge.delivery import database
 from edge.delivery.client import Client
 from edge.delivery.courier import Courier
+from edge.delivery.key_renewal import KeyRenewal
 from edge.delivery.outbox import Outbox
 from edge.errors import EventRejectedError
 from edge.values import ConnectionState
 from tests.edge.cloud_double import KEY, CloudDouble, problem, serving
+from tests.edge.delivery.hung_cloud import hanging
 from tests.edge.delivery.test_outbox import event
 
 
@@ -67,6 +69,8 @@ def delivering(
     key: str = KEY,
     heartbeat_s: float = 60,
     camera: Callable[[], CameraState] = lambda: CameraState.LIVE,
+    timeout_s: float = 30,
+    new_key: Callable[[], str | None] | None = None,
 ) -> Iterator[tuple[Courier, DeliveryObserverFake]]:
     told = DeliveryObserverFake()
 
@@ -80,7 +84,7 @@ def delivering(
             version="0",
         )
 
-    with Client(url, key=SecretStr(key), timeout_s=30) as client:
+    with Client(url, key=SecretStr(key), timeout_s=timeout_s) as client:
         courier = Courier(
             box,
             client,
@@ -88,6 +92,7 @@ def delivering(
             make_heartbeat,
             heartbeat_s=heartbeat_s,
             state=camera,
+            renewal=KeyRenewal(client, new_key, every_s=0.01) if new_key else None,
             pause_s=(0.005, 0.02),
         )
         courier.start()
@@ -269,3 +274,41 @@ def test_a_row_that_is_no_event_stops_no_delivery(tmp_path: Path, cloud: CloudDo
             assert courier.drain(60) == 0
     assert cloud.events == [put]
     assert told.failures == []
+
+
+def test_stopping_does_not_wait_for_a_cloud_that_hangs(box: Outbox) -> None:
+    box.put(event())
+    with hanging() as hung:
+        with delivering(box, hung.url, timeout_s=3600) as (_, told):
+            assert hung.asked.wait(60)
+        assert told.decisions == []
+        assert box.depth() == 1
+
+
+def test_a_new_key_is_taken_up_and_nothing_is_lost(box: Outbox, cloud: CloudDouble) -> None:
+    enrolled_again = threading.Event()
+    events = [event() for _ in range(3)]
+    box.put(events[0])
+    with delivering(
+        box, cloud.url, heartbeat_s=0.05, new_key=lambda: "new" if enrolled_again.is_set() else KEY
+    ) as (courier, told):
+        cloud.wait_for(1)
+        cloud.key = "new"  # the old one is revoked
+        for each in events[1:]:
+            box.put(each)
+        courier.wake()
+        told.wait_for(lambda: ConnectionState.KEY_REFUSED in told.states)
+        enrolled_again.set()
+        cloud.wait_for(3)
+    assert cloud.events == events
+    assert told.states.count(ConnectionState.KEY_REFUSED) == 1
+    assert told.states[-1] is ConnectionState.ONLINE
+
+
+def test_the_events_of_a_long_outage_arrive_in_order(box: Outbox, cloud: CloudDouble) -> None:
+    events = [event() for _ in range(300)]
+    for each in events:
+        box.put(each)
+    with delivering(box, cloud.url) as (courier, _):
+        assert courier.drain(240) == 0
+    assert cloud.events == events
