@@ -20,6 +20,7 @@ from cloud.commands import (
     processes,
     redis,
     rehearsal,
+    signing_keys,
 )
 
 log = structlog.get_logger("cloud")
@@ -64,6 +65,7 @@ for name, noun in (
     ("enrolment-codes", enrolment_codes),
     ("pairing-codes", pairing_codes),
     ("devices", devices),
+    ("signing-keys", signing_keys),
 ):
     app.add_typer(noun.app, name=name)
 

@@ -98,7 +98,12 @@ def _write_json(least: LogLevel, secrets: list[str]) -> None:
 
 
 def _secrets_of(settings: Settings) -> list[str]:
-    held = (settings.telegram_token, settings.telegram_webhook_secret, settings.smtp_password)
+    held = (
+        settings.telegram_token,
+        settings.telegram_webhook_secret,
+        settings.smtp_password,
+        settings.pass_signing_key,
+    )
     secrets = [secret.get_secret_value() for secret in held if secret is not None]
     for address in (settings.redis_url, settings.queue_url):
         if address is not None:

@@ -4,6 +4,8 @@ import io
 
 import segno
 
+from cloud.contract.signed_passes import SignedPass
+
 SCALE = 10
 """Pixels a module: a code of version 3 with its border is then 370 px wide."""
 
@@ -14,9 +16,19 @@ ERROR_CORRECTION = "m"
 """15 % of the codewords may be lost: enough for a scratched screen, and still small modules."""
 
 
-def payload(token: str, public_url: str | None) -> str:
-    """Return what the code says: the pass's address where one is known, else the bare token."""
-    return token if public_url is None else f"{public_url.rstrip('/')}/p/{token}"
+def payload(token: str, public_url: str | None, signed: SignedPass | None = None) -> str:
+    """Return what the code says: the pass's address where one is known, else the bare token.
+
+    Args:
+        token: The pass's token.
+        public_url: The API's address as phones reach it; None where there is none.
+        signed: The signature to append; None where passes are not signed.
+
+    Returns:
+        The text of the code.
+    """
+    text = token if public_url is None else f"{public_url.rstrip('/')}/p/{token}"
+    return text if signed is None else text + signed.suffix
 
 
 def png(content: str) -> bytes:

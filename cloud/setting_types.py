@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from cloud import addresses
+from cloud.contract.signed_passes import from_base64url
 
 
 class SmtpSecurity(StrEnum):
@@ -108,6 +109,16 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _signing_key(value: SecretStr) -> SecretStr:
+    try:
+        from_base64url(value.get_secret_value())
+    except ValueError as error:
+        raise ValueError(
+            "it is no signing key; `python -m cloud signing-keys create` makes one"
+        ) from error
+    return value
+
+
 EmptyIsUnset: Final = BeforeValidator(_none_if_empty)
 """An empty variable counts as one that is not set."""
 
@@ -129,3 +140,6 @@ Rate = Annotated[str, AfterValidator(_rate)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 """The secret token of a Telegram webhook."""
+
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
+"""An Ed25519 private key: 32 bytes in base64url."""

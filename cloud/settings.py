@@ -19,6 +19,7 @@ from cloud.setting_types import (
     Rate,
     RedisAddress,
     RedisFsync,
+    SigningKey,
     SmtpSecurity,
     TimeZone,
     WebhookSecret,
@@ -68,6 +69,12 @@ class Settings(BaseSettings):
         default=None,
         description="Address of the API as people's phones reach it; QR codes then hold "
         "<public_url>/p/<token>, otherwise the bare token",
+    )
+    pass_signing_key: Annotated[SigningKey | None, EmptyIsUnset] = Field(
+        default=None,
+        description="Private key that signs passes, as `python -m cloud signing-keys create` "
+        "prints it; doors with the public key can then admit while the cloud is away. Unset means "
+        "that passes are not signed",
     )
     max_body_bytes: int = Field(
         default=64 * 1024, ge=1024, description="Largest request body that is read"

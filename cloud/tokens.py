@@ -11,6 +11,9 @@ _LETTERS: Final = frozenset(TOKEN_ALPHABET)
 _GAPS: Final = re.compile(r"[\s\x00-\x1f\x7f\ufeff]+")
 _LINES: Final = re.compile(r"[\r\n\t\x00-\x1f\x7f\ufeff]+")
 _AROUND_ADDRESSES: Final = "<>()[]\"'.,;!"
+_SIGNATURE: Final = re.compile(r"#[a-z0-9-]+\.[0-9]+\.[A-Za-z0-9_-]+$")
+"""What follows the token of a signed pass (`cloud.contract.signed_passes`)."""
+
 _KIND_OF_CODE: Final = re.compile(r"^\][A-Za-z][0-9A-Za-z]")
 """What a scanner may send before the text: `]Q1` for a QR code (ISO/IEC 15424 section 4)."""
 
@@ -50,13 +53,14 @@ def tokens_in(scanned: str) -> list[str]:
     the token alone.
     """
     text = scanned.strip()
-    if _is_token(text):
-        return [text]
+    if _is_token(bare := _SIGNATURE.sub("", text)):
+        return [bare]
     words = _GAPS.split(text)
     found = [token for word in words if (token := _token_of_address(word)) is not None]
     if not found:
         lines = (_KIND_OF_CODE.sub("", line.strip()) for line in _LINES.split(text))
-        found = [line for line in lines if _is_token(line)]
+        bare_lines = (_SIGNATURE.sub("", line) for line in lines)
+        found = [line for line in bare_lines if _is_token(line)]
     return list(dict.fromkeys(found))
 
 

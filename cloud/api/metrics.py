@@ -30,6 +30,17 @@ class Metrics:
             buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
         )
+        self._admitted_wrongly = Counter(
+            "maskgate_offline_admissions_wrong",
+            "Bearers whom a door admitted while the cloud was away and should not have admitted, "
+            "by the outcome that they would have had",
+            ["outcome"],
+            registry=self.registry,
+        )
+        # A counter that began with 1 would show Prometheus no increase.
+        for outcome in Outcome:
+            if outcome is not Outcome.ADMITTED:
+                self._admitted_wrongly.labels(outcome.value)
         self._ended = Counter(
             "maskgate_http_connections_ended",
             "Connections ended for what their clients did or left undone, by reason",
@@ -69,6 +80,10 @@ class Metrics:
     def attempted(self, redemption: Redemption) -> None:
         """Count an attempt to enter."""
         self._redemptions.labels(redemption.outcome.value).inc()
+
+    def admitted_wrongly(self, redemption: Redemption) -> None:
+        """Count a bearer whom a door admitted without the cloud, and should not have admitted."""
+        self._admitted_wrongly.labels(redemption.outcome.value).inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request by the pattern of its route, never by its address."""

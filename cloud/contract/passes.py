@@ -125,6 +125,12 @@ class RedemptionRequest(Wire):
     gate: GateId | None = Field(
         default=None, description="Where the scanner stands; a key bound to a gate need not say"
     )
+    admitted_at: UtcTime | None = Field(
+        default=None,
+        description="When the door admitted the bearer by the pass's signature, with the cloud "
+        "away. The attempt is then recorded as of that time, and the outcome says whether the "
+        "admission was right. For keys of scanners alone",
+    )
 
 
 class Redemption(Wire):
@@ -175,6 +181,12 @@ class RedemptionAttempt(Wire):
     pass_id: Uuid | None = Field(default=None, description="Absent when the token is unknown")
     undone_at: UtcTime | None = Field(
         default=None, description="When the redemption was taken back, if it was"
+    )
+    admitted_offline_at: UtcTime | None = Field(
+        default=None,
+        description="When the door admitted the bearer by the pass's signature, with the cloud "
+        "away. Any outcome but `admitted` then says that the door should not have done so: "
+        "`already_redeemed` is a double use",
     )
 
 

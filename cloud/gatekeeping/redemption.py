@@ -43,6 +43,8 @@ class Scan:
         key_id: The id of the key, account or chat that scanned.
         name: The name of that key, account or chat.
         role: Its role.
+        admitted_at: When the door admitted the bearer while the cloud was away; None for an attempt
+            that is decided now.
     """
 
     scanned: str = field(repr=False)
@@ -51,6 +53,7 @@ class Scan:
     key_id: str
     name: str = ""
     role: str = ""
+    admitted_at: datetime | None = None
 
 
 async def redeem(
@@ -97,7 +100,8 @@ async def redeem(
                 context.preconditions,
                 name=scan.name,
                 role=scan.role,
-                deliveries=_messages_about(context, held, now),
+                deliveries=_messages_about(context, held, scan.admitted_at or now),
+                admitted_at=scan.admitted_at,
             )
         )
         return _redemption(result) if result is not None else None

@@ -43,11 +43,14 @@ REDEEM = (
 -- KEYS: answer to this attempt, pass id by token, counters, gates, attempts, attempts at this gate
 -- ARGV: prefix of pass keys, gate of the scanner, now (ms since 1970), lifetime of the answer (ms),
 -- counter of redemptions, preconditions, who redeems, nonce, their name, their role, oldest attempt
--- that is kept (ms since 1970), commands that tell of an admission (JSON, empty for none).
+-- that is kept (ms since 1970), commands that tell of an admission (JSON, empty for none), when a
+-- door admitted the bearer without the cloud (ms since 1970, empty for an attempt of now).
 -- Answers nil where the preconditions do not hold, and 0 where there is no such gate: then nothing
 -- is written.
 local prefix, at_gate, now, lifetime, counter, preconditions = unpack(ARGV)
-local who, nonce, name, role, oldest, told = unpack(ARGV, 7)
+local who, nonce, name, role, oldest, told = unpack(ARGV, 7, 12)
+local admitted = ARGV[13] ~= '' and ARGV[13] or nil
+local happened = admitted or now
 if not unchanged(preconditions) then return false end
 local gate = redis.call('HGET', KEYS[4], at_gate)
 if not gate then return 0 end
@@ -70,26 +73,26 @@ if pass_id then
       answer.outcome = 'already_redeemed'
       answer.redeemed_at = pass[4]
       answer.redeemed_gate = pass[5]
-    elseif tonumber(now) >= tonumber(pass[3]) then
+    elseif tonumber(happened) >= tonumber(pass[3]) then
       answer.outcome = 'expired'
-    elseif cjson.decode(gate).closed == true then
+    elseif not admitted and cjson.decode(gate).closed == true then
       answer.outcome = 'gate_closed'
     elseif redis.call('HEXISTS', key, 'undone:' .. nonce .. ':' .. who) == 1 then
       -- A request that comes again after its attempt was undone: nobody stands at the door now.
       answer.outcome = 'undone'
     else
-      redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', now, 'redeemed_gate', at_gate,
-        'redeemed_by', who, 'redeemed_answer', KEYS[1])
+      redis.call('HSET', key, 'status', 'redeemed', 'redeemed_at', happened, 'redeemed_gate',
+        at_gate, 'redeemed_by', who, 'redeemed_answer', KEYS[1])
       redis.call('HINCRBY', KEYS[3], counter, 1)
       if told ~= '' then run(told) end
       answer.outcome = 'admitted'
-      answer.redeemed_at = now
+      answer.redeemed_at = happened
       answer.redeemed_gate = at_gate
     end
   end
 end
 local attempt = {'at', now, 'gate', at_gate, 'key', who, 'name', name, 'role', role, 'nonce', nonce,
-  'outcome', answer.outcome, 'pass', answer.pass_id or ''}
+  'outcome', answer.outcome, 'pass', answer.pass_id or '', 'admitted_at', admitted or ''}
 answer.cursor = redis.call('XADD', KEYS[5], 'MINID', '~', oldest, '*', unpack(attempt))
 redis.call('XADD', KEYS[6], 'MINID', '~', oldest, answer.cursor, unpack(attempt))
 local encoded = cjson.encode(answer)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from cloud.contract import Channel, Delivery, Language, Subscriber
 from cloud.notify.base import AlertEditor, Notifier
 from cloud.notify.times import zone_at
+from cloud.signing import PassSigner
 from cloud.store import Store, now
 
 
@@ -23,6 +24,7 @@ class JobContext:
             subscriber has no cooldown of its own.
         editor: Edits alerts that were sent; None where no bot is configured.
         zone: The time zone of gates that have none of their own.
+        signer: Signs passes; None where the settings have no key.
     """
 
     store: Store
@@ -32,6 +34,7 @@ class JobContext:
     mail_cooldown: timedelta = timedelta(minutes=5)
     editor: AlertEditor | None = None
     zone: tzinfo = UTC
+    signer: PassSigner | None = None
 
     def subscriber_of(self, delivery: Delivery) -> Subscriber | None:
         """Return the subscriber of a delivery; None for a visitor, or where it is removed."""

@@ -16,6 +16,7 @@ from cloud.errors import StoreError
 from cloud.notify.base import AlertEditor, Notifier
 from cloud.notify.channels import notifiers
 from cloud.settings import Settings
+from cloud.signing import PassSigner
 from cloud.single_flight import SingleFlight
 from cloud.store import JOB_TIMEOUT_S, Store, now
 from cloud.worker import jobs, maintenance, outages, relay, scheduler
@@ -82,6 +83,7 @@ def _context(store: Store, usable: dict[Channel, Notifier], settings: Settings) 
         mail_cooldown=timedelta(seconds=settings.mail_cooldown_s),
         editor=telegram if isinstance(telegram, AlertEditor) else None,
         zone=ZoneInfo(settings.time_zone),
+        signer=PassSigner.of_setting(settings.pass_signing_key),
     )
 
 

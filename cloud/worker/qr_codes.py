@@ -27,7 +27,9 @@ def draw(context: JobContext, held: StoredPass) -> bytes | None:
     if token is None:
         log.warning("pass_expired_undrawn", pass_id=str(held.id))
         return None
-    image = qr.png(qr.payload(token, context.public_url))
+    signer = context.signer
+    signed = None if signer is None else signer.sign(token, held.gate, held.expires_at)
+    image = qr.png(qr.payload(token, context.public_url, signed))
     context.store.passes.keep_qr(held, image, context.clock())
     log.info("code_drawn", pass_id=str(held.id))
     return image

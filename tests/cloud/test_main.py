@@ -426,3 +426,16 @@ def test_backups_in_a_folder_are_named_for_their_moment_and_thinned_out(
     done = command("backup", str(tmp_path / "one.backup"), "--keep", "2", env=env)
     assert done.exit_code == 2
     assert "--keep" in done.stderr
+
+
+def test_a_signing_key_is_made_and_its_public_key_shown_again(env: dict[str, str]) -> None:
+    pair = json.loads(command("signing-keys", "create", "--json", env=env).stdout)
+    with_key = env | {"CLOUD_PASS_SIGNING_KEY": pair["private_key"]}
+    shown = command("signing-keys", "public", env=with_key)
+    assert shown.stdout.strip() == pair["public_key"]
+
+
+def test_no_public_key_is_shown_where_passes_are_not_signed(env: dict[str, str]) -> None:
+    refused = command("signing-keys", "public", env=env)
+    assert refused.exit_code == 2
+    assert "signing-keys create" in refused.output

@@ -72,6 +72,8 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "redemption_gate_closed": contract.Redemption,
     "redemption_page": contract.RedemptionPage,
     "redemption_request": contract.RedemptionRequest,
+    "redemption_page_of_an_outage": contract.RedemptionPage,
+    "redemption_request_of_an_outage": contract.RedemptionRequest,
     "redemption_undone": contract.Redemption,
     "redemption_unknown": contract.Redemption,
     "rolled_key": contract.RolledKey,

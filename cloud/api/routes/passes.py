@@ -27,6 +27,7 @@ from cloud.api.access.roles import ROLES
 from cloud.api.parameters import Before, Limit
 from cloud.api.problems import documented
 from cloud.contract import (
+    Outcome,
     PassPage,
     PassRecord,
     PassSource,
@@ -38,9 +39,10 @@ from cloud.contract import (
     UndoRequest,
 )
 from cloud.contract.base import GateId, UtcTime
-from cloud.errors import GateRequired, PassOver, PassUnknown, UndoRefused
+from cloud.errors import GateRequired, PassOver, PassUnknown, RoleForbidden, UndoRefused
 from cloud.gatekeeping import Scan
 from cloud.settings import Settings
+from cloud.signing import PassSigner
 from cloud.store import PolicyContext, Store, StoredPass, UndoOutcome
 
 log = structlog.get_logger("cloud.api")
@@ -76,6 +78,10 @@ UNDO_REFUSALS: Final = {
 
         The token is the content of the QR code: the bare token, or the address that ends in it. The
         same nonce with the same token gets the same answer for an hour.
+
+        A door that admitted somebody while the cloud was away sends the attempt later, with
+        `admitted_at`. The outcome then says whether the admission was right: `already_redeemed` is
+        a double use.
         """
     ),
 )
@@ -83,8 +89,11 @@ async def redeem_pass(request: Request) -> Response:
     """Redeem a pass."""
     credentials = await credentials_of(request, "redeem_pass")
     body = await request.body()
+    now = cloud_store.now()
+    admitted_at: datetime | None = None
 
     def verify(context: PolicyContext) -> Scan:
+        nonlocal admitted_at
         caller = credentials.caller(context)
         wanted = body_as(RedemptionRequest, request, body)
         gate = wanted.gate or caller.gate
@@ -92,6 +101,7 @@ async def redeem_pass(request: Request) -> Response:
             raise GateRequired(
                 "this key is bound to no gate: say in `gate` where the scanner stands"
             )
+        admitted_at = _admitted_at(wanted, caller, now)
         return Scan(
             wanted.token,
             wanted.nonce,
@@ -99,12 +109,22 @@ async def redeem_pass(request: Request) -> Response:
             caller.id,
             caller.name,
             caller.role.value,
+            admitted_at=admitted_at,
         )
 
     redemption = await gatekeeping.redeem(
-        async_store_of(request), verify, key_id=credentials.key_id, now=cloud_store.now()
+        async_store_of(request), verify, key_id=credentials.key_id, now=now
     )
     metrics_of(request).attempted(redemption)
+    if admitted_at is not None and redemption.outcome is not Outcome.ADMITTED:
+        # The person is inside already, so the staff must learn of it.
+        metrics_of(request).admitted_wrongly(redemption)
+        log.warning(
+            "offline_admission_was_wrong",
+            pass_id=str(redemption.pass_id) if redemption.pass_id else None,
+            outcome=redemption.outcome.value,
+            redeemed_at=redemption.redeemed_at and redemption.redeemed_at.isoformat(),
+        )
     structlog.contextvars.bind_contextvars(
         key_id=credentials.key_id,
         outcome=redemption.outcome.value,
@@ -257,6 +277,21 @@ def get_pass_qr_png(
     return PngResponse(store.passes.qr(pass_id) or qr.png(content))
 
 
+def _admitted_at(wanted: RedemptionRequest, caller: Principal, now: datetime) -> datetime | None:
+    """Return when the door admitted the bearer without the cloud; None for an attempt of now.
+
+    A door whose clock is ahead admitted the bearer now at the latest.
+
+    Raises:
+        RoleForbidden: The caller is no scanner.
+    """
+    if wanted.admitted_at is None:
+        return None
+    if caller.role is not Role.SCANNER:
+        raise RoleForbidden("only a scanner's key may send `admitted_at`")
+    return min(wanted.admitted_at, now)
+
+
 def _seen(held: StoredPass, caller: Principal, now: datetime) -> PassRecord:
     """Return a pass as the caller may see it: a reason may tell of somebody's health."""
     record = held.record(now)
@@ -276,9 +311,12 @@ def _held(store: Store, pass_id: UUID, caller: Principal) -> StoredPass:
 def _payload(
     store: Store, settings: Settings, pass_id: UUID, caller: Principal, now: datetime
 ) -> str:
-    record = _held(store, pass_id, caller).record(now)
+    held = _held(store, pass_id, caller)
+    record = held.record(now)
     token = store.passes.token(pass_id)
     if record.status is not PassStatus.ISSUED or token is None:
         over = PassStatus.EXPIRED if record.status is PassStatus.ISSUED else record.status
         raise PassOver(f"the pass is {over.value}")
-    return qr.payload(token, settings.public_url)
+    signer = PassSigner.of_setting(settings.pass_signing_key)
+    signed = None if signer is None else signer.sign(token, held.gate, held.expires_at)
+    return qr.payload(token, settings.public_url, signed)

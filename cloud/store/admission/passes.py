@@ -91,6 +91,9 @@ class Attempt:
         name: what people call the one with that id.
         role: what they may do.
         deliveries: what is told if the attempt is admitted; written in the same step.
+        admitted_at: when a door admitted the bearer while the cloud was away; None for an attempt
+            that is decided now. The pass must have been good then, and a gate that is closed now
+            changes nothing.
     """
 
     token: str = field(repr=False)
@@ -102,6 +105,12 @@ class Attempt:
     name: str = ""
     role: str = ""
     deliveries: Sequence[Delivery] = ()
+    admitted_at: datetime | None = None
+
+    @property
+    def happened_at(self) -> datetime:
+        """When the bearer stood at the door."""
+        return self.admitted_at or self.now
 
     def keys(self) -> list[str]:
         """Return the KEYS of REDEEM."""
@@ -109,7 +118,7 @@ class Attempt:
         return [
             keyspace.redemption(self.key_id, self.nonce, self.gate, sha256),
             keyspace.token(sha256),
-            statistics.key(self.gate, self.now),
+            statistics.key(self.gate, self.happened_at),
             keyspace.GATES,
             keyspace.redemptions(),
             keyspace.redemptions(self.gate),
@@ -122,7 +131,7 @@ class Attempt:
             self.gate,
             to_ms(self.now),
             int(ANSWER_LIFETIME.total_seconds() * 1000),
-            statistics.counter(self.now, statistics.REDEEMED),
+            statistics.counter(self.happened_at, statistics.REDEEMED),
             self.preconditions.packed,
             self.key_id,
             self.nonce,
@@ -130,6 +139,7 @@ class Attempt:
             self.role,
             max(to_ms(self.now - retention), 0),
             _commands(batches, self.deliveries, self.now),
+            "" if self.admitted_at is None else to_ms(self.admitted_at),
         ]
 
 

@@ -93,4 +93,5 @@ def _attempt(cursor: str, fields: Fields, undone_at: datetime | None) -> Redempt
         nonce=told["nonce"],
         pass_id=UUID(told["pass"]) if told["pass"] else None,
         undone_at=undone_at,
+        admitted_offline_at=from_ms(offline) if (offline := told.get("admitted_at")) else None,
     )

@@ -2,7 +2,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import cv2
@@ -350,3 +350,83 @@ def test_a_hundred_attempts_at_once_over_http_admit_exactly_one(
     for thread in threads:
         thread.join()
     assert (outcomes.count("admitted"), outcomes.count("already_redeemed")) == (1, 99)
+
+
+def issued_before(
+    store: Store, make_event: Make, ago: timedelta, lifetime: timedelta
+) -> IssuedPass:
+    at = now() - ago
+    return issue(store, make_event(occurred_at=at, first_seen_at=at), lifetime)
+
+
+def admitted_offline(
+    client: httpx.Client, token: str, at: datetime, nonce: str = "nonce-0001"
+) -> Redemption:
+    return redeem(client, token, nonce, admitted_at=at.isoformat())
+
+
+def test_an_admission_without_the_cloud_is_recorded_as_of_its_time(
+    login: Login, operator: httpx.Client, store: Store, make_event: Make
+) -> None:
+    issued = issued_before(store, make_event, timedelta(hours=1), timedelta(minutes=5))
+    operator.patch(f"/v1/gates/{GATE}", json={"closed": True, "reason": "closed since"})
+    admitted_at = issued.expires_at - timedelta(minutes=2)
+    said = admitted_offline(login(Role.SCANNER, GATE), issued.token, admitted_at)
+    assert (said.outcome, said.redeemed_at) == ("admitted", admitted_at)
+    (attempt,) = operator.get("/v1/redemptions").json()["items"]
+    assert attempt["outcome"] == "admitted"
+    assert datetime.fromisoformat(attempt["admitted_offline_at"]) == admitted_at
+    assert datetime.fromisoformat(attempt["at"]) > admitted_at
+
+
+def test_a_double_use_during_an_outage_is_found(
+    login: Login,
+    operator: httpx.Client,
+    store: Store,
+    make_event: Make,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    issued = issued_before(store, make_event, timedelta(hours=1), timedelta(minutes=5))
+    at = issued.expires_at - timedelta(minutes=2)
+    one, other = login(Role.SCANNER, GATE), login(Role.SCANNER, GATE)
+    assert admitted_offline(one, issued.token, at, "nonce-one1").outcome == "admitted"
+    with caplog.at_level(logging.WARNING):
+        said = admitted_offline(other, issued.token, at + timedelta(seconds=30), "nonce-two2")
+    assert said.outcome == "already_redeemed"
+    newest, _first = operator.get("/v1/redemptions").json()["items"]
+    assert newest["outcome"] == "already_redeemed"
+    assert newest["admitted_offline_at"] is not None
+    metrics = operator.get("/metrics").text
+    assert 'maskgate_offline_admissions_wrong_total{outcome="already_redeemed"} 1' in metrics
+
+
+def test_a_pass_that_was_over_at_the_admission_is_refused(
+    login: Login, store: Store, make_event: Make
+) -> None:
+    issued = issued_before(store, make_event, timedelta(hours=1), timedelta(minutes=5))
+    at = issued.expires_at + timedelta(seconds=1)
+    assert admitted_offline(login(Role.SCANNER, GATE), issued.token, at).outcome == "expired"
+
+
+def test_a_door_whose_clock_is_ahead_admitted_now_at_the_latest(
+    login: Login, issued: IssuedPass
+) -> None:
+    ahead = issued.expires_at + timedelta(hours=1)
+    said = admitted_offline(login(Role.SCANNER, GATE), issued.token, ahead)
+    assert said.outcome == "admitted"
+    assert said.redeemed_at is not None
+    assert said.redeemed_at <= now()
+
+
+def test_only_a_scanner_may_say_that_it_admitted_somebody(
+    operator: httpx.Client, issued: IssuedPass
+) -> None:
+    body = {
+        "token": issued.token,
+        "nonce": "nonce-0001",
+        "gate": GATE,
+        "admitted_at": "2026-03-02T08:16:02Z",
+    }
+    answer = operator.post("/v1/passes/redeem", json=body)
+    assert answer.status_code == 403
+    assert code_of(answer) == "role_forbidden"
