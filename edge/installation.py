@@ -23,6 +23,7 @@ from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.dispatcher import Dispatcher
 from edge.errors import EdgeError
 from edge.health import Health, serve_metrics
+from edge.loaded_models import LoadedModels
 from edge.pipeline import Pipeline
 from edge.preview import Preview
 from edge.redaction.addresses import redacted
@@ -82,11 +83,7 @@ def run(
     """
     who = identity.load(settings.device_path)
     source = _source(settings)
-    models = loaded_models.load(settings)
-    models.make_ready()
-    _log.info("models_ready", precisions=models.precisions, device=settings.inference_device)
-    for label in models.classifier.untested_labels:
-        _log.warning("model_untested_label", label=label, mend="Train with pictures of every label")
+    models = _models(settings)
     genders = GenderCounter(models.gender) if models.gender else None
     cloud = settings.cloud_address(who.cloud_url)
     if is_plain_http_elsewhere(cloud):
@@ -148,14 +145,7 @@ def run(
         dispatcher.on_stored = courier.wake
         _add_gauges(health, outbox, camera, courier, watchdog)
         _add_stage_gauges(health, stages)
-        for role, precision in models.precisions.items():
-            health.gauge(
-                "inference_info",
-                "Precision in which a model is computed",
-                lambda: 1,
-                role=role,
-                precision=precision,
-            )
+        _add_model_gauges(health, models)
         if settings.metrics_port is not None:
             cleanup.callback(serve_metrics(health, settings.metrics_host, settings.metrics_port))
         certain_threshold = models.detector.certain_threshold
@@ -205,6 +195,15 @@ def _announce_source(settings: Settings, console: Console, gate: str, source: So
         console.print(f"gate [bold]{gate}[/], watching {source}; Ctrl-C ends", highlight=False)
 
 
+def _models(settings: Settings) -> LoadedModels:
+    models = loaded_models.load(settings)
+    models.make_ready()
+    _log.info("models_ready", precisions=models.precisions, device=settings.inference_device)
+    for label in models.classifier.untested_labels:
+        _log.warning("model_untested_label", label=label, mend="Train with pictures of every label")
+    return models
+
+
 def _source(settings: Settings) -> Source:
     source = Source.parse(settings.source.get_secret_value())
     if source.advice:
@@ -226,6 +225,12 @@ def _add_gauges(
     health.gauge("camera_silent_seconds", "Seconds without a new picture", lambda: camera.silent_s)
     online = ConnectionState.ONLINE
     health.gauge("online", "1 while the cloud answers", lambda: courier.connection is online)
+
+
+def _add_model_gauges(health: Health, models: LoadedModels) -> None:
+    text = "Precision in which a model is computed"
+    for role, precision in models.precisions.items():
+        health.gauge("inference_info", text, lambda: 1, role=role, precision=precision)
 
 
 def _add_stage_gauges(health: Health, stages: Stages) -> None:
