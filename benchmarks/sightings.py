@@ -28,7 +28,8 @@ from edge.loaded_models import LoadedModels
 from edge.manifest import Role, find
 from edge.masks import MaskClassifier
 from edge.settings import MODELS_DIR
-from edge.tracking.sightings import SightingTracker, VotingRules
+from edge.tracking.sightings import SightingTracker
+from edge.tracking.votes import VotingRules
 from edge.values import Box, Image, Judgement, Verdict
 from training.errors import MissingDataError
 from training.measuring.evaluation_set import EvaluationSet, open_evaluation_set

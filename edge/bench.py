@@ -25,7 +25,8 @@ from edge.health import Health
 from edge.loaded_models import LoadedModels
 from edge.pipeline import Pipeline
 from edge.settings import Pace
-from edge.tracking.sightings import SightingTracker, VotingRules
+from edge.tracking.sightings import SightingTracker
+from edge.tracking.votes import VotingRules
 from edge.values import Face, Frame, Image, Judgement, Verdict
 
 SLOW_SOURCE_S = 0.030

@@ -30,7 +30,8 @@ from edge.redaction.addresses import redacted
 from edge.settings import Settings
 from edge.signals import ConsoleDisplay, Signal, Signals, SoundCommand, TerminalBell
 from edge.stages import Stage, Stages
-from edge.tracking.sightings import SightingTracker, VotingRules
+from edge.tracking.sightings import SightingTracker
+from edge.tracking.votes import VotingRules
 from edge.values import ConnectionState
 from edge.watchdog import Watchdog
 

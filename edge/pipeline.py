@@ -15,7 +15,8 @@ from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.preview import BLUR_SCORE
 from edge.stages import Stage, Stages
-from edge.tracking.sightings import SightingTracker, VotingRules
+from edge.tracking.sightings import SightingTracker
+from edge.tracking.votes import VotingRules
 from edge.values import Face, Frame, Judgement, Verdict
 
 

@@ -184,7 +184,10 @@ class Settings(BaseSettings):
     )
 
     votes: int = Field(
-        default=5, ge=1, le=1000, description="Votes (judged frames) that a verdict needs at least"
+        default=5,
+        ge=1,
+        le=1000,
+        description="Votes (judged frames) that a verdict needs at 10 frames/s or more",
     )
     majority: float = Field(
         default=0.7,
@@ -196,13 +199,16 @@ class Settings(BaseSettings):
         default=3.0,
         ge=0,
         le=3600,
-        description="Seconds after a verdict before the same person can cause another",
+        description="Seconds for which a lost person is remembered who had a verdict",
     )
     lost_after_s: Seconds = Field(
         default=1.5, description="Seconds without its face after which a sighting is over"
     )
     max_faces: int = Field(
-        default=4, ge=1, le=100, description="Faces judged in a frame, the nearest first"
+        default=4,
+        ge=1,
+        le=100,
+        description="Faces judged in a frame, those without a verdict first",
     )
 
     preview: PreviewMode = Field(

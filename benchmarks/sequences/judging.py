@@ -18,7 +18,8 @@ from benchmarks.sequences.clips import FPS, Clip, Face
 from cloud.contract import Label
 from edge.errors import SourceError
 from edge.loaded_models import LoadedModels
-from edge.tracking.sightings import SightingTracker, VotingRules
+from edge.tracking.sightings import SightingTracker
+from edge.tracking.votes import VotingRules
 from edge.values import Box, Image, Judgement, Verdict
 from edge.values import Face as FoundFace
 

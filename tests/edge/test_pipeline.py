@@ -11,7 +11,8 @@ from edge.errors import OutboxFullError
 from edge.loaded_models import LoadedModels
 from edge.pipeline import Pipeline, event_of
 from edge.settings import Pace
-from edge.tracking.sightings import SightingTracker, VotingRules
+from edge.tracking.sightings import SightingTracker
+from edge.tracking.votes import VotingRules
 from edge.values import Box, Face, Frame, Image, Judgement, Verdict
 from tests.edge import standins
 

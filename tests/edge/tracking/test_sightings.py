@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from cloud.contract import Event, Label
 from edge.pipeline import event_of
-from edge.tracking.sightings import PATIENCE, SightingTracker, VotingRules
+from edge.tracking.sightings import SightingTracker
+from edge.tracking.votes import PATIENCE, SLOW_VOTES, VotingRules
 from edge.values import Box, Face, Judgement, Verdict
 
 WITH, WITHOUT, WRONGLY = Label.WITH_MASK, Label.WITHOUT_MASK, Label.INCORRECT_MASK
@@ -108,9 +109,8 @@ def test_who_puts_the_mask_right_after_a_refusal_gets_a_second_verdict() -> None
     refused, granted = play(sightings, [WITHOUT] * 10 + [WITH] * 60)
     assert (refused.label, granted.label) == (WITHOUT, WITH)
     assert granted.sighting == refused.sighting
-    assert granted.occurred_at - refused.occurred_at >= timedelta(seconds=RULES.cooldown_s)
+    assert at(1.3) <= granted.occurred_at <= at(1.4)
     assert granted.first_seen_at == refused.first_seen_at
-    assert play(sightings, [WITHOUT] * 100, start=7) == []
 
 
 def test_a_few_lucky_votes_turn_no_refusal() -> None:
@@ -118,8 +118,26 @@ def test_a_few_lucky_votes_turn_no_refusal() -> None:
     assert [v.label for v in play(SightingTracker(RULES), labels)] == [WITHOUT]
 
 
-def test_a_mask_that_comes_off_after_the_pass_makes_no_event() -> None:
-    assert [v.label for v in play(SightingTracker(RULES), [WITH] * 5 + [WITHOUT] * 200)] == [WITH]
+@pytest.mark.parametrize("fps", [5, 10, 15, 30])
+@pytest.mark.parametrize("label", [WITHOUT, WRONGLY])
+def test_a_mask_that_comes_off_after_the_pass_is_reported_once(label: Label, fps: int) -> None:
+    sightings = SightingTracker(RULES)
+    granted, removed = play(sightings, [WITH] * 2 * fps + [label] * 20 * fps, fps=fps)
+    assert (granted.label, removed.label) == (WITH, label)
+    assert removed.sighting == granted.sighting
+    assert at(2.8) <= removed.occurred_at <= at(3.1)
+    assert play(sightings, ([WITH] * 2 * fps + [WITHOUT] * 2 * fps) * 3, start=22, fps=fps) == []
+
+
+def test_a_mask_that_flickers_after_the_pass_is_not_reported() -> None:
+    labels = [WITH] * 10 + ([WITHOUT] * 8 + [WITH] * 3) * 30
+    assert [v.label for v in play(SightingTracker(RULES), labels)] == [WITH]
+
+
+def test_a_mask_is_not_refused_and_admitted_for_ever() -> None:
+    labels = ([WITHOUT] * 20 + [WITH] * 20) * 20
+    verdicts = play(SightingTracker(RULES), labels)
+    assert [v.label for v in verdicts] == [WITHOUT, WITH, WITHOUT]
 
 
 def test_who_is_gone_for_long_enough_is_somebody_new() -> None:
@@ -136,18 +154,18 @@ def test_a_face_that_is_missed_for_a_moment_stays_the_same_person() -> None:
     assert play(sightings, [WITH] * 50, start=1.8) == []
 
 
-def test_a_broken_track_does_not_bring_the_same_verdict_twice_in_a_row() -> None:
-    sightings = SightingTracker(VotingRules(votes=5, cooldown_s=10, lost_after_s=1))
-    (first,) = play(sightings, [WITH] * 5)
-    again = play(sightings, [WITH] * 150, start=2)
-    assert [v.occurred_at - first.occurred_at for v in again] == [timedelta(seconds=10)]
-
-
-def test_another_label_after_a_broken_track_is_said_at_once() -> None:
+def test_a_broken_track_does_not_bring_the_same_verdict_again() -> None:
     sightings = SightingTracker(VotingRules(votes=5, cooldown_s=10, lost_after_s=1))
     play(sightings, [WITH] * 5)
-    (verdict,) = play(sightings, [WITHOUT] * 5, start=2)
-    assert verdict.label is WITHOUT
+    assert play(sightings, [WITH] * 150, start=9) == []
+    assert len(play(sightings, [WITH] * 150, start=60)) == 1
+
+
+def test_a_mask_that_is_gone_after_a_broken_track_is_reported() -> None:
+    sightings = SightingTracker(VotingRules(votes=5, cooldown_s=10, lost_after_s=1))
+    (granted,) = play(sightings, [WITH] * 5)
+    (removed,) = play(sightings, [WITHOUT] * 15, start=2)
+    assert (removed.label, removed.sighting) == (WITHOUT, granted.sighting)
 
 
 def test_the_cooldown_holds_for_the_place_and_not_for_the_gate() -> None:
@@ -272,14 +290,13 @@ def test_whatever_is_seen_the_rules_hold(
             by_sighting.setdefault(verdict.sighting, []).append(verdict)
             # The wire takes whatever the vote gives.
             assert isinstance(event_of(verdict, {}), Event)
-            assert verdict.votes >= votes
+            assert verdict.votes >= min(votes, SLOW_VOTES)
             assert verdict.occurred_at == at(now)
     for verdicts in by_sighting.values():
-        assert len(verdicts) <= 2
-        assert not verdicts[0].admits or len(verdicts) == 1
+        assert len(verdicts) <= 3
+        assert sum(verdict.admits for verdict in verdicts) <= 1
         for before, after in itertools.pairwise(verdicts):
-            assert after.admits
-            assert (after.occurred_at - before.occurred_at).total_seconds() >= rules.cooldown_s
+            assert before.admits is not after.admits
         for verdict in verdicts:
             assert not verdict.admits or verdict.confidence >= majority
 
