@@ -1,4 +1,4 @@
-"""The command line: python -m edge run | detect | enrol | doctor | bench."""
+"""The command line: python -m edge run | detect | enrol | alive | doctor | bench."""
 
 import json
 import os
@@ -225,6 +225,25 @@ def enrol(
         highlight=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def alive(
+    max_age: Annotated[
+        float, typer.Option(min=1.0, help="Seconds that the last sign of life may be old")
+    ] = 30.0,
+) -> None:
+    """Check that a running edge is alive, by EDGE_HEARTBEAT_FILE. Exit code 1 if it is not."""
+    with console.reported_errors("alive"):
+        from edge import liveness  # noqa: PLC0415
+
+        file = _settings().heartbeat_file
+        if file is None:
+            raise EdgeError("EDGE_HEARTBEAT_FILE is not set", "Set it for `run` and for `alive`")
+        age_s = liveness.age_s(file)
+        if age_s > max_age:
+            raise EdgeError(f"the last sign of life is {age_s:.0f} s old")
+    console.OUT.print(f"alive {age_s:.0f} s ago", highlight=False)
 
 
 @app.command(name="doctor")

@@ -1,5 +1,6 @@
 """One edge installation: assembled from its settings, and run until its source ends."""
 
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from cloud.contract import CameraState, DeviceSettings, GateSettings, Heartbeat, RolledKey
-from edge import __version__, gate_settings, identity, loaded_models
+from edge import __version__, board, gate_settings, identity, loaded_models
 from edge.attributes import GenderCounter
 from edge.capture.camera import Camera
 from edge.capture.sources import Source
@@ -23,7 +24,9 @@ from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.dispatcher import Dispatcher
 from edge.errors import EdgeError
 from edge.health import Health, serve_metrics
+from edge.liveness import Liveness
 from edge.loaded_models import LoadedModels
+from edge.lossy_output import LossyOutput
 from edge.pipeline import Pipeline
 from edge.preview import Preview
 from edge.redaction.addresses import redacted
@@ -175,7 +178,12 @@ def run(
         handlers = _command_handlers(settings, apply, preview.request, camera.stop)
         commands = CommandPoller(client, handlers, renewal=renewal)
         _announce_source(settings, console, who.gate, source)
-        for part in (courier, watchdog, preview, commands):
+        liveness = Liveness(
+            settings.heartbeat_file,
+            lambda: watchdog.stuck,
+            lambda: f"camera {watchdog.camera_state}, {outbox.depth()} events wait",
+        )
+        for part in (courier, watchdog, preview, commands, liveness):
             part.start()
             cleanup.callback(part.stop)
         on_camera(camera)
@@ -220,10 +228,17 @@ def _add_gauges(
     watchdog: Watchdog,
 ) -> None:
     health.gauge("outbox_depth", "Events that wait in the outbox", outbox.depth)
+    health.gauge("lines_lost", "Lines of log and display lost", lambda: LossyOutput.lost)
     health.gauge("outbox_in_memory", "Events that wait in memory alone", lambda: outbox.in_memory)
     health.gauge("frames_dropped", "Frames read and never judged", lambda: camera.dropped)
     health.gauge("camera_stalled", "1 while the camera is stalled", lambda: watchdog.stalled)
     health.gauge("camera_silent_seconds", "Seconds without a new picture", lambda: camera.silent_s)
+    if board.temperature_c() is not None:
+        health.gauge(
+            "temperature_celsius",
+            "Temperature of the processor",
+            lambda: board.temperature_c() or math.nan,
+        )
     online = ConnectionState.ONLINE
     health.gauge("online", "1 while the cloud answers", lambda: courier.connection is online)
 
@@ -251,7 +266,12 @@ def _problems(settings: Settings, outbox: Outbox, watchdog: Watchdog) -> tuple[s
         "model_differs": settings.detector is not None or settings.classifier is not None,
     }
     stuck = [f"{stage}_stuck" for stage in watchdog.stuck]
-    return (*outbox.problems, *(name for name, is_so in found.items() if is_so), *stuck)
+    return (
+        *outbox.problems,
+        *board.problems(),
+        *(name for name, is_so in found.items() if is_so),
+        *stuck,
+    )
 
 
 def _key_of_new_enrolment(settings: Settings, who: identity.Identity) -> str | None:

@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default=Path("var/edge"), description="Folder of outbox.db and device.json"
     )
+    heartbeat_file: Path | None = Field(
+        default=None,
+        description="File that is written every 5 seconds while no part of the edge is stuck; "
+        "`python -m edge alive` reads it",
+    )
     outbox_max_mb: int = Field(
         default=64,
         ge=1,
