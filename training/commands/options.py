@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from training.preparing.prepare import prepared_templates
-from training.records.public_sets import TEMPLATES
+from training.records.pictures import TEMPLATES
 
 TemplateData = Annotated[
     Path | None,

@@ -5,6 +5,8 @@ everything is counted.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +16,7 @@ from training.errors import EmptyClassError
 from training.preparing.class_splits import in_every_split
 from training.preparing.class_statistics import class_statistics, draw_sheets, draw_statistics
 from training.preparing.pseudo_labels import PseudoLabeller
-from training.preparing.summary import duplicates_of, summary_of, tell
+from training.preparing.summary import duplicates_of, summary_of, tell, tell_folders
 from training.records.duplicates import (
     Joined,
     contradictions,
@@ -22,8 +24,9 @@ from training.records.duplicates import (
     join,
     write_pairs,
 )
+from training.records.folders import UNLABELLED, SetFolder, read_folders
 from training.records.inspection import inspect
-from training.records.public_sets import read_sets
+from training.records.label_names import LabelNames
 from training.records.record import Record, write_records
 from training.storage import atomic_write, write_json
 
@@ -53,60 +56,87 @@ def kept_once(
     return [i for i in range(len(records)) if i not in doubtful and i not in joined.left_out]
 
 
-def prepare(
-    data: Path,
-    prepared: Path,
-    teacher: Path | None,
-    console: Console,
-    *,
-    test_share: float = 0.0,
-) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user may say about the pictures.
+
+    Attributes:
+        teacher: YuNet's ONNX file, which finds faces in pictures without boxes; or None.
+        test_share: Share of the groups, 0…1, that is kept for a test split. Pictures whose split
+            their folders name are not asked.
+        validation: Folders whose pictures are for validation alone.
+        labels: What the user's own names of labels stand for.
+    """
+
+    teacher: Path | None = None
+    test_share: float = 0.0
+    validation: tuple[Path, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def _read(
+    data: Path, wishes: Wishes, problems: list[str], console: Console
+) -> tuple[list[SetFolder], list[Record]]:
+    """Read all folders, and let the teacher find faces."""
+    labels = LabelNames(wishes.labels)
+    folders: list[SetFolder] = []
+    for folder in read_folders(data, labels, wishes.validation, problems):
+        folders.append(folder)
+        console.print(f"{folder.name}: {len(folder.records)} pictures", highlight=False)
+    labels.check()
+    labeller = PseudoLabeller(wishes.teacher) if wishes.teacher else None
+    records: list[Record] = []
+    for folder in folders:
+        if folder.pictures and not folder.records:
+            raise EmptyClassError(
+                f"{folder.folder}: no readable picture; see the layouts in docs/models.md"
+            )
+        if labeller and (folder.name in TEACHABLE or folder.taken_for == UNLABELLED):
+            taught = track(folder.records, description=f"faces of {folder.name}", transient=True)
+            records += [labeller.label(r) if r.crop != "with_mask" else r for r in taught]
+        elif folder.taken_for == UNLABELLED:
+            problems.append(
+                f"{folder.folder}: {len(folder.records)} pictures without labels are left out; "
+                "sort them into class folders, label them, or name YuNet's file with --teacher"
+            )
+        else:
+            records += folder.records
+    return folders, records
+
+
+def prepare(data: Path, prepared: Path, wishes: Wishes, console: Console) -> dict[str, object]:
     """Write records.jsonl, problems.txt, summary.json and the report.
 
     Args:
         data: Folder of the sets.
         prepared: Folder that the files go to.
-        teacher: YuNet's ONNX file, which finds faces in pictures without boxes; or None.
+        wishes: What the user says about the pictures.
         console: Where people read about it.
-        test_share: Share of the groups, 0…1, that is kept for a test split. Pictures whose split
-            their folders name are not asked.
 
     Returns:
         The content of summary.json.
 
     Raises:
-        MissingDataError: `data` or the teacher's file does not exist.
+        MissingDataError: A folder or the teacher's file does not exist.
         UnknownLayoutError: `data` is in none of the layouts.
-        UnknownLabelError: A class name is unknown.
+        UnknownLabelError: Names of labels are unknown.
         EmptyClassError: A set or a class holds no readable picture.
     """
     problems: list[str] = []
-    records: list[Record] = []
-    labeller = PseudoLabeller(teacher) if teacher else None
-    for name, found in read_sets(data, problems):
-        if not found:
-            raise EmptyClassError(
-                f"{data / name}: no readable picture; see the layouts in docs/models.md"
-            )
-        console.print(f"{name}: {len(found)} pictures")
-        if labeller and name in TEACHABLE:
-            taught = track(found, description=f"faces of {name}", transient=True)
-            records += [labeller.label(r) if r.crop != "with_mask" else r for r in taught]
-        else:
-            records += found
+    folders, records = _read(data, wishes, problems, console)
     records, inspected = inspect(records, problems)
     pairs = find_pairs(records, inspected)
     write_pairs(records, pairs, prepared / "duplicates.csv")
-    joined = join(records, pairs, test_share)
+    joined = join(records, pairs, wishes.test_share)
     doubtful = contradictions(records, pairs, problems)
     kept = kept_once(records, joined, doubtful, problems)
     inspected = inspected.only(kept)
-    wanted = ("train", "validation", "test") if test_share else ("train", "validation")
+    wanted = ("train", "validation", "test") if wishes.test_share else ("train", "validation")
     records = in_every_split([joined.records[i] for i in kept], wanted, problems)
     if not records:
         raise EmptyClassError(f"{data}: no picture is left; {problems[-1]}")
 
-    summary = summary_of(records, data, joined, len(problems), teacher is not None)
+    summary = summary_of(records, data, joined, len(problems), wishes.teacher is not None)
     write_records(records, prepared / "records.jsonl")
     with atomic_write(prepared / "problems.txt") as out:
         out.write("".join(f"{p}\n" for p in problems).encode())
@@ -116,6 +146,7 @@ def prepare(
     write_json({**summary, **seen, "duplicates": duplicates}, prepared / "report.json")
     draw_statistics(records, inspected, prepared / "report.png")
     drawings = [prepared / "report.png", *draw_sheets(records, prepared)]
+    tell_folders(console, folders, records)
     tell(
         console,
         records,

@@ -9,7 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from training.records.duplicates import Joined, Pair
-from training.records.public_sets import LICENCES, TEMPLATES
+from training.records.folders import SetFolder
+from training.records.pictures import TEMPLATES
+from training.records.public_sets import LICENCES
 from training.records.record import Record
 
 KINDS = ("with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")
@@ -81,6 +83,40 @@ def duplicates_of(pairs: list[Pair], joined: Joined, contradicting: int) -> dict
         "moved": joined.moved,
         "left_out_of_a_less_strict_split": len(joined.left_out),
     }
+
+
+def tell_folders(console: Console, folders: Sequence[SetFolder], records: list[Record]) -> None:
+    """Print what each folder was taken for, and how much of it is used.
+
+    Args:
+        console: Where people read.
+        folders: The folders that were read.
+        records: The pictures that are kept.
+    """
+    table = Table("folder", "taken for", "split", "pictures", "faces", "left out")
+    kept = Counter(r.set for r in records)
+    faces: Counter[str] = Counter()
+    for record in records:
+        faces[record.set] += 1 if record.crop else len([f for f in record.faces if not f.ignore])
+    unread: Counter[str] = Counter()
+    for each in folders:
+        left_out = each.pictures - kept[each.name] + len(each.unread)
+        table.add_row(
+            str(each.folder),
+            each.taken_for,
+            f"{each.split} alone" if each.split else "",
+            str(kept[each.name]),
+            str(faces[each.name]),
+            str(left_out),
+        )
+        unread.update(p.suffix.lower() for p in each.unread)
+    console.print(table)
+    if unread:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in unread.most_common())
+        console.print(
+            f"[yellow]files of kinds that are not read: {kinds}; problems.txt names them",
+            highlight=False,
+        )
 
 
 def tell(

@@ -6,16 +6,16 @@
 import csv
 import re
 from collections.abc import Callable, Container, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from training.records.any_layout import read_any_layout
-from training.records.layouts import read_class_folders, read_coco, within
-from training.records.pictures import pictures_in, read_picture
+from training.records.label_names import LabelNames
+from training.records.layouts.class_folders import read_class_folders
+from training.records.layouts.coco import read_coco
+from training.records.layouts.set_reader import SetReader, within
+from training.records.pictures import pictures_in
 from training.records.record import FaceRecord, Record
-from training.records.splits import split_of
-
-TEMPLATES = "mask_templates"
-"""Folder of mask pictures among the sets (MaskTheFace's), which are drawn on bare faces."""
 
 LICENCES = {
     "detection": (
@@ -40,45 +40,42 @@ LICENCES = {
 }
 
 
+MARKERS = {
+    "detection": "annotations.json",
+    "crops": "index.csv",
+    "keypoints": "index.csv",
+    "portraits_cc_by": "",
+    "masked_people": "",
+    "negatives": "",
+    "gender": "",
+}
+"""The public sets that are read in a layout of their own, and the file by which each is known."""
+
+
+def known_set(folder: Path) -> bool:
+    """Return whether a folder is a public set that is read in a layout of its own."""
+    return folder.name in MARKERS and (folder / MARKERS[folder.name]).exists()
+
+
 def _whole(
-    folder: Path,
-    name: str,
-    problems: list[str],
-    *,
-    boxed: bool = False,
-    crop: str | None = None,
-    group: Callable[[Path], str],
+    reader: SetReader, group: Callable[[Path], str], *, boxed: bool = False, crop: str | None = None
 ) -> list[Record]:
     records = []
-    for path in pictures_in(folder):
-        picture = read_picture(path)
-        if picture is None:
-            problems.append(f"{path}: is not a readable picture; left out")
-            continue
-        source = f"{name}/{group(path)}"
-        records.append(
-            Record(
-                name,
-                str(path),
-                source,
-                split_of(source),
-                picture.shape[1],
-                picture.shape[0],
-                boxed,
-                crop,
-            )
-        )
+    for path in pictures_in(reader.folder):
+        picture = reader.open(path)
+        if picture is not None:
+            record = reader.scene(path, picture, (), group(path))
+            records.append(replace(record, boxed=boxed, crop=crop))
     return records
 
 
-def _keypoints(folder: Path, problems: list[str]) -> list[Record]:
+def _keypoints(reader: SetReader) -> list[Record]:
     records = []
-    with (folder / "index.csv").open(encoding="utf-8") as rows:
+    with (reader.folder / "index.csv").open(encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
-            path = folder / "images" / row["file"]
-            picture = read_picture(path)
+            path = reader.folder / "images" / row["file"]
+            picture = reader.open(path)
             if picture is None:
-                problems.append(f"{path}: is not a readable picture; left out")
                 continue
             height, width = picture.shape[:2]
             points = tuple((float(row[f"x{i}"]), float(row[f"y{i}"])) for i in range(68))
@@ -91,31 +88,47 @@ def _keypoints(folder: Path, problems: list[str]) -> list[Record]:
                 width,
                 height,
                 row["file"],
-                problems,
+                reader.problems,
             )
             # In training_Luis_Fonsi_21.jpg the person is the source, whether the frame is from the
             # training or the test half.
             person = re.sub(r"^(training|test)_|_\d+$", "", path.stem)
-            group = f"keypoints/{person}"
             faces = () if box is None else (FaceRecord(box, "without_mask", False, points),)
-            records.append(
-                Record(
-                    "keypoints", str(path), group, split_of(group), width, height, True, None, faces
-                )
-            )
+            records.append(reader.scene(path, picture, faces, person))
     return records
 
 
-def _crops(folder: Path, problems: list[str]) -> list[Record]:
-    with (folder / "index.csv").open(encoding="utf-8") as rows:
+def _crops(reader: SetReader) -> list[Record]:
+    with (reader.folder / "index.csv").open(encoding="utf-8") as rows:
         groups = {row["file"]: row["group"] for row in csv.DictReader(rows)}
-    return read_class_folders(folder, "crops", problems, groups)
+    return read_class_folders(reader, groups)
+
+
+def read_known(reader: SetReader) -> list[Record]:
+    """Read a public set in its own layout.
+
+    Args:
+        reader: The set, whose folder has one of the names in MARKERS.
+
+    Returns:
+        A record for each picture.
+    """
+    readers: dict[str, Callable[[SetReader], list[Record]]] = {
+        "detection": lambda r: read_coco(r, [r.folder / MARKERS["detection"]]),
+        "crops": _crops,
+        "keypoints": _keypoints,
+        "portraits_cc_by": lambda r: _whole(r, lambda p: p.stem),
+        "masked_people": lambda r: _whole(r, lambda p: p.stem.split("_")[0]),
+        "negatives": lambda r: _whole(r, lambda p: p.stem, boxed=True),
+        "gender": lambda r: _whole(r, lambda p: p.stem, crop="without_mask"),
+    }
+    return readers[reader.folder.name](reader)
 
 
 def read_sets(
     data: Path, problems: list[str], only: Container[str] | None = None
 ) -> Iterator[tuple[str, list[Record]]]:
-    """Read each public set that `data` holds.
+    """Read each public set that `data` holds, and no other folder.
 
     A folder that holds none of them is read as one set, in whichever layout it is in.
 
@@ -127,38 +140,9 @@ def read_sets(
     Yields:
         The name and the records of each set.
     """
-    readers: dict[str, Callable[[Path], list[Record]]] = {
-        "detection": lambda f: read_coco(f / "annotations.json", "detection", problems),
-        "crops": lambda f: _crops(f, problems),
-        "keypoints": lambda f: _keypoints(f, problems),
-        "portraits_cc_by": lambda f: _whole(
-            f, "portraits_cc_by", problems, boxed=False, crop=None, group=lambda p: p.stem
-        ),
-        "masked_people": lambda f: _whole(
-            f,
-            "masked_people",
-            problems,
-            boxed=False,
-            crop=None,
-            group=lambda p: p.stem.split("_")[0],
-        ),
-        "negatives": lambda f: _whole(
-            f, "negatives", problems, boxed=True, crop=None, group=lambda p: p.stem
-        ),
-        "gender": lambda f: _whole(
-            f, "gender", problems, boxed=False, crop="without_mask", group=lambda p: p.stem
-        ),
-    }
-    markers = {"detection": "annotations.json", "crops": "index.csv", "keypoints": "index.csv"}
-    known = [
-        n
-        for n in readers
-        if (data / n).is_dir() and (n not in markers or (data / n / markers[n]).is_file())
-    ]
+    known = [name for name in MARKERS if known_set(data / name)]
     if not known:
         yield data.name, read_any_layout(data, data.name, problems)
-        return
     for name in known:
-        if only is not None and name not in only:
-            continue
-        yield name, readers[name](data / name)
+        if only is None or name in only:
+            yield name, read_known(SetReader(data / name, name, LabelNames(), problems))

@@ -4,28 +4,15 @@ A record describes one picture and the faces in it.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from training.errors import MissingDataError, UnknownLabelError
+from training.errors import MissingDataError
 from training.storage import atomic_write
 
 LABELS = ("with_mask", "without_mask", "incorrect_mask")
 """The classes, in the order of the classifier's columns."""
-
-# How public face-mask sets spell the three labels.
-_SYNONYMS = {
-    "with_mask": "with_mask withmask mask masked face_mask mask_on correct_mask"
-    " mask_weared_correct",
-    "without_mask": "without_mask withoutmask no_mask nomask unmasked face without",
-    "incorrect_mask": "incorrect_mask incorrectmask mask_weared_incorrect mask_worn_incorrectly"
-    " improper_mask incorrect wrong_mask partially_covered",
-}
-# Spellings that occur in file names only.
-_IN_NAMES = {"incorrect_mask": "mask_chin mask_mouth_chin mask_nose_mouth"}
-IGNORED = {"unlabelled_face", "ignore", "unsure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,55 +61,13 @@ class Record:
     faces: tuple[FaceRecord, ...] = ()
     split_given: bool = False
 
+    def with_faces(self, faces: tuple[FaceRecord, ...]) -> "Record":
+        """Return the same picture with other faces."""
+        return replace(self, faces=faces)
+
     def moved(self, split: str, group: str) -> "Record":
         """Return the same picture in another split, as a member of another group."""
         return replace(self, split=split, group=group)
-
-
-def label_from_class(name: str, where: Path | str) -> str | None:
-    """Return one of LABELS for a set's own class name, or None for a region to ignore.
-
-    Args:
-        name: The class name; case, spaces and hyphens do not matter.
-        where: The file that holds the name, for the message.
-
-    Raises:
-        UnknownLabelError: The name is unknown.
-    """
-    key = name.strip().lower().replace(" ", "_").replace("-", "_")
-    for label, names in _SYNONYMS.items():
-        if key in names.split():
-            return label
-    if key in IGNORED:
-        return None
-    raise UnknownLabelError(
-        f"{where}: label {name!r} is unknown; rename it to one of {', '.join(LABELS)} (or "
-        f"{', '.join(sorted(IGNORED))})"
-    )
-
-
-def label_from_file_name(name: str) -> str | None:
-    """Return the label that a file name carries, such as `0012-with-mask.jpg`.
-
-    The longest spelling in the name decides. Names as in MaskedFace-Net (Cabani et al., 2021),
-    such as `00012_Mask_Chin.jpg`, are known too.
-
-    Args:
-        name: The file name.
-
-    Returns:
-        One of LABELS, or None if the name carries no label, or two of equal length.
-    """
-    words = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
-    found: dict[int, set[str]] = {}
-    for label, names in _SYNONYMS.items():
-        # In a name of many words, `face` and `without` say nothing about a mask.
-        for spelling in {*names.split(), *_IN_NAMES.get(label, "").split()} - {"face", "without"}:
-            parts = spelling.split("_")
-            if any(words[i : i + len(parts)] == parts for i in range(len(words))):
-                found.setdefault(len(parts), set()).add(label)
-    longest = found[max(found)] if found else set()
-    return longest.pop() if len(longest) == 1 else None
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:

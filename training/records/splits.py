@@ -74,7 +74,7 @@ def keep_given_splits(
     Args:
         records: The pictures.
         folder: The folder of the set.
-        named: Splits that a file of the set gives to folders, relative to `folder`.
+        named: Splits that a file of the set gives to folders or pictures, relative to `folder`.
 
     Returns:
         The same pictures in the same order.
@@ -82,9 +82,15 @@ def keep_given_splits(
     paths = [Path(r.path).relative_to(folder) for r in records]
     given = given_splits(paths, named)
     return [
-        replace(r, split=given[path], split_given=True) if path in given else r
+        kept_in(r, given[path]) if path in given else r
         for r, path in zip(records, paths, strict=True)
     ]
+
+
+def kept_in(record: Record, split: str) -> Record:
+    """Return the same picture in a split that it keeps, in a group of that split."""
+    group = f"{record.set}/{split}/{record.group.removeprefix(record.set + '/')}"
+    return replace(record, split=split, group=group, split_given=True)
 
 
 def given_splits(paths: Iterable[PurePath], named: Mapping[PurePath, str]) -> dict[PurePath, str]:
@@ -95,14 +101,15 @@ def given_splits(paths: Iterable[PurePath], named: Mapping[PurePath, str]) -> di
 
     Args:
         paths: The pictures, relative to the set's folder.
-        named: Splits that a file of the set gives to folders, relative to the set's folder.
+        named: Splits that a file of the set gives to folders or pictures, relative to the set's
+            folder.
 
     Returns:
         The split of each picture that keeps one.
     """
     found: dict[PurePath, str] = {}
     for path in paths:
-        listed = next((named[p] for p in path.parents if p in named), None)
+        listed = next((named[p] for p in (path, *path.parents) if p in named), None)
         split = listed or split_of_folders(path.parts[:-1])
         if split:
             found[path] = split

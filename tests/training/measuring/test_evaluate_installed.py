@@ -112,7 +112,7 @@ def test_the_classifier_is_measured_on_class_folders_and_nothing_is_dropped_sile
     lines = "\n".join(told["problems"]["lines"])
     assert told["problems"]["count"] == 3
     assert "broken.jpg: is not a readable picture" in lines
-    assert "label 'sunglasses' is unknown; rename it" in lines
+    assert "label 'sunglasses' is unknown: 1 face in" in lines
     assert "incorrect_mask: the class folder holds no picture; fill or remove the folder" in lines
     assert {"confusion.png", "roc.png", "pr.png"} == {
         p.name for p in (tmp_path / "drawn").iterdir()

@@ -9,7 +9,7 @@ from tests.training.measuring.test_trained_models import write_run
 from tests.training.tiny import write_classes
 from training.measuring.evaluate_classifier import evaluate_classifier
 from training.measuring.evaluation_set import boxed_by_people, open_evaluation_set
-from training.preparing.prepare import prepare
+from training.preparing.prepare import Wishes, prepare
 from training.records.record import read_records
 
 QUIET = Console(quiet=True)
@@ -21,12 +21,12 @@ def test_a_run_is_measured_on_test_pictures_and_its_threshold_is_chosen_on_other
     write_classes(tmp_path / "data", 20)
     run, prepared = write_run(tmp_path / "run"), tmp_path / "prepared"
 
-    prepare(tmp_path / "data", prepared, None, QUIET)
+    prepare(tmp_path / "data", prepared, Wishes(), QUIET)
     same = evaluate_classifier(run, prepared, None, None)
     assert same["measured_on"] == same["chosen_on"] == "validation split"
     assert "the same pictures" in str(same["caveat"])
 
-    prepare(tmp_path / "data", prepared, None, QUIET, test_share=0.3)
+    prepare(tmp_path / "data", prepared, Wishes(test_share=0.3), QUIET)
     splits = [r.split for r in read_records(prepared / "records.jsonl")]
     locked = evaluate_classifier(run, prepared, None, None)
     assert locked["faces"] == splits.count("test") != splits.count("validation")
@@ -37,7 +37,7 @@ def test_a_run_is_measured_on_test_pictures_and_its_threshold_is_chosen_on_other
 
 def test_a_test_split_without_boxes_leaves_boxed_figures_on_validation(tmp_path: Path) -> None:
     write_classes(tmp_path / "data", 20)
-    prepare(tmp_path / "data", tmp_path / "prepared", None, QUIET, test_share=0.3)
+    prepare(tmp_path / "data", tmp_path / "prepared", Wishes(test_share=0.3), QUIET)
     labelled = open_evaluation_set(tmp_path / "prepared", None)
     assert {r.split for r in labelled.records} == {"test"}
     assert labelled.name.startswith("test split of")

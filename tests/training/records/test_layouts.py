@@ -7,7 +7,7 @@ import pytest
 from tests.training.tiny import scene, write_classes, write_coco
 from training.errors import EmptyClassError, MissingDataError, UnknownLabelError, UnknownLayoutError
 from training.records.any_layout import read_any_layout
-from training.records.record import label_from_file_name
+from training.records.label_names import label_from_file_name
 
 
 def test_coco_gives_boxes_labels_and_regions_to_ignore(tmp_path: Path) -> None:
@@ -140,5 +140,6 @@ def test_bad_folders_are_named_with_their_mend(tmp_path: Path) -> None:
     with pytest.raises(EmptyClassError, match="with_mask"):
         read_any_layout(tmp_path, "x", [])
     (tmp_path / "with_mask").rename(tmp_path / "hats")
+    cv2.imwrite(str(tmp_path / "hats/a.png"), scene(1)[0])
     with pytest.raises(UnknownLabelError, match="'hats'"):
         read_any_layout(tmp_path, "x", [])

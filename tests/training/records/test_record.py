@@ -2,11 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from training.errors import MissingDataError, UnknownLabelError
+from training.errors import MissingDataError
 from training.records.record import (
     FaceRecord,
     Record,
-    label_from_class,
     read_records,
     write_records,
 )
@@ -23,27 +22,6 @@ def test_a_group_always_lands_in_the_same_split() -> None:
         split_of(f"set/{n}") == "validation" for n in range(12)
     )
     assert split_of("detection/0003a6c46855ffe528311a672d95a0c7") == "train"
-
-
-@pytest.mark.parametrize(
-    ("name", "label"),
-    [
-        ("with_mask", "with_mask"),
-        ("Mask", "with_mask"),
-        ("no-mask", "without_mask"),
-        ("mask_weared_incorrect", "incorrect_mask"),
-        ("ignore", None),
-    ],
-)
-def test_labels_of_public_sets_are_understood(name: str, label: str | None) -> None:
-    assert label_from_class(name, "here") == label
-
-
-def test_an_unknown_label_is_named_with_its_mend() -> None:
-    with pytest.raises(
-        UnknownLabelError, match=r"data\.xml: label 'hat' is unknown; rename it to one of with_mask"
-    ):
-        label_from_class("hat", "data.xml")
 
 
 def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:

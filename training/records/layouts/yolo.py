@@ -11,21 +11,22 @@ from pathlib import Path, PurePath
 import yaml
 
 from training.errors import MissingDataError
-from training.records.layouts import known_label, within
-from training.records.pictures import pictures_in, read_picture
-from training.records.record import FaceRecord, Record
-from training.records.splits import FOLDERS, keep_given_splits, split_of
+from training.records.layouts.set_reader import SetReader, within
+from training.records.pictures import pictures_in
+from training.records.record import Record
+from training.records.splits import FOLDERS
 
-_LISTINGS = ("data.yaml", "data.yml", "classes.txt", "obj.names")
+_LISTINGS = ("data.yaml", "data.yml", "classes.txt", "obj.names", "_darknet.labels")
 
 
-def _listing(folder: Path) -> Path | None:
-    return next((p for n in _LISTINGS for p in sorted(folder.rglob(n))), None)
+def listings_in(folder: Path) -> list[Path]:
+    """Return the files under a folder that name the classes of YOLO labels, the best first."""
+    return [p for n in _LISTINGS for p in sorted(folder.rglob(n))]
 
 
 def is_yolo(folder: Path) -> bool:
     """Return whether a file in the folder names the classes of YOLO labels."""
-    return _listing(folder) is not None
+    return bool(listings_in(folder))
 
 
 def class_names(listing: Path) -> list[str]:
@@ -42,7 +43,7 @@ def class_names(listing: Path) -> list[str]:
         MissingDataError: The file names no classes.
     """
     text = listing.read_text(encoding="utf-8")
-    if listing.suffix == ".txt" or listing.name == "obj.names":
+    if listing.suffix not in {".yaml", ".yml"}:
         return [line for line in text.splitlines() if line.strip()]
     mend = f"write `names: [with_mask, without_mask]`, in the order of their numbers, in {listing}"
     try:
@@ -58,7 +59,8 @@ def class_names(listing: Path) -> list[str]:
     return [str(name) for name in names]
 
 
-def _labels_of(picture: Path) -> Path | None:
+def labels_of(picture: Path) -> Path | None:
+    """Return the .txt of labels of a picture, beside it or in labels/; None without one."""
     beside = picture.with_suffix(".txt")
     if beside.is_file():
         return beside
@@ -90,89 +92,98 @@ def _corners(numbers: Sequence[float]) -> tuple[float, float, float, float]:
     raise ValueError(f"{len(numbers)} numbers")
 
 
-def _named_splits(folder: Path) -> dict[PurePath, str]:
-    """Return the folders that a data.yaml names as train, val and test, relative to `folder`.
+def _named_splits(folder: Path, listing: Path) -> dict[PurePath, str]:
+    """Return the folders and pictures that a data.yaml names as train, val and test.
 
     An export of an annotation service writes `../train/images` for `train/images` beside the file.
+
+    Args:
+        folder: The folder of the set.
+        listing: The file that names the classes.
+
+    Returns:
+        The split of each folder or picture, relative to `folder`.
     """
-    listing = _listing(folder)
-    if listing is None or listing.suffix == ".txt" or listing.name == "obj.names":
+    if listing.suffix not in {".yaml", ".yml"}:
         return {}
-    try:
-        content = yaml.safe_load(listing.read_text(encoding="utf-8"))
-    except yaml.YAMLError:
-        return {}
+    content = yaml.safe_load(listing.read_text(encoding="utf-8"))
+    base = str(content.get("path") or "") if isinstance(content, dict) else ""
     found: dict[PurePath, str] = {}
-    for key, value in content.items() if isinstance(content, dict) else ():
+    for key in FOLDERS:
+        value = content.get(key)
         for text in value if isinstance(value, list) else [value]:
-            if str(key) not in FOLDERS or not isinstance(text, str):
+            if not isinstance(text, str):
                 continue
-            parts = tuple(p for p in PurePath(text).parts if p not in {"..", ".", "/"})
-            bases = (listing.parent, listing.parent / str(content.get("path", "")))
-            places = [b / Path(*parts) for b in bases if (b / Path(*parts)).is_dir()]
-            if parts and places and places[0].is_relative_to(folder):
-                found[places[0].relative_to(folder)] = FOLDERS[str(key)]
+            for place in _places(text, listing.parent, listing.parent / base):
+                if place.is_relative_to(folder) and place != folder:
+                    found[place.relative_to(folder)] = FOLDERS[key]
     return found
 
 
-def read_yolo(folder: Path, name: str, problems: list[str], lenient: bool = False) -> list[Record]:
+def _places(text: str, *bases: Path) -> list[Path]:
+    """Return the folder that a split of data.yaml names, or the pictures that its .txt lists."""
+    inside = Path(*(p for p in PurePath(text).parts if p not in {"..", ".", "/"}))
+    place = next((b / inside for b in bases if (b / inside).exists()), None)
+    if place is None or place.is_dir():
+        return [place] if place else []
+    lines = place.read_text(encoding="utf-8").splitlines() if place.suffix == ".txt" else []
+    return [
+        p for line in lines if line.strip() for p in _places(line.strip(), place.parent, *bases)
+    ]
+
+
+def read_yolo(reader: SetReader) -> list[Record]:
     """Read the pictures that have a .txt of labels.
 
     A line is `class cx cy w h`, or, of a segmentation, `class x y x y x y …`, whose bounding box
     is taken. A picture in a folder `train`, `valid` or `test` stays in that split.
 
     Args:
-        folder: The folder.
-        name: Name of the set.
-        problems: A list that gets a line for everything that is left out.
-        lenient: Whether faces of an unknown class are regions to ignore.
+        reader: The set.
 
     Returns:
         A record for each picture.
 
     Raises:
         MissingDataError: No file names the classes.
-        UnknownLabelError: A class is unknown, and `lenient` is not set.
     """
-    listing = _listing(folder)
-    if listing is None:
+    folder = reader.folder
+    listings = listings_in(folder)
+    if not listings:
         raise MissingDataError(
             f"{folder}: no data.yaml or classes.txt names the classes; write one class name a line "
             f"into {folder / 'classes.txt'}"
         )
-    labels = {
-        index: known_label(n, listing, problems, lenient)
-        for index, n in enumerate(class_names(listing))
-    }
+    listing = listings[0]
+    classes = dict(enumerate(class_names(listing)))
+    reader.splits |= _named_splits(folder, listing)
     records = []
     for path in pictures_in(folder):
-        text = _labels_of(path)
+        text = labels_of(path)
         if text is None:
             continue
-        picture = read_picture(path)
+        picture = reader.open(path)
         if picture is None:
-            problems.append(f"{path}: is not a readable picture; left out")
             continue
         height, width = picture.shape[:2]
         faces = []
         for line in filter(str.strip, text.read_text(encoding="utf-8").splitlines()):
             first, *rest = line.split()
             try:
-                corners = _corners([float(v) for v in rest])
-                label = labels[int(first)]
+                x0, y0, x1, y1 = _corners([float(v) for v in rest])
+                name = classes[int(first)]
             except (ValueError, KeyError):
-                problems.append(
+                reader.problems.append(
                     f"{text}: line {line!r} is not `class cx cy w h` with a class of "
                     f"{listing.name}; left out"
                 )
                 continue
-            x0, y0, x1, y1 = corners
             pixels = (x0 * width, y0 * height, x1 * width, y1 * height)
-            box = within(pixels, width, height, str(text), problems)
+            box = within(pixels, width, height, str(text), reader.problems)
             if box is not None:
-                faces.append(FaceRecord(box, label, label is None))
-        group = f"{name}/{path.relative_to(folder).with_suffix('').as_posix()}"
-        records.append(
-            Record(name, str(path), group, split_of(group), width, height, True, None, tuple(faces))
-        )
-    return keep_given_splits(records, folder, _named_splits(folder))
+                faces.append(reader.face(box, name, listing))
+        key = path.relative_to(folder).with_suffix("").as_posix()
+        records.append(reader.scene(path, picture, faces, key))
+    return reader.finished(
+        records, "has no .txt of labels (an empty one says that it shows no face)"
+    )

@@ -8,7 +8,7 @@ import pytest
 from tests.training.tiny import scene
 from training.errors import MissingDataError
 from training.records.any_layout import read_any_layout
-from training.records.yolo import class_names
+from training.records.layouts.yolo import class_names
 
 
 def put(folder: Path, picture: str, labels: str, text: str) -> None:
