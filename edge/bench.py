@@ -194,6 +194,9 @@ class _CountingObserver:
         self.frames = 0
         self.wants_preview = False
 
+    def frame_skipped(self) -> None:
+        """Do nothing: every frame is judged."""
+
     def preview_ready(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
         """Do nothing: nobody watches."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import structlog
 
 from cloud.contract import Decision, Event
+from edge.capture.picture_faults import PictureFault
 from edge.delivery.outbox import Outbox
 from edge.errors import EventRejectedError, OutboxFullError
 from edge.health import Health
@@ -45,6 +46,19 @@ class Dispatcher:
     def frame_judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         """Count the frame and its faces."""
         self._health.count_frame(frame, judgements, too_small)
+
+    def frame_skipped(self) -> None:
+        """Count the frame that shows nothing of the door."""
+        self._health.count_dead_frame()
+
+    def picture_changed(self, fault: PictureFault | None) -> None:
+        """Count, log and show that a fault of the picture began, or that the picture is well."""
+        if fault is None:
+            _log.info("picture_well")
+        else:
+            self._health.count_error("PictureFault")
+            _log.error("picture_fault", fault=str(fault), judged=not fault.is_dead)
+        self._signals.on_picture_change(fault)
 
     @property
     def wants_preview(self) -> bool:

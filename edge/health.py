@@ -26,6 +26,7 @@ _COUNTED_FROM_ZERO = (
     "OutboxDamagedError",
     "OutboxFullError",
     "OutboxUnwritableError",
+    "PictureFault",
     "StageStuck",
 )
 """Errors whose counters exist with 0 from the start. If a counter began with 1 at the first error,
@@ -54,6 +55,9 @@ class Health:
         self._gauges: dict[str, Gauge] = {}
         self._frames = self._counter("frames_judged", "Frames judged")
         self._faces = self._counter("faces_judged", "Faces judged", "label")
+        self._dead = self._counter(
+            "frames_dead", "Frames not judged, because they show nothing of the door"
+        )
         self._small = self._counter("faces_too_small", "Faces too small to be judged")
         self._verdicts = self._counter("verdicts", "Verdicts stored", "label")
         self._deliveries = self._counter("events_delivered", "Events that the cloud acknowledged")
@@ -97,6 +101,10 @@ class Health:
         self._small.inc(too_small)
         for judged in judgements:
             self._faces.labels(judged.label).inc()
+
+    def count_dead_frame(self) -> None:
+        """Count a frame that was not judged, because it shows nothing of the door."""
+        self._dead.inc()
 
     def count_verdict(self, verdict: Verdict) -> None:
         """Count a verdict."""

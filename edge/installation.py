@@ -15,14 +15,15 @@ from cloud.contract import CameraState, DeviceSettings, GateSettings, Heartbeat,
 from edge import __version__, board, gate_settings, identity, loaded_models
 from edge.attributes import GenderCounter
 from edge.capture.camera import Camera
-from edge.capture.sources import Source
+from edge.capture.picture_faults import PictureFault, PictureWatch
+from edge.capture.sources import Source, SourceKind
 from edge.commands import CommandHandlers, CommandPoller
 from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.delivery.courier import Courier
 from edge.delivery.key_renewal import KeyRenewal
 from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.dispatcher import Dispatcher
-from edge.errors import EdgeError
+from edge.errors import EdgeError, SourceUnreadableError
 from edge.health import Health, serve_metrics
 from edge.liveness import Liveness
 from edge.loaded_models import LoadedModels
@@ -35,7 +36,7 @@ from edge.signals import ConsoleDisplay, Signal, Signals, SoundCommand, Terminal
 from edge.stages import Stage, Stages
 from edge.tracking.sightings import SightingTracker
 from edge.tracking.votes import VotingRules
-from edge.values import ConnectionState
+from edge.values import ConnectionState, Frame
 from edge.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
@@ -89,9 +90,7 @@ def run(
     source = _source(settings)
     models = _models(settings)
     genders = GenderCounter(models.gender) if models.gender else None
-    cloud = settings.cloud_address(who.cloud_url)
-    if is_plain_http_elsewhere(cloud):
-        _log.warning("key_unencrypted", cloud=redacted(cloud), mend="Use an https:// address")
+    cloud = _cloud(settings, who)
     with ExitStack() as cleanup:
         stages = stages if stages is not None else Stages()
         health = Health()
@@ -118,8 +117,10 @@ def run(
             Client(cloud, key=who.device_key, timeout_s=settings.request_timeout_s)
         )
 
+        pictures = PictureWatch(dispatcher.picture_changed, live=source.kind.live)
+
         def problems() -> tuple[str, ...]:
-            return _problems(settings, outbox, watchdog)
+            return _problems(settings, outbox, watchdog, pictures)
 
         def make_heartbeat() -> Heartbeat:
             return Heartbeat(
@@ -148,7 +149,7 @@ def run(
         )
         dispatcher.on_stored = courier.wake
         _add_gauges(health, outbox, camera, courier, watchdog)
-        _add_stage_gauges(health, stages)
+        _add_state_gauges(health, stages, pictures)
         _add_model_gauges(health, models)
         if settings.metrics_port is not None:
             cleanup.callback(serve_metrics(health, settings.metrics_host, settings.metrics_port))
@@ -163,6 +164,7 @@ def run(
             max_faces=settings.max_faces,
             on_verdict=genders.count_verdict if genders else lambda _frame, _verdict: None,
             stages=stages,
+            is_dead=_dead_frames(source, pictures),
         )
         preview = Preview(client, settings.preview)
         dispatcher.preview = preview
@@ -190,6 +192,7 @@ def run(
         with camera:
             pipeline.run()
             stopped = camera.stopped
+        _refuse_dead_source(camera, pictures)
         drain_s = settings.drain_timeout_s
         undelivered = courier.drain(min(drain_s, _DRAIN_AFTER_STOP_S) if stopped else drain_s)
         return Outcome(
@@ -202,6 +205,13 @@ def _announce_source(settings: Settings, console: Console, gate: str, source: So
         _log.info("watching", gate=gate, source=str(source), version=__version__)
     else:
         console.print(f"gate [bold]{gate}[/], watching {source}; Ctrl-C ends", highlight=False)
+
+
+def _cloud(settings: Settings, who: identity.Identity) -> str:
+    cloud = settings.cloud_address(who.cloud_url)
+    if is_plain_http_elsewhere(cloud):
+        _log.warning("key_unencrypted", cloud=redacted(cloud), mend="Use an https:// address")
+    return cloud
 
 
 def _models(settings: Settings) -> LoadedModels:
@@ -218,6 +228,29 @@ def _source(settings: Settings) -> Source:
     if source.advice:
         _log.warning("camera_address_not_encoded", source=str(source), mend=source.advice)
     return source
+
+
+def _dead_frames(source: Source, pictures: PictureWatch) -> Callable[[Frame], bool]:
+    """Return a function that says which frames must not be judged."""
+    if source.kind is SourceKind.PICTURES:
+        # Each picture of a folder is a scene of its own.
+        return lambda _frame: False
+    return lambda frame: pictures.is_dead(frame.image, frame.time_s)
+
+
+def _refuse_dead_source(camera: Camera, pictures: PictureWatch) -> None:
+    """Raise an error if a file was played to its end, and showed nothing.
+
+    Raises:
+        SourceUnreadableError: All of its pictures are black or of one colour.
+    """
+    if camera.finished and pictures.seen and pictures.dead == pictures.seen:
+        raise SourceUnreadableError(
+            f"source {camera.source} holds no picture that shows anything: all of its"
+            f" {pictures.seen} pictures are black or of one colour",
+            "Play it in a video player; `ffmpeg -i FILE -vf yadif OUT.mp4` makes interlaced"
+            " video progressive",
+        )
 
 
 def _add_gauges(
@@ -249,7 +282,14 @@ def _add_model_gauges(health: Health, models: LoadedModels) -> None:
         health.gauge("inference_info", text, lambda: 1, role=role, precision=precision)
 
 
-def _add_stage_gauges(health: Health, stages: Stages) -> None:
+def _add_state_gauges(health: Health, stages: Stages, pictures: PictureWatch) -> None:
+    for fault in PictureFault:
+        health.gauge(
+            "picture_fault",
+            "1 while the picture has this fault",
+            partial(lambda each: pictures.fault is each, fault),
+            fault=fault,
+        )
     for stage in Stage:
         health.gauge(
             "stage_busy_seconds",
@@ -259,18 +299,22 @@ def _add_stage_gauges(health: Health, stages: Stages) -> None:
         )
 
 
-def _problems(settings: Settings, outbox: Outbox, watchdog: Watchdog) -> tuple[str, ...]:
+def _problems(
+    settings: Settings, outbox: Outbox, watchdog: Watchdog, pictures: PictureWatch
+) -> tuple[str, ...]:
     """Return the names of the problems that the device has now, for its heartbeat."""
     found = {
         "camera_lost": watchdog.camera_state is CameraState.RECONNECTING,
         "model_differs": settings.detector is not None or settings.classifier is not None,
     }
     stuck = [f"{stage}_stuck" for stage in watchdog.stuck]
+    faults = [] if pictures.fault is None else [str(pictures.fault)]
     return (
         *outbox.problems,
         *board.problems(),
         *(name for name, is_so in found.items() if is_so),
         *stuck,
+        *faults,
     )
 
 

@@ -26,6 +26,9 @@ class PipelineObserver(Protocol):
     def frame_judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         """A frame was judged, but `too_small` of its faces were too small to be judged."""
 
+    def frame_skipped(self) -> None:
+        """A frame shows nothing of the door, and was not judged."""
+
     @property
     def wants_preview(self) -> bool:
         """Whether the pipeline shall call `preview_ready`."""
@@ -53,6 +56,7 @@ class Pipeline:
         max_faces: Faces judged in a frame at most; those that need a vote most are judged.
         on_verdict: Is called with each verdict and its frame, before the verdict is stored.
         stages: Get notice of each call that may hang.
+        is_dead: Says whether a frame shows nothing of the door, so that no verdict may come of it.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Pipeline:
         max_faces: int,
         on_verdict: Callable[[Frame, Verdict], None] = lambda _frame, _verdict: None,
         stages: Stages | None = None,
+        is_dead: Callable[[Frame], bool] = lambda _frame: False,
     ) -> None:
         self._camera = camera
         self._detector = detector
@@ -77,6 +82,7 @@ class Pipeline:
         self._max_faces = max_faces
         self._on_verdict = on_verdict
         self._stages = stages if stages is not None else Stages()
+        self._is_dead = is_dead
         self._models = {"detector": detector.digest, "classifier": classifier.digest}
         self._last_size: tuple[int, int] | None = None
         self._unstored: deque[tuple[Verdict, Event]] = deque()
@@ -101,6 +107,9 @@ class Pipeline:
 
     def process(self, frame: Frame) -> None:
         """Judge one frame, and store the verdicts that follow from it."""
+        if self._is_dead(frame):
+            self._observer.frame_skipped()
+            return
         # A folder may hold pictures of many sizes. Compiling for a size takes long, so it is done
         # only for a size that came twice in a row.
         if frame.size == self._last_size or self._camera.source.kind is not SourceKind.PICTURES:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cloud.contract import Access, Decision, Label, RefusalReason
+from edge.capture.picture_faults import PictureFault
 from edge.errors import SettingsError
 from edge.values import ConnectionState, Verdict
 
@@ -36,6 +37,16 @@ _REFUSALS: dict[str, tuple[str, str]] = {
 """The words for each reason of a refusal, and their style. Only a refusal of the person who stands
 at the door now is red."""
 
+_PICTURES: dict[PictureFault | None, tuple[str, str]] = {
+    None: ("picture well", "people are judged again"),
+    PictureFault.BLACK: ("picture black", "nobody is judged; check the lens, the cable, the light"),
+    PictureFault.CONSTANT: ("picture constant", "nobody is judged; restart the camera"),
+    PictureFault.FROZEN: ("picture frozen", "nobody is judged; restart the camera"),
+    PictureFault.COVERED: ("picture covered", "nobody is judged; uncover and clean the lens"),
+    PictureFault.BLURRED: ("picture blurred", "clean the lens, and focus it"),
+}
+"""The words for each fault of the picture, and what to do."""
+
 _UNKNOWN_REFUSAL = ("no pass", "bold yellow")
 """For a reason that only a later version of the edge knows."""
 
@@ -51,6 +62,9 @@ class Signal(Protocol):
 
     def on_connection_change(self, state: ConnectionState, waiting: int) -> None:
         """The cloud was lost or found again, while `waiting` events wait in the outbox."""
+
+    def on_picture_change(self, fault: PictureFault | None) -> None:
+        """A fault of the camera's picture began; None: the picture is well again."""
 
 
 class ConsoleDisplay:
@@ -97,6 +111,14 @@ class ConsoleDisplay:
         line.append(f"{waiting} events wait" if waiting != 1 else "1 event waits")
         self._console.print(line, soft_wrap=True)
 
+    def on_picture_change(self, fault: PictureFault | None) -> None:
+        """Write what is wrong with the picture, and how to mend it; or that it is well."""
+        words, mend = _PICTURES[fault]
+        line = Text(" " * 14)
+        line.append(f"{words:<18}", style="green" if fault is None else "bold yellow")
+        line.append(mend)
+        self._console.print(line, soft_wrap=True)
+
 
 class TerminalBell:
     """Rings the terminal's bell when a verdict refuses somebody. This works without the cloud.
@@ -117,6 +139,9 @@ class TerminalBell:
         """Stay silent: the bell rang at the verdict."""
 
     def on_connection_change(self, state: ConnectionState, waiting: int) -> None:
+        """Stay silent."""
+
+    def on_picture_change(self, fault: PictureFault | None) -> None:
         """Stay silent."""
 
 
@@ -160,6 +185,9 @@ class SoundCommand:
     def on_connection_change(self, state: ConnectionState, waiting: int) -> None:
         """Do nothing."""
 
+    def on_picture_change(self, fault: PictureFault | None) -> None:
+        """Do nothing."""
+
 
 class Signals:
     """All signals of this door, called one after the other.
@@ -185,3 +213,8 @@ class Signals:
         """Pass the change to each signal."""
         for signal in self._signals:
             signal.on_connection_change(state, waiting)
+
+    def on_picture_change(self, fault: PictureFault | None) -> None:
+        """Pass the change to each signal."""
+        for signal in self._signals:
+            signal.on_picture_change(fault)

@@ -72,7 +72,7 @@ def names_in(registry: CollectorRegistry) -> Iterator[str]:
 def gauges_of_a_run() -> set[str]:
     """Gauges that the edge adds when it runs, by the names that its source gives them."""
     source = (ROOT / "edge" / "installation.py").read_text()
-    return {f"maskgate_edge_{name}" for name in re.findall(r'health\.gauge\("(\w+)"', source)}
+    return {f"maskgate_edge_{name}" for name in re.findall(r'health\.gauge\(\s*"(\w+)"', source)}
 
 
 def alerts_of(chart: Path, values: dict[str, Any], **release: str) -> list[Manifest]:

@@ -29,7 +29,11 @@ class ObserverFake:
         self.depths: list[int] = []
         self.errors: list[OutboxFullError] = []
         self.wants_preview = False
+        self.skipped = 0
         self.faces_seen: list[list[Face]] = []
+
+    def frame_skipped(self) -> None:
+        self.skipped += 1
 
     def preview_ready(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
         self.faces_seen.append(faces)
