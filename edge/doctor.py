@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 
 from edge import identity, loaded_models
 from edge.capture.sources import Source
-from edge.delivery import database
+from edge.delivery import database, salvage
 from edge.delivery.client import Client, is_plain_http_elsewhere
+from edge.delivery.disk import vanished
 from edge.errors import EdgeError
 from edge.output_capture import Message, OutputCapture
 from edge.redaction.addresses import redacted, redacted_in
@@ -157,11 +159,18 @@ def _state_folder(settings: Settings) -> CheckResult:
 def _outbox(settings: Settings) -> CheckResult:
     path = settings.outbox_path
     if not path.exists():
-        return CheckResult("outbox", CheckStatus.OK, f"the first run will create {path}")
+        return _no_outbox(path)
     try:
         contents = database.inspect(path)
     except EdgeError as error:
         return _failed("outbox", error)
+    if damaged := salvage.damaged_files(path):
+        return CheckResult(
+            "outbox",
+            CheckStatus.WARN,
+            f"{contents.depth} waiting; a damaged file was set aside: {damaged[-1]}",
+            "Check the disk or SD card; keep the file for a closer look, or delete it",
+        )
     detail = f"{contents.depth} waiting, {len(contents.rejected)} rejected"
     if contents.rejected:
         last = contents.rejected[-1]
@@ -181,6 +190,17 @@ def _outbox(settings: Settings) -> CheckResult:
             "`python -m edge run` delivers the events as soon as the cloud answers",
         )
     return CheckResult("outbox", CheckStatus.OK, detail)
+
+
+def _no_outbox(path: Path) -> CheckResult:
+    if vanished(path):
+        return CheckResult(
+            "outbox",
+            CheckStatus.FAIL,
+            f"outbox {path} is gone; there was one before",
+            "Find out who deleted it; `python -m edge run` makes a new one",
+        )
+    return CheckResult("outbox", CheckStatus.OK, f"the first run will create {path}")
 
 
 def _identity(settings: Settings) -> tuple[identity.Identity | None, CheckResult]:
@@ -227,6 +247,8 @@ def _cloud(settings: Settings, who: identity.Identity | None) -> Iterator[CheckR
         )
     else:
         yield CheckResult("cloud", CheckStatus.OK, f"{address} is ready")
+    if health.ready and who is not None:
+        yield _key(settings, url, who)
     if health.clock is None:
         yield CheckResult(
             "clock",
@@ -249,6 +271,16 @@ def _cloud(settings: Settings, who: identity.Identity | None) -> Iterator[CheckR
         yield CheckResult(
             "clock", CheckStatus.OK, f"within {max(1, round(abs(skew)))} s of the cloud's clock"
         )
+
+
+def _key(settings: Settings, url: str, who: identity.Identity) -> CheckResult:
+    """Ask the cloud for the gate's settings, which needs the device's key and changes nothing."""
+    try:
+        with Client(url, key=who.device_key, timeout_s=settings.request_timeout_s) as client:
+            client.settings()
+    except EdgeError as error:
+        return _failed("key", error)
+    return CheckResult("key", CheckStatus.OK, "the cloud accepts this device's key")
 
 
 def _failed(name: str, error: EdgeError) -> CheckResult:

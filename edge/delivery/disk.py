@@ -192,8 +192,7 @@ class Disk:
         if self._lock is None:
             self._lock = _locked(self._path, self._marker)
         salvage.finish(self._path)
-        is_there = self._path.exists() and self._path.stat().st_size > 0
-        if not is_there and self._marker.stat().st_size:
+        if vanished(self._path):
             raise OutboxDamagedError(f"outbox {self._path} is empty or gone; there was one before")
         self._database = OutboxDatabase(self._path, max_pages=self._max_pages)
         self.openings += 1
@@ -267,6 +266,13 @@ class Disk:
                     f"the disk of {self._path} has hardly any space left", "Free space on the disk"
                 )
             )
+
+
+def vanished(path: Path) -> bool:
+    """Return whether there was an outbox before, and its file is empty or gone."""
+    marker = path.with_name(f"{path.name}.lock")
+    had_one = marker.exists() and marker.stat().st_size > 0
+    return had_one and not (path.exists() and path.stat().st_size > 0)
 
 
 def _unwritable(path: Path, error: OSError) -> OutboxUnwritableError:

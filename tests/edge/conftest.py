@@ -15,6 +15,7 @@ from edge.masks import MaskClassifier
 from edge.settings import MODELS_DIR, Precision
 from tests.edge import standins
 from tests.edge.cloud_double import CloudDouble, enrolled, serving
+from tests.edge.delivery.small_disk import mounted
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +86,12 @@ def installed(
     monkeypatch.setenv("EDGE_CLASSIFIER", str(models_dir / "classifier.xml"))
     monkeypatch.setenv("EDGE_DRAIN_TIMEOUT_S", "60")
     return state
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted(folder):
+        yield folder

@@ -13,6 +13,7 @@ from edge.settings import InferencePrecision
 from tests.edge import standins
 from tests.edge.capture.test_sources import video
 from tests.edge.cloud_double import CloudDouble
+from tests.edge.delivery.small_disk import fill, remount
 from tests.edge.delivery.test_outbox import event
 
 
@@ -28,7 +29,7 @@ def examine(source: str) -> dict[str, CheckResult]:
 def test_all_is_well_with_a_good_set_up(installed: Path, clip: str) -> None:
     checks = examine(clip)
     assert {name: check.status for name, check in checks.items()} == dict.fromkeys(
-        ["models", "camera", "state folder", "outbox", "enrolment", "cloud", "clock"],
+        ["models", "camera", "state folder", "outbox", "enrolment", "cloud", "key", "clock"],
         CheckStatus.OK,
     )
     assert not any(check.mend for check in checks.values())
@@ -132,3 +133,75 @@ def test_a_clock_that_is_off_is_noticed(
     check = examine(clip)["clock"]
     assert check.status is CheckStatus.WARN
     assert words in check.detail
+
+
+# Broken set-ups, with the words that a person reads.
+
+
+def said(source: str, name: str) -> str:
+    check = examine(source)[name]
+    return f"{check.status}: {check.detail} | {check.mend}"
+
+
+def test_a_refused_key_is_said(installed: Path, cloud: CloudDouble, clip: str) -> None:
+    cloud.key = "another"
+    assert said(clip, "key").startswith("fail: the cloud does not accept this device's key: ")
+    assert said(clip, "key").endswith(
+        " | Enrol the device again: `python -m edge enrol --code CODE`"
+    )
+
+
+def test_a_missing_camera_is_said(installed: Path) -> None:
+    assert said("/dev/video99", "camera").startswith("fail: source /dev/video99 does not exist | ")
+
+
+def test_an_unreachable_cloud_is_said(
+    installed: Path, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_CLOUD_URL", "http://127.0.0.1:1")
+    assert said(clip, "cloud").startswith("fail: http://127.0.0.1:1 cannot be reached: ")
+    assert said(clip, "cloud").endswith(" | Check the network and EDGE_CLOUD_URL")
+    assert "key" not in examine(clip)
+
+
+def test_a_damaged_outbox_is_said_before_and_after_it_is_set_aside(
+    installed: Path, clip: str
+) -> None:
+    path = installed / "outbox.db"
+    path.write_bytes(b"these are not the bytes of a database" * 50)
+    assert said(clip, "outbox") == (
+        f"fail: outbox {path} is damaged: file is not a database"
+        " | `python -m edge run` sets the file aside"
+    )
+    Outbox(path).close()
+    assert said(clip, "outbox").startswith(
+        f"warn: 0 waiting; a damaged file was set aside: {path}.damaged-"
+    )
+
+
+def test_an_outbox_that_is_gone_is_said(installed: Path, clip: str) -> None:
+    path = installed / "outbox.db"
+    Outbox(path).close()
+    path.unlink()
+    assert said(clip, "outbox").startswith(f"fail: outbox {path} is gone; there was one before | ")
+
+
+def test_a_full_disk_is_said(
+    installed: Path, clip: str, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_STATE_DIR", str(small_disk))
+    fill(small_disk)
+    assert said(clip, "state folder") == (
+        f"fail: {small_disk} is writable, 0 MiB free | Free space on this disk"
+    )
+
+
+def test_a_read_only_disk_is_said(
+    installed: Path, clip: str, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_STATE_DIR", str(small_disk))
+    remount(small_disk, "ro")
+    assert said(clip, "state folder") == (
+        f"fail: {small_disk} cannot be written"
+        f" | Make {small_disk} writable for this user, or set EDGE_STATE_DIR"
+    )

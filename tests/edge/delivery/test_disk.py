@@ -2,9 +2,8 @@
 
 import os
 import sqlite3
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from edge.delivery import database, salvage
 from edge.delivery.outbox import Outbox
 from edge.delivery.space_reserve import SpaceReserve
 from edge.errors import OutboxDamagedError, OutboxError, OutboxFullError, OutboxUnwritableError
+from tests.edge.delivery.small_disk import fill, remount
 from tests.edge.delivery.test_outbox import emptied, event
 
 PAGE = 4096
@@ -25,20 +25,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "outbox.db"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a file system can be mounted by root alone")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def filled(path: Path, count: int = 200) -> list[UUID]:
     """An outbox with events; return their ids."""
     events = [event() for _ in range(count)]
@@ -46,17 +32,6 @@ def filled(path: Path, count: int = 200) -> list[UUID]:
         for each in events:
             box.put(each)
     return [each.id for each in events]
-
-
-def fill_disk(folder: Path) -> Path:
-    """Write until nothing fits any more."""
-    big = folder / "other.log"
-    with big.open("wb", buffering=0) as file:
-        for size in (PAGE, 1):
-            with suppress(OSError):
-                while file.write(bytes(size)):
-                    pass
-    return big
 
 
 def garbage_header(path: Path) -> None:
@@ -183,7 +158,7 @@ def test_the_reserve_lets_a_full_disk_take_more_events(small_disk: Path) -> None
     with Outbox(small_disk / "outbox.db", on_error=told.append, reserve_bytes=256 << 10) as box:
         first = event()
         box.put(first)
-        fill_disk(small_disk)
+        fill(small_disk)
         events = [event() for _ in range(150)]
         stored = [box.put(each) for each in events]
         assert all(stored)
@@ -200,7 +175,7 @@ def test_a_full_disk_without_a_reserve_stops_neither_events_nor_delivery(small_d
         for each in before:
             box.put(each)
         SpaceReserve(path.with_name("outbox.db.reserve")).release()
-        big = fill_disk(small_disk)
+        big = fill(small_disk)
         after = [event() for _ in range(300)]
         for each in after:
             box.put(each)
@@ -225,7 +200,7 @@ def test_a_full_disk_without_a_reserve_stops_neither_events_nor_delivery(small_d
 def test_a_start_on_a_full_disk_delivers_what_the_disk_holds(small_disk: Path) -> None:
     path = small_disk / "outbox.db"
     ids = filled(path, 40)
-    fill_disk(small_disk)
+    fill(small_disk)
     with Outbox(path) as box:
         new = event()
         box.put(new)
@@ -276,10 +251,6 @@ def test_a_folder_that_cannot_be_made_is_named_and_ends_nothing(tmp_path: Path) 
         assert not box.put(new)
         assert emptied(box) == [new.id]
     assert "cannot be written" in str(told[0])
-
-
-def remount(folder: Path, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
 
 
 def broken(box: Outbox) -> None:
