@@ -165,6 +165,7 @@ class _Replay:
 
     fps: float | None = None
     length: int | None = None
+    position_s: float | None = None
 
     def __init__(self, frames: list[Image], span_s: float, wait_s: float = 0.0) -> None:
         self._frames: Iterator[Image] = itertools.cycle(frames)

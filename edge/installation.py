@@ -105,6 +105,7 @@ def run(
             folder_fps=settings.folder_fps,
             loop=settings.loop,
             stages=stages,
+            rotate=settings.rotate,
         )
         watchdog = Watchdog(
             camera,

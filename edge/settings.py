@@ -3,7 +3,7 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.request import getproxies
 
 from pydantic import (
@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         default=10.0, gt=0, le=1000, description="Images per second of a folder used as a source"
     )
     loop: bool = Field(default=False, description="Play a finite source again and again")
+    rotate: Literal[0, 90, 180, 270] = Field(
+        default=0,
+        description="Degrees clockwise by which the pictures of a sideways camera are turned: 0,"
+        " 90, 180 or 270",
+    )
     stall_after_s: Seconds = Field(
         default=10.0, description="Seconds without a frame after which the camera counts as stalled"
     )
@@ -240,6 +245,11 @@ class Settings(BaseSettings):
         "and :: every one of IPv6 and IPv4",
     )
     log_json: bool = Field(default=False, description="Write the log as one JSON object per line")
+
+    @field_validator("rotate", mode="before")
+    @classmethod
+    def _degrees(cls, value: Any) -> Any:
+        return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
     @field_validator("source", mode="before")
     @classmethod

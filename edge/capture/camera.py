@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+import cv2
+import numpy as np
 import structlog
 import tenacity
 
@@ -30,6 +32,12 @@ its beginning: sightings of the one round do not go on in the next."""
 _STOP_S = 1.0
 """Seconds to wait at the end for a read that is under way. A network that hangs would keep it for
 longer, so such a read is abandoned."""
+
+_ROTATIONS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
 
 _SHORTEST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -51,6 +59,7 @@ class Camera:
         pause_s: First and longest pause between attempts to open a live source that is away, in
             seconds.
         stages: Get notice of each attempt to open the source, and of each read.
+        rotate: Degrees clockwise by which each picture is turned: 0, 90, 180 or 270.
 
     Attributes:
         source: Where the pictures come from.
@@ -67,6 +76,7 @@ class Camera:
         opener: Callable[[], Capture] | None = None,
         pause_s: tuple[float, float] = (_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S),
         stages: Stages | None = None,
+        rotate: int = 0,
     ) -> None:
         self.source = source
         self._pace = pace
@@ -74,6 +84,7 @@ class Camera:
         self._loop = loop
         self._open = opener if opener is not None else source.open
         self._pause_s = pause_s
+        self._rotation = _ROTATIONS.get(rotate)
         self._stages = stages if stages is not None else Stages()
         self._stop = threading.Event()
         self._reader_ready = threading.Event()
@@ -200,7 +211,10 @@ class Camera:
 
     def _next_picture(self, capture: Capture) -> Image | None:
         with self._stages.doing(Stage.READ):
-            return capture.read()
+            image = capture.read()
+        if image is None or self._rotation is None:
+            return image
+        return np.asarray(cv2.rotate(image, self._rotation), dtype=np.uint8)
 
     # Live sources
 
@@ -294,8 +308,9 @@ class Camera:
             first = not self._reader_ready.is_set()
             may_drop = self._pace is Pace.REALTIME and self.source.kind is SourceKind.VIDEO
             played = 0
+            offset = 0.0
             while not self._stop.is_set() and (image := self._next_picture(capture)) is not None:
-                offset = played / fps
+                offset = self._offset(capture, offset, fps) if played else 0.0
                 if self._pace is Pace.REALTIME:
                     self._stop.wait(max(0.0, begun + offset - time.monotonic()))
                 self._publish(
@@ -313,7 +328,7 @@ class Camera:
                     self._reader_ready.wait()
                     begun = time.monotonic() - offset
                     start = datetime.now(UTC) - timedelta(seconds=offset)
-            self._clip_begins_s += played / fps + LOOP_PAUSE_S
+            self._clip_begins_s += offset + 1 / fps + LOOP_PAUSE_S
         finally:
             capture.close()
         if self._stop.is_set():
@@ -327,6 +342,16 @@ class Camera:
             _log.warning(
                 "video_cut_short", source=str(self.source), frames=played, announced=capture.length
             )
+
+    @staticmethod
+    def _offset(capture: Capture, before: float, fps: float) -> float:
+        """Return the time of a picture within its clip, in seconds.
+
+        A variable frame rate (phones, screen recordings) is in the container's times alone. Where
+        these do not increase, the mean rate counts.
+        """
+        position = capture.position_s
+        return position if position is not None and position > before else before + 1 / fps
 
     def _start_time(self, capture: Capture, fps: float) -> datetime:
         """Return the capture time of the first frame.

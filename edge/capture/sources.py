@@ -10,6 +10,7 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+import structlog
 
 from edge.errors import (
     SourceEmptyError,
@@ -21,9 +22,18 @@ from edge.redaction.addresses import HOW_TO_ENCODE, Address, redacted
 from edge.values import Image
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+    {
+        *(".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"),
+        *(".avif", ".gif", ".jp2"),
+    }
 )
 """Suffixes of the files that count as pictures; OpenCV decodes all of them."""
+
+UNREAD_SUFFIXES = frozenset({".heic", ".heif", ".jxl", ".dng", ".cr2", ".nef", ".arw"})
+"""Suffixes of pictures that OpenCV does not decode: they are named, and not passed over in
+silence."""
+
+_log = structlog.get_logger(__name__)
 
 _OPEN_TIMEOUT_MS = 8_000
 _READ_TIMEOUT_MS = 8_000
@@ -51,6 +61,7 @@ class Capture(Protocol):
     Attributes:
         fps: The source's own frame rate; None if it has none.
         length: Number of all frames; None if it is not known.
+        position_s: Time of the last picture within the source, in seconds; None if it has none.
     """
 
     @property
@@ -58,6 +69,9 @@ class Capture(Protocol):
 
     @property
     def length(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def position_s(self) -> float | None: ...  # noqa: D102
 
     def read(self) -> Image | None:
         """Return the next picture; None at the end."""
@@ -163,11 +177,20 @@ def picture_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     try:
-        inside = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+        files = [p for p in path.iterdir() if p.is_file()]
     except FileNotFoundError as error:
         raise SourceMissingError(f"{path} does not exist", "Check the path") from error
     except OSError as error:
         raise SourceUnreadableError(f"{path} cannot be read: {error.strerror}") from error
+    inside = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
+    if unread := [p.suffix.lower() for p in files if p.suffix.lower() in UNREAD_SUFFIXES]:
+        _log.warning(
+            "pictures_not_read",
+            folder=str(path),
+            count=len(unread),
+            kinds=sorted(set(unread)),
+            mend="Convert them to JPEG or PNG",
+        )
     if not inside:
         raise SourceEmptyError(
             f"folder {path} holds no picture",
@@ -215,6 +238,7 @@ class PictureFiles:
     """
 
     fps: float | None = None
+    position_s: float | None = None
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = list(paths)
@@ -315,6 +339,14 @@ class _OpenCvCapture:
             f"video {source} cannot be opened: {why}",
             "Check that the file is a video, and that it is whole",
         )
+
+    @property
+    def position_s(self) -> float | None:
+        """The container's time of the last picture (PTS); None for a source without an end."""
+        if self._source.kind.live:
+            return None
+        position_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        return position_ms / 1000 if math.isfinite(position_ms) and position_ms > 0 else None
 
     def read(self) -> Image | None:
         try:

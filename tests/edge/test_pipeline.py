@@ -53,6 +53,7 @@ class ImagesCapture:
     """Pictures from memory."""
 
     fps: float | None = 10.0
+    position_s: float | None = None
 
     def __init__(self, images: list[Image]) -> None:
         self._images = iter(images)

@@ -68,3 +68,11 @@ def test_every_setting_is_explained() -> None:
     assert all(field.description for field in Settings.model_fields.values())
     page = set(re.findall(r"^\| `(EDGE_[A-Z_]+)`", PAGE.read_text(), re.MULTILINE))
     assert page == names
+
+
+def test_a_camera_may_be_turned_by_quarters_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_ROTATE", "90")
+    assert settings.load().rotate == 90
+    monkeypatch.setenv("EDGE_ROTATE", "45")
+    with pytest.raises(SettingsError, match="EDGE_ROTATE"):
+        settings.load()

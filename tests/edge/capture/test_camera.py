@@ -30,6 +30,7 @@ class CaptureFake:
     ) -> None:
         self.fps = fps
         self.length: int | None = count
+        self.position_s: float | None = None
         self.closed = False
         self._left = count
         self._failure = failure
@@ -260,3 +261,46 @@ def test_a_network_camera_that_restarts_is_found_again() -> None:
             # The answer ends after 30 pictures, and the camera asks again.
             last = next(f for f in frames if f.number > 40)
             assert last.captured_at > first.captured_at
+
+
+class VariableRate(CaptureFake):
+    """A clip of a phone: its pictures come at these seconds."""
+
+    def __init__(self, positions: list[float]) -> None:
+        super().__init__(len(positions), fps=10)
+        self._positions = iter(positions)
+
+    def read(self) -> Image | None:
+        self.position_s = next(self._positions, None)
+        return super().read()
+
+
+def test_the_pictures_of_a_variable_frame_rate_have_the_containers_times() -> None:
+    positions = [0.0, 0.033, 0.066, 0.9, 1.4, 1.4, 2.0]
+    camera = Camera(
+        Source(SourceKind.VIDEO, "phone.mp4"),
+        pace=Pace.EVERY_FRAME,
+        opener=lambda: VariableRate(positions),
+    )
+    with camera:
+        frames = list(camera.frames())
+    # Two pictures of the same time are told apart by the mean rate.
+    expected = [0.0, 0.033, 0.066, 0.9, 1.4, 1.5, 2.0]
+    assert [f.time_s - frames[0].time_s for f in frames] == pytest.approx(expected)
+    spans = [(f.captured_at - frames[0].captured_at).total_seconds() for f in frames]
+    assert spans == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "corner"), [(0, (0, 0)), (90, (0, -1)), (180, (-1, -1)), (270, (-1, 0))]
+)
+def test_the_pictures_of_a_sideways_camera_are_turned_clockwise(
+    tmp_path: Path, degrees: int, corner: tuple[int, int]
+) -> None:
+    marked = standins.picture(None)
+    marked[0, 0] = 255
+    cv2.imwrite(str(tmp_path / "1.png"), marked)
+    with Camera(Source.parse(str(tmp_path)), rotate=degrees) as camera:
+        (frame,) = camera.frames()
+    assert frame.image[corner].tolist() == [255, 255, 255]
+    assert frame.size == ((240, 320) if degrees in {0, 180} else (320, 240))

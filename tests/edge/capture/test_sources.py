@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from structlog.testing import capture_logs
 
 from edge.capture.sources import PictureFiles, Source, SourceKind, picture_files, read_picture
 from edge.errors import SourceEmptyError, SourceMissingError, SourceUnreadableError
@@ -133,3 +134,25 @@ def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(buffer.getvalue())
     assert read_picture(path).shape == (40, 20, 3)
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".gif", ".jp2"])
+def test_a_folder_reads_the_later_formats_too(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"1{suffix}"
+    PillowImage.fromarray(standins.picture(standins.RED)).save(path)
+    assert picture_files(tmp_path) == [path]
+    assert read_picture(path).shape == (240, 320, 3)
+
+
+def test_pictures_that_are_not_read_are_counted_and_named(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "1.png"), standins.picture(None))
+    for name in ("2.heic", "3.HEIC", "4.jxl", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    with capture_logs() as logged:
+        assert len(picture_files(tmp_path)) == 1
+    (line,) = logged
+    assert (line["event"], line["count"], line["kinds"]) == (
+        "pictures_not_read",
+        3,
+        [".heic", ".jxl"],
+    )
