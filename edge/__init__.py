@@ -11,6 +11,7 @@ the stations hand to one another. `installation.py` puts all parts together. Aro
   `attributes` for counts by gender;
 - the door: `signals` for people, `preview` for an operator who watches, `dispatcher` between them
   and the pipeline;
+- the lock: `door` reads the codes of passes and opens for each once;
 - the cloud: `enrolment`, `identity`, `commands` and `gate_settings`;
 - the operation: `settings`, `state`, `health`, `logs`, `output_capture`, `errors`;
 - secrets: `redaction` hides passwords and tokens in all output;

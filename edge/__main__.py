@@ -1,4 +1,4 @@
-"""The command line: python -m edge run | detect | enrol | alive | doctor | bench."""
+"""The command line: python -m edge run | door | detect | enrol | alive | doctor | bench."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import structlog
 import typer
 
 from edge import console, logs, settings
+from edge.door import command as door_command
 from edge.ending import StopDeadline, end_process
 from edge.errors import EdgeError
 from edge.lossy_output import give_up_output
@@ -313,14 +314,20 @@ def measure(
     console.print_figures(rows, bench.conclusion(rows))
 
 
+app.command("door")(door_command.door)
+app.command("door-hub")(door_command.door_hub)
+
+
 def main() -> None:
     """Run the command line.
 
-    With EDGE_LOG_JSON everything that `run` writes is JSON, even the message about a wrong option.
+    With EDGE_LOG_JSON everything that a service writes is JSON, even the message about a wrong
+    option.
     """
     arguments = sys.argv[1:]
     hide_source(arguments, os.environ, restart_process)
-    if arguments[:1] != ["run"] or "--help" in arguments or not settings.log_as_json():
+    is_service = bool(console.SERVICES.intersection(arguments[:1]))
+    if not is_service or "--help" in arguments or not settings.log_as_json():
         redact_tracebacks(secrets.KNOWN.redacted)
         try:
             app(prog_name="python -m edge")
@@ -338,7 +345,7 @@ def main() -> None:
         else:  # a usage error: an unknown option, or a value that an option does not accept
             problem = getattr(error, "format_message", error.__str__)()
             _log.error(
-                "command_refused", command="run", error=type(error).__name__, problem=problem
+                "command_refused", command=arguments[0], error=type(error).__name__, problem=problem
             )
     sys.exit(code)
 

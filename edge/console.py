@@ -30,6 +30,9 @@ ERR: Final = Console(stderr=True)
 DISPLAY: Final = Console(file=cast("TextIO", LossyOutput("stdout")))
 """The display at the door. It goes on where nobody can read it any more."""
 
+SERVICES: Final = frozenset({"run", "door", "door-hub"})
+"""Commands that run until they are stopped; with EDGE_LOG_JSON all their output is JSON."""
+
 _SHORT_RUN = 5
 """Pictures under which no progress bar is shown."""
 
@@ -52,7 +55,7 @@ def reported_errors(command: str) -> Iterator[None]:
     Raises:
         typer.Exit: The command raised an `EdgeError`.
     """
-    as_json = settings.log_as_json() and (command == "run" or not ERR.is_terminal)
+    as_json = settings.log_as_json() and (command in SERVICES or not ERR.is_terminal)
     if as_json and not logs.is_capturing():
         logs.use_json()
     try:

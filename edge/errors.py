@@ -18,6 +18,8 @@
     │   ├── OutboxUnwritableError    the folder or the disk cannot be written
     │   ├── EventDroppedError        an event made way because the outbox has reached its limit
     │   └── EventUnreadableError     what the outbox holds is no event
+    ├── LedgerError                  the used passes of a door, or of a site's hub
+    ├── HubUnreachableError          the hub of a site does not answer
     ├── NotEnrolledError             this device has no key yet, or the key's file is damaged
     └── CloudError                   the API
         ├── CloudUnreachableError    no answer, or a failure that a later attempt may not meet
@@ -113,6 +115,14 @@ class EventDroppedError(OutboxError):
 
 class EventUnreadableError(OutboxError):
     """What the outbox holds is no event."""
+
+
+class LedgerError(EdgeError):
+    """The list of used passes cannot be read or written."""
+
+
+class HubUnreachableError(EdgeError):
+    """The hub of the site does not answer, or refuses the key."""
 
 
 class NotEnrolledError(EdgeError):

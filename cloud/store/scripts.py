@@ -62,13 +62,18 @@ local pass_id = redis.call('GET', KEYS[2])
 if pass_id then
   local key = prefix .. pass_id
   local pass = redis.call('HMGET', key, 'gate', 'status', 'expires_at', 'redeemed_at',
-    'redeemed_gate')
+    'redeemed_gate', 'redeemed_answer')
   if pass[1] then
     answer.pass_id = pass_id
     if pass[1] ~= at_gate then
       answer.outcome = 'wrong_gate'
     elseif pass[2] == 'revoked' then
       answer.outcome = 'revoked'
+    elseif pass[2] == 'redeemed' and admitted and pass[6] == KEYS[1] then
+      -- A door reports an attempt that the cloud had settled, though its answer was lost.
+      answer.outcome = 'admitted'
+      answer.redeemed_at = pass[4]
+      answer.redeemed_gate = pass[5]
     elseif pass[2] == 'redeemed' then
       answer.outcome = 'already_redeemed'
       answer.redeemed_at = pass[4]

@@ -1,4 +1,4 @@
-"""The client of the cloud's API. The one file that imports httpx."""
+"""The client of the cloud's API. With `edge.door`, it alone imports httpx."""
 
 import time
 from collections.abc import Callable
@@ -24,6 +24,8 @@ from cloud.contract import (
     Heartbeat,
     Problem,
     ProblemCode,
+    Redemption,
+    RedemptionRequest,
     RolledKey,
 )
 from edge.delivery.answers import date_of, retry_after_s, text_of
@@ -258,6 +260,22 @@ class Client:
         if not answer.is_success:
             raise self._failure(answer, self._problem(answer))
         return self._parse(answer, model)
+
+    def redeem(self, request: RedemptionRequest) -> Redemption:
+        """Redeem a pass, with the key of a scanner.
+
+        Args:
+            request: What was read; a repeated nonce gets the same answer.
+
+        Returns:
+            The outcome; a refusal is an outcome, too.
+
+        Raises:
+            CloudUnreachableError: The cloud did not answer; it may have redeemed the pass.
+            KeyRefusedError: The cloud does not accept the scanner's key.
+        """
+        body = request.model_dump_json(exclude_none=True)
+        return self._good(self._send("POST", "/v1/passes/redeem", content=body), Redemption)
 
     def enrol(self, request: EnrolmentRequest) -> Enrolment:
         """Exchange a one-time code for a key.
