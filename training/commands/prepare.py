@@ -62,6 +62,14 @@ def prepare(
             f"{IGNORE} leaves such faces out. Repeat the option for more names."
         ),
     ] = None,
+    crop_faces: Annotated[
+        bool,
+        typer.Option(
+            "--crop-faces",
+            help="In class folders whose pictures are scenes, take the faces alone, as the shipped "
+            "detector finds them.",
+        ),
+    ] = False,
     test_share: Annotated[
         float,
         typer.Option(
@@ -85,5 +93,7 @@ def prepare(
     split, and a training picture is left out if validation or test holds it. A table says what
     each folder was taken for. Look at problems.txt, report.png and the sheets before training.
     """
-    wishes = Wishes(teacher, test_share, tuple(validation or ()), own_labels(label or []))
+    wishes = Wishes(
+        teacher, test_share, tuple(validation or ()), own_labels(label or []), crop_faces
+    )
     prepare_sets(data, prepared, wishes, Console())

@@ -16,6 +16,7 @@ from training.errors import EmptyClassError
 from training.preparing.class_splits import in_every_split
 from training.preparing.class_statistics import class_statistics, draw_sheets, draw_statistics
 from training.preparing.pseudo_labels import PseudoLabeller
+from training.preparing.scene_faces import cropped, warnings_of_scenes
 from training.preparing.summary import duplicates_of, summary_of, tell, tell_folders
 from training.records.duplicates import (
     Joined,
@@ -66,12 +67,14 @@ class Wishes:
             their folders name are not asked.
         validation: Folders whose pictures are for validation alone.
         labels: What the user's own names of labels stand for.
+        crop_faces: Whether scenes in class folders are cropped at their faces.
     """
 
     teacher: Path | None = None
     test_share: float = 0.0
     validation: tuple[Path, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    crop_faces: bool = False
 
 
 def _read(
@@ -124,6 +127,8 @@ def prepare(data: Path, prepared: Path, wishes: Wishes, console: Console) -> dic
     """
     problems: list[str] = []
     folders, records = _read(data, wishes, problems, console)
+    if wishes.crop_faces:
+        records = cropped(records, problems)
     records, inspected = inspect(records, problems)
     pairs = find_pairs(records, inspected)
     write_pairs(records, pairs, prepared / "duplicates.csv")
@@ -143,8 +148,12 @@ def prepare(data: Path, prepared: Path, wishes: Wishes, console: Console) -> dic
     write_json(summary, prepared / "summary.json")
     seen = class_statistics(inspected)
     duplicates = duplicates_of(pairs, joined, len(doubtful))
-    write_json({**summary, **seen, "duplicates": duplicates}, prepared / "report.json")
     draw_statistics(records, inspected, prepared / "report.png")
+    warnings = [*warnings_of_scenes(records), *seen["warnings"]]
+    write_json(
+        {**summary, **seen, "warnings": warnings, "duplicates": duplicates},
+        prepared / "report.json",
+    )
     drawings = [prepared / "report.png", *draw_sheets(records, prepared)]
     tell_folders(console, folders, records)
     tell(
@@ -152,7 +161,7 @@ def prepare(data: Path, prepared: Path, wishes: Wishes, console: Console) -> dic
         records,
         problems=problems,
         duplicates=duplicates,
-        warnings=seen["warnings"],
+        warnings=warnings,
         drawings=drawings,
     )
     return summary
