@@ -16,13 +16,20 @@ import numpy.typing as npt
 
 from edge.values import Box, FloatArray, Image
 
-SAME = 2.7
+SAME = 2.9
 """Distance of two looks up to which they may be one person. Looks of one person at different times
 are 0.9 apart in the median and 2.4 at the 98th percentile, where light, tone curve, box and noise
 differ more than between two frames; looks of two people are 3.4 apart at the 2nd percentile."""
 
 DIFFERENT = 3.3
 """Distance from which one look alone speaks for another person."""
+
+WALKING = 1.0
+"""Speed in face sizes per second from which the place says more than the look: what is behind hair
+and shoulders changes with each step, and nobody else is where a walker is expected."""
+
+WALKING_ALLOWANCE = 6.0
+"""What is added to these distances for somebody who walks."""
 
 _HEAD = (-0.7, -0.85, 0.7, 0.0)
 _CHEST = (-0.8, 1.05, 0.8, 2.0)

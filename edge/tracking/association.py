@@ -20,6 +20,9 @@ boxes a whole face and its upper half, and non-maximum suppression by IoU keeps 
 _MAX_DISTANCE = 20.0
 """Squared Mahalanobis distance from which a box is not where the face was predicted."""
 
+_SURE_IOU = 0.5
+"""Overlap with the predicted box from which a box may be the face, however quickly it changed."""
+
 _NEAR = 0.5
 """Face sizes that a box may be from the last one, besides what a person walks in the time."""
 
@@ -59,7 +62,7 @@ def cost_of(
     if abs(math.log(max(box.area, 1.0) / max(last.area, 1.0))) / 2 > _MAX_GROWTH:
         return math.inf
     distance, variance = motion.distance(box)
-    if distance > _MAX_DISTANCE:
+    if distance > _MAX_DISTANCE and box.iou(motion.box) < _SURE_IOU:
         return math.inf
     # A track that has not been seen for long fits everything; the logarithm is what that costs.
     cost = distance + 2 * math.log(variance)

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from cloud.contract import Label
-from edge.tracking.appearance import SAME, Describe, look_of
+from edge.tracking.appearance import SAME, WALKING, WALKING_ALLOWANCE, Describe, look_of
 from edge.tracking.tracks import Sighting, Track, TrackList
 from edge.tracking.votes import (
     LEAST_SPAN_S,
@@ -136,8 +136,6 @@ class SightingTracker:
             if track is None:
                 continue
             track.last_vote_s = each.seen_s
-            if track.strange_since_s is not None:
-                continue
             track.votes += 1
             track.tally.add(self._vote(track, each, judged))
             decided = self._decide(track)
@@ -156,10 +154,9 @@ class SightingTracker:
         """Keep the people whose tracks ended, and forget those who were lost long ago."""
         for track in ended:
             if track.sighting is not None:
-                sighting = track.sighting
-                sighting.motion, sighting.look = track.motion, track.look or sighting.look
-                sighting.votes += track.votes
-                self._lost.append(sighting)
+                _update(track.sighting, track)
+                track.sighting.votes += track.votes
+                self._lost.append(track.sighting)
         memory_s = self._memory_s
         self._lost = [
             sighting
@@ -187,12 +184,27 @@ class SightingTracker:
         agreed = track.tally.agreed()
         if agreed is None:
             return None
-        near = [s for s in self._lost if _may_be(track, s, self._memory_s)]
-        known = [(_difference(s, track), n) for n, s in enumerate(near)]
-        if known and min(known)[0] <= SAME:
-            track.sighting = near[min(known)[1]]
-            self._lost.remove(track.sighting)
-            return self._change(track, track.sighting)
+        # A person who is not in this frame may be lost already.
+        gone = {
+            id(other.sighting): other
+            for other in self._tracks
+            if other.sighting is not None and other.motion.last_s < self._now_s
+        }
+        candidates = list(self._lost)
+        for other in gone.values():
+            if other.sighting is not None:
+                _update(other.sighting, other)
+                candidates.append(other.sighting)
+        near = [s for s in candidates if _may_be(track, s, self._memory_s)]
+        best = min(near, key=lambda s: _difference(s, track), default=None)
+        if best is not None and _difference(best, track) <= _limit(best, track):
+            track.sighting = best
+            if id(best) in gone:
+                best.votes += gone[id(best)].votes
+                self._tracks.remove(gone[id(best)])
+            else:
+                self._lost.remove(best)
+            return self._change(track, best)
         if near and track.tally.span_s < DOUBT_S:
             return None
         self._sightings += 1
@@ -239,11 +251,28 @@ def _urgency(face: Face, track: Track) -> tuple[bool, float]:
     return not waits, -face.box.area if waits else track.last_vote_s
 
 
+def _update(sighting: Sighting, track: Track) -> None:
+    """Note where a person was seen last, and what the person looked like."""
+    sighting.motion, sighting.look = track.motion, track.look or sighting.look
+
+
 def _difference(sighting: Sighting, track: Track) -> float:
-    """Return how different two people look; 0 where that is not known, so the place decides."""
-    if sighting.look is None or track.look is None:
+    """Return how different two people look; 0 where that is not known, so the place decides.
+
+    The newest look counts beside the mean: somebody who stood behind another looks like both.
+    """
+    looks = [look for look in (track.look, track.newest_look) if look is not None]
+    if sighting.look is None or not looks:
         return 0.0
-    return sighting.look.distance(track.look)
+    return min(sighting.look.distance(look) for look in looks)
+
+
+def _limit(sighting: Sighting, track: Track) -> float:
+    """Return how different one person may look: more where a walker is expected and walks on."""
+    motion = sighting.motion
+    expected = motion.box_at(track.first_seen_s)
+    near = _apart(expected, track.first_box) <= _NEAR * math.sqrt(max(expected.area, 1.0))
+    return SAME + (WALKING_ALLOWANCE if near and motion.speed > WALKING else 0.0)
 
 
 def _may_be(track: Track, sighting: Sighting, memory_s: float) -> bool:

@@ -1,7 +1,7 @@
 """Tracks: faces that are followed from frame to frame without a break.
 
-A track ends where it is not sure that the next face is the same person: after a gap, and where the
-appearance changes. `sightings.py` then finds out whether the next track is the same person.
+A track does not go on where it is not sure that the next face is the same person: after a gap, and
+where the appearance changes. `sightings.py` then finds out who the next track is.
 """
 
 import math
@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cloud.contract import Label
-from edge.tracking.appearance import DIFFERENT, SAME, Describe, Look
+from edge.tracking.appearance import (
+    DIFFERENT,
+    SAME,
+    WALKING,
+    WALKING_ALLOWANCE,
+    Describe,
+    Look,
+)
 from edge.tracking.association import assign, cost_of, without_duplicates
 from edge.tracking.motion import Motion
 from edge.tracking.votes import Tally, VotingRules
@@ -21,14 +28,11 @@ BREAK_S = 0.25
 _BREAK_STEPS = 1.6
 """The same in steps between frames: at 4 frames/s and less, one step is no gap."""
 
-_STRANGE_S = 0.2
-"""Seconds for which a face must look like another person's before its track ends."""
-
-_STRANGE_FRAMES = 3
-"""Frames for which it must do so."""
-
 _SETTLED_LOOKS = 3
 """Frames from which the mean look of a track is known."""
+
+_DIFFERENT_IN_CROWD = DIFFERENT + 1.5
+"""The same as `DIFFERENT` where another face is so near that the looks are mixed."""
 
 _LOOK_MEMORY_S = 2.0
 """Time constant of the mean look in seconds: it follows the light."""
@@ -76,11 +80,10 @@ class Track:
         first_box: Where it began.
         look: The mean look; None while it is not known.
         looks: Frames that the mean is of.
+        newest_look: Of the newest of these frames.
         votes: Judged frames.
         last_vote_s: When the face was judged last; -inf if never.
         best_sharpness: The highest so far (`edge.tracking.votes.sharpness_of`).
-        strange_since_s: Since when the face looks like another person's; None while it does not.
-        strange_frames: Frames since then.
         sighting: The person; None while there is no verdict.
     """
 
@@ -91,11 +94,10 @@ class Track:
     first_box: Box
     look: Look | None = None
     looks: int = 0
+    newest_look: Look | None = None
     votes: int = 0
     last_vote_s: float = -math.inf
     best_sharpness: float = 0.0
-    strange_since_s: float | None = None
-    strange_frames: int = 0
     sighting: Sighting | None = None
 
 
@@ -145,27 +147,32 @@ class TrackList:
                 self._tracks.remove(track)
             else:
                 track.motion.predict(now_s)
-        kept = without_duplicates(faces)
-        looks = [None if image is None else self._describe(image, face.box) for face in kept]
+        seen = self._described(without_duplicates(faces), image)
         costs = [
-            [self._cost(track, face.box, look, now_s, break_s) for track in self._tracks]
-            for face, look in zip(kept, looks, strict=True)
+            [self._cost(track, each, now_s, break_s) for track in self._tracks] for each in seen
         ]
-        chosen = assign(kept, rules.certain_threshold, costs)
+        chosen = assign([each.face for each in seen], rules.certain_threshold, costs)
         before = list(self._tracks)
         assigned = []
-        for i, (face, look) in enumerate(zip(kept, looks, strict=True)):
-            others = [other.box for other in kept if other is not face]
-            others += [t.motion.box for j, t in enumerate(before) if j not in chosen.values()]
-            clear = None if _is_crowded(face.box, others) else look
-            track = before[chosen[i]] if i in chosen else self._begin(face.box, now_s, rules)
-            if self._see(track, face.box, clear, now_s):
-                ended.append(track)
-                self._tracks.remove(track)
-                track = self._begin(face.box, now_s, rules)
-                self._see(track, face.box, clear, now_s)
-            assigned.append((face, track))
+        for i, each in enumerate(seen):
+            box = each.face.box
+            track = before[chosen[i]] if i in chosen else self._begin(box, now_s, rules)
+            self._see(track, each, now_s)
+            assigned.append((each.face, track))
         return assigned, ended
+
+    def remove(self, track: Track) -> None:
+        """Follow this face no more."""
+        self._tracks.remove(track)
+
+    def _described(self, faces: Sequence[Face], image: Image | None) -> list["_Seen"]:
+        seen = []
+        for face in faces:
+            wide = _grown(face.box)
+            crowded = any(wide.iou(_grown(o.box)) > 0 for o in faces if o is not face)
+            look = None if image is None else self._describe(image, face.box)
+            seen.append(_Seen(face, look, crowded))
+        return seen
 
     def _measure_step(self, now_s: float) -> None:
         if self._last_s is not None:
@@ -173,13 +180,19 @@ class TrackList:
             self._step_s += (0.2 if self._step_s else 1.0) * (step_s - self._step_s)
         self._last_s = now_s
 
-    def _cost(
-        self, track: Track, box: Box, look: Look | None, now_s: float, break_s: float
-    ) -> float:
-        was_away = now_s - track.motion.last_s > break_s
-        if was_away and look and track.look and track.look.distance(look) > SAME:
-            return math.inf
-        return cost_of(track.motion, track.look, box, look, now_s)
+    def _cost(self, track: Track, seen: "_Seen", now_s: float, break_s: float) -> float:
+        look = seen.look if track.looks else None
+        if look and track.look:
+            # Somebody else's face is not taken, however near it is. After a gap the look must speak
+            # for the same person.
+            limit = _DIFFERENT_IN_CROWD if seen.crowded else DIFFERENT
+            if now_s - track.motion.last_s > break_s:
+                limit = SAME
+            if track.motion.speed > WALKING:
+                limit += WALKING_ALLOWANCE
+            if track.looks >= _SETTLED_LOOKS and track.look.distance(look) > limit:
+                return math.inf
+        return cost_of(track.motion, track.look, seen.face.box, look, now_s)
 
     def _begin(self, box: Box, now_s: float, rules: VotingRules) -> Track:
         self._count += 1
@@ -187,31 +200,25 @@ class TrackList:
         self._tracks.append(track)
         return track
 
-    def _see(self, track: Track, box: Box, look: Look | None, now_s: float) -> bool:
-        """Take in a face of a track. Returns whether the track is over: somebody else is there."""
+    def _see(self, track: Track, seen: "_Seen", now_s: float) -> None:
+        """Take in a face of a track."""
         step_s = now_s - track.motion.last_s
-        track.motion.update(box, now_s, self._step_s)
-        if look is None:
-            return False
-        if track.look is None:
-            track.look, track.looks = look, 1
-            return False
-        if track.looks >= _SETTLED_LOOKS and track.look.distance(look) > DIFFERENT:
-            if track.strange_since_s is None:
-                track.strange_since_s, track.strange_frames = now_s, 0
-            track.strange_frames += 1
-            lasted_s = now_s - track.strange_since_s
-            return track.strange_frames >= _STRANGE_FRAMES and lasted_s >= _STRANGE_S
-        track.strange_since_s = None
+        track.motion.update(seen.face.box, now_s, self._step_s)
+        if seen.look is None or seen.crowded:
+            return
         track.looks += 1
+        track.newest_look = seen.look
         share = max(1 / track.looks, min(1.0, step_s / _LOOK_MEMORY_S))
-        track.look = track.look.mixed(look, share)
-        return False
+        track.look = seen.look if track.look is None else track.look.mixed(seen.look, share)
 
 
-def _is_crowded(box: Box, others: Sequence[Box]) -> bool:
-    wide = _grown(box)
-    return any(wide.iou(_grown(other)) > 0 for other in others)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A face of a frame, its look, and whether other faces are so near that they mix with it."""
+
+    face: Face
+    look: Look | None
+    crowded: bool
 
 
 def _grown(box: Box) -> Box:
