@@ -6,6 +6,7 @@ Averaging weights leads to wider optima, 2018, section 3.2).
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -71,6 +72,54 @@ def training_batches(
         dataset = load_dataset(prepared, "train", None, GENDER_SET)
         return GenderCrops(dataset, c.size, c.margin, c.batch, _SEED)
     return MaskCrops(load_dataset(prepared, "train", templates), c.size, c.margin, c.batch, _SEED)
+
+
+@torch.no_grad()
+def restore_statistics(network: nn.Module, pictures: Iterable[torch.Tensor], batches: int) -> None:
+    """Give the batch normalisations of a folded network real statistics; no answer changes.
+
+    A network that was read back from an exported model has the mean 0 and the variance 1 in place
+    of its statistics. In training mode, with the statistics of each batch, it would answer
+    otherwise than in evaluation mode. Here each normalisation gets the mean and the variance that
+    its input has over some batches, and the scale and the shift that undo them.
+
+    Args:
+        network: The network; it is set to evaluation mode.
+        pictures: Normalised training pictures [B, 3, S, S], a batch each.
+        batches: Number of batches that are measured.
+    """
+    network.eval()
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    sums: dict[nn.Module, tuple[torch.Tensor, torch.Tensor, int]] = {}
+
+    def measure(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        values = inputs[0].double()
+        total, squares, count = sums.get(norm, (torch.zeros(()), torch.zeros(()), 0))
+        sums[norm] = (
+            total + values.sum((0, 2, 3)),
+            squares + values.square().sum((0, 2, 3)),
+            count + values.numel() // values.shape[1],
+        )
+
+    handles = [norm.register_forward_pre_hook(measure) for norm in norms]
+    try:
+        for batch in islice(pictures, batches):
+            network(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for norm in norms:
+        if norm not in sums or norm.running_mean is None or norm.running_var is None:
+            continue
+        total, squares, count = sums[norm]
+        mean = total / count
+        variance = (squares / count - mean.square()).clamp(min=0)
+        scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+        shift = norm.bias.double() - norm.running_mean.double() * scale
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_(scale * (variance + norm.eps).sqrt())
+        norm.bias.copy_(shift + mean * scale)
 
 
 def with_new_statistics(

@@ -10,7 +10,7 @@ from torch import nn
 from tests.training.tiny import write_coco
 from training.__main__ import app
 from training.errors import MissingDataError
-from training.loop.batch_norm import network_of, with_new_statistics
+from training.loop.batch_norm import network_of, restore_statistics, with_new_statistics
 from training.networks.architectures import configuration_of
 from training.networks.checkpoint import CLASSIFIER, DETECTOR, Configuration, load, save
 
@@ -38,6 +38,25 @@ def test_statistics_are_the_samples_own_and_nothing_else_changes() -> None:
     mean = torch.stack([p.mean((0, 2, 3)) for p in patches]).mean(0)
     assert torch.allclose(after["stem.1.running_mean"], mean, atol=1e-4)
     assert int(after["stem.1.num_batches_tracked"]) == 3
+
+
+def test_restored_statistics_are_the_samples_own_and_no_answer_changes() -> None:
+    torch.manual_seed(2)
+    network = network_of(TINY).eval()
+    pictures = [(b[0].permute(0, 3, 1, 2).float() - 127.5) / 127.5 for b in batches(3)]
+    with torch.no_grad():
+        before = network(pictures[0])
+        restore_statistics(network, iter(pictures), 3)
+        after = network(pictures[0])
+        patches = torch.cat([network.stem[0](p) for p in pictures])  # type: ignore[index, operator]
+    for expected, given in zip(before, after, strict=True):
+        torch.testing.assert_close(given, expected, atol=1e-4, rtol=1e-4)
+    measured = network.state_dict()
+    torch.testing.assert_close(
+        measured["stem.1.running_mean"], patches.mean((0, 2, 3)), atol=1e-4, rtol=1e-3
+    )
+    variance = patches.var((0, 2, 3), correction=0)
+    torch.testing.assert_close(measured["stem.1.running_var"], variance, atol=1e-4, rtol=1e-3)
 
 
 def test_no_more_batches_are_made_than_asked_for_and_none_where_nothing_is_normalised() -> None:
