@@ -19,6 +19,7 @@ from training.records.pictures import Pixels
 from training.records.record import LABELS
 from training.samples.augmentation import degrade
 from training.samples.dataset import PictureDataset
+from training.samples.face_shape import estimated_shape
 from training.samples.synthetic_masks import complete_points, draw_mask, draw_occlusion
 
 SMALLEST = 24.0
@@ -67,7 +68,10 @@ def samples_of(dataset: PictureDataset) -> dict[str, list[Sample]]:
 
     Returns:
         The faces of each set. Bare faces with landmarks are there a second time, under "drawn".
+        If no face of the dataset has 68 landmarks, all bare faces are: their landmarks are
+        estimated (`estimated_shape`).
     """
+    estimated = dataset.mean is None
     found: dict[str, list[Sample]] = {}
     for index, record in enumerate(dataset.records):
         whole = (0.0, 0.0, float(record.width), float(record.height))
@@ -87,7 +91,7 @@ def samples_of(dataset: PictureDataset) -> dict[str, list[Sample]]:
                 continue
             sample = Sample(index, box, LABELS.index(label), points)
             found.setdefault(record.set, []).append(sample)
-            if label == "without_mask" and len(points) >= 5 and dataset.mean is not None:
+            if label == "without_mask" and (estimated or len(points) >= 5):
                 found.setdefault("drawn", []).append(Sample(index, box, -1, points, drawn=True))
     return found
 
@@ -122,7 +126,11 @@ class MaskCrops(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
                 if mine:
                     pools.append((_WEIGHTS.get(name, 0.5), mine))
             self._pools.append(pools)
-        present = [label for label, pools in zip(LABELS, self._pools, strict=True) if pools]
+        labelled = {s.label for name in found if name != "drawn" for s in found[name]}
+        # Bare faces alone do not say what a mask looks like at the user's door. Sets of faces with
+        # landmarks are trained on beside others.
+        dressed = "drawn" in found and dataset.mean is not None
+        present = [name for i, name in enumerate(LABELS) if dressed or i in labelled]
         if len(present) == 0:
             raise EmptyClassError(
                 f"no face of {SMALLEST:.0f} px or more in the training split; add larger faces"
@@ -195,12 +203,7 @@ def drawn(
 
     Returns:
         The part of the picture around the face, u8 [h, w, 3], and the face's box in it, f32 [4].
-
-    Raises:
-        EmptyClassError: No face of the dataset has 68 landmarks.
     """
-    if dataset.mean is None:
-        raise EmptyClassError("no face with points to draw on; add a set with landmarks")
     box = np.array(sample.box, np.float32)
     source = dataset.pictures[sample.index]
     room = 0.6 * max(box[2] - box[0], box[3] - box[1])
@@ -213,9 +216,12 @@ def drawn(
         part = np.asarray(
             cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
         )
-    shape = (
-        complete_points(np.array(sample.points, np.float32), dataset.mean) - offset
-    ) * np.float32(scale)
+    landmarks = (
+        estimated_shape(box, rng)
+        if dataset.mean is None
+        else complete_points(np.array(sample.points, np.float32), dataset.mean)
+    )
+    shape = (landmarks - offset) * np.float32(scale)
     if LABELS[label] == "with_mask":
         draw_mask(part, shape, "right", dataset.templates, rng)
         if rng.random() < 0.1:  # somebody with a mask may hold something before it

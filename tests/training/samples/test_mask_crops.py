@@ -45,6 +45,31 @@ def test_faces_too_small_to_judge_and_regions_to_ignore_are_not_trained_on() -> 
     assert samples_of(PictureDataset(records, dataset.pictures, [], None)) == {}
 
 
+def test_bare_faces_without_landmarks_are_dressed_where_the_dataset_has_none() -> None:
+    dataset = boxed_dataset()
+    found = samples_of(dataset)
+    bare = [s for s in found["detection"] if LABELS[s.label] == "without_mask"]
+    assert [s.box for s in found["drawn"]] == [s.box for s in bare]
+    sample = found["drawn"][0]
+    for label in range(len(LABELS)):
+        part, box = drawn(dataset, sample, label, np.random.default_rng(1))
+        assert (box[2:] > box[:2]).all()
+        assert part.shape[2] == 3
+    # With landmarks on other faces, only those are dressed.
+    assert "drawn" not in samples_of(replace(dataset, mean=bare_dataset().mean))
+
+
+def test_wrongly_worn_masks_are_drawn_where_nobody_wears_one_so() -> None:
+    dataset = boxed_dataset()
+    records = [
+        replace(r, faces=tuple(f for f in r.faces if f.label != "incorrect_mask"))
+        for r in dataset.records
+    ]
+    own = PictureDataset(records, dataset.pictures, [], None)
+    _, labels = next(iter(MaskCrops(own, 48, 0.2, 64, 0)))
+    assert set(labels.tolist()) == {0, 1, 2}
+
+
 def test_bare_faces_are_dressed_into_all_classes_without_touching_the_dataset() -> None:
     dataset = bare_dataset()
     before = [p.copy() for p in dataset.pictures]
