@@ -19,6 +19,8 @@
     ├── DivergedError             a loss is not a number any more
     ├── ReportError               a report cannot read a comparison
     ├── MissingRunError           a folder holds no run
+    ├── TrackingError             MLflow cannot record a run
+    ├── ExistingRunError          a folder holds a run already
     ├── UnknownArchitectureError  the name of a classifier's architecture is unknown
     ├── DeviceError               a device does not exist, or cannot share a batch
     ├── ExportError               the exported model differs from the trained one
@@ -105,6 +107,14 @@ class ReportError(TrainingError):
 
 class MissingRunError(TrainingError):
     """A folder holds no run."""
+
+
+class TrackingError(TrainingError):
+    """MLflow cannot record a run: the library is missing, or the server refuses."""
+
+
+class ExistingRunError(TrainingError):
+    """A folder holds a run already, which would be overwritten."""
 
 
 class UnknownArchitectureError(TrainingError):

@@ -20,27 +20,30 @@ def spread(count: int, most: int = MOST) -> list[int]:
     return sorted({round(float(place)) for place in places})
 
 
-def write_sheet(tiles: Sequence[tuple[Pixels, str]], path: Path, columns: int = 12) -> None:
+def write_sheet(
+    tiles: Sequence[tuple[Pixels, str]], path: Path, columns: int = 12, *, tile: int = _TILE
+) -> None:
     """Write pictures and their captions as one PNG, row by row.
 
     Args:
         tiles: Pictures u8 [H, W, 3] BGR of any size, and their captions of at most 15 letters.
         path: Where the PNG goes.
         columns: Tiles in a row.
+        tile: Side of a tile in pixels.
 
     Raises:
         StorageError: The file cannot be written.
     """
     columns = min(columns, max(1, len(tiles)))
     rows = max(1, -(-len(tiles) // columns))
-    high = _TILE + _CAPTION
-    sheet = np.full((rows * high, columns * _TILE, 3), 255, np.uint8)
+    high = tile + _CAPTION
+    sheet = np.full((rows * high, columns * tile, 3), 255, np.uint8)
     for number, (picture, caption) in enumerate(tiles):
-        scale = _TILE / max(picture.shape[:2])
+        scale = tile / max(picture.shape[:2])
         size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
         shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         small = cv2.resize(picture, size, interpolation=shrink)
-        y, x = number // columns * high, number % columns * _TILE
+        y, x = number // columns * high, number % columns * tile
         sheet[y : y + small.shape[0], x : x + small.shape[1]] = small
         place, font = (x + 2, y + high - 4), cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(sheet, caption[:15], place, font, 0.34, (40, 40, 40), 1, cv2.LINE_AA)

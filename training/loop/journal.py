@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from training.figures.plots import draw_curves
+from training.loop.mlflow_log import MlflowLog
 from training.storage import write_json
 
 EVERY_S = 2.0
@@ -34,14 +35,24 @@ class Journal:
         kind: The kind of model that is trained.
         minutes: The run's time budget.
         tensorboard: Write TensorBoard's event files, too.
+        mlflow: Records the run in MLflow, too.
     """
 
-    def __init__(self, folder: Path, kind: str, minutes: float, *, tensorboard: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kind: str,
+        minutes: float,
+        *,
+        tensorboard: bool,
+        mlflow: MlflowLog | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kind, self.minutes = folder, kind, minutes
         self._told = 0.0
         self._now: dict[str, object] = {}
         self._board: Any = None
+        self._mlflow = mlflow
         if tensorboard:
             # This import takes half a second and 50 modules, which only this option needs.
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
@@ -90,13 +101,18 @@ class Journal:
         values = {k: v for k, v in row.items() if k not in ("minutes", "samples")}
         losses = {k: v for k, v in values.items() if "loss" in k}
         figures = {k: v for k, v in values.items() if k not in losses}
-        self._plot(int(row["samples"]), _named("loss", losses) | _named("validation", figures))
+        named = _named("loss", losses) | _named("validation", figures)
+        self._plot(int(row["samples"]), named)
+        if self._mlflow:
+            self._mlflow.metrics(named, int(row["samples"]))
 
     def close(self, state: State) -> None:
-        """Write the state in which the run ended, and close TensorBoard's files."""
+        """Write the state in which the run ended; close TensorBoard's files and MLflow's run."""
         self._tell(state)
         if self._board is not None:
             self._board.close()
+        if self._mlflow:
+            self._mlflow.close("FINISHED" if state is State.ENDED else "KILLED")
 
     def _tell(self, state: State) -> None:
         told = self._now | {"state": state.value, "at": time.time()}

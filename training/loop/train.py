@@ -1,7 +1,7 @@
-"""The training loop: it spends a time budget, and the learning rate ends low whenever it ends.
+"""The training loop: it spends a budget, and the learning rate ends low whenever it ends.
 
-The learning rate follows the share of the budget that is spent, so a run of any length ends with
-the lowest rate.
+The budget is a time, in which validations do not count, or a number of steps. The learning rate
+follows the share of the budget that is spent, so a run of any length ends with the lowest rate.
 """
 
 import signal
@@ -12,17 +12,23 @@ from contextlib import contextmanager
 from typing import Any
 
 import cv2
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.utils.data import DataLoader
 
 from training.loop.journal import State
+from training.loop.preview import write_preview
 from training.loop.run import Options, Run, Stream, Task
+from training.loop.run_folder import new_run_folder
 from training.loop.trainer import Trainer
 
 SHOWN_EVERY_S = 0.5
 """Seconds between two readings of the losses, each of which waits for the device."""
+
+VALIDATIONS = 10
+"""Validations of a run whose steps are limited."""
 
 _PREFETCHED = 6
 """Batches that each worker process makes in advance."""
@@ -91,7 +97,7 @@ def _batches(stream: Stream, run: Run, options: Options) -> Iterator[Any]:
 
 
 def train(model: nn.Module, stream: Stream, task: Task, run: Run, options: Options) -> Run:
-    """Train until `run.minutes` of wall time are used up.
+    """Train until `run.minutes`, or `run.most_steps`, are used up.
 
     The run's folder gets `best.pt` (the averaged weights of the best evaluation), `last.pt` (to
     resume from) and the journal's files. Of several processes each learns from its share of every
@@ -118,18 +124,28 @@ def train(model: nn.Module, stream: Stream, task: Task, run: Run, options: Optio
     """
     process = options.process
     console = options.console if process.is_main else Console(quiet=True)
+    if process.is_main and not options.resume and options.numbered:
+        usual, run.folder = run.folder, new_run_folder(run.folder)
+        console.print(f"run: {run.folder}; {usual} links to it", soft_wrap=True, highlight=False)
+    if process.is_main and not options.resume and task.samples:
+        write_preview(task.samples(), run.folder)
     trainer = Trainer(model, task, run, options)
     if options.resume:
         trainer.restore()
         console.print(f"resumed at {run.elapsed / 60:.1f} minutes, {run.samples} samples")
+    # What chance decides within the network (dropout) differs between processes.
+    torch.manual_seed(
+        run.configuration.seed + 1000 * (run.steps * process.world_size + process.rank)
+    )
     batches = _batches(stream, run, options)
     state = State.STOPPED
     try:
         with _asked_to_stop() as signals:
-            if _spend(trainer, batches, options.every, console, signals):
+            if _spend(trainer, batches, options, console, signals):
                 state = State.ENDED
                 if process.is_main:
-                    console.print(trainer.evaluate())
+                    if not run.history or run.history[-1]["samples"] < run.samples:
+                        console.print(trainer.evaluate())
                     for advice in run.summary(task.goal).advice:
                         console.print(f"[yellow]too short:[/] {advice}", highlight=False)
             elif process.is_main:
@@ -141,13 +157,45 @@ def train(model: nn.Module, stream: Stream, task: Task, run: Run, options: Optio
     return run
 
 
+class _Validations:
+    """When a run is validated, and whether it goes on after that."""
+
+    def __init__(self, run: Run, options: Options) -> None:
+        self._run, self._options = run, options
+        self._due = self._next()
+        self.without_gain = 0
+
+    def _next(self) -> float:
+        run = self._run
+        if run.most_steps is None:
+            return run.elapsed + self._options.every * 60
+        length = max(1, run.most_steps // VALIDATIONS)
+        return float((run.steps // length + 1) * length)
+
+    @property
+    def due(self) -> bool:
+        """Whether a validation is due before the last one, which ends the run."""
+        run = self._run
+        spent = run.elapsed if run.most_steps is None else run.steps
+        return self._due <= spent and run.progress < 1
+
+    def validated(self, best_before: float) -> bool:
+        """Count a validation. Return whether it was one too many without a better goal."""
+        self._due = self._next()
+        self.without_gain = 0 if self._run.best > best_before else self.without_gain + 1
+        patience = self._options.patience
+        return patience is not None and self.without_gain >= patience
+
+
 def _spend(
-    trainer: Trainer, batches: Iterator[Any], every: float, console: Console, signals: list[int]
+    trainer: Trainer, batches: Iterator[Any], options: Options, console: Console, signals: list[int]
 ) -> bool:
-    """Step until the budget is spent. Return False where a signal arrived first."""
+    """Step until the budget is spent, or patience is. Return False where a signal arrived first."""
     run, process = trainer.run, trainer.process
-    start, before, budget = time.monotonic(), run.elapsed, run.minutes * 60
-    samples_before, shown, due = run.samples, -1.0, run.elapsed + every * 60
+    start, before = time.monotonic(), run.elapsed
+    judging, ended_early = 0.0, False
+    validations = _Validations(run, options)
+    samples_before, shown = run.samples, -1.0
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -155,12 +203,12 @@ def _spend(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(run.configuration.kind, total=budget)
+        bar = progress.add_task(run.configuration.kind, total=1.0)
         stopping = 0.0
-        while run.elapsed < budget and not stopping:
+        while run.progress < 1 and not stopping:
             trainer.step(next(batches))
             run.elapsed, stopping = process.broadcast(
-                before + time.monotonic() - start, len(signals)
+                before + time.monotonic() - start - judging, len(signals)
             )
             if process.is_main and run.elapsed - shown > SHOWN_EVERY_S:
                 shown, losses = run.elapsed, trainer.losses
@@ -169,9 +217,17 @@ def _spend(
                     trainer.journal.progress(run.elapsed, run.samples, pace, losses)
                 said = " ".join(f"{k} {v:.3f}" for k, v in losses.items())
                 description = f"{run.configuration.kind} {pace:.0f}/s {said}"
-                progress.update(bar, completed=run.elapsed, description=description)
-            if due <= run.elapsed < budget and not stopping:
+                progress.update(bar, completed=run.progress, description=description)
+            if validations.due and not stopping:
+                began, best = time.monotonic(), run.best
                 if process.is_main:
                     console.print(trainer.evaluate())
-                due = run.elapsed + every * 60
+                    ended_early = validations.validated(best)
+                else:
+                    validations.validated(best)
+                (early,) = process.broadcast(float(ended_early))
+                judging += time.monotonic() - began
+                if early:
+                    console.print(f"ended early: no better model in {options.patience} validations")
+                    break
     return not stopping

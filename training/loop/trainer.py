@@ -9,6 +9,7 @@ from torch import nn
 
 from training.errors import BudgetSpentError, DivergedError
 from training.loop.journal import Journal
+from training.loop.mlflow_log import MlflowLog
 from training.loop.moving_average import moving_average, restore_average
 from training.loop.run import Options, Run, Task
 from training.loop.schedule import learning_rate
@@ -30,6 +31,16 @@ def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
     ]
 
 
+def _journal(run: Run, options: Options) -> Journal:
+    kind, mlflow = run.configuration.kind, None
+    if options.mlflow:
+        faces = {f"training_faces_{name}": count for name, count in run.data.faces.items()}
+        budget = {"minutes": run.minutes, "steps": run.most_steps, "began_from": run.began_from}
+        parameters = asdict(run.configuration) | budget | faces
+        mlflow = MlflowLog(options.mlflow, run.folder, kind, parameters, options.console)
+    return Journal(run.folder, kind, run.minutes, tensorboard=options.tensorboard, mlflow=mlflow)
+
+
 class Trainer:
     """Trains a model step by step, evaluates it and writes its checkpoints.
 
@@ -49,13 +60,7 @@ class Trainer:
         self.average = moving_average(model)
         self._losses: dict[str, torch.Tensor] = {}
         self._data_parallel: nn.Module | None = None
-        self.journal = (
-            Journal(
-                run.folder, run.configuration.kind, run.minutes, tensorboard=options.tensorboard
-            )
-            if process.is_main
-            else None
-        )
+        self.journal = _journal(run, options) if process.is_main else None
 
     @property
     def losses(self) -> dict[str, float]:
@@ -93,10 +98,14 @@ class Trainer:
         run.samples_before = state.get("samples_before", run.samples_before)
         run.began_from = state.get("began_from", run.began_from)
         restore_average(self.average, state["average"], run.steps)
-        if run.elapsed >= run.minutes * 60:
+        if run.progress >= 1:
+            spent, option = (
+                (f"{run.elapsed / 60:.1f} minutes", "--minutes")
+                if run.most_steps is None
+                else (f"{run.steps} steps", "--steps")
+            )
             raise BudgetSpentError(
-                f"{run.folder / 'last.pt'} has trained for {run.elapsed / 60:.1f} minutes already; "
-                "give more with --minutes"
+                f"{run.folder / 'last.pt'} has trained for {spent} already; give more with {option}"
             )
 
     def step(self, batch: object) -> None:
@@ -111,7 +120,7 @@ class Trainer:
             # process must have restored its checkpoint by then.
             self._data_parallel = process.data_parallel(self.model)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(run.elapsed / (run.minutes * 60), run.configuration.rate)
+            group["lr"] = learning_rate(run.progress, run.configuration.rate)
         self._data_parallel.train()
         with torch.autocast(process.device.type, torch.bfloat16, enabled=process.autocast):
             parts = self.task.losses(self._data_parallel, process.to_device(batch))

@@ -130,6 +130,10 @@ def samples_seen(state: Mapping[str, Any]) -> int:
     return int(state.get("samples", 0)) + int(state.get("samples_before", 0))
 
 
+def _best(run: Path) -> Path:
+    return run if run.is_file() else run / "best.pt"
+
+
 def begin_from(model: nn.Module, run: Path) -> int:
     """Give a model the best weights of another run.
 
@@ -138,7 +142,7 @@ def begin_from(model: nn.Module, run: Path) -> int:
 
     Args:
         model: The model, whose weights are replaced.
-        run: The other run's folder.
+        run: The other run's folder, or a checkpoint file.
 
     Returns:
         The training samples that the weights have seen.
@@ -147,7 +151,8 @@ def begin_from(model: nn.Module, run: Path) -> int:
         MissingCheckpointError: The other run has no `best.pt`.
         ConfigurationMismatchError: Its model has another shape.
     """
-    state = load(run / "best.pt")
+    path = _best(run)
+    state = load(path)
     try:
         missing, unknown = model.load_state_dict(state["average"], strict=False)
         fits = not unknown and all(k.startswith("deeper.") for k in missing)
@@ -155,7 +160,7 @@ def begin_from(model: nn.Module, run: Path) -> int:
         fits = False
     if not fits:
         raise ConfigurationMismatchError(
-            f"{run / 'best.pt'} holds a model of another shape; name a run of the same kind, "
+            f"{path} holds a model of another shape; name a run of the same kind, "
             "architecture and width, and no deeper, with --begin-from, or leave it out"
         )
     return samples_seen(state)
@@ -166,7 +171,7 @@ def begin_trunk_from(model: nn.Module, run: Path) -> int:
 
     Args:
         model: The classifier, whose weights are replaced.
-        run: The other run's folder.
+        run: The other run's folder, or a checkpoint file.
 
     Returns:
         The training samples that the weights have seen.
@@ -175,7 +180,8 @@ def begin_trunk_from(model: nn.Module, run: Path) -> int:
         MissingCheckpointError: The other run has no `best.pt`.
         ConfigurationMismatchError: Its trunk has another shape.
     """
-    state = load(run / "best.pt")
+    path = _best(run)
+    state = load(path)
     trunk = {k: v for k, v in state["average"].items() if k.startswith("features.")}
     try:
         missing, _ = model.load_state_dict(trunk, strict=False)
@@ -184,7 +190,7 @@ def begin_trunk_from(model: nn.Module, run: Path) -> int:
         fits = False
     if not fits:
         raise ConfigurationMismatchError(
-            f"{run / 'best.pt'} holds a trunk of another shape; name a run of the same "
+            f"{path} holds a trunk of another shape; name a run of the same "
             "architecture and width with --begin-from, or leave it out"
         )
     return samples_seen(state)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from torch.distributed.run import parse_args
 from typer.core import TyperGroup
 
 from training.__main__ import app
 
 PAGE = Path(__file__).parents[3] / "docs" / "training.md"
-LINES = re.findall(r"^    (?:torchrun .*? -m|python -m) training (.+)$", PAGE.read_text(), re.M)
+LINES = re.findall(r"^    (?:torchrun .*? -m --|python -m) training (.+)$", PAGE.read_text(), re.M)
 
 
 def test_the_page_shows_commands() -> None:
@@ -30,6 +31,14 @@ def test_a_documented_command_is_there_with_its_options(line: str) -> None:
     assert {w for w in words if w.startswith("--")} <= known
 
 
+def test_torchrun_passes_the_folder_of_a_run_on() -> None:
+    (line,) = re.findall(r"^    torchrun (.+)$", PAGE.read_text(), re.M)
+    arguments = parse_args(shlex.split(line))  # type: ignore[no-untyped-call]
+    assert arguments.module
+    assert arguments.training_script == "training"
+    assert arguments.training_script_args[-2:] == ["--run", "var/training/big"]
+
+
 def test_each_option_of_the_loop_is_explained() -> None:
     text = PAGE.read_text()
     command = typer.main.get_command(app)
@@ -37,7 +46,8 @@ def test_each_option_of_the_loop_is_explained() -> None:
     training = command.commands["train"]
     assert isinstance(training, TyperGroup)
     assert set(training.commands) == {"detector", "classifier", "gender"}
-    for option in ("--device", "--workers", "--threads", "--tensorboard", "--resume", "--every"):
+    options = ("--device", "--workers", "--threads", "--tensorboard", "--resume", "--every")
+    for option in (*options, "--seed", "--steps", "--patience", "--begin-from"):
         assert option in text
         assert all(
             option in {n for p in one.params for n in p.opts} for one in training.commands.values()

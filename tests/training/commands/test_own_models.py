@@ -9,7 +9,13 @@ import pytest
 
 from tests.training.tiny import write_classes, write_coco
 from training.__main__ import app
-from training.errors import MissingCheckpointError, MissingDataError, TrainingError
+from training.errors import (
+    ExistingRunError,
+    MissingCheckpointError,
+    MissingDataError,
+    TrainingError,
+)
+from training.networks.run_summary import read_summary
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,6 +37,14 @@ def test_own_pictures_become_own_models(
     spent = json.loads(Path("var/training/detector/history.json").read_text())[-1]["minutes"]
     training("train", "detector", *small[:-1], str(spent + 0.02), "--size", "96", "--resume")
     training("train", "classifier", *small, "--size", "48")
+    classifier = read_summary(Path("var/training/classifier"))
+    assert classifier is not None
+    assert classifier.began_from == "shipped"
+    assert classifier.missing_classes == ()
+    assert Path("var/training/classifier").resolve().name == "classifier-1"
+    assert Path("var/training/classifier/samples.png").is_file()
+    with pytest.raises(ExistingRunError, match="holds a run"):
+        training("train", "classifier", *small, "--run", "var/training/classifier")
     # Seconds of training find no face; what evaluate would choose is written by hand.
     written = {
         "detector": {"threshold": 0.4, "certain": 0.6},

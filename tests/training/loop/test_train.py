@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from training.errors import (
 )
 from training.loop.run import Options, Run, Task
 from training.loop.schedule import learning_rate
-from training.loop.train import train
+from training.loop.train import VALIDATIONS, train
 from training.networks.checkpoint import Configuration, load, samples_seen, save
 
 TINY = Configuration("tiny", size=4, width=1, batch=8, rate=0.05, decay=0.0, seed=3)
@@ -67,9 +67,10 @@ def go(
     resume: bool,
     configuration: Configuration = TINY,
     losses: Losses = losses,
+    steps: int | None = None,
     **options: Any,
 ) -> Run:
-    run = Run(folder, configuration, minutes)
+    run = Run(folder, configuration, minutes, steps)
     return train(
         nn.Linear(2, 1),
         Points,
@@ -170,6 +171,72 @@ def test_a_stop_that_reaches_the_workers_too_loses_nothing(
     said = json.loads(progress.read_text())
     assert said["state"] == "stopped"
     assert load(tmp_path / "last.pt", TINY)["samples"] >= said["samples"] > 0
+
+
+def test_a_seed_and_steps_repeat_a_run_bit_for_bit(tmp_path: Path) -> None:
+    def weights(name: str, seed: int) -> dict[str, torch.Tensor]:
+        configuration = replace(TINY, seed=seed)
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+        run = Run(tmp_path / name, configuration, 0.0, 40)
+        task = Task(losses, lambda _: {"closeness": 1.0}, "closeness")
+        train(model, Points, task, run, Options(QUIET, workers=0))
+        assert run.steps == 40
+        assert len(run.history) == VALIDATIONS
+        found = load(tmp_path / name / "last.pt")
+        return {**found["model"], **{f"average {k}": v for k, v in found["average"].items()}}
+
+    first, again, other = weights("first", 5), weights("again", 5), weights("other", 6)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_steps_that_are_spent_are_said_and_more_go_on(tmp_path: Path) -> None:
+    go(tmp_path, 0, resume=False, steps=20, workers=0)
+    with pytest.raises(BudgetSpentError, match="20 steps already; give more with --steps"):
+        go(tmp_path, 0, resume=True, steps=20, workers=0)
+    assert go(tmp_path, 0, resume=True, steps=30, workers=0).steps == 30
+
+
+def test_validations_do_not_eat_the_time_budget(tmp_path: Path) -> None:
+    slept = []
+
+    def slow(model: nn.Module) -> dict[str, float]:
+        began = time.monotonic()
+        time.sleep(0.2)
+        slept.append(time.monotonic() - began)
+        return evaluate(model)
+
+    run = Run(tmp_path, TINY, 0.01)
+    began = time.monotonic()
+    options = Options(QUIET, every=0.002, workers=0)
+    train(nn.Linear(2, 1), Points, Task(losses, slow, "closeness"), run, options)
+    assert len(slept) >= 2
+    # The last validation comes after the budget; all others are within the loop, beside it.
+    assert time.monotonic() - began >= run.elapsed + sum(slept)
+    assert run.elapsed >= 0.6
+
+
+def test_a_run_without_patience_ends_after_validations_that_bring_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, TINY, 0.0, 1000)
+    goals = iter([0.5, 0.7, 0.6, 0.7, 0.7])
+    task = Task(losses, lambda _: {"closeness": next(goals)}, "closeness")
+    train(nn.Linear(2, 1), Points, task, run, Options(QUIET, workers=0, patience=2))
+    assert [row["closeness"] for row in run.history] == [0.5, 0.7, 0.6, 0.7]
+    assert run.best == 0.7
+    assert json.loads((tmp_path / "progress.json").read_text())["state"] == "ended"
+
+
+def test_a_second_run_does_not_overwrite_the_first(tmp_path: Path) -> None:
+    usual = tmp_path / "tiny"
+    first = go(usual, 0, resume=False, steps=10, workers=0, numbered=True)
+    before = (first.folder / "best.pt").read_bytes()
+    second = go(usual, 0, resume=False, steps=10, workers=0, numbered=True)
+    assert (first.folder.name, second.folder.name) == ("tiny-1", "tiny-2")
+    assert (first.folder / "best.pt").read_bytes() == before
+    third = go(usual, 0, resume=True, steps=20, workers=0, numbered=True)
+    assert third.steps == 20
+    assert load(second.folder / "last.pt")["steps"] == 20
 
 
 def test_tensorboard_is_written_where_asked_for(tmp_path: Path) -> None:
