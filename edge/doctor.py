@@ -16,6 +16,7 @@ from edge.delivery.disk import vanished
 from edge.errors import EdgeError
 from edge.output_capture import Message, OutputCapture
 from edge.redaction.addresses import redacted, redacted_in
+from edge.refusals import LOGIN_MEND, is_login_refused
 from edge.settings import InferencePrecision, Settings
 
 _WARN_BELOW_MIB = 100
@@ -120,6 +121,10 @@ def _camera(settings: Settings) -> Iterator[CheckResult]:
         reasons = dict.fromkeys(message.text for message in messages if message.writer == "ffmpeg")
         cause = settings.secrets.redacted(redacted_in("; ".join(reasons)))
         detail = f"{error.problem}: {cause}" if cause else error.problem
+        if is_login_refused(cause):
+            detail = f"camera {source} refuses the user name or the password ({cause})"
+            yield CheckResult("camera", CheckStatus.FAIL, detail, LOGIN_MEND)
+            return
         yield CheckResult("camera", CheckStatus.FAIL, detail, error.mend)
         return
     if image is None:

@@ -18,6 +18,7 @@ from edge.lossy_output import LossyOutput, count_lost
 from edge.output_capture import Message, OutputCapture
 from edge.redaction.addresses import redacted_in
 from edge.redaction.secrets import without_secrets
+from edge.refusals import LOGIN_MEND, is_login_refused
 
 _log = structlog.get_logger(__name__)
 
@@ -53,15 +54,19 @@ def library_messages() -> contextlib.AbstractContextManager[object]:
     """
     if is_capturing():
         return contextlib.nullcontext()
-    return OutputCapture(
-        lambda message: _log.log(
-            _level(message),
-            "library_message",
-            logger=message.writer,
-            message=redacted_in(message.text),
-        ),
-        python=False,
-    )
+    return OutputCapture(_show_library_message, python=False)
+
+
+def _show_library_message(message: Message) -> None:
+    text = redacted_in(message.text)
+    _log.log(_level(message), "library_message", logger=message.writer, message=text)
+    _explain(message)
+
+
+def _explain(message: Message) -> None:
+    """Log what a line of FFmpeg means, if people can mend it."""
+    if message.writer == "ffmpeg" and is_login_refused(message.text):
+        _log.error("camera_login_refused", mend=LOGIN_MEND)
 
 
 def use_json(stream: TextIO | None = None) -> None:
@@ -105,6 +110,7 @@ def use_json(stream: TextIO | None = None) -> None:
 
 def _log_library_message(message: Message) -> None:
     logging.getLogger(message.writer).log(_level(message), "%s", redacted_in(message.text))
+    _explain(message)
 
 
 def _level(message: Message) -> int:

@@ -54,6 +54,7 @@ class RtspDouble(ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _RtspSession)
         self.logins: list[str] = []
+        self.refuses = False
 
     @property
     def port(self) -> int:
@@ -74,6 +75,8 @@ class _RtspSession(StreamRequestHandler):
             status = "401 Unauthorized"
             if request.startswith("OPTIONS"):
                 status = "200 OK"
+            elif self.server.refuses:
+                pass
             elif (said := head.get("Authorization", "")).startswith("Basic "):
                 self.server.logins.append(base64.b64decode(said[6:]).decode())
                 status = "404 Not Found"
@@ -102,6 +105,17 @@ def test_the_doctor_hides_it_says_how_to_encode_it_and_why_the_camera_is_away(
     assert checks["camera"]["detail"].startswith("camera rtsp://…@127.0.0.1:9/1 cannot be opened")
     assert checks["address"]["finding"] == "warn"
     assert "# is %23" in checks["address"]["mend"]
+
+
+def test_a_camera_that_refuses_the_login_is_told_from_one_that_is_away(installed: Path) -> None:
+    with rtsp() as camera:
+        camera.refuses = True
+        address = f"rtsp://admin:Zq7wert@127.0.0.1:{camera.port}/1"
+        done = edge("doctor", "--json", EDGE_SOURCE=address)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert "refuses the user name or the password" in checks["camera"]["detail"]
+    assert "EDGE_SOURCE" in checks["camera"]["mend"]
+    assert "Zq7wert" not in shown(done)
 
 
 def test_the_reason_of_ffmpeg_is_part_of_what_the_doctor_says(installed: Path) -> None:

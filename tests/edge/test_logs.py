@@ -65,7 +65,7 @@ def test_a_run_from_its_start_to_its_end_is_json(
     status, lines = run("run", "--source", clip, "--as-fast-as-possible")
     assert status == 0, lines
     events = [line["event"] for line in lines]
-    assert events[0] == "watching"
+    assert events[:2] == ["models_ready", "watching"]
     assert events[-1] == "run_ended"
     assert (lines[-1]["verdicts"], lines[-1]["undelivered"]) == (2, 0)
     stored = [line for line in lines if line["event"] == "event_stored"]
