@@ -9,7 +9,6 @@ boxes is not needed: at 5 frames/s a walking face moves by two face sizes betwee
 import math
 from collections.abc import Iterable, Sequence
 
-from edge.tracking.appearance import Look
 from edge.tracking.motion import TOP_SPEED, Motion
 from edge.values import Box, Face
 
@@ -29,7 +28,7 @@ _NEAR = 0.5
 _MAX_GROWTH = 0.5
 """Largest step of a size's logarithm: a face is 1.6 times as large, or as small."""
 
-_LOOK_WEIGHT = 4.0
+LOOK_WEIGHT = 4.0
 """Cost of a look that is 1 farther away (`Look.distance`), in squared standard deviations."""
 
 
@@ -42,16 +41,12 @@ def without_duplicates(faces: Iterable[Face]) -> list[Face]:
     return kept
 
 
-def cost_of(
-    motion: Motion, known_look: Look | None, box: Box, look: Look | None, now_s: float
-) -> float:
+def cost_of(motion: Motion, box: Box, now_s: float) -> float:
     """Return how badly a box fits a track; infinite if it cannot be the same face.
 
     Args:
         motion: Of the track, predicted for `now_s`.
-        known_look: Of the track; None if it is not known.
         box: Of a face in the frame.
-        look: Of the same face; None if it is not known.
         now_s: Time of the frame.
     """
     last, gap_s = motion.last_box, now_s - motion.last_s
@@ -65,10 +60,7 @@ def cost_of(
     if distance > _MAX_DISTANCE and box.iou(motion.box) < _SURE_IOU:
         return math.inf
     # A track that has not been seen for long fits everything; the logarithm is what that costs.
-    cost = distance + 2 * math.log(variance)
-    if look is not None and known_look is not None:
-        cost += _LOOK_WEIGHT * known_look.distance(look)
-    return cost
+    return distance + 2 * math.log(variance)
 
 
 def assign(

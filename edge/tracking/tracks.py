@@ -17,7 +17,7 @@ from edge.tracking.appearance import (
     Describe,
     Look,
 )
-from edge.tracking.association import assign, cost_of, without_duplicates
+from edge.tracking.association import LOOK_WEIGHT, assign, cost_of, without_duplicates
 from edge.tracking.motion import Motion
 from edge.tracking.votes import Tally, VotingRules
 from edge.values import Box, Face, Image
@@ -181,18 +181,20 @@ class TrackList:
         self._last_s = now_s
 
     def _cost(self, track: Track, seen: "_Seen", now_s: float, break_s: float) -> float:
-        look = seen.look if track.looks else None
-        if look and track.look:
-            # Somebody else's face is not taken, however near it is. After a gap the look must speak
-            # for the same person.
-            limit = _DIFFERENT_IN_CROWD if seen.crowded else DIFFERENT
-            if now_s - track.motion.last_s > break_s:
-                limit = SAME
-            if track.motion.speed > WALKING:
-                limit += WALKING_ALLOWANCE
-            if track.looks >= _SETTLED_LOOKS and track.look.distance(look) > limit:
-                return math.inf
-        return cost_of(track.motion, track.look, seen.face.box, look, now_s)
+        cost = cost_of(track.motion, seen.face.box, now_s)
+        if cost == math.inf or seen.look is None or track.look is None:
+            return cost
+        # Somebody else's face is not taken, however near it is. After a gap the look must speak for
+        # the same person.
+        away = track.look.distance(seen.look)
+        limit = _DIFFERENT_IN_CROWD if seen.crowded else DIFFERENT
+        if now_s - track.motion.last_s > break_s:
+            limit = SAME
+        if track.motion.speed > WALKING:
+            limit += WALKING_ALLOWANCE
+        if track.looks >= _SETTLED_LOOKS and away > limit:
+            return math.inf
+        return cost + LOOK_WEIGHT * away
 
     def _begin(self, box: Box, now_s: float, rules: VotingRules) -> Track:
         self._count += 1
