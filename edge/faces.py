@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from edge.duplicates import without_duplicates
 from edge.errors import ModelUnfitError
 from edge.inference.network import Arrays, Network
 from edge.inference.pending import Pending
@@ -125,8 +126,8 @@ class FaceDetector:
         if self._blend:
             placed = blend_boxes(placed, corners, scores, self._blend.iou)
         return [
-            Face(Box(*(float(side) for side in box)), float(scores[i]))
-            for box, i in zip(placed, order, strict=True)
+            Face(Box(*(float(side) for side in placed[i])), float(scores[order[i]]))
+            for i in without_duplicates(placed)
         ]
 
 

@@ -20,7 +20,7 @@ GREEN, RED, BLUE, GROUND = (0, 255, 0), (0, 0, 255), (255, 0, 0), (20, 20, 20)
 COLOURS = {Label.WITH_MASK: GREEN, Label.WITHOUT_MASK: RED, Label.INCORRECT_MASK: BLUE}
 
 STRONG, WEAK = 0.9, 0.3
-"""Scores of the square, and of a second box in its upper left quarter."""
+"""Scores of the square, and of a box in its upper left corner, a quarter as wide and high."""
 
 
 def picture(
@@ -47,10 +47,15 @@ def detector() -> ov.Model:
     seen = ops.convert(bright, "f32")
     ends = [_extent(seen, axis) for axis in (1, 2)]
     (y0, y1), (x0, x1) = ends
-    half = ops.constant(np.float32(0.5))
+    four = ops.constant(np.float32(0.25))
+    three = ops.constant(np.float32(0.75))
     whole = [x0, y0, x1, y1]
-    quarter = [x0, y0, *(ops.multiply(ops.add(a, b), half) for a, b in ((x0, x1), (y0, y1)))]
-    boxes = ops.reshape(ops.concat([*whole, *quarter], 0), ops.constant([1, 2, 4]), False)
+    corner = [
+        x0,
+        y0,
+        *(ops.add(ops.multiply(a, three), ops.multiply(b, four)) for a, b in ((x0, x1), (y0, y1))),
+    ]
+    boxes = ops.reshape(ops.concat([*whole, *corner], 0), ops.constant([1, 2, 4]), False)
     scores = ops.multiply(
         ops.reduce_max(seen, ops.constant([0, 1, 2]), keep_dims=False),
         ops.constant(np.array([[STRONG, WEAK]], np.float32)),

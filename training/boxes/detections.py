@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.boxes.blending import Blend, blended
+from training.boxes.duplicates import without_duplicates
 
 Boxes = NDArray[np.float32]
 
@@ -50,7 +51,7 @@ def suppress(
     overlap: float,
     blend: Blend | None = None,
 ) -> Detections:
-    """Return the boxes that non-maximum suppression keeps, blended with their neighbours if asked.
+    """Return one box of each face: suppression, blending if asked, and no duplicates.
 
     Args:
         boxes: Boxes [N, 4] in pixels, x0, y0, x1, y1.
@@ -66,4 +67,5 @@ def suppress(
     sure = np.flatnonzero(scores >= least)
     kept = sure[non_maximum_suppression(boxes[sure], scores[sure], 0.0, overlap)]
     shown_at = blended(boxes[kept], boxes, scores, blend) if blend else boxes[kept]
-    return Detections(shown_at, scores[kept])
+    stay = without_duplicates(shown_at)
+    return Detections(shown_at[stay], scores[kept][stay])
