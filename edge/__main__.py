@@ -311,7 +311,7 @@ def measure(
             rows = bench.measure(models, frames, seconds)
         if out is not None:
             bench.write(rows, out)
-    console.print_figures(rows, bench.conclusion(rows))
+    console.print_figures(rows, bench.conclusion(rows), bench.warning(rows))
 
 
 app.command("door")(door_command.door)

@@ -119,11 +119,22 @@ def print_check(check: "CheckResult") -> None:
         OUT.print(mend, markup=False, highlight=False, style="yellow", soft_wrap=True)
 
 
-def print_figures(rows: "Mapping[str, Row]", conclusion: str) -> None:
-    """Print the figures of `bench` as a table, and the conclusion below."""
+def print_figures(rows: "Mapping[str, Row]", conclusion: str, warning: str) -> None:
+    """Print the figures of `bench` as a table, the conclusion below, and a warning if any."""
     row_name = Column("row", overflow="fold", min_width=20)
-    table = Table(row_name, "value", "unit", "against", "ratio", title="The edge on this machine")
+    columns = ["value", "unit", "against", "ratio", "processor ms", "ratio"]
+    table = Table(row_name, *columns, title="The edge on this machine")
     for name, row in rows.items():
-        table.add_row(name, f"{row.value:,.1f}", row.unit, row.against, f"{row.ratio:.2f}")
+        table.add_row(
+            name,
+            f"{row.value:,.1f}",
+            row.unit,
+            row.against,
+            f"{row.ratio:.2f}",
+            f"{row.processor_ms:.1f}",
+            f"{row.processor_ratio:.2f}",
+        )
     OUT.print(table)
     OUT.print(conclusion, highlight=False)
+    if warning:
+        ERR.print(f"[yellow]{warning}", highlight=False)

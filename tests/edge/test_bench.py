@@ -18,7 +18,9 @@ def test_every_row_stands_beside_another_figure(models: LoadedModels, tmp_path: 
     read = json.loads(out.read_text())
     assert list(read) == list(rows)
     for row in read.values():
-        assert set(row) == {"value", "unit", "against", "ratio"}
+        assert row["precision"] == "f32"
+        assert row["processor_ms"] > 0
+        assert row["processor_ratio"] > 0
         assert row["value"] > 0
         assert row["ratio"] > 0
         assert row["unit"] == "frames/s"
@@ -47,6 +49,16 @@ def test_the_conclusion_follows_the_figures(fast: float, slow: float, words: lis
         "edge_capture_concurrent_slow_source": Row(1, "frames/s", "x", slow),
     }
     assert all(word in bench.conclusion(rows) for word in words)
+
+
+def test_a_pipeline_that_is_faster_than_its_models_is_not_believed() -> None:
+    def rows(ratio: float) -> dict[str, Row]:
+        return {"edge_pipeline": Row(1, "frames/s", "x", ratio)}
+
+    assert bench.warning(rows(0.95)) == ""
+    assert bench.warning(rows(1.04)) == ""
+    assert "1.59 times" in bench.warning(rows(1.59))
+    assert "impossible" in bench.warning(rows(1.59))
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
