@@ -125,9 +125,11 @@ class FaceDetector:
         placed = corners[order]
         if self._blend:
             placed = blend_boxes(placed, corners, scores, self._blend.iou)
+        # Fainter boxes are no faces yet, and a reader of all boxes may choose among them.
+        certain = sum(float(scores[i]) >= self.threshold for i in order)
         return [
             Face(Box(*(float(side) for side in placed[i])), float(scores[order[i]]))
-            for i in without_duplicates(placed)
+            for i in [*without_duplicates(placed[:certain]), *range(certain, len(order))]
         ]
 
 

@@ -181,3 +181,4 @@ def test_the_next_frame_may_be_started_before_the_faces_of_this_one_are_there(
 def test_a_close_face_and_a_part_of_it_are_one_face(detect: Detect) -> None:
     boxes = [[20, 20, 220, 230], [20, 20, 220, 112], [60, 70, 180, 190]]
     assert [score for _, score in detect(boxes, [0.9, 0.8, 0.6])] == [0.9]
+    assert len(detect(boxes, [0.9, 0.8, 0.3], min_score=0.05)) == 2

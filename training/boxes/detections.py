@@ -50,6 +50,8 @@ def suppress(
     least: float,
     overlap: float,
     blend: Blend | None = None,
+    *,
+    threshold: float = 1.0,
 ) -> Detections:
     """Return one box of each face: suppression, blending if asked, and no duplicates.
 
@@ -60,6 +62,7 @@ def suppress(
         overlap: Largest IoU of two boxes that are both kept, 0…1.
         blend: How a kept box is moved towards the boxes around it; None leaves it in place. Boxes
             that score less than `least` take part in the blending.
+        threshold: Score from which a box is a face, 0…1: a face has one such box.
 
     Returns:
         The kept detections, most certain first.
@@ -67,5 +70,6 @@ def suppress(
     sure = np.flatnonzero(scores >= least)
     kept = sure[non_maximum_suppression(boxes[sure], scores[sure], 0.0, overlap)]
     shown_at = blended(boxes[kept], boxes, scores, blend) if blend else boxes[kept]
-    stay = without_duplicates(shown_at)
+    certain = int((scores[kept] >= threshold).sum())
+    stay = [*without_duplicates(shown_at[:certain]), *range(certain, len(kept))]
     return Detections(shown_at[stay], scores[kept][stay])

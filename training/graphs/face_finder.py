@@ -82,7 +82,14 @@ class FaceFinder:
         real = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1)
         if not real.any():
             return []
-        kept = suppress(boxes[real], found["scores"][real], self._least, self._overlap, self._blend)
+        kept = suppress(
+            boxes[real],
+            found["scores"][real],
+            self._least,
+            self._overlap,
+            self._blend,
+            threshold=self._least,
+        )
         faces = [
             Face((float(b[0]), float(b[1]), float(b[2]), float(b[3])), float(s))
             for b, s in zip(kept.boxes, kept.scores, strict=True)

@@ -137,7 +137,15 @@ class InstalledDetector:
         limits = extent(picture)
         boxes = np.clip(found["boxes"][0] * np.array([across, down] * 2, np.float32), 0, limits)
         real = (boxes[:, 2:] > boxes[:, :2]).all(1) & np.isfinite(scores)
-        return Prediction(suppress(boxes[real], scores[real], least, self._overlap, self._blend))
+        found_faces = suppress(
+            boxes[real],
+            scores[real],
+            least,
+            self._overlap,
+            self._blend,
+            threshold=self.threshold,
+        )
+        return Prediction(found_faces)
 
 
 class InstalledClassifier:
