@@ -250,6 +250,9 @@ class _CountingObserver:
     def verdict_stored(self, verdict: Verdict, _event: Event) -> None:
         self.health.count_verdict(verdict)
 
+    def still_suspected(self, track: int) -> None:
+        """Ignore: nothing is shown."""
+
     def verdict_held_back(self, error: OutboxFullError) -> None:
         raise error
 

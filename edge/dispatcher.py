@@ -91,6 +91,12 @@ class Dispatcher:
         )
         self.on_stored()
 
+    def still_suspected(self, track: int) -> None:
+        """Count and log the picture, and ask for a movement at the door."""
+        self._health.count_still()
+        _log.warning("still_picture_suspected", track=track)
+        self._signals.on_still_suspected()
+
     def verdict_held_back(self, error: OutboxFullError) -> None:
         """Count and log the full disk: once, although the pipeline reports it with each frame."""
         if not self._disk_full:

@@ -59,6 +59,9 @@ class Health:
             "frames_dead", "Frames not judged, because they show nothing of the door"
         )
         self._small = self._counter("faces_too_small", "Faces too small to be judged")
+        self._stills = self._counter(
+            "stills_suspected", "Masked faces that did not move and got no pass"
+        )
         self._verdicts = self._counter("verdicts", "Verdicts stored", "label")
         self._deliveries = self._counter("events_delivered", "Events that the cloud acknowledged")
         self._errors = self._counter("errors", "Errors by name", "error")
@@ -109,6 +112,10 @@ class Health:
     def count_verdict(self, verdict: Verdict) -> None:
         """Count a verdict."""
         self._verdicts.labels(verdict.label).inc()
+
+    def count_still(self) -> None:
+        """Count a face that may be a picture."""
+        self._stills.inc()
 
     def count_delivery(self) -> None:
         """Count an acknowledged event."""

@@ -34,6 +34,7 @@ from edge.redaction.addresses import redacted
 from edge.settings import Settings
 from edge.signals import ConsoleDisplay, Signal, Signals, SoundCommand, TerminalBell
 from edge.stages import Stage, Stages
+from edge.stills.check import StillsCheck
 from edge.tracking.sightings import SightingTracker
 from edge.tracking.votes import VotingRules
 from edge.values import ConnectionState, Frame
@@ -121,7 +122,7 @@ def run(
         pictures = PictureWatch(dispatcher.picture_changed, live=source.kind.live)
 
         def problems() -> tuple[str, ...]:
-            return _problems(settings, outbox, watchdog, pictures)
+            return _problems(settings, outbox, watchdog, pictures, pipeline)
 
         def make_heartbeat() -> Heartbeat:
             return Heartbeat(
@@ -163,6 +164,7 @@ def run(
             outbox=outbox,
             observer=dispatcher,
             max_faces=settings.max_faces,
+            stills=StillsCheck(settings.stills),
             on_verdict=genders.count_verdict if genders else lambda _frame, _verdict: None,
             stages=stages,
             is_dead=_dead_frames(source, pictures),
@@ -301,10 +303,15 @@ def _add_state_gauges(health: Health, stages: Stages, pictures: PictureWatch) ->
 
 
 def _problems(
-    settings: Settings, outbox: Outbox, watchdog: Watchdog, pictures: PictureWatch
+    settings: Settings,
+    outbox: Outbox,
+    watchdog: Watchdog,
+    pictures: PictureWatch,
+    pipeline: Pipeline,
 ) -> tuple[str, ...]:
     """Return the names of the problems that the device has now, for its heartbeat."""
     found = {
+        "still_picture_suspected": pipeline.still_in_view,
         "camera_lost": watchdog.camera_state is CameraState.RECONNECTING,
         "model_differs": settings.detector is not None or settings.classifier is not None,
     }

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from uuid_utils.compat import uuid7
 
-from cloud.contract import Event
+from cloud.contract import Event, Label
 from edge.capture.camera import Camera
 from edge.capture.sources import SourceKind
 from edge.delivery.outbox import Outbox
@@ -14,10 +14,12 @@ from edge.errors import OutboxFullError
 from edge.faces import FaceDetector
 from edge.masks import MaskClassifier
 from edge.preview import BLUR_SCORE
+from edge.settings import Stills
 from edge.stages import Stage, Stages
+from edge.stills.check import StillsCheck
 from edge.tracking.sightings import SightingTracker
 from edge.tracking.votes import VotingRules
-from edge.values import Face, Frame, Judgement, Verdict
+from edge.values import Face, Frame, Judgement, TrackedFace, Verdict
 
 
 class PipelineObserver(Protocol):
@@ -39,6 +41,9 @@ class PipelineObserver(Protocol):
     def verdict_stored(self, verdict: Verdict, event: Event, /) -> None:
         """A verdict is safely in the outbox, and may be shown."""
 
+    def still_suspected(self, track: int) -> None:
+        """A masked face has not moved for seconds, and gets no pass: it may be a picture."""
+
     def verdict_held_back(self, error: OutboxFullError) -> None:
         """A verdict could not be stored; the pipeline keeps it in memory and tries again."""
 
@@ -54,6 +59,7 @@ class Pipeline:
         outbox: Stores the events.
         observer: Gets notice of what happens.
         max_faces: Faces judged in a frame at most; those that need a vote most are judged.
+        stills: Says which faces may be pictures of people; None suspects none.
         on_verdict: Is called with each verdict and its frame, before the verdict is stored.
         stages: Get notice of each call that may hang.
         is_dead: Says whether a frame shows nothing of the door, so that no verdict may come of it.
@@ -69,6 +75,7 @@ class Pipeline:
         outbox: Outbox,
         observer: PipelineObserver,
         max_faces: int,
+        stills: StillsCheck | None = None,
         on_verdict: Callable[[Frame, Verdict], None] = lambda _frame, _verdict: None,
         stages: Stages | None = None,
         is_dead: Callable[[Frame], bool] = lambda _frame: False,
@@ -80,6 +87,9 @@ class Pipeline:
         self._outbox = outbox
         self._observer = observer
         self._max_faces = max_faces
+        # A folder of pictures has nothing that moves.
+        is_folder = camera.source.kind is SourceKind.PICTURES
+        self._stills = StillsCheck(Stills.OFF) if is_folder or stills is None else stills
         self._on_verdict = on_verdict
         self._stages = stages if stages is not None else Stages()
         self._is_dead = is_dead
@@ -99,6 +109,11 @@ class Pipeline:
             self.process(frame)
         if self._unstored:
             self._store(*self._unstored[0])
+
+    @property
+    def still_in_view(self) -> bool:
+        """Whether a face in view is suspected to be a picture."""
+        return self._stills.in_view
 
     def configure(self, rules: VotingRules, max_faces: int) -> None:
         """Use other rules from the next frame on."""
@@ -136,7 +151,9 @@ class Pipeline:
         if wants_preview:
             self._observer.preview_ready(frame, found, judgements)
 
-        for verdict in self._sightings.vote(voters, judgements, frame.captured_at):
+        held = self._stills.watch(frame.image, followed)
+        self._report_stills(held, voters, judgements)
+        for verdict in self._sightings.vote(voters, judgements, frame.captured_at, held):
             self._on_verdict(frame, verdict)
             self._unstored.append((verdict, event_of(verdict, self._models)))
         while self._unstored:
@@ -146,6 +163,17 @@ class Pipeline:
                 self._observer.verdict_held_back(error)
                 return
             self._unstored.popleft()
+
+    def _report_stills(
+        self, held: frozenset[int], voters: list[TrackedFace], judgements: list[Judgement]
+    ) -> None:
+        masked = {
+            each.track
+            for each, judged in zip(voters, judgements, strict=True)
+            if judged.label is Label.WITH_MASK
+        }
+        for track in self._stills.newly_suspected(masked & held):
+            self._observer.still_suspected(track)
 
     def _store(self, verdict: Verdict, event: Event) -> None:
         with self._stages.doing(Stage.STORAGE):

@@ -69,6 +69,15 @@ class InferencePrecision(StrEnum):
     F16 = "f16"
 
 
+class Stills(StrEnum):
+    """Which pictures of people are suspected, and get no pass."""
+
+    OFF = "off"
+
+    MOTIONLESS = "motionless"
+    """A face that does not move, such as a poster on the wall."""
+
+
 class Attributes(StrEnum):
     """The attribute of unmasked people that is counted."""
 
@@ -225,6 +234,10 @@ class Settings(BaseSettings):
         default=PreviewMode.OFF,
         description="Pictures for an operator who watches the gate: off, allowed (faces blurred) or"
         " faces (unchanged)",
+    )
+    stills: Stills = Field(
+        default=Stills.MOTIONLESS,
+        description="Pictures of people that get no pass: motionless (a poster), or off",
     )
     attributes: Attributes = Field(
         default=Attributes.NONE,

@@ -66,6 +66,9 @@ class Signal(Protocol):
     def on_picture_change(self, fault: PictureFault | None) -> None:
         """A fault of the camera's picture began; None: the picture is well again."""
 
+    def on_still_suspected(self) -> None:
+        """A masked face does not move: a person is asked to, a picture cannot."""
+
 
 class ConsoleDisplay:
     """Writes lines to the console. The token of a pass is never among them.
@@ -119,6 +122,13 @@ class ConsoleDisplay:
         line.append(mend)
         self._console.print(line, soft_wrap=True)
 
+    def on_still_suspected(self) -> None:
+        """Write what the person is asked for."""
+        line = Text(" " * 14)
+        line.append(f"{'no pass yet':<18}", style="bold yellow")
+        line.append("please move your head a little")
+        self._console.print(line, soft_wrap=True)
+
 
 class TerminalBell:
     """Rings the terminal's bell when a verdict refuses somebody. This works without the cloud.
@@ -143,6 +153,9 @@ class TerminalBell:
 
     def on_picture_change(self, fault: PictureFault | None) -> None:
         """Stay silent."""
+
+    def on_still_suspected(self) -> None:
+        """Stay silent: nobody was refused."""
 
 
 class SoundCommand:
@@ -188,6 +201,9 @@ class SoundCommand:
     def on_picture_change(self, fault: PictureFault | None) -> None:
         """Do nothing."""
 
+    def on_still_suspected(self) -> None:
+        """Do nothing: nobody was refused."""
+
 
 class Signals:
     """All signals of this door, called one after the other.
@@ -218,3 +234,8 @@ class Signals:
         """Pass the change to each signal."""
         for signal in self._signals:
             signal.on_picture_change(fault)
+
+    def on_still_suspected(self) -> None:
+        """Pass the request to each signal."""
+        for signal in self._signals:
+            signal.on_still_suspected()

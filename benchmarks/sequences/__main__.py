@@ -99,12 +99,13 @@ def main(
     if save is not None:
         _save_contact_sheets(made, save)
         return
+    judged: Iterator[judging.JudgedClip]
     if replay is not None:
-        judged = list(judging.kept(replay))
+        judged = judging.kept(replay)
     else:
         judged = _judged(made, open_models(models, threads), rates)
     if keep is not None:
-        judging.keep(judged, keep)
+        judged = judging.keeping(judged, keep)
     report = Report("drawn people" if data is None else str(data), used)
     for clip in judged:
         for each in rates:
@@ -125,14 +126,12 @@ def _save_contact_sheets(clips: Iterator[Clip], folder: Path) -> None:
 
 def _judged(
     clips: Iterator[Clip], models: LoadedModels, rates: list[int]
-) -> list[judging.JudgedClip]:
+) -> Iterator[judging.JudgedClip]:
     models.detector.expect(HEIGHT, WIDTH)
     shown = Console(stderr=True)
-    judged = []
-    for clip in clips:
-        judged.append(judging.judge(clip, models, rates))
-        shown.print(f"{len(judged)}: {clip.kind} {clip.variant}", style="dim")
-    return judged
+    for n, clip in enumerate(clips, 1):
+        yield judging.judge(clip, models, rates)
+        shown.print(f"{n}: {clip.kind} {clip.variant}", style="dim")
 
 
 if __name__ == "__main__":

@@ -133,8 +133,11 @@ def verdicts(clip: JudgedClip, rate: int) -> list[tuple[int, Verdict]]:
     return settled
 
 
-def keep(clips: Iterable[JudgedClip], file: Path) -> None:
-    """Write judged clips as JSON lines.
+def keeping(clips: Iterable[JudgedClip], file: Path) -> Iterator[JudgedClip]:
+    """Write judged clips as JSON lines, each as soon as it is there.
+
+    Yields:
+        Each clip, once it is written.
 
     Raises:
         SourceError: The file cannot be written.
@@ -144,12 +147,14 @@ def keep(clips: Iterable[JudgedClip], file: Path) -> None:
         with file.open("w", encoding="utf-8") as out:
             for clip in clips:
                 out.write(json.dumps(_as_json(clip), separators=(",", ":")) + "\n")
+                out.flush()
+                yield clip
     except OSError as error:
         raise SourceError(f"{file} cannot be written ({error}); choose another --keep") from error
 
 
 def kept(file: Path) -> Iterator[JudgedClip]:
-    """Read what `keep` wrote.
+    """Read what `keeping` wrote.
 
     Yields:
         Each clip.

@@ -21,7 +21,7 @@ track or several. The rules, in the order in which they apply:
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from cloud.contract import Label
@@ -115,6 +115,7 @@ class SightingTracker:
         tracked: Sequence[TrackedFace],
         judgements: Sequence[Judgement],
         captured_at: datetime,
+        held: Collection[int] = (),
     ) -> list[Verdict]:
         """Count the votes of one frame: the frame that `associate` got last.
 
@@ -122,6 +123,7 @@ class SightingTracker:
             tracked: The faces that were judged, as `associate` returned them.
             judgements: One for each of `tracked`, in the same order.
             captured_at: Of the frame, by the wall clock.
+            held: Tracks that get no verdict of with_mask in this frame; their votes count.
 
         Returns:
             The verdicts that follow from this frame; the nearest person's is the first.
@@ -138,7 +140,7 @@ class SightingTracker:
             track.last_vote_s = each.seen_s
             track.votes += 1
             track.tally.add(self._vote(track, each, judged))
-            decided = self._decide(track)
+            decided = self._decide(track, is_held=each.track in held)
             if decided is not None:
                 verdicts.append(self._verdict(track, each, captured_at, *decided))
         return verdicts
@@ -177,12 +179,12 @@ class SightingTracker:
         quality = quality_of(box, sharpness, track.best_sharpness, others)
         return Vote(judged.label, judged.confidence * quality, seen.face.score, seen.seen_s)
 
-    def _decide(self, track: Track) -> tuple[Label, float] | None:
+    def _decide(self, track: Track, *, is_held: bool) -> tuple[Label, float] | None:
         """Return the label of a new verdict with its share of the votes; None for no verdict."""
         if track.sighting is not None:
-            return self._change(track, track.sighting)
+            return self._change(track, track.sighting, is_held=is_held)
         agreed = track.tally.agreed()
-        if agreed is None:
+        if agreed is None or (is_held and agreed[0] is Label.WITH_MASK):
             return None
         # A person who is not in this frame may be lost already.
         gone = {
@@ -204,16 +206,20 @@ class SightingTracker:
                 self._tracks.remove(gone[id(best)])
             else:
                 self._lost.remove(best)
-            return self._change(track, best)
+            return self._change(track, best, is_held=is_held)
         if near and track.tally.span_s < DOUBT_S:
             return None
         self._sightings += 1
         track.sighting = Sighting(self._sightings, track.first_seen_s, track.motion, track.look)
         return agreed
 
-    def _change(self, track: Track, sighting: Sighting) -> tuple[Label, float] | None:
+    def _change(
+        self, track: Track, sighting: Sighting, *, is_held: bool
+    ) -> tuple[Label, float] | None:
         """Return the verdict that follows the sighting's verdicts so far; None for no verdict."""
         if not sighting.has_pass:
+            if is_held:
+                return None
             return track.tally.turned((Label.WITH_MASK,), LEAST_SPAN_S)
         if sighting.labels[-1] is Label.WITH_MASK:
             return track.tally.turned(REFUSALS, REMOVAL_S)

@@ -10,7 +10,8 @@ from edge.delivery.outbox import Outbox
 from edge.errors import OutboxFullError
 from edge.loaded_models import LoadedModels
 from edge.pipeline import Pipeline, event_of
-from edge.settings import Pace
+from edge.settings import Pace, Stills
+from edge.stills.check import StillsCheck
 from edge.tracking.sightings import SightingTracker
 from edge.tracking.votes import VotingRules
 from edge.values import Box, Face, Frame, Image, Judgement, Verdict
@@ -28,6 +29,7 @@ class ObserverFake:
         self.stored_events: list[Event] = []
         self.depths: list[int] = []
         self.errors: list[OutboxFullError] = []
+        self.stills: list[int] = []
         self.wants_preview = False
         self.skipped = 0
         self.faces_seen: list[list[Face]] = []
@@ -44,6 +46,9 @@ class ObserverFake:
     def verdict_stored(self, verdict: Verdict, event: Event) -> None:
         self.stored_events.append(event)
         self.depths.append(self._outbox.depth())
+
+    def still_suspected(self, track: int) -> None:
+        self.stills.append(track)
 
     def verdict_held_back(self, error: OutboxFullError) -> None:
         self.errors.append(error)
@@ -78,7 +83,12 @@ class FullOutbox(Outbox):
 
 
 def build(
-    models: LoadedModels, outbox: Outbox, images: list[Image], *, max_faces: int = 4
+    models: LoadedModels,
+    outbox: Outbox,
+    images: list[Image],
+    *,
+    max_faces: int = 4,
+    stills: Stills = Stills.OFF,
 ) -> tuple[Pipeline, ObserverFake, Camera]:
     observer = ObserverFake(outbox)
     camera = Camera(
@@ -94,6 +104,7 @@ def build(
         outbox=outbox,
         observer=observer,
         max_faces=max_faces,
+        stills=StillsCheck(stills),
     )
     return pipeline, observer, camera
 
@@ -103,6 +114,36 @@ def frames(images: list[Image]) -> list[Frame]:
         Frame(image, START + timedelta(seconds=i / 10), i, time_s=i / 10)
         for i, image in enumerate(images)
     ]
+
+
+def test_a_picture_that_does_not_move_gets_no_pass_and_is_reported_once(
+    models: LoadedModels, tmp_path: Path
+) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        poster = [standins.picture(standins.GREEN)] * 60
+        pipeline, observer, _ = build(models, outbox, poster, stills=Stills.MOTIONLESS)
+        for frame in frames(poster):
+            pipeline.process(frame)
+        assert observer.stored_events == []
+        assert len(observer.stills) == 1
+        # It was a person after all.
+        moving = [
+            standins.picture(standins.GREEN, box=(100 + 2 * n, 60, 180 + 2 * n, 140))
+            for n in range(1, 9)
+        ]
+        for frame in frames(poster + moving)[60:]:
+            pipeline.process(frame)
+        assert [event.label for event in observer.stored_events] == [Label.WITH_MASK]
+
+
+def test_a_refusal_needs_no_movement(models: LoadedModels, tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        bare = [standins.picture(standins.RED)] * 10
+        pipeline, observer, _ = build(models, outbox, bare, stills=Stills.MOTIONLESS)
+        for frame in frames(bare):
+            pipeline.process(frame)
+        assert [event.label for event in observer.stored_events] == [Label.WITHOUT_MASK]
+        assert observer.stills == []
 
 
 def test_a_person_in_front_of_the_camera_becomes_an_event(

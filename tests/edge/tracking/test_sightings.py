@@ -54,6 +54,33 @@ def play(
     return verdicts
 
 
+def see_held(sightings: SightingTracker, label: Label, seconds: float) -> list[Verdict]:
+    """One frame with one face, whose pass is held back."""
+    tracked = sightings.associate([face(label).face], seconds)
+    held = {each.track for each in tracked}
+    return sightings.vote(tracked, [face(label)], at(seconds), held)
+
+
+def test_a_pass_that_is_held_back_comes_with_the_first_vote_after_it() -> None:
+    sightings = SightingTracker(RULES)
+    assert [v for n in range(30) for v in see_held(sightings, WITH, n / 10)] == []
+    (verdict,) = see(sightings, [face(WITH)], 3.0)
+    assert (verdict.label, verdict.votes) == (WITH, 31)
+
+
+def test_a_refusal_is_never_held_back() -> None:
+    sightings = SightingTracker(RULES)
+    (verdict,) = [v for n in range(30) for v in see_held(sightings, WITHOUT, n / 10)]
+    assert verdict.label is WITHOUT
+
+
+def test_a_pass_after_a_refusal_is_held_back_too() -> None:
+    sightings = SightingTracker(RULES)
+    assert len(play(sightings, [WITHOUT] * 8)) == 1
+    assert [v for n in range(8, 40) for v in see_held(sightings, WITH, n / 10)] == []
+    assert [v.label for v in play(sightings, [WITH], start=4.0)] == [WITH]
+
+
 def test_a_verdict_comes_with_the_last_vote_that_it_needs() -> None:
     sightings = SightingTracker(RULES)
     assert play(sightings, [WITHOUT] * 4) == []
