@@ -24,7 +24,8 @@
     ├── UnknownArchitectureError  the name of a classifier's architecture is unknown
     ├── DeviceError               a device does not exist, or cannot share a batch
     ├── ExportError               the exported model differs from the trained one
-    │   └── AccuracyError              8 bits cost more accuracy than is allowed
+    │   ├── AccuracyError              8 bits cost more accuracy than is allowed
+    │   └── RiskError                  a model may let the wrong people in, and nobody accepted that
     └── ModelError                a model file cannot be measured
         ├── MissingModelError          a file, or an entry of the manifest, does not exist
         └── UnfitModelError            it cannot be read or run, or is another kind of model
@@ -143,3 +144,7 @@ class UnfitModelError(ModelError):
 
 class AccuracyError(ExportError):
     """A model in 8 bits is worse than in 16 bits by more than is allowed."""
+
+
+class RiskError(ExportError):
+    """A model may let people in who should stay outside, and nobody has accepted that."""

@@ -16,6 +16,7 @@ from training.commands.options import (
     RunFolder,
     Templates,
 )
+from training.figures.tables import warning_block
 from training.graphs.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
 from training.measuring.evaluate_classifier import evaluate_classifier
 from training.measuring.evaluate_detector import evaluate_detector
@@ -28,6 +29,7 @@ from training.measuring.evaluate_installed import (
 from training.measuring.evaluate_pipeline import evaluate_pipeline
 from training.measuring.evaluation_set import boxed_by_people, open_evaluation_set
 from training.measuring.fairness import measure_fairness
+from training.measuring.shipped_comparison import comparison_table, risks_of
 from training.preparing.prepare import prepared_templates
 from training.samples.gender_crops import GENDER_SET
 from training.samples.synthetic_masks import read_templates
@@ -89,7 +91,21 @@ def _tell(done: Evaluation, pictures: Path, json_file: Path | None) -> None:
         people.print(f"{len(done.dataset.problems)} problems; the JSON holds all of them")
     for path in done.draw(pictures):
         people.print(f"{path} drawn", highlight=False)
+    done.write_mistakes(pictures / "mistakes.html")
+    people.print(f"{pictures / 'mistakes.html'}: each wrong verdict", highlight=False)
     figures = done.as_json()
+    if json_file is not None:
+        write_json(figures, json_file)
+    console.print_json(data=figures)
+
+
+def _tell_of_run(run: Path, figures: dict[str, object], json_file: Path | None) -> None:
+    """Show a run's classifier beside the shipped one, and what is not known about it."""
+    table = comparison_table(figures, run.name)
+    people.print(table or "the shipped model is not there: nothing to compare with")
+    if risks := risks_of(figures):
+        people.print(warning_block("before this model decides at a door", risks))
+    people.print(f"{run / 'mistakes.html'}: each wrong verdict", highlight=False)
     if json_file is not None:
         write_json(figures, json_file)
     console.print_json(data=figures)
@@ -121,7 +137,7 @@ def evaluate_classifier_command(
     """
     if run is not None:
         masks = templates or prepared_templates(prepared)
-        console.print_json(data=evaluate_classifier(run, prepared, data, masks))
+        _tell_of_run(run, evaluate_classifier(run, prepared, data, masks), json_file)
         return
     judge = InstalledClassifier(_pair(models, None, classifier).classifier)
     done = evaluate_installed_classifier(open_evaluation_set(prepared, data), judge, least_side)
@@ -222,9 +238,12 @@ def evaluate_all_command(
     The command chooses the thresholds that `export` needs.
     """
     masks = templates or prepared_templates(prepared)
+    judged = evaluate_classifier(classifier, prepared, None, masks)
     figures = {
         "detector": evaluate_detector(detector, prepared, None),
-        "classifier": evaluate_classifier(classifier, prepared, None, masks),
+        "classifier": judged,
         "pipeline": evaluate_pipeline(detector, classifier, prepared, None),
     }
+    if risks := risks_of(judged):
+        people.print(warning_block("before this model decides at a door", risks))
     console.print_json(data=figures)

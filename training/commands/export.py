@@ -67,6 +67,15 @@ def export(
         bool,
         typer.Option("--force-int8", help="Ship the 8-bit models even if a figure drops by more."),
     ] = False,
+    accept_risk: Annotated[
+        bool,
+        typer.Option(
+            "--accept-risk",
+            help="Install a classifier although it lacks training or validation pictures of a "
+            "label, or clearly admits more wrong people than the shipped one. The manifest and "
+            "the card say what you accepted.",
+        ),
+    ] = False,
     templates: Templates = None,
     out: Annotated[Path, typer.Option(help="Folder of the edge's models.")] = Path("edge/models"),
     card: Annotated[Path, typer.Option(help="File of the model card.")] = Path("docs/models.md"),
@@ -77,7 +86,8 @@ def export(
     """Write trained models as OpenVINO IR, and install them at the edge.
 
     Each model is compared with the trained one before it replaces anything, and the model card is
-    written. A model that has no run of its own stays the one that the edge has.
+    written. A model that has no run of its own stays the one that the edge has. A classifier that
+    may let the wrong people in is refused, unless you accept that with --accept-risk.
     """
     pictures = compared_on(prepared)
     runs = [
@@ -95,6 +105,7 @@ def export(
         version=version,
         pictures=pictures,
         console=console,
+        accept_risk=accept_risk,
     )
     if gender:
         export_gender_head(

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.markup import escape
+from rich.panel import Panel
+
 _SHARES = (
     "accuracy", "balanced_accuracy", "false_admit", "false_refusal", "missed", "precision",
     "recall", "right_verdict", "unjudged",
@@ -110,3 +113,8 @@ def tables_of(figures: Mapping[str, Any]) -> list[Table]:
         elif isinstance(value, dict) and value and not is_rate(value):
             found.append(headline(plain(key), value))
     return found
+
+
+def warning_block(title: str, lines: Sequence[str]) -> Panel:
+    """Return a framed block of sentences that nobody overlooks in a terminal."""
+    return Panel("\n".join(escape(line) for line in lines), title=title, border_style="bold yellow")

@@ -176,6 +176,7 @@ class InstalledClassifier:
         self._columns = [names.index(label) for label in LABELS]
         width, height = (int(side) for side in info.get("input_size", "0 0").split())
         self._side = (width, height) if info.get("resize") == "stretch" else None
+        self.side = width
         if self._side:
             self._network.expect((1, height, width, 3))
         self.threshold = float(info["confidence_threshold"])

@@ -40,6 +40,8 @@ class Exported:
         trained_on: The sets that it was trained on: name, licence, number of pictures.
         figures: What `evaluate` measured.
         precision: Of its weights, `FP16` or `INT8`.
+        untested_labels: Labels of which the training or the validation pictures had no face.
+        accepted_risks: What speaks against the model and was accepted by name, a sentence each.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Exported:
     trained_on: list[dict[str, object]]
     figures: dict[str, object]
     precision: str = "FP16"
+    untested_labels: tuple[str, ...] = ()
+    accepted_risks: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -98,6 +102,8 @@ def describe(graph: openvino.Model, exported: Exported, margin: float) -> None:
         info["resize"] = "stretch"
         info["crop_margin"] = str(margin)
         info["min_face_size"] = str(int(exported.thresholds["min_face_size"]))
+    if exported.untested_labels:
+        info["untested_labels"] = " ".join(exported.untested_labels)
     for key, value in info.items():
         graph.set_rt_info(value, ["model_info", key])
 
@@ -138,6 +144,10 @@ def install(graph: openvino.Model, exported: Exported, folder: Path) -> None:
         "trained_on": exported.trained_on,
         "figures": exported.figures,
     }
+    if exported.untested_labels:
+        row["untested_labels"] = list(exported.untested_labels)
+    if exported.accepted_risks:
+        row["accepted_risks"] = list(exported.accepted_risks)
     same = (exported.role, exported.precision)
     others = [m for m in rows_of(folder) if (m["role"], m["precision"]) != same]
     write_rows([*others, row], folder)

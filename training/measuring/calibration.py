@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from training.measuring.intervals import Rate
+
 Floats = NDArray[np.float32]
 
 TEMPERATURES = (0.2, 5.0)
@@ -61,8 +63,8 @@ def verdicts(probabilities: Floats, threshold: float) -> NDArray[np.int64]:
     return np.where(probabilities[:, 0] >= threshold, 0, others).astype(np.int64)
 
 
-def admission_figures(labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> dict[str, float]:
-    """Compute the rates of false admits and false refusals.
+def admission_rates(labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> dict[str, Rate]:
+    """Count false admits and false refusals.
 
     Args:
         labels: The true labels [N].
@@ -73,16 +75,16 @@ def admission_figures(labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> 
         each as a share of its label's faces; a label without a face has none.
     """
 
-    def share(label: int, admitted: bool) -> float:
+    def share(label: int, admitted: bool) -> Rate:
         mine = guesses[labels == label]
-        return round(float(((mine == 0) == admitted).mean()), 4) if len(mine) else float("nan")
+        return Rate(int(((mine == 0) == admitted).sum()), len(mine))
 
     rates = {
         "false_admit_without_mask": share(1, True),
         "false_admit_incorrect_mask": share(2, True),
         "false_refusal": share(0, False),
     }
-    return {k: v for k, v in rates.items() if not np.isnan(v)}
+    return {name: rate for name, rate in rates.items() if rate.of}
 
 
 def threshold_of(probabilities: Floats, labels: NDArray[np.int64]) -> float:
@@ -100,7 +102,8 @@ def threshold_of(probabilities: Floats, labels: NDArray[np.int64]) -> float:
     """
     best, cheapest = 0.5, np.inf
     for threshold in np.arange(0.35, 0.951, 0.01):
-        rates = admission_figures(labels, verdicts(probabilities, float(threshold)))
+        said = verdicts(probabilities, float(threshold))
+        rates = {k: r.count / r.of for k, r in admission_rates(labels, said).items()}
         cost = (
             rates.get("false_refusal", 0)
             + 2 * rates.get("false_admit_without_mask", 0)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from training.measuring.intervals import LEVEL, Rate, rounded
+from training.measuring.intervals import LEVEL, Rate, Spread, rounded
 from training.records.record import LABELS
 
 _RESAMPLES = 1000
@@ -54,13 +54,21 @@ class Classification:
         """Return, of the faces that were given a label, the share that has it."""
         return Rate(int(self.matrix[label, label]), int(self.matrix[:, label].sum()))
 
+    @property
+    def macro_f1(self) -> Spread:
+        """F1 averaged over the labels that some face has."""
+        drawn = _f1(_resampled(self.matrix))
+        return Spread.of(
+            float(_f1(self.matrix)[self.present].mean()), drawn[:, self.present].mean(1)
+        )
+
     def as_json(self) -> dict[str, object]:
         """Return accuracy, the classes' figures, macro figures and confusion."""
         drawn = _resampled(self.matrix)
         f1 = _f1(self.matrix)
         low, high = (np.quantile(_f1(drawn), q, axis=0) for q in _TAILS)
         macro = {
-            name: _spread(values, drawn_values)
+            name: Spread.of(values, drawn_values).as_json()
             for name, values, drawn_values in (
                 ("precision", _precision(self.matrix), _precision(drawn)),
                 ("recall", _recall(self.matrix), _recall(drawn)),
@@ -91,15 +99,6 @@ class Classification:
 
 
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-
-
-def _spread(value: float, drawn: NDArray[np.float64]) -> dict[str, float | None]:
-    low, high = np.quantile(drawn, _TAILS)
-    return {
-        "value": rounded(float(value)),
-        "low": rounded(float(low)),
-        "high": rounded(float(high)),
-    }
 
 
 def _resampled(matrix: Matrix) -> Matrix:

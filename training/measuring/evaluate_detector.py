@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from training.boxes.detections import Detections
 from training.errors import EmptyClassError
 from training.figures.plots import draw_precision_recall
-from training.measuring.average_precision import COUNTED, face_ap
+from training.measuring.average_precision import COUNTED
+from training.measuring.detection_curve import detection_curve
 from training.measuring.evaluation_set import boxed_by_people
+from training.measuring.intervals import Rate, mean_of_counts
 from training.measuring.matching import match_detections
 from training.measuring.trained_models import open_detector
 from training.measuring.validation_dataset import (
@@ -83,7 +85,7 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
 
     Returns:
         Average precision; both thresholds; precision and recall at the first; the share of faces
-        found in other sets; false faces per picture without a face.
+        found in other sets; false faces per picture without a face. Each has its interval.
 
     Raises:
         CheckpointError: The run has no detector.
@@ -101,14 +103,16 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
         dataset = test
         judged, found = _found(trained.model, dataset)
         falling, precision, recall, faces = _curve(dataset, judged, found)
-    at = int(np.searchsorted(-falling, -threshold, side="right")) - 1
+    records = [dataset.records[i] for i in judged]
+    curve = detection_curve(records, found)
+    hit, counted = curve.at(threshold)
     figures: dict[str, object] = {
-        "face_ap_50": round(face_ap(dataset, judged, found), 4),
-        "face_ap_50_all_sizes": round(face_ap(dataset, judged, found, counted=1.0), 4),
+        "face_ap_50": curve.as_json(),
+        "face_ap_50_all_sizes": detection_curve(records, found, 1.0).as_json(),
         "threshold": threshold,
         "certain": certain,
-        "precision": round(float(precision[at]), 4) if at >= 0 else None,
-        "recall": round(float(recall[at]), 4) if at >= 0 else 0.0,
+        "precision": Rate(hit, counted).as_json(),
+        "recall": Rate(hit, faces).as_json(),
         "pictures": len(judged),
         "faces": faces,
         "smallest_counted_px": COUNTED,
@@ -125,12 +129,12 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
         indices = [i for i in dataset.of(name) if dataset.records[i].faces]
         if indices:
             _, are_faces, there = _matched(dataset, indices, detections(indices))
-            figures[f"recall_{name}"] = round(float(are_faces.sum()) / max(1, there), 4)
+            figures[f"recall_{name}"] = Rate(int(are_faces.sum()), there).as_json()
     empty = dataset.of("negatives")
     if empty:
-        false_faces = sum(len(found.scores) for found in detections(empty))
-        figures["false_faces_per_empty_picture"] = round(false_faces / len(empty), 4)
-    title = f"faces, AP {figures['face_ap_50']:.3f}"
+        false_faces = [len(found.scores) for found in detections(empty)]
+        figures["false_faces_per_empty_picture"] = mean_of_counts(false_faces).as_json()
+    title = f"faces, AP {curve.average_precision:.3f}"
     draw_precision_recall(recall.tolist(), precision.tolist(), run / "pr.png", title)
     if data is None:
         write_json(figures, run / "figures.json")

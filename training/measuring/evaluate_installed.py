@@ -12,8 +12,10 @@ import numpy as np
 from rich.table import Table
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
+from training.boxes.cropping import cut
 from training.boxes.detections import Detections
 from training.errors import EmptyClassError
+from training.figures.mistakes_page import Mistake, shown_file, thumbnail, write_mistakes
 from training.figures.plots import draw_confusion, draw_precision_recall, draw_roc
 from training.graphs.installed import InstalledClassifier
 from training.graphs.system import UNJUDGED, System
@@ -27,7 +29,11 @@ from training.measuring.matching import Outcome, outcomes, shorter_side
 from training.measuring.verdict_rates import verdict_rates
 from training.networks.detection import FAINTEST
 from training.records.image_quality import brightness, grey_of, sharpness
+from training.records.pictures import read_picture
 from training.records.record import LABELS, FaceRecord, Record
+
+_ROOM = 0.2
+"""Room around a face on the page of mistakes, as a share of its longer side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,32 @@ class Evaluation:
             draw_precision_recall(curve.recall.tolist(), curve.precision.tolist(), drawn[-1], title)
         return drawn
 
+    def write_mistakes(self, path: Path) -> None:
+        """Write the page of wrong verdicts; the pictures are read once more.
+
+        Args:
+            path: The page.
+
+        Raises:
+            StorageError: The page cannot be written.
+        """
+        mistakes = []
+        for outcome in (o for o in self.outcomes if not o.right):
+            picture = read_picture(Path(outcome.path))
+            if picture is None:
+                continue
+            judged = outcome.said >= 0
+            mistakes.append(
+                Mistake(
+                    thumbnail(cut(picture, outcome.box, _ROOM)),
+                    shown_file(outcome.path),
+                    LABELS[outcome.truth],
+                    LABELS[outcome.said] if judged else "",
+                    outcome.masked if judged and not np.isnan(outcome.masked) else None,
+                )
+            )
+        write_mistakes(mistakes, len(self.outcomes), f"{self.title}, {self.dataset.name}", path)
+
     def _scored(self) -> "tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], list[float]]":
         kept = [o for o in self.judged if not np.isnan(o.masked)]
         return np.array([o.truth == 0 for o in kept], bool), [o.masked for o in kept]
@@ -215,7 +247,14 @@ def evaluate_installed_classifier(
             light = sharpness(grey), brightness(grey)
             done.append(
                 Outcome(
-                    truth, int(said[0]), float(masked[0]), shorter_side(face), *light, record.set
+                    truth,
+                    int(said[0]),
+                    float(masked[0]),
+                    shorter_side(face),
+                    *light,
+                    record.set,
+                    record.path,
+                    face.box,
                 )
             )
     return Evaluation(

@@ -8,9 +8,10 @@ from training.boxes.blending import overlaps
 from training.boxes.cropping import cut, fitted
 from training.errors import EmptyClassError
 from training.measuring.average_precision import COUNTED
-from training.measuring.calibration import admission_figures, calibrated, verdicts
-from training.measuring.classification_report import macro_f1
+from training.measuring.calibration import admission_rates, calibrated, verdicts
+from training.measuring.classification_report import Classification
 from training.measuring.evaluation_set import boxed_by_people
+from training.measuring.intervals import Rate
 from training.measuring.matching import MATCHED, is_counted
 from training.measuring.trained_models import open_classifier, open_detector, read_figures
 from training.measuring.validation_dataset import (
@@ -43,8 +44,8 @@ def evaluate_pipeline(
             is no test split.
 
     Returns:
-        The share of right verdicts, the faces and those missed, macro F1 and the admission figures
-        of the faces that were found.
+        The share of right verdicts, the faces and those missed, macro F1, false admits and
+        refusals of the faces that were found; each share with its interval.
 
     Raises:
         CheckpointError: One of the runs has no such model, or was not evaluated.
@@ -89,11 +90,11 @@ def evaluate_pipeline(
     right = int(((guesses == 0) == (truth == 0)).sum())
     faces = len(labels) + sum(missed.values())
     figures: dict[str, object] = {
-        "right_verdict": round(right / faces, 4),
+        "right_verdict": Rate(right, faces).as_json(),
         "faces": faces,
         "missed": missed,
-        "macro_f1_of_found": round(macro_f1(truth, guesses), 4),
-        **admission_figures(truth, guesses),
+        "macro_f1_of_found": Classification.of(labels, guesses.tolist()).macro_f1.as_json(),
+        **{name: rate.as_json() for name, rate in admission_rates(truth, guesses).items()},
         **measured_on(data, test),
     }
     if data is None:

@@ -33,6 +33,8 @@ class Outcome:
         sharpness: Variance of the Laplacian of its box.
         brightness: Mean luma of its box, 0…255.
         source: The set that it is from.
+        path: The picture's file.
+        box: The face's box in the picture, x0, y0, x1, y1 in pixels.
     """
 
     truth: int
@@ -42,6 +44,8 @@ class Outcome:
     sharpness: float
     brightness: float
     source: str
+    path: str = ""
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
     @property
     def right(self) -> bool:
@@ -131,6 +135,8 @@ def outcomes(
                 sharpness(grey),
                 brightness(grey),
                 record.set,
+                record.path,
+                face.box,
             )
         )
     return done

@@ -245,12 +245,14 @@ class HeldOutCrops:
         labels: Index of LABELS for each crop, [N].
         sets: The set that each crop is from; "drawn" for those that were drawn on.
         sides: Shorter side of each face in pixels of its picture, f32 [N].
+        places: Place of each face's picture in the dataset, [N].
     """
 
     crops: Pixels
     labels: NDArray[np.int64]
     sets: list[str]
     sides: NDArray[np.float32]
+    places: NDArray[np.int64]
 
 
 def held_out_crops(
@@ -271,7 +273,7 @@ def held_out_crops(
     Raises:
         EmptyClassError: No face is labelled and large enough.
     """
-    crops, labels, sets, sides = [], [], [], []
+    crops, labels, sets, sides, places = [], [], [], [], []
     rng = np.random.default_rng(7)
     for name, samples in samples_of(dataset).items():
         for sample in samples:
@@ -290,13 +292,18 @@ def held_out_crops(
             labels.append(label)
             sets.append(name)
             sides.append(side)
+            places.append(sample.index)
     if not crops:
         raise EmptyClassError(
             "no labelled face in the validation split; add pictures from more sources and run "
             "prepare again"
         )
     return HeldOutCrops(
-        np.stack(crops), np.array(labels, np.int64), sets, np.array(sides, np.float32)
+        np.stack(crops),
+        np.array(labels, np.int64),
+        sets,
+        np.array(sides, np.float32),
+        np.array(places, np.int64),
     )
 
 

@@ -12,8 +12,10 @@ from textwrap import wrap
 from typing import Any
 
 from training.errors import MissingDataError
+from training.figures.tables import is_rate
 from training.measuring.average_precision import COUNTED
-from training.shipping.release_notes import MAKE_YOUR_OWN, notes_of
+from training.measuring.shipped_comparison import unknowns
+from training.shipping.release_notes import MAKE_YOUR_OWN, NOTES, notes_of
 
 _CONTRACT = Path("decisions/0001-model-contract.md")
 
@@ -90,11 +92,21 @@ def _write(card: Path, text: str) -> None:
     temporary.replace(card)
 
 
+def _cell(value: object) -> str:
+    """A figure, with its interval and its number of faces where it has them."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    if value.get("low") is None:
+        return "–" if value.get("value") is None else str(value["value"])
+    faces = f", {value['of']} faces" if "of" in value else ""
+    return f"{value['value']} ({value['low']} to {value['high']}{faces})"
+
+
 def _table(rows: dict[str, Any]) -> str:
     lines = ["| figure | value |", "|---|---|"]
     for key, value in rows.items():
-        if not isinstance(value, (dict, list)):
-            lines.append(f"| {key.replace('_', ' ')} | {value} |")
+        if is_rate(value) or (value is not None and not isinstance(value, (dict, list))):
+            lines.append(f"| {key.replace('_', ' ')} | {_cell(value)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -105,7 +117,7 @@ def _parts(title: str, parts: dict[str, dict[str, Any]]) -> str:
         "|" + "---|" * (len(columns) + 1),
     ]
     lines += [
-        f"| {name} | " + " | ".join(str(part.get(c, "–")) for c in columns) + " |"
+        f"| {name} | " + " | ".join(_cell(part.get(c, "–")) for c in columns) + " |"
         for name, part in parts.items()
     ]
     return "\n".join(lines) + "\n"
@@ -175,7 +187,49 @@ def _purpose(models: list[dict[str, Any]], weights: list[str]) -> str:
     limits += [limit for note in notes for limit in note.limits]
     parts = ["## What they are for, and what not\n", _wrapped(_PURPOSE.format(counted=COUNTED))]
     parts.append("".join(_wrapped(limit, "- ") for limit in limits))
-    return "\n".join([*parts, MAKE_YOUR_OWN] if notes else parts)
+    # The chapter is about this repository: it belongs to the release, not to a user's own models.
+    return "\n".join([*parts, MAKE_YOUR_OWN] if len(notes) == len(NOTES) else parts)
+
+
+_FEW_FACES = 100
+"""Measured faces of a label under which the card says that they are few."""
+
+_ELSEWHERE = (
+    "The figures are of faces from the sources of the training pictures. Faces from other cameras, "
+    "places and people give other figures, mostly lower ones. How good the models are there is "
+    "known only where this card says that it was measured."
+)
+
+_GROUPS_OF_PEOPLE = (
+    "How the classifier judges women and men, ages and skin colours apart is not in these figures; "
+    "`python -m training evaluate fairness` measures it."
+)
+
+
+def _not_known(models: list[dict[str, Any]]) -> str:
+    """The section that says what nobody knows about the models, and what was accepted."""
+    lines: list[str] = []
+    for model in models:
+        if model["role"] != "classifier":
+            continue
+        figures = model["figures"]
+        counts = figures.get("faces_by_label")
+        stated = unknowns(counts) if counts else []
+        lines += stated
+        accepted = [risk for risk in model.get("accepted_risks", ()) if risk not in stated]
+        lines += [f"Accepted when the model was exported: {risk}" for risk in accepted]
+        if model.get("accepted_risks"):
+            lines.append("The model was exported with `--accept-risk`.")
+        faces = {label: row.get("faces", 0) for label, row in figures.get("classes", {}).items()}
+        lines += [
+            f"Only {n} measured {'face is' if n == 1 else 'faces are'} labelled {label}: the "
+            "figures of this label are rough."
+            for label, n in faces.items()
+            if 0 < n < _FEW_FACES
+        ]
+        lines.append(_GROUPS_OF_PEOPLE)
+    lines.append(_ELSEWHERE)
+    return "## What is not known\n\n" + "".join(_wrapped(line, "- ") for line in lines)
 
 
 def _drawn(by_set: Mapping[str, Any]) -> str:
@@ -222,6 +276,23 @@ def _model(model: dict[str, Any]) -> list[str]:
     return parts
 
 
+def _trained_on(models: list[dict[str, Any]]) -> str:
+    """The table of sets; with a column of models, if detector and classifier learnt from others."""
+    learners: dict[tuple[str, int, str], list[str]] = {}
+    for model in models:
+        for row in model["trained_on"]:
+            key = (row["set"], row["images"], row["licence"])
+            learners.setdefault(key, []).append(model["name"])
+    named = {m["name"] for m in models if m["role"] in ("detector", "classifier")}
+    together = all(named <= set(who) for who in learners.values())
+    heads = ["set", "pictures in training", "origin and licence"] + ["model"] * (not together)
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for (name, images, licence), who in learners.items():
+        cells = [name, str(images), licence] + [", ".join(who)] * (not together)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "## Trained on\n\n" + "\n".join(lines) + "\n"
+
+
 def write_card(manifest: Path, card: Path) -> bool:
     """Write the card for the models of a manifest.
 
@@ -255,14 +326,9 @@ def write_card(manifest: Path, card: Path) -> bool:
         parts += _model(model)
     if eight:
         parts.append(_in_8_bits(eight[0]["figures"]))
+    parts.append(_not_known(full))
     parts.append(_purpose(models, weights))
-    sets = {row["set"]: row for model in full for row in model["trained_on"]}
-    rows = [f"| {r['set']} | {r['images']} | {r['licence']} |" for r in sets.values()]
-    parts.append(
-        "## Trained on\n\n| set | pictures in training | origin and licence |\n|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
-    )
+    parts.append(_trained_on(full))
     before, kept = _measured(card), _still_measured(card, weights)
     if kept:
         parts.append(kept)

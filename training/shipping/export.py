@@ -11,7 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from training.boxes.blending import BLEND
-from training.errors import MissingDataError, MissingModelError
+from training.errors import MissingDataError, MissingModelError, RiskError
+from training.figures.tables import warning_block
 from training.graphs.camera_graph import classifier_graph, detector_graph
 from training.graphs.face_finder import SHIPPED
 from training.graphs.model_files import (
@@ -27,6 +28,7 @@ from training.graphs.model_files import (
     write_rows,
 )
 from training.measuring.average_precision import COUNTED
+from training.measuring.shipped_comparison import risks_of, untested_labels
 from training.measuring.trained_models import (
     open_classifier,
     open_detector,
@@ -117,6 +119,7 @@ def export_models(
     version: str,
     pictures: list[Pixels],
     console: Console,
+    accept_risk: bool = False,
 ) -> ExportedPair | None:
     """Export the best detector and classifier into a folder, and write the card.
 
@@ -129,6 +132,8 @@ def export_models(
         version: Of the models, for people.
         pictures: BGR u8 with faces, on which torch and IR are compared, beside made-up pictures.
         console: Shows the comparison.
+        accept_risk: Install the classifier whatever speaks against it; the manifest and the card
+            say what was accepted.
 
     Returns:
         Both models, if both are of one's own.
@@ -136,6 +141,8 @@ def export_models(
     Raises:
         CheckpointError: A run has no such model, or was not evaluated.
         ExportError: The exported model gives other answers than the trained one.
+        RiskError: Something speaks against the classifier, and `accept_risk` is not set; nothing
+            was installed.
         MissingDataError: `prepare` has not run.
         MissingModelError: There is no model to keep.
     """
@@ -145,6 +152,7 @@ def export_models(
     trial = folder / "trial"
     origin = trained_on(prepared)
     samples = [*sample_pictures(), *pictures]
+    risks = _risks(classifier, console, accept_risk=accept_risk) if classifier is not None else []
     if detector is not None:
         own_detector = _export_detector(
             detector, origin, trial, version=version, samples=samples, console=console
@@ -162,6 +170,7 @@ def export_models(
             trial,
             version=version,
             extra=extra,
+            risks=risks,
             samples=samples,
             console=console,
         )
@@ -184,6 +193,26 @@ def export_models(
         return None
     judge, judged, margin, temperature = own_classifier
     return ExportedPair(*own_detector, judge, judged, margin, temperature)
+
+
+def _risks(run: Path, console: Console, *, accept_risk: bool) -> list[str]:
+    """Return what speaks against a classifier and was accepted.
+
+    Raises:
+        RiskError: Something speaks against it, and nobody has accepted that.
+    """
+    risks = risks_of(dict(read_figures(run)))
+    if risks and not accept_risk:
+        raise RiskError(
+            f"{run} was not installed. "
+            + " ".join(risks)
+            + " Add pictures of what is missing, train longer and run `python -m training evaluate"
+            " classifier --run` again; or keep the shipped model; or, if you know what this means "
+            "for your door, repeat `export` with --accept-risk"
+        )
+    if risks:
+        console.print(warning_block("risks that you accepted", risks))
+    return risks
 
 
 def _export_detector(
@@ -232,11 +261,13 @@ def _export_classifier(
     *,
     version: str,
     extra: dict[str, object],
+    risks: list[str],
     samples: list[Pixels],
     console: Console,
 ) -> tuple[CropClassifier, Exported, float, float]:
     judge, judged = open_classifier(run), read_figures(run)
     side, temperature = judge.configuration.size, float(judged["temperature"])
+    counts: object = judged.get("faces_by_label")
     other = Exported(
         "mask-classifier",
         "classifier",
@@ -246,6 +277,8 @@ def _export_classifier(
         {"confidence": judged["threshold"], "min_face_size": float(SMALLEST_JUDGED)},
         origin,
         dict(judged) | extra,
+        untested_labels=untested_labels(counts) if isinstance(counts, dict) else (),
+        accepted_risks=tuple(risks),
     )
     second = classifier_graph(judge.model, side, temperature)
     describe(second, other, judge.configuration.margin)

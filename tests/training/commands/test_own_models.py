@@ -52,7 +52,7 @@ def test_own_pictures_become_own_models(
     }
     for kind, chosen in written.items():
         (tmp_path / f"var/training/{kind}/figures.json").write_text(json.dumps(chosen))
-    training("export", "--out", "models", "--card", "card.md")
+    training("export", "--out", "models", "--card", "card.md", "--accept-risk")
     manifest = json.loads((tmp_path / "models/manifest.json").read_text())
     assert [m["role"] for m in manifest["models"]] == ["detector", "classifier"]
     assert manifest["models"][0]["thresholds"] == {

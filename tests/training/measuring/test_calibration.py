@@ -3,12 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.measuring.calibration import (
-    admission_figures,
+    admission_rates,
     calibrated,
     temperature_of,
     threshold_of,
     verdicts,
 )
+from training.measuring.intervals import Rate
 
 
 def test_with_mask_needs_its_threshold_and_otherwise_the_likelier_of_the_rest_is_said() -> None:
@@ -18,10 +19,10 @@ def test_with_mask_needs_its_threshold_and_otherwise_the_likelier_of_the_rest_is
 
 def test_admissions_are_shares_of_their_class() -> None:
     labels, said = np.array([0, 0, 1, 1, 1, 1, 2, 2]), np.array([0, 1, 0, 1, 1, 1, 0, 2])
-    assert admission_figures(labels, said) == {
-        "false_admit_without_mask": 0.25,
-        "false_admit_incorrect_mask": 0.5,
-        "false_refusal": 0.5,
+    assert admission_rates(labels, said) == {
+        "false_admit_without_mask": Rate(1, 4),
+        "false_admit_incorrect_mask": Rate(1, 2),
+        "false_refusal": Rate(1, 2),
     }
 
 

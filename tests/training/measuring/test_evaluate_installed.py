@@ -114,9 +114,13 @@ def test_the_classifier_is_measured_on_class_folders_and_nothing_is_dropped_sile
     assert "broken.jpg: is not a readable picture" in lines
     assert "label 'sunglasses' is unknown: 1 face in" in lines
     assert "incorrect_mask: the class folder holds no picture; fill or remove the folder" in lines
-    assert {"confusion.png", "roc.png", "pr.png"} == {
+    assert {"confusion.png", "roc.png", "pr.png", "mistakes.html"} == {
         p.name for p in (tmp_path / "drawn").iterdir()
     }
+    page = (tmp_path / "drawn/mistakes.html").read_text()
+    wrong = told["right_verdict"]["of"] - told["right_verdict"]["count"]
+    assert f"{wrong} of 8 faces got a wrong verdict" in page
+    assert page.count("<li>") == wrong
 
 
 def test_the_pipeline_is_measured_on_boxes_and_says_what_is_wrong_with_them(

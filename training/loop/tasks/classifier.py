@@ -11,11 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from training.figures.tables import warning_block
 from training.loop.origin import Origin, begin
 from training.loop.preview import SHOWN, preview_alone
 from training.loop.run import Options, Run, Task, TrainingData
 from training.loop.train import train
 from training.measuring.classification_report import macro_f1
+from training.measuring.shipped_comparison import count_labels, unknowns
 from training.networks.architectures import built
 from training.networks.classifier import CropClassifier
 from training.networks.distillation import DISTILLATION, distillation_loss
@@ -26,6 +28,12 @@ from training.records.record import LABELS
 from training.samples.dataset import PictureDataset, load_dataset
 from training.samples.mask_crops import MaskCrops, held_out_crops, real, samples_of
 from training.samples.suspect_list import Suspect, without
+
+_MEND = (
+    "It may let these people in. Collect such pictures too (python -m training collect --label …), "
+    "and run `prepare` and `train` again. `evaluate` shows the model beside the shipped one, and "
+    "`export` refuses the model unless you accept the risk."
+)
 
 
 def training_data(dataset: PictureDataset) -> TrainingData:
@@ -120,4 +128,18 @@ def train_classifier(
         teacher = deepcopy(model).eval().requires_grad_(False).to(options.process.device)
     run.data = training_data(dataset)
     options.announce(model, f"{len(dataset.records)} pictures", f"{len(held.labels)} faces")
-    return train(model, stream, Task(losses, evaluate, "macro_f1", samples), run, options)
+    unknown = unknowns(
+        {"train": run.data.faces, "validation": count_labels(held.labels[genuine].tolist())}
+    )
+    _warn(unknown, options)
+    done = train(model, stream, Task(losses, evaluate, "macro_f1", samples), run, options)
+    _warn(unknown, options)
+    return done
+
+
+def _warn(unknown: Sequence[str], options: Options) -> None:
+    """Say at the start and at the end which faces the model does not learn, or is not tested on."""
+    if unknown and options.process.is_main:
+        options.console.print(
+            warning_block("this model will not be safe at a door", [*unknown, _MEND])
+        )
