@@ -20,7 +20,11 @@ from training.figures.tables import warning_block
 from training.graphs.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
 from training.measuring.evaluate_classifier import evaluate_classifier
 from training.measuring.evaluate_detector import evaluate_detector
-from training.measuring.evaluate_gender import evaluate_gender
+from training.measuring.evaluate_gender import (
+    evaluate_gender,
+    evaluate_installed_gender,
+    gender_table,
+)
 from training.measuring.evaluate_installed import (
     Evaluation,
     evaluate_installed_classifier,
@@ -35,6 +39,8 @@ from training.samples.gender_crops import GENDER_SET
 from training.samples.synthetic_masks import read_templates
 from training.storage import write_json
 
+_GENDER_RUN = Path("var/training/gender")
+
 console = Console()
 people = Console(stderr=True)
 """For tables and warnings; standard output is for the JSON."""
@@ -42,8 +48,9 @@ people = Console(stderr=True)
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Measure models. `classifier`, `pipeline` and `fairness` measure installed models, or "
-        "files that you name. `detector`, `all` and `gender` measure the best checkpoint of a run. "
+        "Measure models. `classifier`, `pipeline`, `fairness` and `gender` measure installed "
+        "models, or files that you name. `detector`, `all`, `classifier --run` and `gender --run` "
+        "measure the best checkpoint of a run. "
         "Standard output gets the figures as JSON."
     ),
 )
@@ -213,7 +220,13 @@ def evaluate_detector_command(
 @app.command("gender")
 def evaluate_gender_command(
     prepared: Prepared = Path("var/training/prepared"),
-    run: RunFolder = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Folder of a run: measure its best checkpoint, and choose its temperature. "
+            f"Default: {_GENDER_RUN}, if it holds a checkpoint; else the installed head."
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -221,9 +234,27 @@ def evaluate_gender_command(
             "split."
         ),
     ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Folder of installed models, with their manifest.json: measure the gender head "
+            f"in it. Default, where there is no run: {MODELS}."
+        ),
+    ] = None,
 ) -> None:
-    """Measure the gender head: balanced accuracy, and by gender, race group and age band."""
-    console.print_json(data=evaluate_gender(run or Path("var/training/gender"), prepared, data))
+    """Measure the gender head: balanced accuracy, and by gender, race group and age band.
+
+    Each figure has its 95 % interval. A run's head is measured, or the installed one.
+    """
+    if run is None and models is None and (_GENDER_RUN / "best.pt").is_file():
+        run = _GENDER_RUN
+    if run is not None:
+        figures = evaluate_gender(run, prepared, data)
+    else:
+        figures = evaluate_installed_gender(models or MODELS, prepared, data)
+    people.print(gender_table(figures))
+    people.print(f"measured: {figures.get('measured', run)}", highlight=False)
+    console.print_json(data=figures)
 
 
 @app.command("all")

@@ -21,6 +21,7 @@ from training.figures.tables import plain, shown
 from training.graphs.camera_graph import classifier_graph
 from training.graphs.model_files import Exported, install, milliseconds
 from training.measuring.evaluate_classifier import evaluate_classifier
+from training.measuring.intervals import value_of
 from training.measuring.trained_models import Trained, open_classifier
 from training.networks.classifier import CropClassifier
 from training.records.record import LABELS
@@ -140,12 +141,7 @@ def compare_classifiers(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_json({"crop": "128x128, judged straight and mirrored", "rows": rows}, out)
     drawn = out.with_suffix(".png")
-    points = {r["run"]: (r["milliseconds"], number(r["macro_f1"])) for r in rows}
+    points = {r["run"]: (r["milliseconds"], value_of(r["macro_f1"])) for r in rows}
     draw_speed(points, drawn, "macro F1 on the validation split")
     console.print(f"{out}, {drawn}")
     return rows
-
-
-def number(value: object) -> float:
-    """Return a figure's value, with or without an interval."""
-    return float(value["value"] if isinstance(value, Mapping) else value)  # type: ignore[arg-type]

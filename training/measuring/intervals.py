@@ -1,6 +1,6 @@
 """Shares with their confidence intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,3 +119,8 @@ def mean_of_counts(counts: Sequence[int]) -> Spread:
 def rounded(value: float | None) -> float | None:
     """Round to four places; None stays None."""
     return None if value is None else round(value, 4)
+
+
+def value_of(figure: object) -> float:
+    """Return a figure's value, with or without an interval."""
+    return float(figure["value"] if isinstance(figure, Mapping) else figure)  # type: ignore[arg-type]

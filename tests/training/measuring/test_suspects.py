@@ -15,6 +15,7 @@ from tests.training.tiny import write_classes
 from training.__main__ import app
 from training.boxes.cropping import fitted
 from training.errors import ExistingListError, MissingCheckpointError
+from training.measuring.suspects import doubts
 from training.networks.architectures import built
 from training.networks.checkpoint import CLASSIFIER, save
 from training.networks.normalisation import normalised
@@ -56,6 +57,17 @@ def taught(folder: Path, run: Path) -> None:
     (run / "figures.json").write_text(json.dumps({"temperature": 1.0}))
 
 
+def test_a_list_is_trusted_from_an_accuracy_and_a_number_of_passes_on() -> None:
+    assert doubts(0.96, 4_000, 0, 1_000) == []
+    assert doubts(0.95, 100, 100_000, 1_000) == []
+    (few,) = doubts(0.96, 2_000, 0, 1_000)
+    assert "each training face 2.0 times" in few
+    (poor,) = doubts(0.9, 9_000, 0, 1_000)
+    assert "right about 90.0% of the validation faces" in poor
+    assert "not known to be right" in doubts(None, 9_000, 0, 1_000)[0]
+    assert len(doubts(0.5, 0, 0, 0)) == 2
+
+
 def test_slips_of_the_labeller_are_found_and_not_learnt_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +93,8 @@ def test_slips_of_the_labeller_are_found_and_not_learnt_from(
     told = CliRunner().invoke(app, ["suspects", "--run", "run"])
     assert told.exit_code == 0, told.output
     assert f"{len(wrong)} suspects" in told.output
+    # Its figures have no accuracy, and it saw one sample.
+    assert "do not trust this list yet" in told.output
     found = list(read_suspects(Path("run/suspects.jsonl")))
     assert {s.path for s in found} == wrong
     assert {(s.label, s.said) for s in found} == {("without_mask", "with_mask")}
