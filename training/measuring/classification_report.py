@@ -68,15 +68,12 @@ class Classification:
         f1 = _f1(self.matrix)
         low, high = (np.quantile(_f1(drawn), q, axis=0) for q in _TAILS)
         macro = {
-            name: Spread.of(values, drawn_values).as_json()
+            name: self._mean_of_classes(values, drawn_values)
             for name, values, drawn_values in (
                 ("precision", _precision(self.matrix), _precision(drawn)),
                 ("recall", _recall(self.matrix), _recall(drawn)),
                 ("f1", f1, _f1(drawn)),
             )
-            for values, drawn_values in [
-                (values[self.present].mean(), drawn_values[:, self.present].mean(1))
-            ]
         }
         return {
             "accuracy": self.accuracy.as_json(),
@@ -96,6 +93,15 @@ class Classification:
             },
             "confusion": {"labels": list(LABELS), "rows_truth": self.matrix.tolist()},
         }
+
+    def _mean_of_classes(
+        self, values: NDArray[np.float64], drawn: NDArray[np.float64]
+    ) -> dict[str, float | None]:
+        """Return the mean over the labels that some face has; no figure where no face has any."""
+        if not self.present:
+            return dict.fromkeys(("value", "low", "high"))
+        mean, drawn_means = values[self.present].mean(), drawn[:, self.present].mean(1)
+        return Spread.of(mean, drawn_means).as_json()
 
 
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
