@@ -56,8 +56,10 @@ def test_once_prints_one_line_and_succeeds(tmp_path: Path) -> None:
 def test_a_clip_without_people_fails_and_says_so(tmp_path: Path) -> None:
     empty = tmp_path / "empty.mp4"
     writer = cv2.VideoWriter(str(empty), cv2.VideoWriter.fourcc(*"mp4v"), 12, (320, 240))
+    # A wall with light from one side: a picture of one colour is a fault of the camera.
+    wall = np.repeat(np.linspace(60, 200, 320, dtype=np.uint8)[None, :, None], 240, axis=0)
     for _ in range(12):
-        writer.write(np.full((240, 320, 3), 128, np.uint8))
+        writer.write(np.repeat(wall, 3, axis=2))
     writer.release()
     done = _demo("--state", str(tmp_path / "demo"), "--source", str(empty))
     assert done.returncode == 1

@@ -27,7 +27,10 @@ def clip(tmp_path: Path) -> Path:
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
     for i in range(60):
-        writer.write(standins.picture(standins.RED if i < 20 else standins.GREEN))
+        # A person sways: what stands quite still may be a picture.
+        x = 100 + i % 5
+        colour = standins.RED if i < 20 else standins.GREEN
+        writer.write(standins.picture(colour, box=(x, 60, x + 80, 140)))
     writer.release()
     return path
 

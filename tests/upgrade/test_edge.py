@@ -55,7 +55,7 @@ def newer(body: Any) -> Any:
     if isinstance(body, dict):
         known = {name: newer(value) for name, value in body.items()}
         # What maps names of the device's own choice to values has no fields.
-        own = {"models", "attributes"}
+        own = {"models", "inference_precisions", "attributes"}
         known = {name: body[name] if name in own else value for name, value in known.items()}
         return {**known, "of_a_later_version": {"since": "0.2"}}
     return [newer(each) for each in body] if isinstance(body, list) else body
@@ -63,7 +63,7 @@ def newer(body: Any) -> Any:
 
 def older(body: Any) -> Any:
     """Return the message without the fields that the first version of the wire lacks or ignores."""
-    later = {"attributes", "problems", "models", "version"}
+    later = {"attributes", "problems", "models", "inference_precisions", "version"}
     if not isinstance(body, dict):
         return body
     needed = {"version", "models"} if "camera" in body else set()
@@ -92,7 +92,7 @@ class Between(httpx.BaseTransport):
         body = answer.read()
         if body.startswith(b"{"):
             body = json.dumps(self._answered(json.loads(body))).encode()
-        return httpx.Response(answer.status_code, content=body)
+        return httpx.Response(answer.status_code, stream=httpx.ByteStream(body))
 
     def close(self) -> None:
         self._network.close()
