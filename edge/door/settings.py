@@ -114,7 +114,7 @@ class DoorSettings(BaseSettings):
         for reader in value:
             if reader not in {"camera", "lines"} and not reader.startswith("serial:/"):
                 raise ValueError(
-                    f"{reader!r} is no reader; take camera, lines or serial:/dev/ttyUSB0"
+                    f"{reader!r} is no reader; take camera, lines or serial: and a port's path"
                 )
         return value
 
