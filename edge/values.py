@@ -163,7 +163,8 @@ class Verdict:
         label: That the votes agreed on.
         confidence: The label's share of the weight of all votes, 0…1.
         votes: Number of judgements in this sighting so far, at least 1.
-        first_seen_at: Capture time of the first frame that showed the person.
+        first_seen_at: Capture time of the first frame that showed the person since the person came
+            or came back.
         occurred_at: Capture time of the frame with the deciding vote.
         sighting: Number of the sighting within this run.
         box: Of the face in the frame with the deciding vote.

@@ -201,6 +201,8 @@ class SightingTracker:
         best = min(near, key=lambda s: _difference(s, track), default=None)
         if best is not None and _difference(best, track) <= _limit(best, track):
             track.sighting = best
+            # The person was away or hidden in between. The next event begins with the return.
+            best.first_seen_s = track.first_seen_s
             if id(best) in gone:
                 best.votes += gone[id(best)].votes
                 self._tracks.remove(gone[id(best)])

@@ -48,7 +48,7 @@ class Sighting:
 
     Attributes:
         number: Within this run.
-        first_seen_s: When the person came.
+        first_seen_s: When the person came, or came back.
         votes: Judged frames, without those of the present track.
         labels: Of the verdicts, in order.
         motion: When the person was seen last.

@@ -62,8 +62,8 @@ def test_the_whole_way(deployment: Deployment, telegram: BotApiDouble) -> None:
             granted, refused = list(api.iter_events())
             assert (refused.access, refused.label) == (Access.REFUSED, Label.WITHOUT_MASK)
             assert (granted.access, granted.label) == (Access.GRANTED, Label.WITH_MASK)
-            # The same person comes back with a mask, which is the same sighting.
-            assert refused.occurred_at < granted.occurred_at
+            # The same person comes back with a mask, and the event begins with the return.
+            assert refused.occurred_at < granted.first_seen_at
             assert granted.accepted_at - granted.occurred_at < timedelta(seconds=30)
 
             [text] = telegram.wait_for_messages(1)

@@ -140,6 +140,15 @@ def test_who_puts_the_mask_right_after_a_refusal_gets_a_second_verdict() -> None
     assert granted.first_seen_at == refused.first_seen_at
 
 
+def test_the_event_of_a_return_begins_with_the_return() -> None:
+    sightings = SightingTracker(RULES)
+    (refused,) = play(sightings, [WITHOUT] * 10)
+    (granted,) = play(sightings, [WITH] * 10, start=4)
+    assert granted.sighting == refused.sighting
+    assert granted.first_seen_at == at(4)
+    assert at(4.4) <= granted.occurred_at <= at(4.5)
+
+
 def test_a_few_lucky_votes_turn_no_refusal() -> None:
     labels = [WITHOUT] * 5 + ([WITH] * 3 + [WITHOUT] * 2) * 30
     assert [v.label for v in play(SightingTracker(RULES), labels)] == [WITHOUT]
