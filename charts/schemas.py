@@ -140,6 +140,7 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
             "EDGE_MODEL_CACHE_DIR",
             "EDGE_METRICS_PORT",
             "EDGE_METRICS_HOST",
+            "EDGE_HEARTBEAT_FILE",
             "EDGE_LOG_JSON",
         }
     ),

@@ -34,14 +34,15 @@ RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensur
 ENV PATH=/opt/maskgate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/nonexistent PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     EDGE_STATE_DIR=/var/lib/maskgate EDGE_MODEL_CACHE_DIR=/var/cache/maskgate \
-    EDGE_METRICS_HOST=0.0.0.0 EDGE_METRICS_PORT=9100 EDGE_LOG_JSON=true
+    EDGE_METRICS_HOST=0.0.0.0 EDGE_METRICS_PORT=9100 EDGE_LOG_JSON=true \
+    EDGE_HEARTBEAT_FILE=/dev/shm/maskgate-heartbeat
 USER 10001:10001
 WORKDIR /app
 EXPOSE 9100
 VOLUME ["/var/lib/maskgate", "/var/cache/maskgate"]
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=6s --start-period=60s --retries=3 \
-  CMD ["python", "/app/probe.py", "http://127.0.0.1:9100/metrics", "maskgate_edge_camera_stalled=0"]
+  CMD ["python", "/app/probe.py", "/dev/shm/maskgate-heartbeat", "http://127.0.0.1:9100/metrics", "maskgate_edge_camera_stalled=0"]
 ENTRYPOINT ["python", "-m", "edge"]
 CMD ["run"]
 ARG VERSION=0

@@ -69,9 +69,17 @@ def test_a_door_lives_while_its_node_is_cut_off() -> None:
     assert borne == {"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"}
     (container,) = door["containers"]
     assert container["imagePullPolicy"] == "IfNotPresent"
-    alive = container["livenessProbe"]["exec"]["command"]
-    assert alive == ["python", "/app/probe.py", "http://127.0.0.1:9100/metrics"]
     assert "online" not in str(container["readinessProbe"]), "the cloud may be away"
+
+
+def test_a_door_lives_by_its_heartbeat_and_is_ready_with_its_camera() -> None:
+    (container,) = _door(objects_of("maskgate-edge", "default"), "main")["containers"]
+    heartbeat = environment(container)["EDGE_HEARTBEAT_FILE"]
+    alive = ["python", "/app/probe.py", heartbeat]
+    assert container["livenessProbe"]["exec"]["command"] == alive
+    assert container["startupProbe"]["exec"]["command"] == alive
+    stalled = ["http://127.0.0.1:9100/metrics", "maskgate_edge_camera_stalled=0"]
+    assert container["readinessProbe"]["exec"]["command"] == [*alive, *stalled]
 
 
 def test_what_a_door_keeps_outlives_its_release() -> None:

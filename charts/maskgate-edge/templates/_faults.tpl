@@ -30,7 +30,7 @@ Returns the faults of one door, one sentence per line; empty if there is none. T
 {{- end -}}
 {{- end -}}
 
-{{- $set := list "NODE_NAME" "EDGE_CLOUD_URL" "EDGE_STATE_DIR" "EDGE_MODEL_CACHE_DIR" "EDGE_METRICS_PORT" "EDGE_METRICS_HOST" "EDGE_LOG_JSON" "EDGE_SECRETS_DIR" -}}
+{{- $set := list "NODE_NAME" "EDGE_CLOUD_URL" "EDGE_STATE_DIR" "EDGE_MODEL_CACHE_DIR" "EDGE_METRICS_PORT" "EDGE_METRICS_HOST" "EDGE_HEARTBEAT_FILE" "EDGE_LOG_JSON" "EDGE_SECRETS_DIR" -}}
 {{- if $values.cloud.caSecret -}}{{- $set = append $set "SSL_CERT_FILE" -}}{{- end -}}
 {{- $seen := list -}}
 {{- range $door.extraEnv -}}
