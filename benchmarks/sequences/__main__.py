@@ -17,7 +17,7 @@ from benchmarks.sequences.scenarios import SCENARIOS, Stage
 from benchmarks.sequences.scoring import score
 from benchmarks.sightings import open_models
 from edge.loaded_models import LoadedModels
-from edge.settings import MODELS_DIR
+from edge.settings import MODELS_DIR, Stills
 from training.storage import write_json
 
 HELD_OUT = 1_000_000
@@ -74,6 +74,9 @@ def main(
     keep: Annotated[
         Path | None, typer.Option(help="Write here what the models said of each frame.")
     ] = None,
+    stills: Annotated[
+        Stills, typer.Option(help="Which faces are suspected to be pictures, as EDGE_STILLS.")
+    ] = Stills.MOTIONLESS,
     replay: Annotated[
         Path | None, typer.Option(help="Read what --keep wrote; make no clips, run no models.")
     ] = None,
@@ -109,7 +112,8 @@ def main(
     report = Report("drawn people" if data is None else str(data), used)
     for clip in judged:
         for each in rates:
-            report.add(clip.kind, clip.variant, each, score(clip, judging.verdicts(clip, each)))
+            counts = score(clip, judging.verdicts(clip, each, stills))
+            report.add(clip.kind, clip.variant, each, counts, shows_picture=not all(clip.real))
     for table in report.tables():
         Console(width=170).print(table)
     if json_file is not None:

@@ -36,8 +36,8 @@ class Camera:
     quality: int = 80
     flicker: float = 0.01
 
-    def see(self, scene: Image, t: float, noise: Grain) -> Image:
-        """Return the frame that the camera sends of a scene at a time in seconds.
+    def see(self, scene: Image, t: float, noise: Grain) -> bytes:
+        """Return the JPEG picture that the camera sends of a scene at a time in seconds.
 
         Args:
             scene: u8 [HEIGHT, WIDTH, 3].
@@ -45,7 +45,7 @@ class Camera:
             noise: One for each frame, as `grain` returns it.
 
         Returns:
-            u8 [HEIGHT, WIDTH, 3].
+            The picture; `decoded` reads it.
         """
         seen = scene
         if self.blur:
@@ -56,7 +56,12 @@ class Camera:
         seen = np.asarray(cv2.LUT(seen, curve), np.uint8)
         seen = np.asarray(cv2.add(seen, noise, dtype=cv2.CV_8U), np.uint8)
         _, coded = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-        return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+        return coded.tobytes()
+
+
+def decoded(jpeg: bytes) -> Image:
+    """Return the picture that a camera has sent, u8 [HEIGHT, WIDTH, 3]."""
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
 
 
 class Noise:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.sequences.camera import HEIGHT, WIDTH, Camera, Noise
+from benchmarks.sequences.camera import HEIGHT, WIDTH, Camera, Noise, decoded
 from benchmarks.sequences.layers import Layer
 from benchmarks.sequences.people import LABELS, Wear
 from cloud.contract import Label
@@ -59,13 +59,18 @@ class Frame:
 
     Attributes:
         place: In the clip, FPS a second.
-        image: u8 [HEIGHT, WIDTH, 3].
+        jpeg: As the camera sends it.
         faces: That are in it.
     """
 
     place: int
-    image: Image
+    jpeg: bytes
     faces: list[Face]
+
+    @property
+    def image(self) -> Image:
+        """The decoded picture, u8 [HEIGHT, WIDTH, 3]."""
+        return decoded(self.jpeg)
 
 
 @dataclass(frozen=True, slots=True)

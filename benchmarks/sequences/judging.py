@@ -11,19 +11,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import cv2
-import numpy as np
-
+from benchmarks.sequences.camera import decoded
 from benchmarks.sequences.clips import FPS, Clip, Face
 from cloud.contract import Label
 from edge.errors import SourceError
 from edge.loaded_models import LoadedModels
+from edge.settings import Stills
+from edge.stills.check import StillsCheck
 from edge.tracking.sightings import SightingTracker
 from edge.tracking.votes import VotingRules
-from edge.values import Box, Image, Judgement, Verdict
+from edge.values import Box, Judgement, Verdict
 from edge.values import Face as FoundFace
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
+
+FAINT_SCORE = 0.05
+"""Least score of a box that is kept: lower than the tracker asks for, so that it may be tuned."""
 
 MAX_FACES = 4
 """Faces that are judged in one frame: the default of EDGE_MAX_FACES."""
@@ -37,20 +40,15 @@ class JudgedFrame:
         judgements: What the models said of each face that is large enough.
         faces: The truth.
         too_small: The other faces that the detector found.
-        half: The frame at half its size as JPEG, for trackers that look at it; empty for none.
+        faint: Boxes below the detector's threshold.
+        jpeg: The picture as the camera sent it.
     """
 
     judgements: list[Judgement]
     faces: list[Face]
     too_small: list[FoundFace] = field(default_factory=list)
-    half: bytes = b""
-
-    def image(self) -> Image | None:
-        """Return the frame, u8 [H, W, 3], with half its sharpness; None if it was not kept."""
-        if not self.half:
-            return None
-        small = np.asarray(cv2.imdecode(np.frombuffer(self.half, np.uint8), cv2.IMREAD_COLOR))
-        return np.asarray(cv2.resize(small, None, fx=2, fy=2), np.uint8)
+    faint: list[FoundFace] = field(default_factory=list)
+    jpeg: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +89,13 @@ def judge(clip: Clip, models: LoadedModels, rates: Collection[int]) -> JudgedCli
     frames = {}
     for frame in clip.frames(rates):
         image = frame.image
-        found = models.detector.detect(image)
-        large = [face for face in found if models.classifier.can_judge(face)]
-        small = [face for face in found if not models.classifier.can_judge(face)]
-        half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        _, coded = cv2.imencode(".jpg", half, [cv2.IMWRITE_JPEG_QUALITY, 85])
+        found = models.detector.detect(image, min_score=FAINT_SCORE)
+        faces = [face for face in found if face.score >= models.detector.threshold]
+        faint = [face for face in found if face.score < models.detector.threshold]
+        large = [face for face in faces if models.classifier.can_judge(face)]
+        small = [face for face in faces if not models.classifier.can_judge(face)]
         judgements = models.classifier.judge(image, large)
-        frames[frame.place] = JudgedFrame(judgements, frame.faces, small, coded.tobytes())
+        frames[frame.place] = JudgedFrame(judgements, frame.faces, small, faint, frame.jpeg)
     return JudgedClip(
         clip.kind,
         clip.variant,
@@ -108,28 +106,34 @@ def judge(clip: Clip, models: LoadedModels, rates: Collection[int]) -> JudgedCli
     )
 
 
-def verdicts(clip: JudgedClip, rate: int) -> list[tuple[int, Verdict]]:
-    """Follow and count votes as `python -m edge run` does.
+def verdicts(
+    clip: JudgedClip, rate: int, stills: Stills = Stills.MOTIONLESS
+) -> list[tuple[int, Verdict]]:
+    """Follow, suspect stills, and count votes as `python -m edge run` does.
 
     Args:
         clip: The judged frames.
         rate: Frames a second that the tracker gets, one of `clips.RATES`.
+        stills: Which faces are suspected to be pictures, as EDGE_STILLS.
 
     Returns:
         (place of the frame in the clip, verdict), in the order of time.
     """
     sightings = SightingTracker(VotingRules(certain_threshold=clip.certain_threshold))
+    check = StillsCheck(stills)
     settled = []
     for n, frame in clip.frames.items():
         if n % (FPS // rate):
             continue
         said = {id(judged.face): judged for judged in frame.judgements}
         faces = [judged.face for judged in frame.judgements] + frame.too_small
-        followed = sightings.associate(faces, n / FPS, frame.image())
+        image = decoded(frame.jpeg)
+        followed = sightings.associate(faces, n / FPS, image)
         voters = [each for each in followed if id(each.face) in said][:MAX_FACES]
         judgements = [said[id(each.face)] for each in voters]
         at = _START + timedelta(seconds=n / FPS)
-        settled += [(n, verdict) for verdict in sightings.vote(voters, judgements, at)]
+        held = check.watch(image, followed)
+        settled += [(n, verdict) for verdict in sightings.vote(voters, judgements, at, held)]
     return settled
 
 
@@ -163,8 +167,9 @@ def kept(file: Path) -> Iterator[JudgedClip]:
         SourceError: The file cannot be read, or is of another program.
     """
     try:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            yield _from_json(json.loads(line))
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield _from_json(json.loads(line))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{file} is no file of judged clips; write one with --keep") from error
 
@@ -188,11 +193,9 @@ def _as_json(clip: JudgedClip) -> dict[str, object]:
                     ]
                     for j in frame.judgements
                 ],
-                "small": [
-                    [[round(side, 2) for side in _sides(face.box)], round(face.score, 4)]
-                    for face in frame.too_small
-                ],
-                "half": base64.b64encode(frame.half).decode(),
+                "small": _boxes_as_json(frame.too_small),
+                "faint": _boxes_as_json(frame.faint),
+                "jpeg": base64.b64encode(frame.jpeg).decode(),
                 "truth": [
                     [face.subject, [round(side, 2) for side in _sides(face.box)], face.label]
                     for face in frame.faces
@@ -201,6 +204,10 @@ def _as_json(clip: JudgedClip) -> dict[str, object]:
             for place, frame in clip.frames.items()
         ],
     }
+
+
+def _boxes_as_json(faces: Iterable[FoundFace]) -> list[tuple[list[float], float]]:
+    return [([round(side, 2) for side in _sides(face.box)], round(face.score, 4)) for face in faces]
 
 
 def _sides(box: Box) -> tuple[float, float, float, float]:
@@ -224,7 +231,8 @@ def _from_json(told: dict[str, object]) -> JudgedClip:
                 for subject, sides, label in frame["truth"]
             ],
             [FoundFace(Box(*sides), score) for sides, score in frame["small"]],
-            base64.b64decode(frame["half"]),
+            [FoundFace(Box(*sides), score) for sides, score in frame["faint"]],
+            base64.b64decode(frame["jpeg"]),
         )
         for frame in content.pop("frames")  # type: ignore[attr-defined]
     }

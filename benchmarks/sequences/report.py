@@ -19,6 +19,7 @@ class Report:
         by_variant: Counts of each variant of a kind.
         by_rate: Counts of each rate in frames a second, over all kinds.
         by_kind_and_rate: Counts of each kind at each rate.
+        people: Counts of the clips that show no picture of a person.
     """
 
     data: str
@@ -27,9 +28,14 @@ class Report:
     by_variant: dict[str, Tally] = field(default_factory=dict)
     by_rate: dict[str, Tally] = field(default_factory=dict)
     by_kind_and_rate: dict[str, Tally] = field(default_factory=dict)
+    people: Tally = field(default_factory=Tally)
 
-    def add(self, kind: str, variant: str, rate: int, tally: Tally) -> None:
+    def add(
+        self, kind: str, variant: str, rate: int, tally: Tally, *, shows_picture: bool = False
+    ) -> None:
         """Add the counts of one clip at one rate."""
+        if not shows_picture:
+            self.people.add(tally)
         for rows, name in (
             (self.by_kind, kind),
             (self.by_variant, f"{kind}: {variant}"),
@@ -52,6 +58,7 @@ class Report:
             "data": self.data,
             "seed": self.seed,
             "total": self.total.as_json(),
+            "people": self.people.as_json(),
             "by_kind": _json(self.by_kind),
             "by_variant": _json(self.by_variant),
             "by_rate": _json(self.by_rate),
@@ -60,7 +67,7 @@ class Report:
 
     def tables(self) -> list[Table]:
         """For people: by kind, and by rate."""
-        by_kind = {**self.by_kind, "all": self.total}
+        by_kind = {**self.by_kind, "without pictures of people": self.people, "all": self.total}
         title = f"Made sequences, {self.data}, seed {self.seed}, at all frame rates"
         return [_table(title, "kind", by_kind), _table("By rate", "rate", self.by_rate)]
 

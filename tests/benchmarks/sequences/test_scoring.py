@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks.sequences.clips import FPS, Face
 from benchmarks.sequences.judging import JudgedClip, JudgedFrame
+from benchmarks.sequences.report import Report
 from benchmarks.sequences.scoring import Tally, score
 from cloud.contract import Label
 from edge.values import Box, Verdict
@@ -77,3 +78,12 @@ def test_a_picture_needs_no_verdict_and_must_get_no_pass() -> None:
 def test_a_verdict_about_the_wall_is_a_stray() -> None:
     tally = score(clip(Label.WITH_MASK), [said(Label.WITHOUT_MASK, 9, THERE)])
     assert (tally.strays, tally.missing, tally.wrong) == (1, 1, 0)
+
+
+def test_clips_that_show_a_picture_of_a_person_are_counted_in_the_whole_alone() -> None:
+    report = Report("drawn people", 0)
+    report.add("stand", "", 15, score(clip(Label.WITHOUT_MASK), []))
+    shown = score(clip(Label.WITH_MASK, real=False), [said(Label.WITH_MASK, 9)])
+    report.add("poster", "", 15, shown, shows_picture=True)
+    assert (report.people.sightings, report.people.false_admits) == (1, 0)
+    assert (report.total.sightings, report.total.false_admits) == (2, 1)
