@@ -20,7 +20,8 @@ from cloud.contract import Event
 from edge.capture.camera import Camera
 from edge.capture.sources import Source, SourceKind
 from edge.delivery.outbox import Outbox
-from edge.errors import EdgeError, OutboxFullError, SourceEmptyError
+from edge.delivery.writer import OutboxWriter
+from edge.errors import EdgeError, SourceEmptyError
 from edge.health import Health
 from edge.loaded_models import LoadedModels
 from edge.pipeline import Pipeline
@@ -253,9 +254,6 @@ class _CountingObserver:
     def still_suspected(self, track: int) -> None:
         """Ignore: nothing is shown."""
 
-    def verdict_held_back(self, error: OutboxFullError) -> None:
-        raise error
-
 
 def _judge_with(models: LoadedModels) -> Callable[[Image], None]:
     def judge(image: Image) -> None:
@@ -289,7 +287,7 @@ def _through_pipeline(source: _Replay, models: LoadedModels) -> int:
     """Do all that happens at a door, with an outbox on the disk; return the number of frames."""
     with tempfile.TemporaryDirectory() as folder, Outbox(Path(folder) / "outbox.db") as outbox:
         observer = _CountingObserver()
-        with _camera(source) as camera:
+        with OutboxWriter(outbox) as writer, _camera(source) as camera:
             Pipeline(
                 camera=camera,
                 detector=models.detector,
@@ -297,7 +295,7 @@ def _through_pipeline(source: _Replay, models: LoadedModels) -> int:
                 sightings=SightingTracker(
                     VotingRules(certain_threshold=models.detector.certain_threshold)
                 ),
-                outbox=outbox,
+                writer=writer,
                 observer=observer,
                 max_faces=4,
             ).run()

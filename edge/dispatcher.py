@@ -7,7 +7,7 @@ import structlog
 from cloud.contract import Decision, Event
 from edge.capture.picture_faults import PictureFault
 from edge.delivery.outbox import Outbox
-from edge.errors import EventRejectedError, OutboxFullError
+from edge.errors import EventRejectedError
 from edge.health import Health
 from edge.preview import Preview
 from edge.signals import Signals
@@ -39,7 +39,6 @@ class Dispatcher:
         self.preview: Preview | None = None
         self.verdicts = 0
         self.rejections = 0
-        self._disk_full = False
 
     # pipeline.PipelineObserver
 
@@ -70,14 +69,8 @@ class Dispatcher:
         if self.preview is not None:
             self.preview.offer(frame, faces, judgements)
 
-    @property
-    def disk_full(self) -> bool:
-        """Whether a verdict waits in memory because the disk is full."""
-        return self._disk_full
-
     def verdict_stored(self, verdict: Verdict, event: Event) -> None:
         """Count, show and log the verdict, and wake the courier."""
-        self._disk_full = False
         self.verdicts += 1
         self._health.count_verdict(verdict)
         self._signals.on_verdict(verdict)
@@ -96,13 +89,6 @@ class Dispatcher:
         self._health.count_still()
         _log.warning("still_picture_suspected", track=track)
         self._signals.on_still_suspected()
-
-    def verdict_held_back(self, error: OutboxFullError) -> None:
-        """Count and log the full disk: once, although the pipeline reports it with each frame."""
-        if not self._disk_full:
-            self._disk_full = True
-            self._health.count_error(error)
-            _log.error("verdict_not_stored", error=str(error))
 
     # courier.DeliveryObserver
 

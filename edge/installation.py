@@ -22,6 +22,7 @@ from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.delivery.courier import Courier
 from edge.delivery.key_renewal import KeyRenewal
 from edge.delivery.outbox import Outbox, OutboxLimits
+from edge.delivery.writer import OutboxWriter
 from edge.dispatcher import Dispatcher
 from edge.errors import EdgeError, SourceUnreadableError
 from edge.health import Health, serve_metrics
@@ -95,10 +96,8 @@ def run(
     with ExitStack() as cleanup:
         stages = stages if stages is not None else Stages()
         health = Health()
-        limits = OutboxLimits(settings.outbox_max_mb << 20, settings.outbox_max_age_days * 86_400.0)
-        outbox = cleanup.enter_context(
-            Outbox(settings.outbox_path, limits=limits, on_error=health.count_error)
-        )
+        outbox = cleanup.enter_context(_outbox(settings, health))
+        writer = cleanup.enter_context(OutboxWriter(outbox, stages))
         dispatcher = Dispatcher(health, Signals(_signals(settings, console)), outbox)
         camera = Camera(
             source,
@@ -161,7 +160,7 @@ def run(
             detector=models.detector,
             classifier=models.classifier,
             sightings=SightingTracker(voting_rules(settings, certain_threshold=certain_threshold)),
-            outbox=outbox,
+            writer=writer,
             observer=dispatcher,
             max_faces=settings.max_faces,
             stills=StillsCheck(settings.stills),
@@ -215,6 +214,11 @@ def _cloud(settings: Settings, who: identity.Identity) -> str:
     if is_plain_http_elsewhere(cloud):
         _log.warning("key_unencrypted", cloud=redacted(cloud), mend="Use an https:// address")
     return cloud
+
+
+def _outbox(settings: Settings, health: Health) -> Outbox:
+    limits = OutboxLimits(settings.outbox_max_mb << 20, settings.outbox_max_age_days * 86_400.0)
+    return Outbox(settings.outbox_path, limits=limits, on_error=health.count_error)
 
 
 def _models(settings: Settings) -> LoadedModels:

@@ -1,17 +1,23 @@
-"""The pipeline: camera → faces → masks → sighting → outbox, one frame after the other."""
+"""The pipeline: camera → faces → masks → sighting → outbox, in stages that overlap.
 
-from collections import deque
-from collections.abc import Callable, Mapping
+While the masks of a frame are classified and its faces are followed, the detector works on the next
+frame, and the camera's thread reads the one after. The frames are followed strictly in their order.
+A thread of its own writes events to the disk (`edge.delivery.writer`). A frame never waits for the
+next one: where none has arrived yet, it is judged alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from uuid_utils.compat import uuid7
 
 from cloud.contract import Event, Label
-from edge.capture.camera import Camera
-from edge.capture.sources import SourceKind
-from edge.delivery.outbox import Outbox
-from edge.errors import OutboxFullError
+from edge.capture.sources import Source, SourceKind
+from edge.delivery.writer import OutboxWriter
 from edge.faces import FaceDetector
+from edge.inference.pending import Pending
 from edge.masks import MaskClassifier
 from edge.preview import BLUR_SCORE
 from edge.settings import Stills
@@ -20,6 +26,20 @@ from edge.stills.check import StillsCheck
 from edge.tracking.sightings import SightingTracker
 from edge.tracking.votes import VotingRules
 from edge.values import Face, Frame, Judgement, TrackedFace, Verdict
+
+
+class FrameCamera(Protocol):
+    """What the pipeline asks a camera."""
+
+    @property
+    def source(self) -> Source:
+        """Where the pictures come from."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Wait for frames, until the source ends or the camera is stopped."""
+
+    def take_newest(self) -> Frame | None:
+        """Return a frame that nobody has taken yet; None if there is none now."""
 
 
 class PipelineObserver(Protocol):
@@ -39,13 +59,19 @@ class PipelineObserver(Protocol):
         """A frame was judged; `faces` are all boxes with a score of BLUR_SCORE or more."""
 
     def verdict_stored(self, verdict: Verdict, event: Event, /) -> None:
-        """A verdict is safely in the outbox, and may be shown."""
+        """A verdict is safely in the outbox, and may be shown. The writer's thread calls this."""
 
     def still_suspected(self, track: int) -> None:
         """A masked face has not moved for seconds, and gets no pass: it may be a picture."""
 
-    def verdict_held_back(self, error: OutboxFullError) -> None:
-        """A verdict could not be stored; the pipeline keeps it in memory and tries again."""
+
+@dataclass(frozen=True, slots=True)
+class _Detection:
+    """A frame whose faces are being found; they are wanted with fainter boxes for a preview."""
+
+    frame: Frame
+    faces: Pending[list[Face]]
+    wants_preview: bool
 
 
 class Pipeline:
@@ -56,7 +82,7 @@ class Pipeline:
         detector: Finds faces.
         classifier: Labels faces.
         sightings: Follows people and counts votes.
-        outbox: Stores the events.
+        writer: Stores the events.
         observer: Gets notice of what happens.
         max_faces: Faces judged in a frame at most; those that need a vote most are judged.
         stills: Says which faces may be pictures of people; None suspects none.
@@ -68,11 +94,11 @@ class Pipeline:
     def __init__(
         self,
         *,
-        camera: Camera,
+        camera: FrameCamera,
         detector: FaceDetector,
         classifier: MaskClassifier,
         sightings: SightingTracker,
-        outbox: Outbox,
+        writer: OutboxWriter,
         observer: PipelineObserver,
         max_faces: int,
         stills: StillsCheck | None = None,
@@ -84,7 +110,7 @@ class Pipeline:
         self._detector = detector
         self._classifier = classifier
         self._sightings = sightings
-        self._outbox = outbox
+        self._writer = writer
         self._observer = observer
         self._max_faces = max_faces
         # A folder of pictures has nothing that moves.
@@ -95,20 +121,24 @@ class Pipeline:
         self._is_dead = is_dead
         self._models = {"detector": detector.digest, "classifier": classifier.digest}
         self._last_size: tuple[int, int] | None = None
-        self._unstored: deque[tuple[Verdict, Event]] = deque()
 
     def run(self) -> None:
-        """Judge frames until the source ends or the camera is stopped.
+        """Judge frames until the source ends or the camera is stopped, and store all verdicts.
 
         Raises:
             SourceError: The source failed for good.
             ModelUnfitError: A model failed.
-            OutboxError: The source has ended, and a verdict could not be stored.
         """
         for frame in self._camera.frames():
-            self.process(frame)
-        if self._unstored:
-            self._store(*self._unstored[0])
+            detection = self._begin(frame)
+            while detection is not None:
+                found = self._faces(detection)
+                # The detector works on the next frame while this one is classified and followed.
+                newer = self._camera.take_newest()
+                following = self._begin(newer) if newer is not None else None
+                self._judge(detection, found)
+                detection = following
+        self._writer.flush()
 
     @property
     def still_in_view(self) -> bool:
@@ -121,22 +151,37 @@ class Pipeline:
         self._max_faces = max_faces
 
     def process(self, frame: Frame) -> None:
-        """Judge one frame, and store the verdicts that follow from it."""
+        """Judge one frame alone, and wait until the verdicts that follow from it are stored."""
+        detection = self._begin(frame)
+        if detection is not None:
+            self._judge(detection, self._faces(detection))
+        self._writer.flush()
+
+    def _begin(self, frame: Frame) -> _Detection | None:
+        """Begin to find the faces of a frame; None if the frame shows nothing of the door."""
         if self._is_dead(frame):
             self._observer.frame_skipped()
-            return
+            return None
         # A folder may hold pictures of many sizes. Compiling for a size takes long, so it is done
         # only for a size that came twice in a row.
         if frame.size == self._last_size or self._camera.source.kind is not SourceKind.PICTURES:
             with self._stages.doing(Stage.COMPILATION):
                 self._detector.expect(*frame.size)
         self._last_size = frame.size
-
         wants_preview = self._observer.wants_preview
         with self._stages.doing(Stage.INFERENCE):
-            found = self._detector.detect(
+            faces = self._detector.start(
                 frame.image, min_score=BLUR_SCORE if wants_preview else None
             )
+        return _Detection(frame, faces, wants_preview)
+
+    def _faces(self, detection: _Detection) -> list[Face]:
+        with self._stages.doing(Stage.INFERENCE):
+            return detection.faces.result()
+
+    def _judge(self, detection: _Detection, found: list[Face]) -> None:
+        """Label and follow the faces of a frame, and pass on the verdicts that follow from it."""
+        frame = detection.frame
         # Non-maximum suppression keeps the surest box first, so the fainter boxes that a preview
         # needs change nothing about the faces that are judged.
         faces = [face for face in found if face.score >= self._detector.threshold]
@@ -145,24 +190,20 @@ class Pipeline:
         voters = [each for each in followed if self._classifier.can_judge(each.face)]
         voters = voters[: self._max_faces]
         with self._stages.doing(Stage.INFERENCE):
-            judgements = self._classifier.judge(frame.image, [each.face for each in voters])
+            labels = self._classifier.start(frame.image, [each.face for each in voters])
+        held = self._stills.watch(frame.image, followed)
+        with self._stages.doing(Stage.INFERENCE):
+            judgements = labels.result()
         too_small = sum(not self._classifier.can_judge(face) for face in faces)
         self._observer.frame_judged(frame, judgements, too_small)
-        if wants_preview:
+        if detection.wants_preview:
             self._observer.preview_ready(frame, found, judgements)
 
-        held = self._stills.watch(frame.image, followed)
         self._report_stills(held, voters, judgements)
         for verdict in self._sightings.vote(voters, judgements, frame.captured_at, held):
             self._on_verdict(frame, verdict)
-            self._unstored.append((verdict, event_of(verdict, self._models)))
-        while self._unstored:
-            try:
-                self._store(*self._unstored[0])
-            except OutboxFullError as error:
-                self._observer.verdict_held_back(error)
-                return
-            self._unstored.popleft()
+            event = event_of(verdict, self._models)
+            self._writer.put(event, partial(self._observer.verdict_stored, verdict, event))
 
     def _report_stills(
         self, held: frozenset[int], voters: list[TrackedFace], judgements: list[Judgement]
@@ -174,11 +215,6 @@ class Pipeline:
         }
         for track in self._stills.newly_suspected(masked & held):
             self._observer.still_suspected(track)
-
-    def _store(self, verdict: Verdict, event: Event) -> None:
-        with self._stages.doing(Stage.STORAGE):
-            self._outbox.put(event)
-        self._observer.verdict_stored(verdict, event)
 
 
 def event_of(verdict: Verdict, models: Mapping[str, str]) -> Event:

@@ -24,7 +24,9 @@ class Stage(StrEnum):
 
 
 class Stages:
-    """Notes when the present call of each stage began. May be used from several threads.
+    """Notes when the present calls of each stage began. May be used from several threads.
+
+    Several cameras may be busy in one stage. The call that has lasted longest counts.
 
     Args:
         clock: Returns monotonic seconds.
@@ -33,24 +35,25 @@ class Stages:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._began: dict[Stage, float] = {}
+        self._began: dict[Stage, list[float]] = {stage: [] for stage in Stage}
 
     @contextmanager
     def doing(self, stage: Stage) -> Iterator[None]:
         """Count the stage as busy for the length of a `with`."""
         with self._lock:
-            self._began[stage] = self._clock()
+            began = self._clock()
+            self._began[stage].append(began)
         try:
             yield
         finally:
             with self._lock:
-                del self._began[stage]
+                self._began[stage].remove(began)
 
     def busy_s(self, stage: Stage) -> float:
-        """Return the seconds that the present call of a stage has lasted; 0 while it is idle."""
+        """Return the seconds that the longest call of a stage has lasted; 0 while it is idle."""
         with self._lock:
-            began = self._began.get(stage)
-            return 0.0 if began is None else self._clock() - began
+            began = self._began[stage]
+            return self._clock() - min(began) if began else 0.0
 
     def busy(self) -> dict[str, float]:
         """Return the seconds of each present call, by the stage's name."""

@@ -174,6 +174,15 @@ class Camera:
             yield frame
             self._reader_ready.set()
 
+    def take_newest(self) -> Frame | None:
+        """Return a frame that nobody has taken yet; None if there is none now."""
+        with self._changed:
+            if self._stop.is_set():
+                return None
+            frame, self._newest = self._newest, None
+            self._changed.notify_all()
+        return frame
+
     def _run(self) -> None:
         self._silent_since = time.monotonic()
         try:

@@ -86,7 +86,7 @@ def logged(process: subprocess.Popen[str]) -> list[dict[str, object]]:
 
 def test_a_hung_inference_is_named_and_ends_the_process(cloud: CloudDouble) -> None:
     with network_camera([JPEG], 15) as address:
-        command = hanging("faces", "FaceDetector.detect", f"http://{address}")
+        command = hanging("faces", "FaceDetector.start", f"http://{address}")
         with running(*command, EDGE_HANG_EXIT_S="4") as process:
             report = wait_for_heartbeat(cloud, lambda beat: "inference_stuck" in beat.problems)
             lines = logged(process)
@@ -101,7 +101,7 @@ def test_a_hung_inference_is_named_and_ends_the_process(cloud: CloudDouble) -> N
 
 def test_sigterm_ends_a_process_whose_inference_hangs(cloud: CloudDouble) -> None:
     with network_camera([JPEG], 15) as address:
-        command = hanging("faces", "FaceDetector.detect", f"http://{address}")
+        command = hanging("faces", "FaceDetector.start", f"http://{address}")
         with running(*command, EDGE_HANG_EXIT_S="0") as process:
             wait_for_heartbeat(cloud, lambda beat: "inference_stuck" in beat.problems)
             process.send_signal(signal.SIGTERM)

@@ -1,3 +1,7 @@
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,9 +11,10 @@ from cloud.contract import Event, Label
 from edge.capture.camera import Camera
 from edge.capture.sources import Source, SourceKind
 from edge.delivery.outbox import Outbox
-from edge.errors import OutboxFullError
+from edge.delivery.writer import OutboxWriter
+from edge.inference.pending import Pending
 from edge.loaded_models import LoadedModels
-from edge.pipeline import Pipeline, event_of
+from edge.pipeline import FrameCamera, Pipeline, event_of
 from edge.settings import Pace, Stills
 from edge.stills.check import StillsCheck
 from edge.tracking.sightings import SightingTracker
@@ -28,7 +33,6 @@ class ObserverFake:
         self.frames: list[tuple[int, int]] = []
         self.stored_events: list[Event] = []
         self.depths: list[int] = []
-        self.errors: list[OutboxFullError] = []
         self.stills: list[int] = []
         self.wants_preview = False
         self.skipped = 0
@@ -50,9 +54,6 @@ class ObserverFake:
     def still_suspected(self, track: int) -> None:
         self.stills.append(track)
 
-    def verdict_held_back(self, error: OutboxFullError) -> None:
-        self.errors.append(error)
-
 
 class ImagesCapture:
     """Pictures from memory."""
@@ -71,42 +72,45 @@ class ImagesCapture:
         """Nothing is held."""
 
 
-class FullOutbox(Outbox):
-    """An outbox whose disk is full until the test makes room."""
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        yield outbox
 
-    full = True
 
-    def put(self, event: Event) -> bool:
-        if self.full:
-            raise OutboxFullError("the disk is full")
-        return super().put(event)
+@pytest.fixture
+def writer(outbox: Outbox) -> Iterator[OutboxWriter]:
+    with OutboxWriter(outbox) as writer:
+        yield writer
 
 
 def build(
     models: LoadedModels,
     outbox: Outbox,
+    writer: OutboxWriter,
     images: list[Image],
     *,
     max_faces: int = 4,
     stills: Stills = Stills.OFF,
+    camera: FrameCamera | None = None,
 ) -> tuple[Pipeline, ObserverFake, Camera]:
     observer = ObserverFake(outbox)
-    camera = Camera(
+    own = Camera(
         Source(SourceKind.VIDEO, "memory"),
         pace=Pace.EVERY_FRAME,
         opener=lambda: ImagesCapture(images),
     )
     pipeline = Pipeline(
-        camera=camera,
+        camera=own if camera is None else camera,
         detector=models.detector,
         classifier=models.classifier,
         sightings=SightingTracker(VotingRules(votes=5)),
-        outbox=outbox,
+        writer=writer,
         observer=observer,
         max_faces=max_faces,
         stills=StillsCheck(stills),
     )
-    return pipeline, observer, camera
+    return pipeline, observer, own
 
 
 def frames(images: list[Image]) -> list[Frame]:
@@ -117,45 +121,44 @@ def frames(images: list[Image]) -> list[Frame]:
 
 
 def test_a_picture_that_does_not_move_gets_no_pass_and_is_reported_once(
-    models: LoadedModels, tmp_path: Path
+    models: LoadedModels, outbox: Outbox, writer: OutboxWriter
 ) -> None:
-    with Outbox(tmp_path / "outbox.db") as outbox:
-        poster = [standins.picture(standins.GREEN)] * 60
-        pipeline, observer, _ = build(models, outbox, poster, stills=Stills.MOTIONLESS)
-        for frame in frames(poster):
-            pipeline.process(frame)
-        assert observer.stored_events == []
-        assert len(observer.stills) == 1
-        # It was a person after all.
-        moving = [
-            standins.picture(standins.GREEN, box=(100 + 2 * n, 60, 180 + 2 * n, 140))
-            for n in range(1, 9)
-        ]
-        for frame in frames(poster + moving)[60:]:
-            pipeline.process(frame)
-        assert [event.label for event in observer.stored_events] == [Label.WITH_MASK]
+    poster = [standins.picture(standins.GREEN)] * 60
+    pipeline, observer, _ = build(models, outbox, writer, poster, stills=Stills.MOTIONLESS)
+    for frame in frames(poster):
+        pipeline.process(frame)
+    assert observer.stored_events == []
+    assert len(observer.stills) == 1
+    # It was a person after all.
+    moving = [
+        standins.picture(standins.GREEN, box=(100 + 2 * n, 60, 180 + 2 * n, 140))
+        for n in range(1, 9)
+    ]
+    for frame in frames(poster + moving)[60:]:
+        pipeline.process(frame)
+    assert [event.label for event in observer.stored_events] == [Label.WITH_MASK]
 
 
-def test_a_refusal_needs_no_movement(models: LoadedModels, tmp_path: Path) -> None:
-    with Outbox(tmp_path / "outbox.db") as outbox:
-        bare = [standins.picture(standins.RED)] * 10
-        pipeline, observer, _ = build(models, outbox, bare, stills=Stills.MOTIONLESS)
-        for frame in frames(bare):
-            pipeline.process(frame)
-        assert [event.label for event in observer.stored_events] == [Label.WITHOUT_MASK]
-        assert observer.stills == []
+def test_a_refusal_needs_no_movement(
+    models: LoadedModels, outbox: Outbox, writer: OutboxWriter
+) -> None:
+    bare = [standins.picture(standins.RED)] * 10
+    pipeline, observer, _ = build(models, outbox, writer, bare, stills=Stills.MOTIONLESS)
+    for frame in frames(bare):
+        pipeline.process(frame)
+    assert [event.label for event in observer.stored_events] == [Label.WITHOUT_MASK]
+    assert observer.stills == []
 
 
 def test_a_person_in_front_of_the_camera_becomes_an_event(
-    models: LoadedModels, tmp_path: Path
+    models: LoadedModels, outbox: Outbox, writer: OutboxWriter
 ) -> None:
     images = [standins.picture(None)] * 3 + [standins.picture(standins.RED)] * 8
-    with Outbox(tmp_path / "outbox.db") as outbox:
-        pipeline, observer, camera = build(models, outbox, images)
-        with camera:
-            pipeline.run()
-        waiting = outbox.peek()
-        assert outbox.depth() == 1
+    pipeline, observer, camera = build(models, outbox, writer, images)
+    with camera:
+        pipeline.run()
+    waiting = outbox.peek()
+    assert outbox.depth() == 1
     assert waiting is not None
     event = Event.model_validate_json(waiting.body)
     assert (event.label, event.votes) == (Label.WITHOUT_MASK, 5)
@@ -164,57 +167,34 @@ def test_a_person_in_front_of_the_camera_becomes_an_event(
     assert observer.frames == [(0, 0)] * 3 + [(1, 0)] * 8
 
 
-def test_a_verdict_is_shown_only_when_it_is_safe(models: LoadedModels, tmp_path: Path) -> None:
-    with Outbox(tmp_path / "outbox.db") as outbox:
-        pipeline, observer, _ = build(models, outbox, [])
-        for frame in frames([standins.picture(standins.GREEN)] * 6):
-            pipeline.process(frame)
+def test_a_verdict_is_shown_only_when_it_is_safe(
+    models: LoadedModels, outbox: Outbox, writer: OutboxWriter
+) -> None:
+    pipeline, observer, _ = build(models, outbox, writer, [])
+    for frame in frames([standins.picture(standins.GREEN)] * 6):
+        pipeline.process(frame)
     assert observer.depths == [1]
 
 
-def test_a_full_disk_delays_a_verdict_and_loses_none(models: LoadedModels, tmp_path: Path) -> None:
-    with FullOutbox(tmp_path / "outbox.db") as outbox:
-        pipeline, observer, _ = build(models, outbox, [])
-        taken = frames([standins.picture(standins.GREEN)] * 8)
-        for frame in taken[:7]:
-            pipeline.process(frame)
-        assert observer.stored_events == []
-        assert len(observer.errors) == 3
-        outbox.full = False
-        pipeline.process(taken[7])
-        (event,) = observer.stored_events
-        assert event.occurred_at == taken[4].captured_at
-        assert outbox.depth() == 1
-
-
-def test_a_verdict_that_cannot_be_stored_at_the_end_is_an_error(
-    models: LoadedModels, tmp_path: Path
-) -> None:
-    with FullOutbox(tmp_path / "outbox.db") as outbox:
-        pipeline, _, camera = build(models, outbox, [standins.picture(standins.GREEN)] * 6)
-        with camera, pytest.raises(OutboxFullError):
-            pipeline.run()
-
-
 def test_a_face_that_is_too_small_is_counted_and_not_judged(
-    models: LoadedModels, tmp_path: Path
+    models: LoadedModels, outbox: Outbox, writer: OutboxWriter
 ) -> None:
     small = standins.picture(standins.RED, box=(10, 10, 30, 30))
-    with Outbox(tmp_path / "outbox.db") as outbox:
-        pipeline, observer, _ = build(models, outbox, [])
-        for frame in frames([small] * 10):
-            pipeline.process(frame)
-        assert outbox.depth() == 0
+    pipeline, observer, _ = build(models, outbox, writer, [])
+    for frame in frames([small] * 10):
+        pipeline.process(frame)
+    assert outbox.depth() == 0
     assert observer.frames == [(0, 1)] * 10
 
 
-def test_pictures_of_many_sizes_are_judged_alike(models: LoadedModels, tmp_path: Path) -> None:
+def test_pictures_of_many_sizes_are_judged_alike(
+    models: LoadedModels, outbox: Outbox, writer: OutboxWriter
+) -> None:
     sizes = [(240, 320), (240, 320), (480, 640), (200, 300), (200, 300), (240, 320)]
     images = [standins.picture(standins.GREEN, size=size) for size in sizes]
-    with Outbox(tmp_path / "outbox.db") as outbox:
-        pipeline, observer, _ = build(models, outbox, [])
-        for frame in frames(images):
-            pipeline.process(frame)
+    pipeline, observer, _ = build(models, outbox, writer, [])
+    for frame in frames(images):
+        pipeline.process(frame)
     assert observer.frames == [(1, 0)] * 6
     assert len(observer.stored_events) == 1
 
@@ -225,3 +205,96 @@ def test_each_event_has_an_id_of_its_own_that_sorts_by_time() -> None:
     assert len(set(ids)) == 100
     assert ids == sorted(ids)
     assert {each.version for each in ids} == {7}
+
+
+class TakenFrames:
+    """A camera whose frames are all there, or whose next frame comes only when it is awaited."""
+
+    source = Source(SourceKind.VIDEO, "memory")
+
+    def __init__(self, taken: list[Frame], *, late: bool) -> None:
+        self._taken = deque(taken)
+        self._late = late
+
+    def frames(self) -> Iterator[Frame]:
+        while self._taken:
+            yield self._taken.popleft()
+
+    def take_newest(self) -> Frame | None:
+        return None if self._late or not self._taken else self._taken.popleft()
+
+
+def calls_of(models: LoadedModels, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note what begins, and whose faces are waited for."""
+    calls: list[str] = []
+    detect, judge = models.detector.start, models.classifier.start
+
+    def number(image: Image) -> int:
+        return int(image[0, 0, 0])
+
+    def start_detection(image: Image, *, min_score: float | None = None) -> Pending[list[Face]]:
+        calls.append(f"detect {number(image)}")
+        return detect(image, min_score=min_score)
+
+    def start_judging(image: Image, faces: Iterable[Face]) -> Pending[list[Judgement]]:
+        calls.append(f"judge {number(image)}")
+        return judge(image, faces)
+
+    monkeypatch.setattr(models.detector, "start", start_detection)
+    monkeypatch.setattr(models.classifier, "start", start_judging)
+    return calls
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_next_frame_is_detected_first_if_it_is_there_and_is_never_waited_for(
+    models: LoadedModels,
+    outbox: Outbox,
+    writer: OutboxWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    late: bool,
+) -> None:
+    calls = calls_of(models, monkeypatch)
+    images = [standins.picture(standins.GREEN) for _ in range(6)]
+    for n, image in enumerate(images):
+        image[0, 0] = n
+    camera = TakenFrames(frames(images), late=late)
+    pipeline, observer, _ = build(models, outbox, writer, [], camera=camera)
+    pipeline.run()
+    in_turns = [f"{what} {n}" for n in range(6) for what in ("detect", "judge")]
+    overlapping = ["detect 0", *(c for n in range(5) for c in (f"detect {n + 1}", f"judge {n}"))]
+    assert calls == (in_turns if late else [*overlapping, "judge 5"])
+    assert [event.label for event in observer.stored_events] == [Label.WITH_MASK]
+
+
+def test_an_end_waits_for_the_verdicts_that_a_slow_disk_has_not_stored(
+    models: LoadedModels, tmp_path: Path
+) -> None:
+    class SlowOutbox(Outbox):
+        begun, may_store = threading.Event(), threading.Event()
+
+        def put(self, event: Event) -> bool:
+            self.begun.set()
+            assert self.may_store.wait(30)
+            return super().put(event)
+
+    bare = [standins.picture(standins.RED)] * 30
+    with SlowOutbox(tmp_path / "outbox.db") as slow, OutboxWriter(slow) as writer:
+        pipeline, observer, camera = build(models, slow, writer, bare)
+
+        def release() -> None:
+            # The frames after the verdict are judged while the disk has not answered.
+            assert slow.begun.wait(30)
+            while len(observer.frames) < len(bare):
+                time.sleep(0.005)
+            shown_before.extend(observer.stored_events)
+            slow.may_store.set()
+
+        shown_before: list[Event] = []
+        disk = threading.Thread(target=release)
+        disk.start()
+        with camera:
+            pipeline.run()
+        assert len(observer.frames) == len(bare)
+        assert shown_before == []
+        assert [event.label for event in observer.stored_events] == [Label.WITHOUT_MASK]
+        disk.join()
