@@ -16,6 +16,7 @@ from cloud.commands import (
     enrolment_codes,
     gates,
     keys,
+    models,
     pairing_codes,
     processes,
     redis,
@@ -65,6 +66,7 @@ for name, noun in (
     ("enrolment-codes", enrolment_codes),
     ("pairing-codes", pairing_codes),
     ("devices", devices),
+    ("models", models),
     ("signing-keys", signing_keys),
 ):
     app.add_typer(noun.app, name=name)

@@ -29,7 +29,8 @@
         ├── RateLimited
         ├── CredentialsInvalid · SessionInvalid · SessionUnknown · CsrfTokenInvalid
         ├── AccountUnknown · AccountExists · PasswordWeak
-        └── PreviewUnwanted · PreviewInvalid · PreviewAbsent · PreviewForbidden · PreviewCrowded
+        ├── PreviewUnwanted · PreviewInvalid · PreviewAbsent · PreviewForbidden · PreviewCrowded
+        └── ModelUnknown · ModelInvalid · ModelsFull · LogAbsent
 
 Errors of libraries are translated in one place each: those of redis in `cloud.store`, those of
 telegram in `cloud.notify.telegram`, those of smtplib in `cloud.notify.mail`.
@@ -374,6 +375,30 @@ class PreviewCrowded(RequestRefused):
     """As many people watch this gate as may watch it."""
 
     code = ProblemCode.PREVIEW_CROWDED
+
+
+class ModelUnknown(RequestRefused):
+    """There is no model package of this SHA-256."""
+
+    code = ProblemCode.MODEL_UNKNOWN
+
+
+class ModelInvalid(RequestRefused):
+    """The file is no model package."""
+
+    code = ProblemCode.MODEL_INVALID
+
+
+class ModelsFull(RequestRefused):
+    """The cloud keeps as many model packages as it may."""
+
+    code = ProblemCode.MODELS_FULL
+
+
+class LogAbsent(RequestRefused):
+    """The device has sent no log lines, or they have expired."""
+
+    code = ProblemCode.LOG_ABSENT
 
 
 class FormatUnavailable(RequestRefused):

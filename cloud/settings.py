@@ -163,6 +163,12 @@ class Settings(BaseSettings):
     preview_viewers: int = Field(
         default=4, ge=1, le=100, description="People who may watch one gate at a time"
     )
+    model_max_bytes: int = Field(
+        default=8 * 1024 * 1024,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="Largest model package; the store keeps ten in memory at most",
+    )
     enrolment_code_lifetime_s: int = Field(
         default=3600, ge=60, le=604_800, description="Seconds that an enrolment code may be used"
     )

@@ -32,12 +32,14 @@ from cloud.api.routes import (
     audit,
     commands,
     deliveries,
+    device_logs,
     devices,
     events,
     export,
     gates,
     keys,
     manual_passes,
+    models,
     passes,
     people,
     platform,
@@ -66,6 +68,7 @@ TAGS = {
     "events": "Verdicts as devices post them; read in pages, as a stream, as a file",
     "passes": "The right to enter once: its QR code, its redemption, its end",
     "devices": "Cameras: enrolment by a one-time code, signs of life, revocation",
+    "models": "Model packages, and their way to devices",
     "previews": "What a camera sees now, while somebody watches",
     "gates": "Entrances, and who is told of their events",
     "people": "Visitors who wait at a gate, and staff who answer for it",
@@ -84,8 +87,12 @@ DIRECT_ROUTES = {
 }
 
 PREVIEW = "/v1/devices/me/preview"
-OTHER_BODIES = frozenset({PREVIEW, *DIRECT_ROUTES})
+MODELS = "/v1/models"
+OTHER_BODIES = frozenset({PREVIEW, MODELS, *DIRECT_ROUTES})
 """Addresses whose bodies are no JSON, or are read by their routes."""
+
+LOG_BODY_BYTES = 256 * 1024
+"""Largest log that a device may send."""
 
 GARBAGE = 20_000
 """Objects that may come to be, net of those that went, before the collector looks for cycles."""
@@ -178,6 +185,8 @@ def create_app(settings: Settings) -> FastAPI:
         sessions,
         commands,
         previews,
+        models,
+        device_logs,
     ):
         app.include_router(noun.router, responses=_ALWAYS)
     app.include_router(platform.router)
@@ -190,7 +199,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         limit=settings.max_body_bytes,
-        exceptions={PREVIEW: settings.preview_max_bytes},
+        exceptions={
+            PREVIEW: settings.preview_max_bytes,
+            MODELS: settings.model_max_bytes,
+            device_logs.LOG: LOG_BODY_BYTES,
+        },
     )
     app.add_middleware(
         RateLimit,

@@ -34,6 +34,7 @@ from cloud.client.errors import (
 from cloud.client.events import Events
 from cloud.client.gates import Gates
 from cloud.client.keys import Keys
+from cloud.client.models import Models
 from cloud.client.pages import Page, Unread
 from cloud.client.passes import Passes
 from cloud.client.reports import Reports
@@ -62,5 +63,7 @@ __all__ = [
 ]
 
 
-class Client(Events, Passes, Gates, Subscribers, Devices, Keys, Accounts, Deliveries, Reports):
+class Client(
+    Events, Passes, Gates, Subscribers, Devices, Models, Keys, Accounts, Deliveries, Reports
+):
     """All operations of the API, over one connection (`cloud.client.connection`)."""

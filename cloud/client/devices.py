@@ -8,10 +8,14 @@ from cloud.contract import (
     CommandPage,
     Device,
     DeviceChange,
+    DeviceLog,
     DeviceSettings,
     Enrolment,
     EnrolmentRequest,
     Heartbeat,
+    LogRequest,
+    ModelChoice,
+    ModelRollback,
     RolledKey,
 )
 
@@ -53,6 +57,26 @@ class Devices(Connection):
     def reload_device(self, device_id: str) -> None:
         """Ask a device to restart."""
         self._ask("POST", "/v1/devices/{}/reload", device_id)
+
+    def update_device_model(self, device_id: str, choice: ModelChoice) -> None:
+        """Ask a device to take a model."""
+        self._ask("POST", "/v1/devices/{}/model", device_id, body=choice)
+
+    def roll_back_device_model(self, device_id: str, rollback: ModelRollback) -> None:
+        """Ask a device to go back to the model before."""
+        self._ask("POST", "/v1/devices/{}/model/rollback", device_id, body=rollback)
+
+    def request_device_log(self, device_id: str, request: LogRequest) -> None:
+        """Ask a device for the last lines of its log."""
+        self._ask("POST", "/v1/devices/{}/log", device_id, body=request)
+
+    def get_device_log(self, device_id: str) -> DeviceLog:
+        """Read the log lines that a device sent in the last hour."""
+        return self._one(DeviceLog, "GET", "/v1/devices/{}/log", device_id)
+
+    def put_own_log(self, log: DeviceLog) -> None:
+        """Send the last lines of this device's log."""
+        self._ask("PUT", "/v1/devices/me/log", body=log)
 
     def enrol_device(self, request: EnrolmentRequest) -> Enrolment:
         """Exchange a one-time code for a device's key, which is shown only here."""

@@ -28,6 +28,7 @@ from cloud.contract.deliveries import (
     DeliveryPage,
     DeliveryStatus,
 )
+from cloud.contract.device_logs import DeviceLog, LogRequest
 from cloud.contract.devices import (
     CameraState,
     Device,
@@ -72,6 +73,15 @@ from cloud.contract.keys import (
     NewKey,
     OwnKey,
     Role,
+)
+from cloud.contract.models import (
+    ModelChoice,
+    ModelOrder,
+    ModelPackage,
+    ModelRole,
+    ModelRollback,
+    ModelUpdate,
+    ModelUpdateState,
 )
 from cloud.contract.passes import (
     IssuedPass,
@@ -133,6 +143,7 @@ __all__ = [
     "Device",
     "DeviceChange",
     "DeviceData",
+    "DeviceLog",
     "DeviceSettings",
     "DeviceStatus",
     "DeviceWebhook",
@@ -159,7 +170,15 @@ __all__ = [
     "KeyStatus",
     "Label",
     "Language",
+    "LogRequest",
     "ManualPass",
+    "ModelChoice",
+    "ModelOrder",
+    "ModelPackage",
+    "ModelRole",
+    "ModelRollback",
+    "ModelUpdate",
+    "ModelUpdateState",
     "NewAccount",
     "NewGate",
     "NewKey",

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from cloud.contract.base import Boolean, Integer, Number, UtcTime, Wire
+from cloud.contract.device_logs import LINES_AT_MOST
+from cloud.contract.models import ModelOrder, ModelRole
 
 CommandCursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,16}-[0-9]{1,16}$")]
 """A command's id, which orders it among those of its device."""
@@ -24,6 +26,15 @@ class CommandKind(StrEnum):
     ROLL_KEY = "roll_key"
     """Get a new key by `POST /v1/devices/me/roll`, keep it, and use it from then on."""
 
+    UPDATE_MODEL = "update_model"
+    """Take the model that `model` names, and report how it went with the heartbeat."""
+
+    ROLL_BACK_MODEL = "roll_back_model"
+    """Go back to the model before, for the role that `role` names."""
+
+    SEND_LOG = "send_log"
+    """Send the last `lines` lines of the log by `PUT /v1/devices/me/log`."""
+
 
 class Command(Wire):
     """A command is delivered at least once, so executing it twice must do no harm."""
@@ -31,6 +42,9 @@ class Command(Wire):
     id: CommandCursor
     kind: str = Field(description="One of CommandKind; a device skips one that it does not know")
     issued_at: UtcTime
+    model: ModelOrder | None = Field(default=None, description="Of `update_model`")
+    role: ModelRole | None = Field(default=None, description="Of `roll_back_model`")
+    lines: Integer | None = Field(default=None, ge=1, le=LINES_AT_MOST, description="Of `send_log`")
 
 
 class CommandPage(Wire):

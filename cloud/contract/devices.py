@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from cloud.contract.base import Boolean, GateId, Integer, Number, Sha256, UtcTime, Wire
+from cloud.contract.models import ModelUpdate
 from cloud.contract.text import Name
 
 ProblemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -71,6 +72,9 @@ class Heartbeat(Wire):
         default_factory=list,
         max_length=16,
         description="What is wrong now, by name, such as disk_full, camera_lost, model_differs",
+    )
+    model_update: ModelUpdate | None = Field(
+        default=None, description="The last model update from afar; null if there was none"
     )
 
 

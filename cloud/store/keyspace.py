@@ -42,6 +42,7 @@ COMMAND_WAKEUPS = "mg:command-bell"
 LIMITS = "mg:limits"
 OUTBOX = "mg:outbox"
 LAST_BACKUP = "mg:last-backup"
+MODELS = "mg:models"
 REDEMPTION_PREFIX = "mg:redemption:"
 UNDONE_PREFIX = "mg:undone:"
 PASS_PREFIX = "mg:pass:"  # noqa: S105 (a prefix, not a password)
@@ -269,6 +270,16 @@ def sessions(account_id: str) -> str:
 def commands(device_id: str) -> str:
     """Stream: commands that a device has not acknowledged yet."""
     return f"mg:commands:{device_id}"
+
+
+def model(sha256: str) -> str:
+    """String: the bytes of a model package."""
+    return f"mg:model:{sha256}"
+
+
+def device_log(device_id: str) -> str:
+    """String: the log lines that a device sent, for an hour."""
+    return f"mg:device-log:{device_id}"
 
 
 def outage(device_id: str) -> str:

@@ -51,6 +51,7 @@ from cloud.store.sites.absences import Absences
 from cloud.store.sites.commands import Commands
 from cloud.store.sites.devices import Devices
 from cloud.store.sites.gates import Gates
+from cloud.store.sites.models import DeviceLogs, Models
 from cloud.store.sites.previews import Previews
 
 
@@ -103,6 +104,8 @@ class Store:
         self.limits = Limits(client)
         self.commands = Commands(client)
         self.previews = Previews(client)
+        self.models = Models(client)
+        self.device_logs = DeviceLogs(client)
         self.absences = Absences(client)
         self.outages = Outages(client, self.batches)
         self.suspensions = Suspensions(client, audit_retention)

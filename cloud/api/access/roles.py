@@ -63,6 +63,15 @@ ROLES: Final = {
     "put_preview": _DEVICES,
     "roll_device_key": _OPERATORS,
     "reload_device": _OPERATORS,
+    "add_model": _OPERATORS,
+    "list_models": _VIEWERS,
+    "delete_model": _OPERATORS,
+    "get_model": _DEVICES,
+    "update_device_model": _OPERATORS,
+    "roll_back_device_model": _OPERATORS,
+    "put_own_log": _DEVICES,
+    "request_device_log": _OPERATORS,
+    "get_device_log": _OPERATORS,
     "get_gate_settings": _VIEWERS,
     "set_gate_settings": _OPERATORS,
     "get_preview": _VIEWERS,
@@ -86,5 +95,5 @@ OF_SESSIONS: Final = frozenset(
 )
 """What a key of the right role may call, and is told that it has no session."""
 
-OF_NO_GATE: Final = frozenset({"create_gate", "delete_gate"})
+OF_NO_GATE: Final = frozenset({"create_gate", "delete_gate", "add_model", "delete_model"})
 """What takes a caller that is bound to no gate."""

@@ -109,7 +109,7 @@ def roll_device_key(
     device_id: str, caller: Caller, store: StoreDep, trail: TrailDep, now: Now
 ) -> None:
     """Ask a device to roll its key. It does so when it reads its commands."""
-    _ask(store, _reachable(store, caller, device_id), CommandKind.ROLL_KEY, trail, now)
+    _ask(store, reachable(store, caller, device_id), CommandKind.ROLL_KEY, trail, now)
 
 
 @router.post("/devices/{device_id}/reload", status_code=202, responses=_ON_A_DEVICE)
@@ -117,7 +117,7 @@ def reload_device(
     device_id: str, caller: Caller, store: StoreDep, trail: TrailDep, now: Now
 ) -> None:
     """Ask a device to end, so that what keeps it running starts it anew."""
-    _ask(store, _reachable(store, caller, device_id), CommandKind.RELOAD, trail, now)
+    _ask(store, reachable(store, caller, device_id), CommandKind.RELOAD, trail, now)
 
 
 @router.get("/gates/{gate_id}/settings", responses=_AT_A_GATE)
@@ -158,7 +158,13 @@ def devices_at(store: Store, gate: str) -> list[str]:
     ]
 
 
-def _reachable(store: Store, caller: Principal, device_id: str) -> Device:
+def reachable(store: Store, caller: Principal, device_id: str) -> Device:
+    """Return a device that the caller may command.
+
+    Raises:
+        DeviceUnknown: There is no such device, or it was revoked.
+        GateForbidden: The caller is bound to another gate.
+    """
     device = store.devices.get(device_id)
     if device is None or device.revoked:
         raise DeviceUnknown("there is no device of this id, or it was revoked")

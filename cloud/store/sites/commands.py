@@ -6,16 +6,16 @@ from typing import Any, Final, cast
 
 import redis
 
-from cloud.contract import Command, CommandKind, DeviceSettings, GateSettings
+from cloud.contract import Command, CommandKind, DeviceSettings, GateSettings, ModelOrder, ModelRole
 from cloud.store import keyspace
 from cloud.store.connection import translates_redis_errors
 from cloud.store.locking import check_and_set, require_gate
 from cloud.store.moments import from_ms, to_ms
-from cloud.store.records import Fields, parsed
+from cloud.store.records import Fields, parsed, text
 
 KEPT_AT_MOST: Final = 100
-"""Commands that wait for one device at most; beyond it the oldest are removed. A command only tells
-of a state that is kept elsewhere, so nothing is lost with it."""
+"""Commands that wait for one device at most; beyond it the oldest are removed. Most only tell of a
+state that is kept elsewhere, and the others are an operator's request, who sees that it failed."""
 
 KEPT_FOR: Final = timedelta(days=7)
 
@@ -30,12 +30,36 @@ class Commands:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    def issue(self, devices: Iterable[str], kind: CommandKind, now: datetime) -> None:
-        """Send a command to each of the devices, and wake those that wait."""
+    def issue(
+        self,
+        devices: Iterable[str],
+        kind: CommandKind,
+        now: datetime,
+        *,
+        model: ModelOrder | None = None,
+        role: ModelRole | None = None,
+        lines: int | None = None,
+    ) -> None:
+        """Send a command to each of the devices, and wake those that wait.
+
+        Args:
+            devices: Their ids.
+            kind: Of the command.
+            now: The present.
+            model: Of `update_model`.
+            role: Of `roll_back_model`.
+            lines: Of `send_log`.
+        """
+        fields: dict[Any, Any] = {"kind": kind.value, "at": to_ms(now)}
+        if model is not None:
+            fields["model"] = model.model_dump_json()
+        if role is not None:
+            fields["role"] = role
+        if lines is not None:
+            fields["lines"] = lines
         with self._client.pipeline() as pipe:
             for device_id in devices:
                 stream = keyspace.commands(device_id)
-                fields: dict[Any, Any] = {"kind": kind.value, "at": to_ms(now)}
                 pipe.xadd(stream, fields, maxlen=KEPT_AT_MOST, approximate=False)
                 pipe.expire(stream, KEPT_FOR)
                 pipe.xadd(keyspace.COMMAND_WAKEUPS, {"device": device_id}, maxlen=WAKEUPS_KEPT)
@@ -49,10 +73,15 @@ class Commands:
             self._client.xtrim(stream, minid=f"{milliseconds}-{int(number) + 1}", approximate=False)
         entries = cast(list[tuple[bytes, Fields]], self._client.xrange(stream))
         return [
-            Command(
-                id=entry_id.decode(),
-                kind=fields[b"kind"].decode(),
-                issued_at=from_ms(fields[b"at"]),
+            Command.model_validate(
+                {
+                    "id": entry_id.decode(),
+                    "kind": fields[b"kind"].decode(),
+                    "issued_at": from_ms(fields[b"at"]),
+                    "model": parsed(ModelOrder, fields[b"model"]) if b"model" in fields else None,
+                    "role": text(fields.get(b"role")),
+                    "lines": int(fields[b"lines"]) if b"lines" in fields else None,
+                }
             )
             for entry_id, fields in entries
         ]

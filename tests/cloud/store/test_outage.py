@@ -25,6 +25,7 @@ from cloud.contract import (
     Decision,
     Delivery,
     DeliveryStatus,
+    DeviceLog,
     EnrolmentRequest,
     Event,
     Gate,
@@ -33,6 +34,7 @@ from cloud.contract import (
     IssuedPass,
     Label,
     Language,
+    ModelPackage,
     Role,
     StaffRole,
     Subscriber,
@@ -59,6 +61,7 @@ from cloud.store.transaction import NO_PRECONDITIONS
 from tests.doubles.redis_server import free_port
 
 NOW = now()
+PACKAGE = ModelPackage(sha256="0" * 64, size=3, role="classifier", name="own", added_at=NOW)
 
 
 def _empty_backup() -> Path:
@@ -257,6 +260,14 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "previews.unwatch": (("main", "a"), {}),
     "previews.is_early": (("a",), {}),
     "previews.publish": (("main", b"", NOW), {}),
+    "models.add": ((PACKAGE, b"zip"), {}),
+    "models.get": (("0" * 64,), {}),
+    "models.all": ((), {}),
+    "models.content": (("0" * 64, 0), {}),
+    "models.delete": (("0" * 64,), {}),
+    "device_logs.keep": (("a", DeviceLog(taken_at=NOW, lines=[])), {}),
+    "device_logs.get": (("a",), {}),
+    "device_logs.delete": (("a",), {}),
     "migration.move": (("-1", "-2", NOW), {}),
     "migration.readdress": ((["a"], "-1", "-2"), {}),
     "migration.moved_to": (("-1",), {}),
