@@ -304,7 +304,7 @@ def measure(
     with console.reported_errors("bench"):
         from edge import bench, loaded_models  # noqa: PLC0415
 
-        models = loaded_models.load(_settings())
+        models = loaded_models.load(_settings(), mirror=False)
         clip = Path(__file__).parent.parent / "demo" / "clip.mp4"
         frames = bench.load_frames(source or (clip if clip.exists() else None))
         with console.ERR.status("measuring …"):

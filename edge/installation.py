@@ -222,7 +222,7 @@ def _outbox(settings: Settings, health: Health) -> Outbox:
 
 
 def _models(settings: Settings) -> LoadedModels:
-    models = loaded_models.load(settings)
+    models = loaded_models.load(settings, mirror=False)
     models.make_ready()
     _log.info("models_ready", precisions=models.precisions, device=settings.inference_device)
     for label in models.classifier.untested_labels:

@@ -54,11 +54,13 @@ class LoadedModels:
             self.gender.make_ready()
 
 
-def load(settings: Settings) -> LoadedModels:
+def load(settings: Settings, *, mirror: bool = True) -> LoadedModels:
     """Check and load the models that the settings name.
 
     Args:
         settings: Of this installation.
+        mirror: Whether each face is judged together with its mirror image: for single pictures. The
+            votes on many frames of one person do without (docs/edge.md).
 
     Returns:
         The models, with the gender head only if the settings ask for it.
@@ -78,6 +80,7 @@ def load(settings: Settings) -> LoadedModels:
             threads=settings.inference_threads,
             precision=settings.inference_precision,
             cache_dir=settings.model_cache_dir,
+            mirror=mirror,
         )
 
     counts_gender = settings.attributes is Attributes.GENDER

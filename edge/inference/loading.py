@@ -6,6 +6,7 @@ import openvino as ov
 
 from edge.decoding import output_names
 from edge.errors import ModelUnfitError
+from edge.inference.mirror import remove_mirror
 from edge.inference.model_info import ModelInfo
 from edge.inference.network import INPUT, OUTPUTS, Network, Target, refused
 from edge.inference.processor import Parallelism, parallelism
@@ -44,6 +45,7 @@ def load(
     threads: int | None = None,
     precision: InferencePrecision = InferencePrecision.F32,
     cache_dir: Path | None = None,
+    mirror: bool = True,
 ) -> Network:
     """Check a model's files, and make the model ready to run.
 
@@ -55,6 +57,7 @@ def load(
             (`processor.parallelism`).
         precision: In which the device computes.
         cache_dir: Folder in which compiled models are kept for a faster start.
+        mirror: Whether a classifier judges the mirror image of each crop, too (`mirror.py`).
 
     Returns:
         The network, compiled at its first picture.
@@ -85,6 +88,8 @@ def load(
         raise ModelUnfitError(f"model {files.name}: {MANIFEST} must name its .xml and .bin", MEND)
     with refused(f"model {path} is not an OpenVINO IR that can be read"):
         graph = core.read_model(content[".xml"], content[".bin"])
+        if files.role is Role.CLASSIFIER and not mirror:
+            remove_mirror(graph)
     return Network(files, _info(graph, files.role, path), graph, target)
 
 
