@@ -58,7 +58,7 @@ def export(
         bool,
         typer.Option(
             "--int8",
-            help="Also write the models in 8 bits, for x86 with VNNI. They are calibrated and "
+            help="Also write the models in 8 bits, for x86 with AVX2. They are calibrated and "
             "measured on the validation split, and refused if a figure drops by more than 0.3 "
             "points.",
         ),

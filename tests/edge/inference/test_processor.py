@@ -15,11 +15,12 @@ from edge.settings import Precision
         ("fpu avx2 avx512f avx512_vnni", Precision.INT8),
         ("fpu avx2 avx_vnni", Precision.INT8),
         ("fpu amx_int8", Precision.INT8),
-        ("fpu avx2 avx512f", Precision.FP16),
+        ("fpu avx2", Precision.INT8),
+        ("fpu avx sse4_2", Precision.FP16),
         ("", Precision.FP16),
     ],
 )
-def test_eight_bits_suit_a_processor_that_multiplies_them(
+def test_eight_bits_suit_a_processor_with_fast_instructions_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, expected: Precision
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
