@@ -67,6 +67,7 @@ EVERYWHERE: Final[Mapping[str, Schema]] = {
     "key": KEY,
     "tokenKey": KEY,
     "passwordKey": KEY,
+    "signingKeyKey": KEY,
     "urlKey": KEY,
     "caKey": KEY,
     "size": SIZE,

@@ -1,7 +1,7 @@
 # Sourced by compose.sh: makes missing files of secrets, and checks all of them before anything starts.
 
-secrets=(redis_password cloud_redis_url cloud_telegram_token cloud_telegram_webhook_secret cloud_smtp_password dashboard_api_key
-  edge_enrolment_code edge_source dashboard_people)
+secrets=(redis_password cloud_redis_url cloud_telegram_token cloud_telegram_webhook_secret cloud_smtp_password cloud_pass_signing_key
+  dashboard_api_key edge_enrolment_code edge_source dashboard_people)
 
 random() { od -An -tx1 -N "$1" /dev/urandom | tr -d ' \n'; }
 keep() { # keep NAME TEXT: writes a secret completely or not at all

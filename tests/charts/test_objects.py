@@ -151,9 +151,10 @@ def test_each_process_gets_the_secrets_that_it_needs_and_no_more() -> None:
         for name, pod in pods(objects_of("maskgate", "production"))
     }
     store = {"cloud_redis_url", "cloud_queue_url", "ca.crt"}
+    signs = store | {"cloud_pass_signing_key"}
     assert held == {
-        "api": store,
-        "worker": store | {"cloud_telegram_token", "cloud_smtp_password"},
+        "api": signs,
+        "worker": signs | {"cloud_telegram_token", "cloud_smtp_password"},
         "bot": store | {"cloud_telegram_token", "cloud_telegram_webhook_secret"},
         "dashboard": {"dashboard_api_key"},
         "setup": store,

@@ -270,7 +270,8 @@ def test_with_secrets_that_are_there_none_is_made_and_each_is_a_file() -> None:
         if "secret" in source
     }
     assert named_in == {
-        *("maskgate-redis", "maskgate-telegram", "maskgate-smtp", "maskgate-dashboard")
+        *("maskgate-redis", "maskgate-telegram", "maskgate-smtp", "maskgate-dashboard"),
+        "maskgate-passes",
     }
     for _, pod in pods(manifests):
         for container in containers(pod):

@@ -55,7 +55,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Secrets as files with the names of the variables. `telegram` and `smtp` say which process needs which secret. */}}
+{{/* Secrets as files with the names of the variables. `telegram`, `smtp` and `signs` say which process needs which secret. */}}
 {{- define "maskgate.cloudVolumes" -}}
 - name: secrets
   projected:
@@ -90,6 +90,12 @@
           items:
             - {key: {{ .root.Values.smtp.passwordKey }}, path: cloud_smtp_password}
       {{- end }}
+      {{- if and .signs .root.Values.passes.existingSecret }}
+      - secret:
+          name: {{ .root.Values.passes.existingSecret }}
+          items:
+            - {key: {{ .root.Values.passes.signingKeyKey }}, path: cloud_pass_signing_key}
+      {{- end }}
       {{- if .dashboardKey }}
       - secret:
           name: {{ include "maskgate.dashboardSecret" .root }}
@@ -121,7 +127,9 @@
 
 {{/* Annotations that change with everything that pods read at start, so that a change restarts the pods. */}}
 {{- define "maskgate.podAnnotations" -}}
-checksum/settings: {{ toYaml (list (default (dict) .root.Values.settings) .root.Values.redis.mode (omit .root.Values.redis.external "queueUrl") .root.Values.telegram .root.Values.smtp) | sha256sum | trunc 16 }}
+{{- $read := list (default (dict) .root.Values.settings) .root.Values.redis.mode (omit .root.Values.redis.external "queueUrl") .root.Values.telegram .root.Values.smtp }}
+{{- if .root.Values.passes.existingSecret }}{{ $read = append $read .root.Values.passes }}{{ end }}
+checksum/settings: {{ toYaml $read | sha256sum | trunc 16 }}
 {{- with .of.podAnnotations }}
 {{ toYaml . }}
 {{- end }}
