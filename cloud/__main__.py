@@ -21,6 +21,7 @@ from cloud.commands import (
     processes,
     redis,
     rehearsal,
+    screens,
     signing_keys,
 )
 
@@ -67,6 +68,7 @@ for name, noun in (
     ("pairing-codes", pairing_codes),
     ("devices", devices),
     ("models", models),
+    ("screens", screens),
     ("signing-keys", signing_keys),
 ):
     app.add_typer(noun.app, name=name)

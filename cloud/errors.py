@@ -25,7 +25,7 @@
         ├── StaffUnknown · DeliveryUnknown · DeliveryNotFailed
         ├── SubscriberUnknown · KeyUnknown · KeyOver · DeviceUnknown
         ├── TooManyListeners · FormatUnavailable
-        ├── EnrolmentCodeInvalid
+        ├── EnrolmentCodeInvalid · ScreenUnknown · ScreenCodeInvalid
         ├── RateLimited
         ├── CredentialsInvalid · SessionInvalid · SessionUnknown · CsrfTokenInvalid
         ├── AccountUnknown · AccountExists · PasswordWeak
@@ -291,6 +291,18 @@ class EnrolmentCodeInvalid(RequestRefused):
     """The code was never made, has been used, or has expired."""
 
     code = ProblemCode.ENROLMENT_CODE_INVALID
+
+
+class ScreenUnknown(RequestRefused):
+    """There is no screen of this id, or the caller may not see it."""
+
+    code = ProblemCode.SCREEN_UNKNOWN
+
+
+class ScreenCodeInvalid(RequestRefused):
+    """The code was never made, has been used, has expired, or is for another gate."""
+
+    code = ProblemCode.SCREEN_CODE_INVALID
 
 
 class TooManyListeners(RequestRefused):

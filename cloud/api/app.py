@@ -45,6 +45,8 @@ from cloud.api.routes import (
     platform,
     previews,
     redemptions,
+    screen_stream,
+    screens,
     sessions,
     statistics,
     stream,
@@ -71,6 +73,7 @@ TAGS = {
     "models": "Model packages, and their way to devices",
     "previews": "What a camera sees now, while somebody watches",
     "gates": "Entrances, and who is told of their events",
+    "screens": "Pages at doors: pairing, revocation, and what they show",
     "people": "Visitors who wait at a gate, and staff who answer for it",
     "deliveries": "What was to be told to whom, and what became of it",
     "statistics": "What happened, by gate and hour or day",
@@ -165,6 +168,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = metrics
+    app.state.site_reader = screen_stream.SiteReader()
     for noun in (
         stream,  # these two before events, whose /v1/events/{event_id} would take their addresses
         export,
@@ -187,6 +191,8 @@ def create_app(settings: Settings) -> FastAPI:
         previews,
         models,
         device_logs,
+        screens,
+        screen_stream,
     ):
         app.include_router(noun.router, responses=_ALWAYS)
     app.include_router(platform.router)

@@ -38,6 +38,7 @@ from cloud.client.models import Models
 from cloud.client.pages import Page, Unread
 from cloud.client.passes import Passes
 from cloud.client.reports import Reports
+from cloud.client.screens import Screens
 from cloud.client.stream import StreamMessage
 from cloud.client.subscribers import Subscribers
 
@@ -64,6 +65,16 @@ __all__ = [
 
 
 class Client(
-    Events, Passes, Gates, Subscribers, Devices, Models, Keys, Accounts, Deliveries, Reports
+    Events,
+    Passes,
+    Gates,
+    Subscribers,
+    Devices,
+    Models,
+    Keys,
+    Accounts,
+    Deliveries,
+    Reports,
+    Screens,
 ):
     """All operations of the API, over one connection (`cloud.client.connection`)."""

@@ -106,6 +106,15 @@ from cloud.contract.people import (
     VisitorLink,
 )
 from cloud.contract.problems import Problem, ProblemCode
+from cloud.contract.screens import (
+    GateCamera,
+    NewScreen,
+    PendingScreen,
+    Screen,
+    ScreenConfirmation,
+    ScreenLink,
+    ScreenState,
+)
 from cloud.contract.statistics import Durations, Grain, StatisticsPage, StatisticsRow
 from cloud.contract.webhooks import (
     DeviceData,
@@ -155,6 +164,7 @@ __all__ = [
     "EventPage",
     "EventRecord",
     "Gate",
+    "GateCamera",
     "GateChange",
     "GateData",
     "GateSettings",
@@ -185,6 +195,7 @@ __all__ = [
     "NewPairingCode",
     "NewPass",
     "NewPassword",
+    "NewScreen",
     "NewSubscriber",
     "Outcome",
     "OwnKey",
@@ -193,6 +204,7 @@ __all__ = [
     "PassRecord",
     "PassSource",
     "PassStatus",
+    "PendingScreen",
     "Problem",
     "ProblemCode",
     "QuietHours",
@@ -207,6 +219,10 @@ __all__ = [
     "Role",
     "RolledKey",
     "RolledSecret",
+    "Screen",
+    "ScreenConfirmation",
+    "ScreenLink",
+    "ScreenState",
     "Session",
     "StaffMember",
     "StaffRole",

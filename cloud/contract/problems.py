@@ -39,6 +39,8 @@ class ProblemCode(StrEnum):
     KEY_OVER = "key_over"
     DEVICE_UNKNOWN = "device_unknown"
     ENROLMENT_CODE_INVALID = "enrolment_code_invalid"
+    SCREEN_UNKNOWN = "screen_unknown"
+    SCREEN_CODE_INVALID = "screen_code_invalid"
     TOO_MANY_LISTENERS = "too_many_listeners"
     RATE_LIMITED = "rate_limited"
     CREDENTIALS_INVALID = "credentials_invalid"

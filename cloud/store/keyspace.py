@@ -237,6 +237,16 @@ def pairing_code(code_sha256: str) -> str:
     return f"mg:pairing-code:{code_sha256}"
 
 
+def screen_code(code_sha256: str) -> str:
+    """String: the key of a screen that waits for an operator, gone when its code expires."""
+    return f"mg:screen-code:{code_sha256}"
+
+
+def screen_link(code_sha256: str) -> str:
+    """String: the gate of a one-time link for a screen, gone when it is used or expires."""
+    return f"mg:screen-link:{code_sha256}"
+
+
 def acknowledgement(event_id: UUID) -> str:
     """Hash: who acknowledged an event, and when."""
     return f"mg:acknowledgement:{event_id}"

@@ -14,6 +14,7 @@ from cloud.store.access.accounts import (
 )
 from cloud.store.access.key_repository import Keys
 from cloud.store.access.limits import Limits
+from cloud.store.access.screens import Screens
 from cloud.store.admission.events import Events
 from cloud.store.admission.manual_passes import ManualPasses
 from cloud.store.admission.pass_index import PassIndex
@@ -102,6 +103,7 @@ class Store:
         self.accounts = Accounts(client)
         self.sessions = Sessions(client, self.accounts, session_idle, session_lifetime)
         self.limits = Limits(client)
+        self.screens = Screens(client)
         self.commands = Commands(client)
         self.previews = Previews(client)
         self.models = Models(client)

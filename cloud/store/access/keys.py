@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cloud.contract import IssuedKey, Key, KeyChange, KeyStatus, NewKey, Role
+from cloud.contract.base import Boolean
 from cloud.errors import KeyExpired, KeyInvalid, KeyOver, KeyRevoked, MalformedRequest
 from cloud.store.moments import now
 
@@ -29,6 +30,8 @@ class StoredKey(Key):
     """The device's former key, which is good until this one is first used."""
     replaced_by: str | None = None
     """The device's next key."""
+    screen: Boolean = False
+    """Whether a screen at a door was paired with it."""
 
     @property
     def document(self) -> str:

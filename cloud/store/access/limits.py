@@ -20,6 +20,12 @@ SIGN_INS_OF_AN_ADDRESS: Final = "30 per 15 minutes"
 ENROLMENTS_OF_AN_ADDRESS: Final = "30 per 15 minutes"
 """Enrolment codes tried from one address."""
 
+SCREENS_OF_A_CALLER: Final = "60 per 15 minutes"
+"""Screens that ask to be paired, through one dashboard."""
+
+SCREEN_CODES_OF_A_CALLER: Final = "30 per 15 minutes"
+"""Codes of screens that one operator types, right or wrong."""
+
 TESTS_OF_A_SUBSCRIBER: Final = "5 per minute"
 """Test messages to one subscriber, whoever sends them."""
 

@@ -44,6 +44,7 @@ def address_of(path: str) -> str:
         device_id="none",
         gate_id=GATE,
         subscriber_id="none",
+        screen_id="none",
         delivery_id="none",
         chat="42",
         key_id="none",
