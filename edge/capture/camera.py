@@ -19,7 +19,8 @@ import tenacity
 
 from cloud.contract import CameraState
 from edge.capture.arrival import Arrivals
-from edge.capture.sources import Capture, PictureFiles, Source, SourceKind
+from edge.capture.protocol import Capture
+from edge.capture.sources import PictureFiles, Source, SourceKind
 from edge.errors import SourceEmptyError, SourceError, SourceUnreadableError
 from edge.settings import Pace
 from edge.stages import Stage, Stages

@@ -1,4 +1,4 @@
-"""Sources of frames: cameras, addresses, videos and pictures, opened by OpenCV."""
+"""Sources of frames: cameras, addresses, videos and pictures, opened by OpenCV or PyAV."""
 
 import math
 import re
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 import structlog
 
+from edge.capture.interlaced import DeinterlacedVideo, InterlaceFallback
+from edge.capture.protocol import Capture
 from edge.errors import (
     SourceEmptyError,
     SourceError,
@@ -53,31 +54,6 @@ class SourceKind(Enum):
     def live(self) -> bool:
         """Whether a source of this kind never ends, and may vanish and return."""
         return self in {SourceKind.DEVICE, SourceKind.ADDRESS}
-
-
-class Capture(Protocol):
-    """An open source.
-
-    Attributes:
-        fps: The source's own frame rate; None if it has none.
-        length: Number of all frames; None if it is not known.
-        position_s: Time of the last picture within the source, in seconds; None if it has none.
-    """
-
-    @property
-    def fps(self) -> float | None: ...  # noqa: D102
-
-    @property
-    def length(self) -> int | None: ...  # noqa: D102
-
-    @property
-    def position_s(self) -> float | None: ...  # noqa: D102
-
-    def read(self) -> Image | None:
-        """Return the next picture; None at the end."""
-
-    def close(self) -> None:
-        """Close the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +133,19 @@ class Source:
         """
         if self.kind is SourceKind.PICTURES:
             return PictureFiles(picture_files(Path(self.text)))
-        return _OpenCvCapture(self)
+        capture = _OpenCvCapture(self)
+        if self.kind is SourceKind.DEVICE:
+            return capture
+        return InterlaceFallback(capture, self._deinterlaced, str(self))
+
+    def _deinterlaced(self, after_s: float | None) -> DeinterlacedVideo:
+        return DeinterlacedVideo(self._address, str(self), live=self.kind.live, after_s=after_s)
+
+    @property
+    def _address(self) -> str:
+        """The path, or the address with its reserved characters encoded."""
+        address = Address.cut(self.text) if self.kind is SourceKind.ADDRESS else None
+        return self.text if address is None else address.encoded()
 
 
 def picture_files(path: Path) -> list[Path]:
@@ -305,9 +293,8 @@ class _OpenCvCapture:
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             return capture
         if source.kind is SourceKind.ADDRESS:
-            address = Address.cut(source.text)
             return cv2.VideoCapture(
-                source.text if address is None else address.encoded(),
+                source._address,
                 cv2.CAP_FFMPEG,
                 [
                     cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
