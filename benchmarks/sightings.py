@@ -24,6 +24,7 @@ from rich.table import Table
 from cloud.contract import Label
 from edge.faces import FaceDetector
 from edge.inference import loading
+from edge.inference.processor import preferred_precision
 from edge.loaded_models import LoadedModels
 from edge.manifest import Role, find
 from edge.masks import MaskClassifier
@@ -155,10 +156,12 @@ def run(models: LoadedModels, truth: Label, sequence: Sequence[Shot] | Iterator[
         faces = models.detector.detect(shot.image)
         judgeable = [f for f in faces if models.classifier.can_judge(f)]
         tracked = sightings.associate(judgeable, n / FPS, shot.image)[:4]
+        # Each frame is judged for the figures per frame; only those votes count that a door casts.
         judged = models.classifier.judge(shot.image, [t.face for t in tracked])
         labels.append(_on(judged, shot.face))
+        due = [(t, j) for t, j in zip(tracked, judged, strict=True) if t.known is None]
         at = _START + timedelta(seconds=n / FPS)
-        settled = sightings.vote(tracked, judged, at)
+        settled = sightings.vote([t for t, _ in due], [j for _, j in due], at)
         verdicts += [v.label for v in settled if _near(v, shot.face)]
     return Result(truth, labels, verdicts)
 
@@ -303,9 +306,10 @@ def report(
 
 
 def open_models(folder: Path, threads: int) -> LoadedModels:
-    """The edge's own. Raises EdgeError."""
+    """Open the edge's own models as `run` does on this machine. Raises EdgeError."""
+    preferred = preferred_precision()
     detector, classifier = (
-        loading.load(find(role, folder), threads=threads)
+        loading.load(find(role, folder, preferred=preferred), threads=threads, mirror=False)
         for role in (Role.DETECTOR, Role.CLASSIFIER)
     )
     return LoadedModels(FaceDetector(detector), MaskClassifier(classifier))

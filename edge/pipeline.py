@@ -185,10 +185,10 @@ class Pipeline:
         # Non-maximum suppression keeps the surest box first, so the fainter boxes that a preview
         # needs change nothing about the faces that are judged.
         faces = [face for face in found if face.score >= self._detector.threshold]
-        # All faces are tracked. The classifier then labels those that need a vote most.
+        # All faces are tracked. The classifier then labels those that need a vote, and most.
         followed = self._sightings.associate(faces, frame.time_s, frame.image)
-        voters = [each for each in followed if self._classifier.can_judge(each.face)]
-        voters = voters[: self._max_faces]
+        due = [each for each in followed if each.known is None]
+        voters = [each for each in due if self._classifier.can_judge(each.face)][: self._max_faces]
         with self._stages.doing(Stage.INFERENCE):
             labels = self._classifier.start(frame.image, [each.face for each in voters])
         held = self._stills.watch(frame.image, followed)
@@ -197,7 +197,8 @@ class Pipeline:
         too_small = sum(not self._classifier.can_judge(face) for face in faces)
         self._observer.frame_judged(frame, judgements, too_small)
         if detection.wants_preview:
-            self._observer.preview_ready(frame, found, judgements)
+            known = [each.known for each in followed if each.known is not None]
+            self._observer.preview_ready(frame, found, judgements + known)
 
         self._report_stills(held, voters, judgements)
         for verdict in self._sightings.vote(voters, judgements, frame.captured_at, held):

@@ -121,21 +121,6 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackedFace:
-    """A face in a frame, with the track that it belongs to.
-
-    Attributes:
-        face: In the frame.
-        track: Number of the track within this run.
-        seen_s: Time of the frame in seconds, on the tracker's own clock.
-    """
-
-    face: Face
-    track: int
-    seen_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """One face in one frame, with its label.
 
@@ -153,6 +138,23 @@ class Judgement:
     def confidence(self) -> float:
         """The probability of the label, 0…1."""
         return self.probabilities[self.label]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """A face in a frame, with the track that it belongs to.
+
+    Attributes:
+        face: In the frame.
+        track: Number of the track within this run.
+        seen_s: Time of the frame in seconds, on the tracker's own clock.
+        known: The judgement of an earlier frame that still stands; None if the face needs one now.
+    """
+
+    face: Face
+    track: int
+    seen_s: float
+    known: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,8 @@ def verdicts(
         faces = [judged.face for judged in frame.judgements] + frame.too_small
         image = decoded(frame.jpeg)
         followed = sightings.associate(faces, n / FPS, image)
-        voters = [each for each in followed if id(each.face) in said][:MAX_FACES]
+        due = [each for each in followed if each.known is None and id(each.face) in said]
+        voters = due[:MAX_FACES]
         judgements = [said[id(each.face)] for each in voters]
         at = _START + timedelta(seconds=n / FPS)
         held = check.watch(image, followed)

@@ -22,11 +22,13 @@ track or several. The rules, in the order in which they apply:
 
 import math
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cloud.contract import Label
 from edge.tracking.appearance import SAME, WALKING, WALKING_ALLOWANCE, Describe, look_of
 from edge.tracking.tracks import Sighting, Track, TrackList
+from edge.tracking.turns import is_due
 from edge.tracking.votes import (
     LEAST_SPAN_S,
     REFUSALS,
@@ -97,7 +99,8 @@ class SightingTracker:
 
         Returns:
             The faces with their tracks, those that need a vote most first: people without a verdict
-            before others, the nearest (largest) first, then people whose last vote is oldest.
+            before others, the nearest (largest) first, then people whose last vote is oldest. Those
+            whose last judgement still stands (`turns.py`) need none, and bring it along.
         """
         if self._next_rules is not self._rules:
             self._rules = self._next_rules
@@ -108,7 +111,7 @@ class SightingTracker:
         assigned, ended = self._tracks.follow(faces, now_s, image, self._rules)
         self._remember(ended, now_s)
         assigned.sort(key=lambda pair: _urgency(*pair))
-        return [TrackedFace(face, track.number, now_s) for face, track in assigned]
+        return [_tracked(face, track, now_s) for face, track in assigned]
 
     def vote(
         self,
@@ -137,7 +140,7 @@ class SightingTracker:
             track = by_number.get(each.track)
             if track is None:
                 continue
-            track.last_vote_s = each.seen_s
+            track.last_vote_s, track.last_judgement = each.seen_s, judged
             track.votes += 1
             track.tally.add(self._vote(track, each, judged))
             decided = self._decide(track, is_held=each.track in held)
@@ -251,6 +254,12 @@ class SightingTracker:
             sighting=sighting.number,
             box=seen.face.box,
         )
+
+
+def _tracked(face: Face, track: Track, now_s: float) -> TrackedFace:
+    last = track.last_judgement
+    known = None if last is None or is_due(track, now_s) else replace(last, face=face)
+    return TrackedFace(face, track.number, now_s, known)
 
 
 def _urgency(face: Face, track: Track) -> tuple[bool, float]:

@@ -20,7 +20,7 @@ from edge.tracking.appearance import (
 from edge.tracking.association import LOOK_WEIGHT, assign, cost_of, without_duplicates
 from edge.tracking.motion import Motion
 from edge.tracking.votes import Tally, VotingRules
-from edge.values import Box, Face, Image
+from edge.values import Box, Face, Image, Judgement
 
 BREAK_S = 0.25
 """Seconds without the face after which the next face may be another person's."""
@@ -83,6 +83,7 @@ class Track:
         newest_look: Of the newest of these frames.
         votes: Judged frames.
         last_vote_s: When the face was judged last; -inf if never.
+        last_judgement: The last one; None if the face was never judged.
         best_sharpness: The highest so far (`edge.tracking.votes.sharpness_of`).
         sighting: The person; None while there is no verdict.
     """
@@ -97,6 +98,7 @@ class Track:
     newest_look: Look | None = None
     votes: int = 0
     last_vote_s: float = -math.inf
+    last_judgement: Judgement | None = None
     best_sharpness: float = 0.0
     sighting: Sighting | None = None
 

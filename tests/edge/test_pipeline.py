@@ -164,7 +164,8 @@ def test_a_person_in_front_of_the_camera_becomes_an_event(
     assert (event.label, event.votes) == (Label.WITHOUT_MASK, 5)
     assert event.occurred_at - event.first_seen_at == timedelta(seconds=0.4)
     assert event.models == models.digests
-    assert observer.frames == [(0, 0)] * 3 + [(1, 0)] * 8
+    # With the fifth vote the person has a verdict, and is judged each fifth of a second.
+    assert observer.frames == [(0, 0)] * 3 + [(1, 0)] * 5 + [(0, 0), (1, 0), (0, 0)]
 
 
 def test_a_verdict_is_shown_only_when_it_is_safe(
@@ -195,7 +196,7 @@ def test_pictures_of_many_sizes_are_judged_alike(
     pipeline, observer, _ = build(models, outbox, writer, [])
     for frame in frames(images):
         pipeline.process(frame)
-    assert observer.frames == [(1, 0)] * 6
+    assert observer.frames == [(1, 0)] * 5 + [(0, 0)]
     assert len(observer.stored_events) == 1
 
 
