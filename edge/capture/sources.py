@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import structlog
 
+from edge.capture.connection_faults import connection_fault
 from edge.capture.interlaced import DeinterlacedVideo, InterlaceFallback
 from edge.capture.protocol import Capture
 from edge.errors import (
@@ -271,13 +273,14 @@ class _OpenCvCapture:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        begun = time.monotonic()
         try:
             self._capture = self._opened(source)
         except cv2.error as error:
             raise self._unreadable(error.err) from error
         if not self._capture.isOpened():
             self._capture.release()
-            raise self._unreadable("OpenCV could not open it")
+            raise self._unopened(time.monotonic() - begun)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         known = math.isfinite(rate) and 0 < rate <= 1000
         self.fps: float | None = rate if known else _DEFAULT_FPS
@@ -307,6 +310,19 @@ class _OpenCvCapture:
         if path.is_file() and path.stat().st_size == 0:
             raise SourceEmptyError(f"video {path} is empty (0 bytes)", "Choose another file")
         return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+
+    def _unopened(self, waited_s: float) -> SourceError:
+        source = self._source
+        if source.kind is SourceKind.ADDRESS:
+            timed_out_s = waited_s if waited_s >= _OPEN_TIMEOUT_MS / 1000 else None
+            fault = connection_fault(source._address, timed_out_s=timed_out_s)
+            if fault is not None and fault.is_login_refused:
+                _log.error("camera_login_refused", source=str(source), mend=fault.mend)
+            if fault is not None:
+                return SourceUnreadableError(
+                    f"camera {source} cannot be opened: {fault.why}", fault.mend
+                )
+        return self._unreadable("OpenCV could not open it")
 
     def _unreadable(self, why: str) -> SourceError:
         source = self._source
