@@ -1,4 +1,4 @@
-"""The cloud's commands to this device: new settings, a new key, a preview, a restart."""
+"""The cloud's commands to this device: new settings, a new key, a preview, a model, the log."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 import tenacity
 
-from cloud.contract import CommandKind, DeviceSettings, RolledKey
+from cloud.contract import Command, CommandKind, DeviceSettings, ModelOrder, RolledKey
 from edge.delivery.client import Client
 from edge.delivery.key_renewal import KeyRenewal
 from edge.errors import CloudError, EdgeError, KeyRefusedError
@@ -63,12 +63,18 @@ class CommandHandlers:
         save_key: Writes the device's new key to the disk, before the key is used.
         start_preview: Begins to send pictures.
         reload: Ends the run in an orderly way; the container's runtime starts it again.
+        update_model: Takes a model.
+        roll_back_model: Goes back to the model before, of a role.
+        send_log: Sends the last lines of the log, so many.
     """
 
     apply_settings: Callable[[DeviceSettings], None]
     save_key: Callable[[RolledKey], None]
     start_preview: Callable[[], None] = field(default=lambda: None)
     reload: Callable[[], None] = field(default=lambda: None)
+    update_model: Callable[[ModelOrder], None] = field(default=lambda _order: None)
+    roll_back_model: Callable[[str], None] = field(default=lambda _role: None)
+    send_log: Callable[[int], None] = field(default=lambda _lines: None)
 
 
 class CommandPoller:
@@ -129,12 +135,12 @@ class CommandPoller:
         for command in commands:
             if self._stop.is_set():
                 break
-            self._carry_out(command.kind)
+            self._carry_out(command)
             self._last_done = command.id
         return bool(commands)
 
-    def _carry_out(self, kind: str) -> None:
-        match kind:
+    def _carry_out(self, command: Command) -> None:
+        match kind := command.kind:
             case CommandKind.SETTINGS_CHANGED:
                 self._handlers.apply_settings(self._client.settings())
             case CommandKind.ROLL_KEY:
@@ -146,6 +152,12 @@ class CommandPoller:
                 self._handlers.start_preview()
             case CommandKind.RELOAD:
                 self._handlers.reload()
+            case CommandKind.UPDATE_MODEL if command.model is not None:
+                self._handlers.update_model(command.model)
+            case CommandKind.ROLL_BACK_MODEL if command.role is not None:
+                self._handlers.roll_back_model(command.role)
+            case CommandKind.SEND_LOG if command.lines is not None:
+                self._handlers.send_log(command.lines)
             case _:
                 _log.warning("command_unknown", kind=kind)
                 return

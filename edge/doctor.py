@@ -77,8 +77,18 @@ def _models(settings: Settings) -> CheckResult:
         return _failed("models", error)
     names = ", ".join(
         f"{role} {digest[:12]} ({models.precisions[role] or 'precision unknown'})"
+        f" {models.origins.get(role, '')}".rstrip()
         for role, digest in models.digests.items()
     )
+    if models.fallbacks:
+        reasons = "; ".join(f"{role}: {text}" for role, text in models.fallbacks.items())
+        return CheckResult(
+            "models",
+            CheckStatus.WARN,
+            f"a model from the cloud cannot be used, so the one that comes with the edge runs:"
+            f" {reasons}",
+            "Ask the device to take the model again (`python -m cloud models update`)",
+        )
     if untested := ", ".join(models.classifier.untested_labels):
         return CheckResult(
             "models",

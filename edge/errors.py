@@ -9,7 +9,8 @@
     ├── ModelError                   a model cannot be used
     │   ├── ModelMissingError        its file or its manifest does not exist
     │   ├── ModelAlteredError        its SHA-256 is not the manifest's
-    │   └── ModelUnfitError          its file is whole, but this software cannot run it
+    │   ├── ModelUnfitError          its file is whole, but this software cannot run it
+    │   └── ModelUpdateError         an update from afar failed
     ├── OutboxError                  the durable queue
     │   ├── OutboxFullError          the disk is full
     │   ├── OutboxBusyError          another process writes to the outbox
@@ -24,6 +25,7 @@
     └── CloudError                   the API
         ├── CloudUnreachableError    no answer, or a failure that a later attempt may not meet
         ├── KeyRefusedError          the API does not accept this device's key
+        ├── PackageGoneError         the cloud no longer has the model package
         ├── PreviewUnwantedError     nobody watches, or previews are forbidden
         ├── EnrolmentRefusedError    the API does not accept the enrolment code
         └── EventRejectedError       the API will never accept this event
@@ -83,6 +85,19 @@ class ModelAlteredError(ModelError):
 
 class ModelUnfitError(ModelError):
     """This software cannot run the model: it is of another kind, or lacks metadata."""
+
+
+class ModelUpdateError(ModelError):
+    """A model update from afar failed.
+
+    Args:
+        name: Of the failure, as the heartbeat reports it.
+        problem: What is wrong, for people.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(problem)
+        self.name = name
 
 
 class OutboxError(EdgeError):
@@ -154,6 +169,10 @@ class KeyRefusedError(CloudError):
 
 class PreviewUnwantedError(CloudError):
     """Nobody watches, or the gate's settings forbid previews."""
+
+
+class PackageGoneError(CloudError):
+    """The cloud no longer has the model package."""
 
 
 class EnrolmentRefusedError(CloudError):

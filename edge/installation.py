@@ -27,8 +27,11 @@ from edge.dispatcher import Dispatcher
 from edge.errors import EdgeError, SourceUnreadableError
 from edge.health import Health, serve_metrics
 from edge.liveness import Liveness
-from edge.loaded_models import LoadedModels
+from edge.loaded_models import LoadedModels, make_updater, model_problems
 from edge.lossy_output import LossyOutput
+from edge.manifest import Role
+from edge.model_updates.installed import InstalledModels
+from edge.model_updates.updater import ModelUpdater
 from edge.pipeline import Pipeline
 from edge.preview import Preview
 from edge.redaction.addresses import redacted
@@ -90,7 +93,8 @@ def run(
     """
     who = identity.load(settings.device_path)
     source = _source(settings)
-    models = _models(settings)
+    installed = InstalledModels.begun(settings.installed_models_dir)
+    models = _models(settings, installed)
     genders = GenderCounter(models.gender) if models.gender else None
     cloud = _cloud(settings, who)
     with ExitStack() as cleanup:
@@ -121,7 +125,8 @@ def run(
         pictures = PictureWatch(dispatcher.picture_changed, live=source.kind.live)
 
         def problems() -> tuple[str, ...]:
-            return _problems(settings, outbox, watchdog, pictures, pipeline)
+            of_models = model_problems(models, updater)
+            return of_models + _problems(settings, outbox, watchdog, pictures, pipeline)
 
         def make_heartbeat() -> Heartbeat:
             return Heartbeat(
@@ -136,6 +141,7 @@ def run(
                 version=__version__,
                 problems=list(problems()),
                 attributes=genders.counts() if genders else {},
+                model_update=updater.report,
             )
 
         renewal = KeyRenewal(client, lambda: _key_of_new_enrolment(settings, who))
@@ -150,16 +156,15 @@ def run(
         )
         dispatcher.on_stored = courier.wake
         _add_gauges(health, outbox, camera, courier, watchdog)
-        _add_state_gauges(health, stages, pictures)
-        _add_model_gauges(health, models)
-        if settings.metrics_port is not None:
-            cleanup.callback(serve_metrics(health, settings.metrics_host, settings.metrics_port))
-        certain_threshold = models.detector.certain_threshold
+        _add_state_gauges(health, stages, pictures, models)
+        cleanup.callback(_served(settings, health))
         pipeline = Pipeline(
             camera=camera,
             detector=models.detector,
             classifier=models.classifier,
-            sightings=SightingTracker(voting_rules(settings, certain_threshold=certain_threshold)),
+            sightings=SightingTracker(
+                voting_rules(settings, certain_threshold=models.detector.certain_threshold)
+            ),
             writer=writer,
             observer=dispatcher,
             max_faces=settings.max_faces,
@@ -168,38 +173,50 @@ def run(
             stages=stages,
             is_dead=_dead_frames(source, pictures),
         )
-        preview = Preview(client, settings.preview)
-        dispatcher.preview = preview
+        preview = dispatcher.preview = Preview(client, settings.preview)
 
         def apply(received: DeviceSettings) -> None:
-            rules = voting_rules(settings, received.settings, certain_threshold=certain_threshold)
-            max_faces = received.settings.max_faces
-            pipeline.configure(rules, settings.max_faces if max_faces is None else max_faces)
+            certain, most = models.detector.certain_threshold, received.settings.max_faces
+            rules = voting_rules(settings, received.settings, certain_threshold=certain)
+            pipeline.configure(rules, settings.max_faces if most is None else most)
             _log.info("settings_applied", revision=received.revision)
 
-        if kept := gate_settings.load(settings.gate_settings_path, who.gate):
-            apply(kept)
-        handlers = _command_handlers(settings, apply, preview.request, camera.stop)
-        commands = CommandPoller(client, handlers, renewal=renewal)
+        def apply_kept() -> None:
+            if kept := gate_settings.load(settings.gate_settings_path, who.gate):
+                apply(kept)
+
+        apply_kept()
+        # Another detector has another threshold, so the settings are applied again.
+        updater = make_updater(settings, installed, models, client, apply_kept)
+        commands = CommandPoller(
+            client,
+            _command_handlers(settings, apply, preview.request, camera.stop, updater),
+            renewal=renewal,
+        )
         _announce_source(settings, console, who.gate, source)
         liveness = Liveness(
             settings.heartbeat_file,
             lambda: watchdog.stuck,
             lambda: f"camera {watchdog.camera_state}, {outbox.depth()} events wait",
         )
-        for part in (courier, watchdog, preview, commands, liveness):
+        for part in (courier, watchdog, preview, commands, liveness, updater):
             part.start()
             cleanup.callback(part.stop)
         on_camera(camera)
         with camera:
             pipeline.run()
             stopped = camera.stopped
+        installed.end()
         _refuse_dead_source(camera, pictures)
-        drain_s = settings.drain_timeout_s
-        undelivered = courier.drain(min(drain_s, _DRAIN_AFTER_STOP_S) if stopped else drain_s)
+        undelivered = courier.drain(_drain_s(settings, stopped=stopped))
         return Outcome(
             dispatcher.verdicts, undelivered, dispatcher.rejections, stopped, camera.hangs
         )
+
+
+def _drain_s(settings: Settings, *, stopped: bool) -> float:
+    limit_s = _DRAIN_AFTER_STOP_S if stopped else settings.drain_timeout_s
+    return min(settings.drain_timeout_s, limit_s)
 
 
 def _announce_source(settings: Settings, console: Console, gate: str, source: Source) -> None:
@@ -221,9 +238,11 @@ def _outbox(settings: Settings, health: Health) -> Outbox:
     return Outbox(settings.outbox_path, limits=limits, on_error=health.count_error)
 
 
-def _models(settings: Settings) -> LoadedModels:
-    models = loaded_models.load(settings, mirror=False)
+def _models(settings: Settings, installed: InstalledModels) -> LoadedModels:
+    models = loaded_models.replaceable(loaded_models.load(settings, installed, mirror=False))
     models.make_ready()
+    for role, reason in models.fallbacks.items():
+        _log.error("installed_model_unusable", role=role, error=reason)
     _log.info("models_ready", precisions=models.precisions, device=settings.inference_device)
     for label in models.classifier.untested_labels:
         _log.warning("model_untested_label", label=label, mend="Train with pictures of every label")
@@ -260,6 +279,13 @@ def _refuse_dead_source(camera: Camera, pictures: PictureWatch) -> None:
         )
 
 
+def _served(settings: Settings, health: Health) -> Callable[[], None]:
+    """Serve the metrics where the settings ask for it; return a function that stops that."""
+    if settings.metrics_port is None:
+        return lambda: None
+    return serve_metrics(health, settings.metrics_host, settings.metrics_port)
+
+
 def _add_gauges(
     health: Health,
     outbox: Outbox,
@@ -283,13 +309,12 @@ def _add_gauges(
     health.gauge("online", "1 while the cloud answers", lambda: courier.connection is online)
 
 
-def _add_model_gauges(health: Health, models: LoadedModels) -> None:
+def _add_state_gauges(
+    health: Health, stages: Stages, pictures: PictureWatch, models: LoadedModels
+) -> None:
     text = "Precision in which a model is computed"
     for role, precision in models.precisions.items():
         health.gauge("inference_info", text, lambda: 1, role=role, precision=precision)
-
-
-def _add_state_gauges(health: Health, stages: Stages, pictures: PictureWatch) -> None:
     for fault in PictureFault:
         health.gauge(
             "picture_fault",
@@ -347,6 +372,7 @@ def _command_handlers(
     apply: Callable[[DeviceSettings], None],
     start_preview: Callable[[], None],
     end_run: Callable[[], None],
+    updater: ModelUpdater,
 ) -> CommandHandlers:
     def apply_and_save(received: DeviceSettings) -> None:
         apply(received)
@@ -358,7 +384,14 @@ def _command_handlers(
         renewed = now.model_copy(update={"device_key": SecretStr(rolled.device_key)})
         identity.save(renewed, settings.device_path)
 
-    return CommandHandlers(apply_and_save, save_key, start_preview, end_run)
+    return CommandHandlers(
+        apply_and_save,
+        save_key,
+        start_preview,
+        end_run,
+        update_model=updater.request,
+        roll_back_model=lambda role: updater.roll_back(Role(role)),
+    )
 
 
 def voting_rules(

@@ -1,17 +1,24 @@
 """The models of one installation: found by the settings, checked, and ready to run."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from edge import sidecar
 from edge.attributes import GenderHead
-from edge.errors import ModelMissingError
+from edge.errors import ModelError, ModelMissingError
 from edge.faces import FaceDetector
 from edge.inference import loading
 from edge.inference.network import Network
 from edge.inference.processor import preferred_precision
 from edge.manifest import MANIFEST, ModelFiles, Role, find
 from edge.masks import MaskClassifier
+from edge.model_updates.installed import InstalledModels
+from edge.model_updates.replaceable import ReplaceableClassifier, ReplaceableDetector
+from edge.model_updates.trial import try_out
+from edge.model_updates.updater import ModelUpdater, PackageSource, UpdateRules
 from edge.settings import MODELS_DIR, Attributes, Precision, Settings
 from edge.sidecar import Sidecar
 
@@ -24,11 +31,16 @@ class LoadedModels:
         detector: Finds faces.
         classifier: Labels faces.
         gender: Reads the gender of a face; None unless `EDGE_ATTRIBUTES` asks for it.
+        origins: Where each model comes from, in words, by its role.
+        fallbacks: Why an installed model could not be used, by its role; the model that comes with
+            the edge was loaded in its place.
     """
 
     detector: FaceDetector
     classifier: MaskClassifier
     gender: GenderHead | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    fallbacks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -54,11 +66,14 @@ class LoadedModels:
             self.gender.make_ready()
 
 
-def load(settings: Settings, *, mirror: bool = True) -> LoadedModels:
-    """Check and load the models that the settings name.
+def load(
+    settings: Settings, installed: InstalledModels | None = None, *, mirror: bool = True
+) -> LoadedModels:
+    """Check and load the models that the settings name, or the cloud, or that come with the edge.
 
     Args:
         settings: Of this installation.
+        installed: The models from the cloud; None to read their record from the state folder.
         mirror: Whether each face is judged together with its mirror image: for single pictures. The
             votes on many frames of one person do without (docs/edge.md).
 
@@ -66,28 +81,155 @@ def load(settings: Settings, *, mirror: bool = True) -> LoadedModels:
         The models, with the gender head only if the settings ask for it.
 
     Raises:
-        ModelError: A model is missing, was altered, or cannot be run by this software.
+        ModelError: A model is missing, was altered, or cannot be run by this software. For a model
+            from the cloud, the model that comes with the edge is loaded in its place.
     """
-    preferred = preferred_precision(settings.inference_device)
+    if installed is None:
+        installed = InstalledModels(settings.installed_models_dir)
+    origins: dict[str, str] = {}
+    fallbacks: dict[str, str] = {}
+    if installed.is_damaged:
+        fallbacks["record"] = f"{installed.folder} has no record that can be read"
 
-    def network(role: Role) -> Network:
-        named = {Role.DETECTOR: settings.detector, Role.CLASSIFIER: settings.classifier}
-        files, description = _files(role, named.get(role), settings.precision, preferred)
-        return loading.load(
-            files,
-            sidecar=description,
+    def checked(role: Role) -> FaceDetector | MaskClassifier:
+        package = installed.model(role)
+        if package is not None and settings.own_model(role) is None:
+            try:
+                model = load_role(
+                    settings, role, installed.package_folder(package.sha256), mirror=mirror
+                )
+                model.make_ready()
+            except ModelError as error:
+                fallbacks[str(role)] = error.problem
+            else:
+                origins[str(role)] = f"from the cloud, version {package.version or package.sha256}"
+                return model
+        own = settings.own_model(role)
+        origins[str(role)] = f"from {own}" if own is not None else "comes with the edge"
+        return load_role(settings, role, None, mirror=mirror)
+
+    detector = cast("FaceDetector", checked(Role.DETECTOR))
+    classifier = cast("MaskClassifier", checked(Role.CLASSIFIER))
+    counts_gender = settings.attributes is Attributes.GENDER
+    gender = (
+        GenderHead(_network(settings, Role.GENDER, None, mirror=mirror)) if counts_gender else None
+    )
+    return LoadedModels(detector, classifier, gender, origins, fallbacks)
+
+
+def load_role(
+    settings: Settings, role: Role, folder: Path | None, *, mirror: bool = True
+) -> FaceDetector | MaskClassifier:
+    """Load one model.
+
+    Args:
+        settings: Of this installation.
+        role: Detector or classifier.
+        folder: Of a package from the cloud; None for the model that a setting names, or that comes
+            with the edge.
+        mirror: As in `load`.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelError: The model cannot be used.
+    """
+    network = _network(settings, role, folder, mirror=mirror)
+    return FaceDetector(network) if role is Role.DETECTOR else MaskClassifier(network)
+
+
+def make_updater(
+    settings: Settings,
+    installed: InstalledModels,
+    models: LoadedModels,
+    source: PackageSource,
+    on_change: Callable[[], None],
+) -> ModelUpdater:
+    """Make the updater of models that `replaceable` returned.
+
+    Args:
+        settings: Of this installation.
+        installed: The record of the models from the cloud.
+        models: Of the pipeline.
+        source: The cloud.
+        on_change: Is called after another model has taken over.
+
+    Returns:
+        The updater; it is not started.
+
+    Raises:
+        TypeError: The models cannot be replaced.
+    """
+    detector, classifier = models.detector, models.classifier
+    if not isinstance(detector, ReplaceableDetector) or not isinstance(
+        classifier, ReplaceableClassifier
+    ):
+        raise TypeError("call `replaceable` first")
+    refusals = [
+        (role, f"EDGE_{role.upper()} names the model of this device; remove the setting")
+        for role in (Role.DETECTOR, Role.CLASSIFIER)
+        if settings.own_model(role) is not None
+    ]
+    if not settings.model_updates:
+        refusals = [
+            (role, "EDGE_MODEL_UPDATES is off on this device")
+            for role in (Role.DETECTOR, Role.CLASSIFIER)
+        ]
+
+    def try_model(folder: Path, role: Role) -> None:
+        try_out(
+            folder,
+            role,
             device=settings.inference_device,
-            threads=settings.inference_threads,
             precision=settings.inference_precision,
-            cache_dir=settings.model_cache_dir,
-            mirror=mirror,
         )
 
-    counts_gender = settings.attributes is Attributes.GENDER
-    return LoadedModels(
-        FaceDetector(network(Role.DETECTOR)),
-        MaskClassifier(network(Role.CLASSIFIER)),
-        GenderHead(network(Role.GENDER)) if counts_gender else None,
+    return ModelUpdater(
+        installed,
+        source,
+        detector=detector,
+        classifier=classifier,
+        load=partial(load_role, settings, mirror=False),
+        try_out=try_model,
+        rules=UpdateRules(
+            probation_s=settings.model_probation_s,
+            hang_after_s=settings.stall_after_s,
+            refusals=tuple(refusals),
+        ),
+        on_change=on_change,
+    )
+
+
+def replaceable(models: LoadedModels) -> LoadedModels:
+    """Return the models so that a `ModelUpdater` can replace them while they run."""
+    return replace(
+        models,
+        detector=ReplaceableDetector(models.detector),
+        classifier=ReplaceableClassifier(models.classifier),
+    )
+
+
+def model_problems(models: LoadedModels, updater: ModelUpdater) -> tuple[str, ...]:
+    """Return the names of the problems with models from the cloud, for the heartbeat."""
+    return (("model_fallback",) if models.fallbacks else ()) + updater.problems
+
+
+def _network(settings: Settings, role: Role, folder: Path | None, *, mirror: bool) -> Network:
+    if folder is not None:
+        files, description = find(role, folder), None
+    else:
+        preferred = preferred_precision(settings.inference_device)
+        path = settings.own_model(role)
+        files, description = _files(role, path, settings.precision, preferred)
+    return loading.load(
+        files,
+        sidecar=description,
+        device=settings.inference_device,
+        threads=settings.inference_threads,
+        precision=settings.inference_precision,
+        cache_dir=settings.model_cache_dir,
+        mirror=mirror,
     )
 
 

@@ -119,7 +119,6 @@ class Pipeline:
         self._on_verdict = on_verdict
         self._stages = stages if stages is not None else Stages()
         self._is_dead = is_dead
-        self._models = {"detector": detector.digest, "classifier": classifier.digest}
         self._last_size: tuple[int, int] | None = None
 
     def run(self) -> None:
@@ -203,7 +202,8 @@ class Pipeline:
         self._report_stills(held, voters, judgements)
         for verdict in self._sightings.vote(voters, judgements, frame.captured_at, held):
             self._on_verdict(frame, verdict)
-            event = event_of(verdict, self._models)
+            models = {"detector": self._detector.digest, "classifier": self._classifier.digest}
+            event = event_of(verdict, models)
             self._writer.put(event, partial(self._observer.verdict_stored, verdict, event))
 
     def _report_stills(

@@ -202,6 +202,15 @@ class Settings(BaseSettings):
         default=None, description="Folder where compiled models are kept for a faster start"
     )
 
+    model_updates: bool = Field(
+        default=True, description="Whether operators may replace the models from the cloud"
+    )
+    model_probation_s: Seconds = Field(
+        default=300.0,
+        description="Seconds in which a model from the cloud must judge without an error; otherwise"
+        " the model before takes its place again",
+    )
+
     votes: int = Field(
         default=5,
         ge=1,
@@ -319,6 +328,15 @@ class Settings(BaseSettings):
     def gate_settings_path(self) -> Path:
         """The file with the gate's settings as the cloud last sent them."""
         return self.state_dir / "gate-settings.json"
+
+    @property
+    def installed_models_dir(self) -> Path:
+        """The folder of the models that came from the cloud."""
+        return self.state_dir / "models"
+
+    def own_model(self, role: str) -> Path | None:
+        """Return the model file that a setting names for a role; None if none does."""
+        return {"detector": self.detector, "classifier": self.classifier}.get(role)
 
     @property
     def outbox_path(self) -> Path:

@@ -1,7 +1,8 @@
 """The client of the cloud's API. With `edge.door`, it alone imports httpx."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +19,7 @@ from cloud.contract import (
     Command,
     CommandPage,
     Decision,
+    DeviceLog,
     DeviceSettings,
     Enrolment,
     EnrolmentRequest,
@@ -35,6 +37,7 @@ from edge.errors import (
     EnrolmentRefusedError,
     EventRejectedError,
     KeyRefusedError,
+    PackageGoneError,
     PreviewUnwantedError,
     SettingsError,
 )
@@ -51,6 +54,9 @@ _NEVER_ACCEPTED = frozenset(
 
 _MAX_BODY_BYTES = 1 << 20
 """Longest answer; those of the API are a few KiB."""
+
+_DOWNLOAD_S = 300.0
+"""Longest request of a download; the next request goes on from there."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -256,6 +262,55 @@ class Client:
             raise PreviewUnwantedError(text_of(problem))
         raise self._failure(answer, problem)
 
+    def send_log(self, log: DeviceLog) -> None:
+        """Send the last lines of the log, because the cloud asked for them.
+
+        Raises:
+            CloudUnreachableError: The cloud did not take them.
+            KeyRefusedError: The cloud does not accept the device's key.
+        """
+        answer = self._send("PUT", "/v1/devices/me/log", content=log.model_dump_json())
+        if not answer.is_success:
+            raise self._failure(answer, self._problem(answer))
+
+    def download(self, path: str, start: int, write: Callable[[bytes], object], most: int) -> None:
+        """Get a file of the cloud in pieces.
+
+        Args:
+            path: Of the file, without the host.
+            start: First byte to get.
+            write: Gets each piece.
+            most: Bytes at most; a longer answer is cut off.
+
+        Raises:
+            CloudUnreachableError: The download broke off; the pieces before it were written.
+            PackageGoneError: The cloud has no such file.
+            KeyRefusedError: The cloud does not accept the device's key.
+        """
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+        deadline = time.monotonic() + _DOWNLOAD_S
+        with self._translated(), self._http.stream("GET", path, headers=headers) as answer:
+            if not answer.is_success:
+                short = httpx.Response(
+                    answer.status_code, headers=answer.headers, content=self._body(answer)
+                )
+                problem = self._problem(short)
+                if problem is not None and problem.code is ProblemCode.MODEL_UNKNOWN:
+                    raise PackageGoneError(text_of(problem))
+                raise self._failure(short, problem)
+            if start and answer.status_code != HTTPStatus.PARTIAL_CONTENT:
+                raise CloudUnreachableError(f"{self._shown} did not go on from byte {start}")
+            for piece in answer.iter_bytes():
+                write(piece[:most])
+                most -= len(piece)
+                if most <= 0:
+                    return
+                if time.monotonic() > deadline:
+                    raise CloudUnreachableError(f"{self._shown} is slow; the download goes on")
+            raise CloudUnreachableError(f"the download from {self._shown} broke off")
+
     def _good(self, answer: httpx.Response, model: type[_Model]) -> _Model:
         if not answer.is_success:
             raise self._failure(answer, self._problem(answer))
@@ -328,11 +383,18 @@ class Client:
         headers |= arguments.pop("headers", {})
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+        with (
+            self._translated(),
+            self._http.stream(method, path, headers=headers, **arguments) as answer,
+        ):
+            return httpx.Response(
+                answer.status_code, headers=answer.headers, content=self._body(answer)
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
-            with self._http.stream(method, path, headers=headers, **arguments) as answer:
-                return httpx.Response(
-                    answer.status_code, headers=answer.headers, content=self._body(answer)
-                )
+            yield
         except httpx.TimeoutException as error:
             raise CloudUnreachableError(
                 f"no answer from {self._shown} in time", "Check the network and EDGE_CLOUD_URL"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from cloud.contract import Command, DeviceSettings, GateSettings, RolledKey
+from cloud.contract import Command, DeviceSettings, GateSettings, ModelOrder, RolledKey
 from edge.commands import CommandHandlers, CommandPoller, PollPacer
 from edge.delivery.client import Client
 from edge.errors import CloudUnreachableError, EdgeError
@@ -155,3 +155,26 @@ def test_a_cloud_that_answers_at_once_gets_few_requests(
     monkeypatch.setattr(poller, "_stop", Stop())
     poller._poll()
     assert len(cloud.polls) < 130
+
+
+def test_orders_about_models_and_the_log_reach_their_handlers(
+    cloud: CloudDouble, client: Client
+) -> None:
+    done: list[object] = []
+    order = ModelOrder(role="classifier", sha256="0" * 64, size=1, path="/v1/devices/me/models/0")
+    handlers = CommandHandlers(
+        lambda _settings: None,
+        lambda _key: None,
+        update_model=done.append,
+        roll_back_model=done.append,
+        send_log=done.append,
+    )
+    now = datetime.now(UTC)
+    cloud.commands = [
+        Command(id="1-0", kind="update_model", issued_at=now, model=order),
+        Command(id="2-0", kind="roll_back_model", issued_at=now, role="detector"),
+        Command(id="3-0", kind="send_log", issued_at=now, lines=7),
+        Command(id="4-0", kind="update_model", issued_at=now),
+    ]
+    CommandPoller(client, handlers, wait_s=0).poll_once()
+    assert done == [order, "detector", 7], "a command that lacks its part is skipped"
