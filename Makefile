@@ -142,7 +142,7 @@ arm-test: .venv/.dev ## Build the edge for ARM64 (with qemu-user-static elsewher
 extras-test: .venv/.dev ## Install each extra alone, and import all that needs it; EXTRAS="edge cloud" for some
 	MASKGATE_EXTRAS='$(EXTRAS)' $(BIN)/python -m pytest tests/deploy/test_extras.py
 
-up: ## Start everything here with Compose; OVERLAYS="tls camera gpu" adds what is in docker/compose.NAME.yaml
+up: ## Start everything here with Compose; OVERLAYS="tls camera gpu door hub" adds what is in docker/compose.NAME.yaml
 	docker/images.sh cloud dashboard
 	@OVERLAYS='$(OVERLAYS)' docker/compose.sh up
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 
 import cloud.settings
 import dashboard.settings
+import edge.door.settings
 import edge.settings
 from charts.value_types import (
     AFFINITY,
@@ -157,7 +158,7 @@ def settings_schema(settings: type[BaseSettings]) -> Schema:
     properties: Schema = {}
     for name, field in settings.model_fields.items():
         variable = f"{prefix}{name.upper()}"
-        if variable in _OWN[prefix] or SecretStr in _types_of(field.annotation):
+        if variable in _OWN.get(prefix, ()) or SecretStr in _types_of(field.annotation):
             continue
         said = _resolved(whole["properties"][name], whole)
         kept = {word: said[word] for word in _KEPT if word in said}
@@ -346,6 +347,20 @@ def _or_blank(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]} if "type" in schema else schema
 
 
+def _entrance_settings() -> Schema:
+    """Return the schema of the variables of `python -m edge door`."""
+    schema = settings_schema(edge.door.settings.DoorSettings)
+    schema["properties"] |= {
+        "EDGE_SOURCE": {
+            "type": "string",
+            "not": {"pattern": "@"},
+            "description": "Camera that reads codes; an address with a password is the key "
+            "edge_source of the Secret",
+        },
+    }
+    return schema
+
+
 def edge_chart() -> Mapping[str, Schema]:
     """Return the schema of each value of charts/maskgate-edge, by the value's path."""
     settings = settings_schema(edge.settings.Settings)
@@ -377,12 +392,24 @@ def edge_chart() -> Mapping[str, Schema]:
         "metrics": closed(port=EVERYWHERE["port"]),
         "state": closed(**_STATE),
     }
+    entrance = {
+        **closed(
+            existingSecret={**NAME, "minLength": 1},
+            nodeSelector={**TEXTS, "minProperties": 1},
+            resources=RESOURCES,
+            settings=_entrance_settings(),
+            supplementalGroups=_GROUPS,
+        ),
+        "required": ["existingSecret", "nodeSelector"],
+    }
     door = closed(**{name: _or_blank(schema) for name, schema in own.items()})
     return {
         **either,
         "global.imagePullSecrets": _PULL_SECRETS,
         "imagePullSecrets": _PULL_SECRETS,
         "doors": _by_id(_or_blank(door)),
+        "entrances": _by_id(entrance),
+        "entranceResources": RESOURCES,
         **{f"camera.{name}": schema for name, schema in _CAMERA.items()},
         **{f"enrolment.{name}": schema for name, schema in _ENROLMENT.items()},
         "state.kind": _STATE["kind"],
@@ -392,6 +419,8 @@ def edge_chart() -> Mapping[str, Schema]:
         "networkPolicy.cloudPorts": PORTS,
         "networkPolicy.cameras": PEERS,
         "networkPolicy.cameraPorts": PORTS,
+        "networkPolicy.entranceDevices": PEERS,
+        "networkPolicy.entrancePorts": PORTS,
         "networkPolicy.proxy": PEERS,
         "networkPolicy.proxyPorts": PORTS,
     }

@@ -7,7 +7,7 @@
 #   docker/compose.sh backups         lists the backups; backups get NAME copies one here, backups put FILE copies one there
 #   docker/compose.sh down            stops and removes the containers; data and secrets stay
 #   docker/compose.sh WORDS…          passes anything else to Compose: logs -f api, ps, restart worker
-# OVERLAYS="tls camera gpu" adds docker/compose.NAME.yaml, now and next time; OVERLAYS=none removes them. docker/.env has
+# OVERLAYS="tls camera gpu door hub" adds docker/compose.NAME.yaml, now and next time; OVERLAYS=none removes them. docker/.env has
 # settings (docker/env.example).
 set -euo pipefail
 came_from=$PWD
@@ -57,7 +57,7 @@ add_overlays() { # add_overlays NAME…
   for name in "$@"; do
     [ "$name" != none ] || continue
     [[ " ${overlays[*]} " != *" $name "* ]] || continue
-    [ -f "docker/compose.$name.yaml" ] || fail "there is no docker/compose.$name.yaml; OVERLAYS takes tls, camera, gpu, or none"
+    [ -f "docker/compose.$name.yaml" ] || fail "there is no docker/compose.$name.yaml; OVERLAYS takes tls, camera, gpu, door, hub, or none"
     overlays+=("$name")
   done
 }
@@ -185,16 +185,22 @@ up)
   for word in "$@"; do [[ $word == -* ]] || fail "up starts everything and takes no names; docker/compose.sh start $word starts one service"; done
   prepared everything
   ! has tls || check_tls
+  ! has door || holds edge_door_key ||
+    fail "OVERLAYS=door needs the key of a scanner in $MASKGATE_SECRETS/edge_door_key; docker/compose.sh cloud keys create \"Door\" --role scanner --gate $gate prints one"
   before=$(containers)
   ports=(api MASKGATE_API_PORT 8000 "$MASKGATE_BIND" dashboard MASKGATE_DASHBOARD_PORT 8501 "$MASKGATE_BIND")
   ! has tls || ports+=(caddy MASKGATE_HTTP_PORT 80 0.0.0.0 caddy MASKGATE_HTTPS_PORT 443 0.0.0.0)
+  ! has hub || ports+=(hub MASKGATE_HUB_PORT 8765 "${MASKGATE_HUB_BIND:-127.0.0.1}")
   check_ports "${ports[@]}"
   need_image cloud
   need_image dashboard
+  if has door || has hub; then need_image edge; fi
   [ -z "$(container edge)" ] || remember camera on
   enrolment=$(docker volume inspect --format kept "${COMPOSE_PROJECT_NAME}_edge" 2>/dev/null) || enrolment=anew
   services=(api worker dashboard) options=()
-  if has tls; then services+=(caddy); fi
+  for each in tls=caddy door=door hub=hub; do
+    ! has "${each%=*}" || services+=("${each#*=}")
+  done
   if [ "${MASKGATE_BACKUP:-}" = off ]; then options+=(--scale backup=0); else services+=(backup); fi
   if holds cloud_telegram_token; then
     compose+=(--profile telegram)

@@ -1,7 +1,7 @@
 # Sourced by compose.sh: makes missing files of secrets, and checks all of them before anything starts.
 
 secrets=(redis_password cloud_redis_url cloud_telegram_token cloud_telegram_webhook_secret cloud_smtp_password cloud_pass_signing_key
-  dashboard_api_key edge_enrolment_code edge_source dashboard_people)
+  dashboard_api_key edge_enrolment_code edge_source edge_door_key edge_door_hub_key dashboard_people)
 
 random() { od -An -tx1 -N "$1" /dev/urandom | tr -d ' \n'; }
 keep() { # keep NAME TEXT: writes a secret completely or not at all
@@ -77,6 +77,7 @@ make_secrets() {
   [ ! -e "$MASKGATE_SECRETS/cloud_redis_url" ] || check_secret cloud_redis_url
   follow_the_password
   secret dashboard_api_key "mg_$(random 6)_$(random 32)"
+  secret edge_door_hub_key "$(random 32)"
   for name in "${secrets[@]}"; do
     secret "$name" # empty until somebody writes it
     check_secret "$name"

@@ -160,7 +160,7 @@ limit_processors() { # limit_processors: exports MASKGATE_…_CPUS, at most the 
   read -r cores quota < <(docker info --format '{{.NCPU}} {{.CPUCfsQuota}}') || true
   [[ ${cores:-} =~ ^[1-9][0-9]*$ ]] || return 0
   [ "$quota" = true ] || warn "this kernel cannot limit processors (no CFS quota), so no limit is set"
-  for each in REDIS=1 API=1 WORKER=1 BOT=0.5 DASHBOARD=1 SETUP=1 BACKUP=0.5 CADDY=1 EDGE=3; do
+  for each in REDIS=1 API=1 WORKER=1 BOT=0.5 DASHBOARD=1 SETUP=1 BACKUP=0.5 CADDY=1 EDGE=3 DOOR=1 HUB=0.5; do
     name=MASKGATE_${each%=*}_CPUS
     wanted=${!name:-${each#*=}}
     [[ $wanted =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "$name is $wanted; set a number of processors such as 1.5, or 0 for no limit"

@@ -3,8 +3,10 @@
 import signal
 import socket
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from pydantic import SecretStr
@@ -22,9 +24,13 @@ from edge.door.locks import Buzzer, CommandLock, ConsoleLock, Lock, Locks, Relay
 from edge.door.reconciliation import Reconciliation
 from edge.door.settings import DoorSettings
 from edge.door.signatures import PassVerifier
+from edge.liveness import Liveness
 from edge.settings import Settings
 
 _log = structlog.get_logger(__name__)
+
+STUCK_AFTER_S: Final = 30.0
+"""Seconds that an answer may take. Cloud and hub count as away much earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,31 @@ class EntranceReport:
 
     codes: int
     admitted: int
+
+
+@dataclass(slots=True)
+class AnswerProgress:
+    """How far the answers of a run are.
+
+    Attributes:
+        codes: Codes that were read.
+        admitted: Bearers who were admitted.
+        answering_since: When the answer under way began, by the monotonic clock; None between two.
+    """
+
+    codes: int = 0
+    admitted: int = 0
+    answering_since: float | None = None
+
+    def stuck(self) -> list[str]:
+        """Return the part that is stuck, for the heartbeat."""
+        since = self.answering_since
+        is_stuck = since is not None and time.monotonic() - since > STUCK_AFTER_S
+        return ["answer"] if is_stuck else []
+
+    def status(self) -> str:
+        """Return a line for `systemctl status`."""
+        return f"{self.codes} codes read, {self.admitted} admitted"
 
 
 def run(settings: Settings, door: DoorSettings, console: Console | None) -> EntranceReport:
@@ -58,21 +89,26 @@ def run(settings: Settings, door: DoorSettings, console: Console | None) -> Entr
         cleanup.callback(locks.close)
         admission = Admission(client, ledger, _rules(door, cleanup))
         reconciliation = Reconciliation(ledger, client, door.gate)
+        progress = AnswerProgress()
+        liveness = Liveness(settings.heartbeat_file, progress.stuck, progress.status)
         running = readers.RunningReaders([_reader(name, settings) for name in door.readers])
         _stop_on_signals(running)
         running.start()
         reconciliation.start()
         cleanup.callback(reconciliation.stop)
         cleanup.callback(running.stop)
+        liveness.start()
+        cleanup.callback(liveness.stop)
         _log.info("door_watches", readers=list(door.readers), offline=door.offline.value)
-        codes = admitted = 0
         while (text := running.next()) is not None:
+            progress.answering_since = time.monotonic()
             answer = admission.decide(text)
             locks.on_answer(answer)
-            codes += 1
-            admitted += answer.opens
+            progress.answering_since = None
+            progress.codes += 1
+            progress.admitted += answer.opens
             _log.info("code_answered", outcome=answer.outcome, offline=answer.offline)
-        return EntranceReport(codes, admitted)
+        return EntranceReport(progress.codes, progress.admitted)
 
 
 def run_hub(settings: Settings, key: SecretStr, host: str, port: int) -> None:

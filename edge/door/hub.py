@@ -42,6 +42,13 @@ def serve(claims: Claims, key: SecretStr, host: str, port: int) -> ThreadingHTTP
     class Handler(BaseHTTPRequestHandler):
         timeout = _REQUEST_TIMEOUT_S
 
+        def do_GET(self) -> None:
+            # For probes: it tells nothing, so it needs no key.
+            if self.path == "/healthz":
+                self._answer(HTTPStatus.OK, {"status": "ok"})
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, {"title": "post a claim to /claims"})
+
         def do_POST(self) -> None:
             given = self.headers.get("Authorization", "").encode("latin-1", "replace")
             if not hmac.compare_digest(given, wanted):

@@ -8,6 +8,7 @@ import pytest
 
 import cloud.settings
 import dashboard.settings
+import edge.door.settings
 import edge.settings
 from cloud.notify.channels import QueueName
 from cloud.store.access.keys import SECRET_BYTES, split_key
@@ -38,6 +39,7 @@ KNOWN = (
     _known(cloud.settings.Settings)
     | _known(dashboard.settings.Settings)
     | _known(edge.settings.Settings)
+    | _known(edge.door.settings.DoorSettings)
 )
 
 

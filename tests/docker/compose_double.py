@@ -29,6 +29,8 @@ docker-compose:*)
     *\ redis | *\ edge) services=${*: -1} ;;
     *) services="redis api worker dashboard backup caddy" ;;
     esac
+    case $* in *compose.door.yaml*) services+=" door" ;; esac
+    case $* in *compose.hub.yaml*) services+=" hub" ;; esac
     case $* in *telegram*) services+=" bot" ;; esac
     for each in $services; do echo "$became" >"$folder/containers/$each"; done
     ;;

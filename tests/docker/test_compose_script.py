@@ -189,7 +189,16 @@ def test_overlays_are_remembered_until_others_are_asked_for(machine: Machine) ->
     assert 'OVERLAYS was "tls" before' in machine.ran("up")
     assert "docker/compose.tls.yaml" not in machine.up()
     machine.environment["OVERLAYS"] = "tsl"
-    assert "OVERLAYS takes tls, camera, gpu" in machine.run("up").stderr
+    assert "OVERLAYS takes tls, camera, gpu, door, hub" in machine.run("up").stderr
+
+
+def test_a_door_needs_its_key_and_starts_with_its_hub(machine: Machine) -> None:
+    machine.environment["OVERLAYS"] = "door hub"
+    assert "edge_door_key" in machine.refused("up")
+    machine.secret("edge_door_key", "mg_key")
+    machine.environment["MASKGATE_HUB_PORT"] = str(free_port())
+    machine.ran("up")
+    assert {"docker/compose.door.yaml", "docker/compose.hub.yaml"} <= set(machine.up())
 
 
 def test_a_camera_comes_back_with_up_until_it_is_switched_off(machine: Machine) -> None:

@@ -71,7 +71,7 @@ def _digests(machine: Machine) -> dict[str, str]:
     digests = {
         name: text for name, text in machine.given().items() if name.startswith("MASKGATE_DIGEST_")
     }
-    assert len(digests) == 11
+    assert len(digests) == 13
     return digests
 
 

@@ -141,6 +141,37 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
+{{/* The beginning of the pods of entrances and of the hub. Takes (dict "root" $). */}}
+{{- define "maskgate-edge.readerPod" -}}
+serviceAccountName: {{ include "maskgate-edge.serviceAccountName" .root | quote }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with include "maskgate-edge.pullSecrets" .root }}
+imagePullSecrets: {{- . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+terminationGracePeriodSeconds: {{ .root.Values.terminationGracePeriodSeconds }}
+{{- end }}
+
+{{/* The security context of these pods. Takes (dict "root" $ "groups" (list …)). */}}
+{{- define "maskgate-edge.readerSecurity" -}}
+runAsNonRoot: true
+{{- with .root.Values.securityContext.runAsUser }}
+runAsUser: {{ int64 . }}
+{{- end }}
+{{- with .root.Values.securityContext.runAsGroup }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
+{{- with .groups }}
+supplementalGroups: {{ toJson . }}
+{{- end }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
 {{/* Where a door writes its signs of life: memory that every container has, so that no flash card wears out. */}}
 {{- define "maskgate-edge.heartbeatFile" -}}
 /dev/shm/maskgate-heartbeat

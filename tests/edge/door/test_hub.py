@@ -88,6 +88,11 @@ def test_what_is_no_claim_is_refused(url: str, path: str, body: bytes) -> None:
     assert httpx.post(url + path, content=body, headers=headers).status_code == 400
 
 
+def test_a_probe_needs_no_key(url: str) -> None:
+    assert httpx.get(f"{url}/healthz").status_code == 200
+    assert httpx.get(f"{url}/claims").status_code == 404
+
+
 def test_a_hub_that_is_away_is_named(url: str) -> None:
     with (
         door("http://127.0.0.1:9", "north") as north,
