@@ -7,5 +7,7 @@ each refresh, and go on in `views/gate.py`, the one page:
 - `wording/` turns the models of the API into the words of the page. It draws nothing.
 - `client.py` calls the API, `connection.py` shares one client among all viewers, and `history.py`
   searches events and messages page by page.
+- `door/` is the page for the screen at a door, which is not drawn by Streamlit; `server.py` serves
+  both.
 - `templates/` holds the HTML, the style sheet and the script; `markup.py` fills the HTML in.
 """

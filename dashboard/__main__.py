@@ -16,7 +16,7 @@ def main() -> None:
 
     from streamlit.web import cli  # noqa: PLC0415 (its import decides at once where it writes its log)
 
-    cli.main(["run", str(Path(__file__).with_name("app.py")), *sys.argv[1:]])
+    cli.main(["run", str(Path(__file__).with_name("server.py")), *sys.argv[1:]])
 
 
 if __name__ == "__main__":

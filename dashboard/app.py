@@ -1,4 +1,4 @@
-"""The list of the pages. Streamlit runs this file at each refresh; `__main__` starts the server."""
+"""The list of the pages, which Streamlit runs at each refresh; `server` serves it."""
 
 import streamlit as st
 

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
         description="Whether everybody who sees the page may close and open its gate; the key's "
         "role must be operator",
     )
+    door_language: str = Field(
+        default="en",
+        pattern="^[a-z]{2}$",
+        description="Language of the pages at the doors: en or es. `?lang=` in an address and the "
+        "choice on the page take precedence",
+    )
     rows: int = Field(
         default=50, ge=5, le=100, description="Rows of a table before 'Show more' is pressed"
     )

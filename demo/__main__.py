@@ -36,7 +36,7 @@ def _introduction(deployment: Deployment, source: str, *, once: bool) -> Panel:
         " gate's screen. Ctrl-C ends everything."
     )
     return Panel(
-        f"[bold]The gate's screen[/bold]   {deployment.dashboard_url}/?gate={GATE}&screen=door\n"
+        f"[bold]The door's screen[/bold]   {deployment.dashboard_url}/door/{GATE}\n"
         f"[bold]The dashboard[/bold]       {deployment.dashboard_url}/?gate={GATE}\n"
         f"[bold]The API[/bold]             {deployment.api_url}/docs\n"
         f"[bold]The camera[/bold]          {redacted(source)}\n"
@@ -76,8 +76,16 @@ def _until_interrupted(deployment: Deployment, source: str) -> None:
             "dashboard", "edge", EDGE_SOURCE=source, DEMO_EDGE_OPTIONS=options
         ) as door:
             deployment.wait_for(f"{deployment.dashboard_url}/_stcore/health", door, "the dashboard")
+            with Client(deployment.api_url, deployment.keys["dashboard"]) as api:
+                link = api.create_screen_link(GATE)
             console.print(
-                f"[green]Maskgate is running:[/green] {deployment.dashboard_url}/?gate={GATE}",
+                f"[green]Maskgate is running:[/green] {deployment.dashboard_url}/?gate={GATE}\n"
+                f"[green]The door's screen:[/green] {deployment.dashboard_url}/door/{GATE}"
+                f"#{link.code}\n"
+                "The second link pairs one browser with the door, within an hour. Another screen "
+                "shows a code; pair it with: "
+                f"CLOUD_REDIS_URL=redis://127.0.0.1:{deployment.redis_port}/0 "
+                f"python -m cloud screens pair {GATE} CODE",
                 soft_wrap=True,
             )
             while True:

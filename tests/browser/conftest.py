@@ -79,7 +79,7 @@ def start_dashboard(cloud: CloudDouble, **environment: str) -> Dashboard:
     """Start Streamlit as docs/dashboard.md says, and wait until it answers."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", f"--server.port={port}"],
+        [sys.executable, "-m", "dashboard", f"--server.port={port}"],
         cwd=ROOT,
         env={**os.environ, "DASHBOARD_API_URL": cloud.url, "DASHBOARD_API_KEY": KEY, **environment},
         stdout=subprocess.DEVNULL,
@@ -150,6 +150,32 @@ def open_page(
         keep_picture(page, f"{request.node.name}-{index}")
         page.evaluate("localStorage.clear()")
         page.close()
+
+
+@pytest.fixture
+def open_door(
+    browser: Browser, dashboard: Dashboard, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
+    """Open pages at doors, each in a profile of its own, paired by a one-time link."""
+    profiles: list[BrowserContext] = []
+
+    def open_one(
+        path: str = "/door/main", *, paired: bool = True, width: int = 1024, height: int = 600
+    ) -> Page:
+        profile = browser.new_context(viewport={"width": width, "height": height})
+        profile.add_init_script(SILENT_UNTIL_PRESSED)
+        profiles.append(profile)
+        page = profile.new_page()
+        page.set_default_timeout(45_000)
+        if paired:
+            dashboard.cloud.link_code = "a-one-time-link"
+        page.goto(f"{dashboard.url}{path}{'#a-one-time-link' if paired else ''}")
+        return page
+
+    yield open_one
+    for number, profile in enumerate(profiles):
+        keep_picture(profile.pages[0], f"{request.node.name}-{number}")
+        profile.close()
 
 
 @pytest.fixture

@@ -58,6 +58,11 @@ class CloudDouble:
         self.asked: list[str] = []
         self.reasons: list[str] = []
         self.looks_at_most = 5_000
+        self.screens: list[str] = []
+        self.screen_keys: dict[str, str] = {}
+        self.link_code: str | None = None
+        self.camera = "live"
+        self.visitor_url: str | None = None
         self.enrol()
         self._cursors = count(1)
 
@@ -93,7 +98,13 @@ class CloudDouble:
         """Close or open a gate, as another client does; None where there is no such gate."""
         for place, each in enumerate(self.gates):
             if each.id == gate:
-                changed = each.model_copy(update={"closed": bool(change.closed)})
+                changed = each.model_copy(
+                    update={
+                        "closed": bool(change.closed),
+                        "closed_at": self.now(),
+                        "closed_reason": change.reason,
+                    }
+                )
                 self.gates[place] = changed
                 self.reasons.append(change.reason)
                 return changed

@@ -16,7 +16,18 @@ from uuid import UUID
 import segno
 from pydantic import BaseModel
 
-from cloud.contract import Delivery, EventRecord, GateChange, PassStatus, Problem, ProblemCode
+from cloud.contract import (
+    Delivery,
+    EventRecord,
+    GateCamera,
+    GateChange,
+    NewScreen,
+    PassStatus,
+    PendingScreen,
+    Problem,
+    ProblemCode,
+    ScreenState,
+)
 
 if TYPE_CHECKING:
     from tests.dashboard.cloud_double import CloudDouble
@@ -82,6 +93,8 @@ class ApiHandler(BaseHTTPRequestHandler):
         if double.behaviour is Behaviour.SILENT:
             double.closing.wait(30)
             return None
+        if address.path == "/v1/keys/me":
+            return self._send_own_key(self.headers.get("Authorization", "").removeprefix("Bearer "))
         if self.headers.get("Authorization") != f"Bearer {double.key}":
             return self._problem(401, ProblemCode.KEY_INVALID, "This key opens nothing here.")
         if double.behaviour is Behaviour.BROKEN:
@@ -93,6 +106,8 @@ class ApiHandler(BaseHTTPRequestHandler):
                 self._send_json([_dumped(each) for each in double.gates])
             case ["v1", "devices"] if double.behaviour is not Behaviour.KIOSK:
                 self._send_json([_dumped(each) for each in double.devices])
+            case ["v1", "gates", gate, "screen", "stream"]:
+                self._stream_screen(gate)
             case ["v1", "events"]:
                 self._send_page(double.events, query)
             case ["v1", "deliveries"] if double.behaviour is not Behaviour.KIOSK:
@@ -104,6 +119,26 @@ class ApiHandler(BaseHTTPRequestHandler):
             case _:
                 self._problem(404, ProblemCode.NOT_FOUND, f"Nothing is at {address.path}.")
 
+    def do_POST(self) -> None:
+        double = self.double
+        new = NewScreen.model_validate_json(self.rfile.read(int(self.headers["Content-Length"])))
+        if new.link_code is not None and new.link_code != double.link_code:
+            return self._problem(403, ProblemCode.SCREEN_CODE_INVALID, "this link was used")
+        key = f"mg_{len(double.screen_keys):012x}_{'x' * 43}"
+        screen = key.split("_")[1]
+        double.screen_keys[key] = new.gate
+        if new.link_code is not None:
+            double.link_code = None
+            double.screens.append(screen)
+        pending = PendingScreen(
+            id=screen,
+            gate=new.gate,
+            key=key,
+            paired=new.link_code is not None,
+            code=None if new.link_code is not None else "K7PM-2XQD",
+        )
+        return self._send(201, "application/json", pending.model_dump_json().encode())
+
     def do_PATCH(self) -> None:
         double = self.double
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -114,6 +149,54 @@ class ApiHandler(BaseHTTPRequestHandler):
         if changed is None:
             return self._problem(404, ProblemCode.GATE_UNKNOWN, f"there is no gate {gate}")
         return self._send_json(changed.model_dump(mode="json"))
+
+    def _send_own_key(self, key: str) -> None:
+        gate = self.double.screen_keys.get(key)
+        if gate is None:
+            return self._problem(401, ProblemCode.KEY_INVALID, "This key opens nothing here.")
+        own = {
+            "kind": "key",
+            "id": key.split("_")[1],
+            "name": "Tablet",
+            "role": "kiosk",
+            "gate": gate,
+            "operations": [],
+        }
+        return self._send_json(own)
+
+    def _stream_screen(self, gate_id: str) -> None:
+        """Send the state of a gate's screens at each change, and a tick ten times a second."""
+        double = self.double
+        gate = next((each for each in double.gates if each.id == gate_id), None)
+        if gate is None:
+            return self._problem(404, ProblemCode.GATE_UNKNOWN, f"there is no gate {gate_id}")
+        self.send_response_only(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        last = None
+        while not double.closing.wait(0.1) and double.behaviour is not Behaviour.STORE_AWAY:
+            if double.behaviour is Behaviour.SILENT:
+                continue
+            gate = next(each for each in double.gates if each.id == gate_id)
+            state = ScreenState(
+                now=double.now(),
+                gate=gate,
+                event=next((each for each in double.events if each.gate == gate_id), None),
+                camera=GateCamera(double.camera),
+                visitor_url=double.visitor_url,
+                screens=list(double.screens),
+            )
+            facts = state.model_dump_json(exclude={"now"})
+            kind = "tick" if facts == last else "state"
+            last = facts
+            try:
+                self.wfile.write(f"event: {kind}\ndata: {state.model_dump_json()}\n\n".encode())
+                self.wfile.flush()
+            except OSError:
+                return None
+        return None
 
     def _send_page(
         self, held: Sequence[EventRecord] | Sequence[Delivery], query: dict[str, str]

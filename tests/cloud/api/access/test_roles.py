@@ -45,6 +45,7 @@ def address_of(path: str) -> str:
         gate_id=GATE,
         subscriber_id="none",
         screen_id="none",
+        sha256="0" * 64,
         delivery_id="none",
         chat="42",
         key_id="none",
