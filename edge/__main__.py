@@ -22,7 +22,7 @@ from edge.settings import Pace
 
 if TYPE_CHECKING:
     from edge import doctor
-    from edge.capture.camera import Camera
+    from edge.cameras import Cameras
 
 # Each command imports OpenCV and OpenVINO itself, after the log is set up: then the lines that both
 # libraries write on import have the form of the log.
@@ -118,11 +118,11 @@ def run(
         sys.exit(UNDELIVERED)
 
 
-def _stop_on_signals(camera: "Camera") -> None:
-    """Stop the camera at the first SIGINT or SIGTERM; a second signal ends the process at once."""
+def _stop_on_signals(cameras: "Cameras") -> None:
+    """Stop the cameras at the first SIGINT or SIGTERM; a second signal ends the process at once."""
 
     def stop(number: int, _frame: object) -> None:
-        camera.stop()
+        cameras.stop()
         signal.signal(number, before[signal.Signals(number)])
 
     before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}

@@ -23,6 +23,7 @@ class Dispatcher:
         health: Counts frames, verdicts, deliveries and errors.
         signals: Show verdicts and decisions at the door.
         outbox: Says how many events wait.
+        camera: The name of the camera whose pipeline is observed; empty where there is one.
 
     Attributes:
         on_stored: Is called after each verdict that was stored; wakes the courier.
@@ -31,10 +32,12 @@ class Dispatcher:
         rejections: Events that the cloud rejected for good in this run.
     """
 
-    def __init__(self, health: Health, signals: Signals, outbox: Outbox) -> None:
+    def __init__(self, health: Health, signals: Signals, outbox: Outbox, camera: str = "") -> None:
         self._health = health
         self._signals = signals
         self._outbox = outbox
+        self._camera = camera
+        self._named = {"camera": camera} if camera else {}
         self.on_stored: Callable[[], None] = lambda: None
         self.preview: Preview | None = None
         self.verdicts = 0
@@ -44,19 +47,20 @@ class Dispatcher:
 
     def frame_judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         """Count the frame and its faces."""
-        self._health.count_frame(frame, judgements, too_small)
+        self._health.count_frame(frame, judgements, too_small, self._camera)
 
     def frame_skipped(self) -> None:
         """Count the frame that shows nothing of the door."""
-        self._health.count_dead_frame()
+        self._health.count_dead_frame(self._camera)
 
     def picture_changed(self, fault: PictureFault | None) -> None:
         """Count, log and show that a fault of the picture began, or that the picture is well."""
         if fault is None:
-            _log.info("picture_well")
+            _log.info("picture_well", **self._named)
         else:
             self._health.count_error("PictureFault")
-            _log.error("picture_fault", fault=str(fault), judged=not fault.is_dead)
+            judged = not fault.is_dead
+            _log.error("picture_fault", fault=str(fault), judged=judged, **self._named)
         self._signals.on_picture_change(fault)
 
     @property
@@ -81,13 +85,14 @@ class Dispatcher:
             confidence=round(event.confidence, 3),
             votes=event.votes,
             sighting=verdict.sighting,
+            **self._named,
         )
         self.on_stored()
 
     def still_suspected(self, track: int) -> None:
         """Count and log the picture, and ask for a movement at the door."""
-        self._health.count_still()
-        _log.warning("still_picture_suspected", track=track)
+        self._health.count_still(self._camera)
+        _log.warning("still_picture_suspected", track=track, **self._named)
         self._signals.on_still_suspected()
 
     # courier.DeliveryObserver

@@ -60,7 +60,8 @@ def run_checks(settings: Settings) -> Iterator[CheckResult]:
         The result of each check: first of this device, then of the cloud.
     """
     yield _models(settings)
-    yield from _camera(settings)
+    for text in (settings.source.get_secret_value(), *settings.further_cameras.values()):
+        yield from _camera(settings, text)
     yield _state_folder(settings)
     yield _outbox(settings)
     who, check = _identity(settings)
@@ -109,10 +110,10 @@ def _models(settings: Settings) -> CheckResult:
     return CheckResult("models", CheckStatus.OK, f"unaltered, and compiled: {names}")
 
 
-def _camera(settings: Settings) -> Iterator[CheckResult]:
+def _camera(settings: Settings, text: str) -> Iterator[CheckResult]:
     messages: list[Message] = []
     try:
-        source = Source.parse(settings.source.get_secret_value())
+        source = Source.parse(text)
         if source.advice:
             yield CheckResult(
                 "address",

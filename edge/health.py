@@ -5,9 +5,9 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -36,33 +36,45 @@ _SCRAPE_TIMEOUT_S = 10.0
 """Prometheus's default of `scrape_timeout`."""
 
 
+_M = TypeVar("_M", Counter, Histogram)
+
+
 class Health:
     """Counts frames, verdicts, deliveries and errors. May be used from several threads.
 
     Args:
+        cameras: The names of the cameras. Metrics of several have the label `camera`.
         clock: Returns monotonic seconds.
 
     Attributes:
         registry: The metrics for Prometheus.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, cameras: Sequence[str] = ("",), *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._recent: deque[tuple[float, float]] = deque()
+        # (time, latency) of each frame, by its camera
+        self._recent: dict[str, deque[tuple[float, float]]] = {name: deque() for name in cameras}
+        self._by_camera = ("camera",) if any(cameras) else ()
         self._started = clock()
         self.registry = CollectorRegistry()
         self._gauges: dict[str, Gauge] = {}
-        self._frames = self._counter("frames_judged", "Frames judged")
-        self._faces = self._counter("faces_judged", "Faces judged", "label")
+        self._frames = self._counter("frames_judged", "Frames judged", *self._by_camera)
+        self._faces = self._counter("faces_judged", "Faces judged", "label", *self._by_camera)
         self._dead = self._counter(
-            "frames_dead", "Frames not judged, because they show nothing of the door"
+            "frames_dead",
+            "Frames not judged, because they show nothing of the door",
+            *self._by_camera,
         )
-        self._small = self._counter("faces_too_small", "Faces too small to be judged")
+        self._small = self._counter(
+            "faces_too_small", "Faces too small to be judged", *self._by_camera
+        )
         self._stills = self._counter(
-            "stills_suspected", "Masked faces that did not move and got no pass"
+            "stills_suspected", "Masked faces that did not move and got no pass", *self._by_camera
         )
-        self._verdicts = self._counter("verdicts", "Verdicts stored", "label")
+        self._verdicts = self._counter("verdicts", "Verdicts stored", "label", *self._by_camera)
         self._deliveries = self._counter("events_delivered", "Events that the cloud acknowledged")
         self._errors = self._counter("errors", "Errors by name", "error")
         for name in _COUNTED_FROM_ZERO:
@@ -70,6 +82,7 @@ class Health:
         self._latency = Histogram(
             "maskgate_edge_latency_seconds",
             "From a frame's reading to its labels",
+            self._by_camera,
             registry=self.registry,
         )
 
@@ -92,30 +105,33 @@ class Health:
         gauge = self._gauges[name]
         (gauge.labels(**labels) if labels else gauge).set_function(value)
 
-    def count_frame(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
+    def count_frame(
+        self, frame: Frame, judgements: list[Judgement], too_small: int, camera: str = ""
+    ) -> None:
         """Count a frame and its faces, and measure the frame's latency."""
         now = self._clock()
         latency = max(0.0, now - frame.read_at)
+        of = self._labels(camera)
         with self._lock:
-            self._recent.append((now, latency))
+            self._recent[camera].append((now, latency))
             self._trim(now)
-        self._frames.inc()
-        self._latency.observe(latency)
-        self._small.inc(too_small)
+        _child(self._frames, of).inc()
+        _child(self._latency, of).observe(latency)
+        _child(self._small, of).inc(too_small)
         for judged in judgements:
-            self._faces.labels(judged.label).inc()
+            self._faces.labels(label=judged.label, **of).inc()
 
-    def count_dead_frame(self) -> None:
+    def count_dead_frame(self, camera: str = "") -> None:
         """Count a frame that was not judged, because it shows nothing of the door."""
-        self._dead.inc()
+        _child(self._dead, self._labels(camera)).inc()
 
     def count_verdict(self, verdict: Verdict) -> None:
         """Count a verdict."""
-        self._verdicts.labels(verdict.label).inc()
+        self._verdicts.labels(label=verdict.label, **self._labels(verdict.camera)).inc()
 
-    def count_still(self) -> None:
+    def count_still(self, camera: str = "") -> None:
         """Count a face that may be a picture."""
-        self._stills.inc()
+        _child(self._stills, self._labels(camera)).inc()
 
     def count_delivery(self) -> None:
         """Count an acknowledged event."""
@@ -126,27 +142,50 @@ class Health:
         name = error if isinstance(error, str) else type(error).__name__
         self._errors.labels(name).inc()
 
+    def _labels(self, camera: str) -> dict[str, str]:
+        return dict.fromkeys(self._by_camera, camera)
+
     def _trim(self, now: float) -> None:
-        while self._recent and now - self._recent[0][0] > _WINDOW_S:
-            self._recent.popleft()
+        for recent in self._recent.values():
+            while recent and now - recent[0][0] > _WINDOW_S:
+                recent.popleft()
+
+    def _latencies(self, cameras: Iterable[str]) -> list[float]:
+        """Return the latency of each frame of the last ten seconds, in seconds."""
+        with self._lock:
+            self._trim(self._clock())
+            return [latency for camera in cameras for _, latency in self._recent[camera]]
 
     @property
     def fps(self) -> float:
-        """Frames judged per second over the last ten seconds."""
-        with self._lock:
-            now = self._clock()
-            self._trim(now)
-            span = min(_WINDOW_S, now - self._started)
-            return len(self._recent) / span if span > 0 else 0.0
+        """Frames judged per second over the last ten seconds, of all cameras together."""
+        return self._per_second(len(self._latencies(self._recent)))
+
+    def fps_of(self, camera: str) -> float:
+        """Return the frames judged per second of one camera, over the last ten seconds."""
+        return self._per_second(len(self._latencies([camera])))
 
     @property
     def latency_ms(self) -> float:
         """Median milliseconds from reading a frame to its labels, over the last ten seconds."""
-        with self._lock:
-            self._trim(self._clock())
-            if not self._recent:
-                return 0.0
-            return statistics.median(latency for _, latency in self._recent) * 1000
+        return _median_ms(self._latencies(self._recent))
+
+    def latency_ms_of(self, camera: str) -> float:
+        """Return the same for the frames of one camera."""
+        return _median_ms(self._latencies([camera]))
+
+    def _per_second(self, count: int) -> float:
+        span = min(_WINDOW_S, self._clock() - self._started)
+        return count / span if span > 0 else 0.0
+
+
+def _child(metric: _M, labels: dict[str, str]) -> _M:
+    """Return the part of a metric with these labels; the metric itself if there are none."""
+    return metric.labels(**labels) if labels else metric
+
+
+def _median_ms(seconds: list[float]) -> float:
+    return statistics.median(seconds) * 1000 if seconds else 0.0
 
 
 def _time_limited(handler: type[Any], timeout_s: float) -> type[Any]:

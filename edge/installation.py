@@ -1,7 +1,7 @@
 """One edge installation: assembled from its settings, and run until its source ends."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,20 +11,18 @@ import structlog
 from pydantic import SecretStr
 from rich.console import Console
 
-from cloud.contract import CameraState, DeviceSettings, GateSettings, Heartbeat, RolledKey
-from edge import __version__, board, gate_settings, identity, loaded_models
+from cloud.contract import DeviceSettings, GateSettings, Heartbeat, RolledKey
+from edge import __version__, board, cameras, gate_settings, identity, loaded_models
 from edge.attributes import GenderCounter
-from edge.capture.camera import Camera
-from edge.capture.picture_faults import PictureFault, PictureWatch
-from edge.capture.sources import Source, SourceKind
+from edge.cameras import CameraPipeline, Cameras, SharedParts
+from edge.capture.sources import Source
 from edge.commands import CommandHandlers, CommandPoller
 from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.delivery.courier import Courier
 from edge.delivery.key_renewal import KeyRenewal
 from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.delivery.writer import OutboxWriter
-from edge.dispatcher import Dispatcher
-from edge.errors import EdgeError, SourceUnreadableError
+from edge.errors import EdgeError
 from edge.health import Health, serve_metrics
 from edge.liveness import Liveness
 from edge.loaded_models import LoadedModels, make_updater, model_problems
@@ -32,16 +30,13 @@ from edge.lossy_output import LossyOutput
 from edge.manifest import Role
 from edge.model_updates.installed import InstalledModels
 from edge.model_updates.updater import ModelUpdater
-from edge.pipeline import Pipeline
 from edge.preview import Preview
 from edge.redaction.addresses import redacted
 from edge.settings import Settings
 from edge.signals import ConsoleDisplay, Signal, Signals, SoundCommand, TerminalBell
 from edge.stages import Stage, Stages
-from edge.stills.check import StillsCheck
-from edge.tracking.sightings import SightingTracker
 from edge.tracking.votes import VotingRules
-from edge.values import ConnectionState, Frame
+from edge.values import ConnectionState
 from edge.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
@@ -74,15 +69,15 @@ def run(
     settings: Settings,
     console: Console,
     *,
-    on_camera: Callable[[Camera], None] = lambda _: None,
+    on_camera: Callable[[Cameras], None] = lambda _: None,
     stages: Stages | None = None,
 ) -> Outcome:
-    """Judge and deliver until the source ends, or somebody stops the camera.
+    """Judge and deliver until all sources end, or somebody stops the cameras.
 
     Args:
         settings: Of this installation.
         console: Gets the lines of the display, unless the log is JSON.
-        on_camera: Is called with the camera, so that a signal handler can stop it.
+        on_camera: Is called with the cameras, so that a signal handler can stop them.
         stages: Get notice of each call that may hang.
 
     Returns:
@@ -92,27 +87,30 @@ def run(
         EdgeError: The run cannot start, or ends early.
     """
     who = identity.load(settings.device_path)
-    source = _source(settings)
+    sources = cameras.sources(settings)
     installed = InstalledModels.begun(settings.installed_models_dir)
     models = _models(settings, installed)
     genders = GenderCounter(models.gender) if models.gender else None
     cloud = _cloud(settings, who)
     with ExitStack() as cleanup:
         stages = stages if stages is not None else Stages()
-        health = Health()
+        health = Health(list(sources))
         outbox = cleanup.enter_context(_outbox(settings, health))
-        writer = cleanup.enter_context(OutboxWriter(outbox, stages))
-        dispatcher = Dispatcher(health, Signals(_signals(settings, console)), outbox)
-        camera = Camera(
-            source,
-            pace=settings.pace,
-            folder_fps=settings.folder_fps,
-            loop=settings.loop,
+        shared = SharedParts(
+            models=models,
+            health=health,
+            signals=Signals(_signals(settings, console)),
+            outbox=outbox,
+            writer=cleanup.enter_context(OutboxWriter(outbox, stages)),
             stages=stages,
-            rotate=settings.rotate,
+            rules=voting_rules(settings, certain_threshold=models.detector.certain_threshold),
+            on_verdict=genders.count_verdict if genders else lambda _frame, _verdict: None,
+        )
+        watched = Cameras(
+            [CameraPipeline(name, source, settings, shared) for name, source in sources.items()]
         )
         watchdog = Watchdog(
-            camera,
+            watched.by_name,
             stages,
             health,
             stall_after_s=settings.stall_after_s,
@@ -122,17 +120,15 @@ def run(
             Client(cloud, key=who.device_key, timeout_s=settings.request_timeout_s)
         )
 
-        pictures = PictureWatch(dispatcher.picture_changed, live=source.kind.live)
-
         def problems() -> tuple[str, ...]:
             of_models = model_problems(models, updater)
-            return of_models + _problems(settings, outbox, watchdog, pictures, pipeline)
+            return of_models + _problems(settings, outbox, watchdog, watched)
 
         def make_heartbeat() -> Heartbeat:
             return Heartbeat(
                 sent_at=datetime.now(UTC),
                 camera=watchdog.camera_state,
-                finished=camera.finished,
+                finished=watched.finished,
                 fps=health.fps,
                 latency_ms=health.latency_ms,
                 outbox_depth=outbox.depth(),
@@ -142,43 +138,34 @@ def run(
                 problems=list(problems()),
                 attributes=genders.counts() if genders else {},
                 model_update=updater.report,
+                cameras=watched.reports(watchdog, health),
             )
 
         renewal = KeyRenewal(client, lambda: _key_of_new_enrolment(settings, who))
+        first = watched.all[0].dispatcher
         courier = Courier(
             outbox,
             client,
-            dispatcher,
+            first,
             make_heartbeat,
             heartbeat_s=settings.heartbeat_s,
-            state=lambda: (watchdog.camera_state, problems()),
+            state=lambda: (watched.states(watchdog), problems()),
             renewal=renewal,
         )
-        dispatcher.on_stored = courier.wake
-        _add_gauges(health, outbox, camera, courier, watchdog)
-        _add_state_gauges(health, stages, pictures, models)
+        for each in watched.all:
+            each.dispatcher.on_stored = courier.wake
+        _add_gauges(health, outbox, courier, stages)
+        for each in watched.all:
+            each.add_gauges(health, watchdog)
+        _add_model_gauges(health, models)
         cleanup.callback(_served(settings, health))
-        pipeline = Pipeline(
-            camera=camera,
-            detector=models.detector,
-            classifier=models.classifier,
-            sightings=SightingTracker(
-                voting_rules(settings, certain_threshold=models.detector.certain_threshold)
-            ),
-            writer=writer,
-            observer=dispatcher,
-            max_faces=settings.max_faces,
-            stills=StillsCheck(settings.stills),
-            on_verdict=genders.count_verdict if genders else lambda _frame, _verdict: None,
-            stages=stages,
-            is_dead=_dead_frames(source, pictures),
-        )
-        preview = dispatcher.preview = Preview(client, settings.preview)
+        # Whoever watches the gate sees the camera of EDGE_SOURCE.
+        preview = first.preview = Preview(client, settings.preview)
 
         def apply(received: DeviceSettings) -> None:
             certain, most = models.detector.certain_threshold, received.settings.max_faces
             rules = voting_rules(settings, received.settings, certain_threshold=certain)
-            pipeline.configure(rules, settings.max_faces if most is None else most)
+            watched.configure(rules, settings.max_faces if most is None else most)
             _log.info("settings_applied", revision=received.revision)
 
         def apply_kept() -> None:
@@ -190,10 +177,10 @@ def run(
         updater = make_updater(settings, installed, models, client, apply_kept)
         commands = CommandPoller(
             client,
-            _command_handlers(settings, apply, preview.request, camera.stop, updater),
+            _command_handlers(settings, apply, preview.request, watched.stop, updater),
             renewal=renewal,
         )
-        _announce_source(settings, console, who.gate, source)
+        _announce_sources(settings, console, who.gate, sources)
         liveness = Liveness(
             settings.heartbeat_file,
             lambda: watchdog.stuck,
@@ -202,15 +189,16 @@ def run(
         for part in (courier, watchdog, preview, commands, liveness, updater):
             part.start()
             cleanup.callback(part.stop)
-        on_camera(camera)
-        with camera:
-            pipeline.run()
-            stopped = camera.stopped
+        on_camera(watched)
+        watched.run()
         installed.end()
-        _refuse_dead_source(camera, pictures)
-        undelivered = courier.drain(_drain_s(settings, stopped=stopped))
+        undelivered = courier.drain(_drain_s(settings, stopped=watched.stopped))
         return Outcome(
-            dispatcher.verdicts, undelivered, dispatcher.rejections, stopped, camera.hangs
+            sum(each.dispatcher.verdicts for each in watched.all),
+            undelivered,
+            first.rejections,
+            watched.stopped,
+            watched.hangs,
         )
 
 
@@ -219,11 +207,17 @@ def _drain_s(settings: Settings, *, stopped: bool) -> float:
     return min(settings.drain_timeout_s, limit_s)
 
 
-def _announce_source(settings: Settings, console: Console, gate: str, source: Source) -> None:
+def _announce_sources(
+    settings: Settings, console: Console, gate: str, sources: Mapping[str, Source]
+) -> None:
+    first = next(iter(sources.values()))
+    named = {name: str(source) for name, source in sources.items() if name}
     if settings.log_json:
-        _log.info("watching", gate=gate, source=str(source), version=__version__)
+        extra = {"cameras": named} if named else {}
+        _log.info("watching", gate=gate, source=str(first), version=__version__, **extra)
     else:
-        console.print(f"gate [bold]{gate}[/], watching {source}; Ctrl-C ends", highlight=False)
+        words = ", ".join(f"{name} ({source})" for name, source in named.items()) or str(first)
+        console.print(f"gate [bold]{gate}[/], watching {words}; Ctrl-C ends", highlight=False)
 
 
 def _cloud(settings: Settings, who: identity.Identity) -> str:
@@ -249,36 +243,6 @@ def _models(settings: Settings, installed: InstalledModels) -> LoadedModels:
     return models
 
 
-def _source(settings: Settings) -> Source:
-    source = Source.parse(settings.source.get_secret_value())
-    if source.advice:
-        _log.warning("camera_address_not_encoded", source=str(source), mend=source.advice)
-    return source
-
-
-def _dead_frames(source: Source, pictures: PictureWatch) -> Callable[[Frame], bool]:
-    """Return a function that says which frames must not be judged."""
-    if source.kind is SourceKind.PICTURES:
-        # Each picture of a folder is a scene of its own.
-        return lambda _frame: False
-    return lambda frame: pictures.is_dead(frame.image, frame.time_s)
-
-
-def _refuse_dead_source(camera: Camera, pictures: PictureWatch) -> None:
-    """Raise an error if a file was played to its end, and showed nothing.
-
-    Raises:
-        SourceUnreadableError: All of its pictures are black or of one colour.
-    """
-    if camera.finished and pictures.seen and pictures.dead == pictures.seen:
-        raise SourceUnreadableError(
-            f"source {camera.source} holds no picture that shows anything: all of its"
-            f" {pictures.seen} pictures are black or of one colour",
-            "Play it in a video player; `ffmpeg -i FILE -vf yadif OUT.mp4` makes interlaced"
-            " video progressive",
-        )
-
-
 def _served(settings: Settings, health: Health) -> Callable[[], None]:
     """Serve the metrics where the settings ask for it; return a function that stops that."""
     if settings.metrics_port is None:
@@ -286,19 +250,10 @@ def _served(settings: Settings, health: Health) -> Callable[[], None]:
     return serve_metrics(health, settings.metrics_host, settings.metrics_port)
 
 
-def _add_gauges(
-    health: Health,
-    outbox: Outbox,
-    camera: Camera,
-    courier: Courier,
-    watchdog: Watchdog,
-) -> None:
+def _add_gauges(health: Health, outbox: Outbox, courier: Courier, stages: Stages) -> None:
     health.gauge("outbox_depth", "Events that wait in the outbox", outbox.depth)
     health.gauge("lines_lost", "Lines of log and display lost", lambda: LossyOutput.lost)
     health.gauge("outbox_in_memory", "Events that wait in memory alone", lambda: outbox.in_memory)
-    health.gauge("frames_dropped", "Frames read and never judged", lambda: camera.dropped)
-    health.gauge("camera_stalled", "1 while the camera is stalled", lambda: watchdog.stalled)
-    health.gauge("camera_silent_seconds", "Seconds without a new picture", lambda: camera.silent_s)
     if board.temperature_c() is not None:
         health.gauge(
             "temperature_celsius",
@@ -307,52 +262,34 @@ def _add_gauges(
         )
     online = ConnectionState.ONLINE
     health.gauge("online", "1 while the cloud answers", lambda: courier.connection is online)
-
-
-def _add_state_gauges(
-    health: Health, stages: Stages, pictures: PictureWatch, models: LoadedModels
-) -> None:
-    text = "Precision in which a model is computed"
-    for role, precision in models.precisions.items():
-        health.gauge("inference_info", text, lambda: 1, role=role, precision=precision)
-    for fault in PictureFault:
-        health.gauge(
-            "picture_fault",
-            "1 while the picture has this fault",
-            partial(lambda each: pictures.fault is each, fault),
-            fault=fault,
-        )
     for stage in Stage:
         health.gauge(
             "stage_busy_seconds",
-            "Seconds that the present call of a stage has lasted; 0 while it is idle",
+            "Seconds that the longest present call of a stage has lasted; 0 while it is idle",
             partial(stages.busy_s, stage),
             stage=stage,
         )
 
 
+def _add_model_gauges(health: Health, models: LoadedModels) -> None:
+    text = "Precision in which a model is computed"
+    for role, precision in models.precisions.items():
+        health.gauge("inference_info", text, lambda: 1, role=role, precision=precision)
+
+
 def _problems(
-    settings: Settings,
-    outbox: Outbox,
-    watchdog: Watchdog,
-    pictures: PictureWatch,
-    pipeline: Pipeline,
+    settings: Settings, outbox: Outbox, watchdog: Watchdog, watched: Cameras
 ) -> tuple[str, ...]:
     """Return the names of the problems that the device has now, for its heartbeat."""
-    found = {
-        "still_picture_suspected": pipeline.still_in_view,
-        "camera_lost": watchdog.camera_state is CameraState.RECONNECTING,
-        "model_differs": settings.detector is not None or settings.classifier is not None,
-    }
-    stuck = [f"{stage}_stuck" for stage in watchdog.stuck]
-    faults = [] if pictures.fault is None else [str(pictures.fault)]
-    return (
+    is_own = settings.detector is not None or settings.classifier is not None
+    found = [
         *outbox.problems,
         *board.problems(),
-        *(name for name, is_so in found.items() if is_so),
-        *stuck,
-        *faults,
-    )
+        *(["model_differs"] if is_own else []),
+        *(f"{stage}_stuck" for stage in watchdog.stuck),
+        *(name for each in watched.all for name in watched.problems_of(each, watchdog)),
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _key_of_new_enrolment(settings: Settings, who: identity.Identity) -> str | None:

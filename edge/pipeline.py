@@ -7,7 +7,7 @@ next one: where none has arrived yet, it is judged alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -87,6 +87,7 @@ class Pipeline:
         max_faces: Faces judged in a frame at most; those that need a vote most are judged.
         stills: Says which faces may be pictures of people; None suspects none.
         on_verdict: Is called with each verdict and its frame, before the verdict is stored.
+        camera_name: Goes into each verdict; empty where the device has one camera.
         stages: Get notice of each call that may hang.
         is_dead: Says whether a frame shows nothing of the door, so that no verdict may come of it.
     """
@@ -103,6 +104,7 @@ class Pipeline:
         max_faces: int,
         stills: StillsCheck | None = None,
         on_verdict: Callable[[Frame, Verdict], None] = lambda _frame, _verdict: None,
+        camera_name: str = "",
         stages: Stages | None = None,
         is_dead: Callable[[Frame], bool] = lambda _frame: False,
     ) -> None:
@@ -117,6 +119,7 @@ class Pipeline:
         is_folder = camera.source.kind is SourceKind.PICTURES
         self._stills = StillsCheck(Stills.OFF) if is_folder or stills is None else stills
         self._on_verdict = on_verdict
+        self._camera_name = camera_name
         self._stages = stages if stages is not None else Stages()
         self._is_dead = is_dead
         self._last_size: tuple[int, int] | None = None
@@ -200,7 +203,8 @@ class Pipeline:
             self._observer.preview_ready(frame, found, judgements + known)
 
         self._report_stills(held, voters, judgements)
-        for verdict in self._sightings.vote(voters, judgements, frame.captured_at, held):
+        for found_verdict in self._sightings.vote(voters, judgements, frame.captured_at, held):
+            verdict = replace(found_verdict, camera=self._camera_name)
             self._on_verdict(frame, verdict)
             models = {"detector": self._detector.digest, "classifier": self._classifier.digest}
             event = event_of(verdict, models)
@@ -236,4 +240,5 @@ def event_of(verdict: Verdict, models: Mapping[str, str]) -> Event:
         first_seen_at=verdict.first_seen_at,
         occurred_at=verdict.occurred_at,
         models=dict(models),
+        camera=verdict.camera or None,
     )

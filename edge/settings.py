@@ -20,6 +20,7 @@ from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge.errors import SettingsError
+from edge.named_values import FIRST_CAMERA, named_values
 from edge.redaction.secrets import Secrets
 
 MODELS_DIR = Path(__file__).parent / "models"
@@ -85,6 +86,9 @@ class Attributes(StrEnum):
     GENDER = "gender"
 
 
+MOST_CAMERAS = 16
+"""Most cameras of a device: the limit of a heartbeat."""
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -103,6 +107,11 @@ class Settings(BaseSettings):
         default=SecretStr("0"),
         min_length=1,
         description="Camera index, /dev path, RTSP or HTTP URL, video file, or folder of images",
+    )
+    cameras: SecretStr | None = Field(
+        default=None,
+        description="Further cameras of this gate, as NAME=SOURCE with spaces between them, such as"
+        " 'side=1 yard=rtsp://10.0.0.7/live'; the camera of EDGE_SOURCE is then called main",
     )
     pace: Pace = Field(
         default=Pace.REALTIME, description="How a video file is played: realtime or every_frame"
@@ -280,7 +289,17 @@ class Settings(BaseSettings):
             raise PydanticUseDefault
         return value
 
-    @field_validator("enrolment_code", "secrets_dir", mode="before")
+    @field_validator("cameras", mode="after")
+    @classmethod
+    def _named_cameras(cls, value: SecretStr | None) -> SecretStr | None:
+        found = named_values(value.get_secret_value()) if value is not None else {}
+        if FIRST_CAMERA in found:
+            raise ValueError(f"{FIRST_CAMERA} is the camera of EDGE_SOURCE; use another name")
+        if len(found) >= MOST_CAMERAS:
+            raise ValueError(f"a device has at most {MOST_CAMERAS} cameras, with EDGE_SOURCE")
+        return value
+
+    @field_validator("cameras", "enrolment_code", "secrets_dir", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return value or None
@@ -311,11 +330,21 @@ class Settings(BaseSettings):
         return str(self.cloud_url).rstrip("/")
 
     @property
+    def further_cameras(self) -> dict[str, str]:
+        """The sources of EDGE_CAMERAS by the cameras' names."""
+        return {} if self.cameras is None else named_values(self.cameras.get_secret_value())
+
+    @property
     def secrets(self) -> Secrets:
         """The secrets in these settings and in the addresses of the system's proxies."""
         code = self.enrolment_code
         return Secrets(
-            [self.source.get_secret_value(), str(self.cloud_url), *getproxies().values()],
+            [
+                self.source.get_secret_value(),
+                *self.further_cameras.values(),
+                str(self.cloud_url),
+                *getproxies().values(),
+            ],
             [code.get_secret_value()] if code is not None else [],
         )
 

@@ -87,6 +87,7 @@ class ConsoleDisplay:
         line.append(f"{words:<18}", style=f"bold {colour}")
         line.append(
             f"{verdict.confidence:4.0%} of {verdict.votes} votes, person {verdict.sighting}"
+            f"{f' of camera {verdict.camera}' if verdict.camera else ''}"
         )
         self._console.print(line, soft_wrap=True)
 

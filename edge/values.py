@@ -170,6 +170,7 @@ class Verdict:
         occurred_at: Capture time of the frame with the deciding vote.
         sighting: Number of the sighting within this run.
         box: Of the face in the frame with the deciding vote.
+        camera: The name of the camera; empty where the device has one.
     """
 
     label: Label
@@ -179,6 +180,7 @@ class Verdict:
     occurred_at: datetime
     sighting: int
     box: Box
+    camera: str = ""
 
     @property
     def admits(self) -> bool:

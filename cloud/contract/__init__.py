@@ -14,6 +14,7 @@ from cloud.contract.accounts import (
     Session,
 )
 from cloud.contract.audit import AuditEntry, AuditPage
+from cloud.contract.base import CameraName
 from cloud.contract.commands import (
     Command,
     CommandKind,
@@ -30,6 +31,7 @@ from cloud.contract.deliveries import (
 )
 from cloud.contract.device_logs import DeviceLog, LogRequest
 from cloud.contract.devices import (
+    CameraReport,
     CameraState,
     Device,
     DeviceChange,
@@ -138,6 +140,8 @@ __all__ = [
     "AuditEntry",
     "AuditPage",
     "CallerKind",
+    "CameraName",
+    "CameraReport",
     "CameraState",
     "Channel",
     "Command",

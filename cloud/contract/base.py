@@ -92,6 +92,9 @@ UtcTime = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_i
 GateId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """A gate's name in addresses: a DNS label in lower case (RFC 1035 section 2.3.1)."""
 
+CameraName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+"""A name that tells the cameras of one device apart."""
+
 Probability = Annotated[Number, Field(ge=0.0, le=1.0)]
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from cloud.contract.base import Boolean, GateId, Integer, Number, Sha256, UtcTime, Wire
+from cloud.contract.base import Boolean, CameraName, GateId, Integer, Number, Sha256, UtcTime, Wire
 from cloud.contract.models import ModelUpdate
 from cloud.contract.text import Name
 
@@ -41,11 +41,27 @@ class CameraState(StrEnum):
     ENDED = "ended"
 
 
+class CameraReport(Wire):
+    """The state of one of several cameras of a device."""
+
+    state: CameraState
+    fps: Number = Field(ge=0, description="Frames judged per second")
+    latency_ms: Number = Field(ge=0, description="Median time from capture to labels")
+    finished: Boolean = Field(
+        default=False, description="The source was a file or a folder, and was played to its end"
+    )
+    problems: list[ProblemName] = Field(
+        default_factory=list, max_length=16, description="What is wrong with this camera now"
+    )
+
+
 class Heartbeat(Wire):
     """The state of a device, as it reports it about every 15 s."""
 
     sent_at: UtcTime
-    camera: CameraState
+    camera: CameraState = Field(
+        description="Of several cameras the worst: reconnecting before live, and live before ended"
+    )
     fps: Number = Field(ge=0, description="Frames judged per second")
     latency_ms: Number = Field(ge=0, description="Median time from capture to labels")
     outbox_depth: Integer = Field(ge=0, description="Events not yet acknowledged")
@@ -75,6 +91,11 @@ class Heartbeat(Wire):
     )
     model_update: ModelUpdate | None = Field(
         default=None, description="The last model update from afar; null if there was none"
+    )
+    cameras: dict[CameraName, CameraReport] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Each camera of a device with several, by its name; empty where it has one",
     )
 
 

@@ -6,7 +6,16 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cloud.contract.base import GateId, Integer, Probability, Sha256, UtcTime, Uuid, Wire
+from cloud.contract.base import (
+    CameraName,
+    GateId,
+    Integer,
+    Probability,
+    Sha256,
+    UtcTime,
+    Uuid,
+    Wire,
+)
 from cloud.contract.passes import IssuedPass, PassRecord
 
 
@@ -69,6 +78,10 @@ class Event(Wire):
     occurred_at: UtcTime = Field(description="Capture time of the frame that completed the verdict")
     models: dict[str, Sha256] = Field(
         default_factory=dict, max_length=8, description="Role to SHA-256 of the model that judged"
+    )
+    camera: CameraName | None = Field(
+        default=None,
+        description="Which of the device's cameras saw the person; null where the device has one",
     )
 
     @model_validator(mode="after")

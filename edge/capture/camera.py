@@ -8,6 +8,7 @@ growing pauses, until it returns. A finite source (a file, a folder) ends.
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -61,6 +62,8 @@ class Camera:
             seconds.
         stages: Get notice of each attempt to open the source, and of each read.
         rotate: Degrees clockwise by which each picture is turned: 0, 90, 180 or 270.
+        waits_at_start: Whether a device of this machine that cannot be opened at the start is tried
+            again and again, as it is later. Otherwise that is an error.
 
     Attributes:
         source: Where the pictures come from.
@@ -78,6 +81,7 @@ class Camera:
         pause_s: tuple[float, float] = (_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S),
         stages: Stages | None = None,
         rotate: int = 0,
+        waits_at_start: bool = False,
     ) -> None:
         self.source = source
         self._pace = pace
@@ -87,6 +91,8 @@ class Camera:
         self._pause_s = pause_s
         self._rotation = _ROTATIONS.get(rotate)
         self._stages = stages if stages is not None else Stages()
+        self._own_stages = Stages()
+        self._waits_at_start = waits_at_start
         self._stop = threading.Event()
         self._reader_ready = threading.Event()
         self._changed = threading.Condition()
@@ -138,6 +144,11 @@ class Camera:
         """
         since = self._silent_since
         return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def reading_s(self) -> float:
+        """Seconds of the present call that opens or reads the source; 0 if there is none."""
+        return self._own_stages.busy_s(Stage.READ)
 
     @property
     def hangs(self) -> bool:
@@ -220,11 +231,16 @@ class Camera:
         self._silent_since = time.monotonic()
 
     def _next_picture(self, capture: Capture) -> Image | None:
-        with self._stages.doing(Stage.READ):
+        with self._reading():
             image = capture.read()
         if image is None or self._rotation is None:
             return image
         return np.asarray(cv2.rotate(image, self._rotation), dtype=np.uint8)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._stages.doing(Stage.READ), self._own_stages.doing(Stage.READ):
+            yield
 
     # Live sources
 
@@ -232,7 +248,8 @@ class Camera:
         """Read a live source, and open it again whenever it vanishes."""
         # If a camera of this machine cannot be opened at the start, somebody can mend that now. A
         # network camera may just be starting, too.
-        connected = self._connect() if self.source.kind is SourceKind.DEVICE else self._reconnect()
+        is_error = self.source.kind is SourceKind.DEVICE and not self._waits_at_start
+        connected = self._connect() if is_error else self._reconnect()
         while connected is not None:
             capture, first = connected
             image: Image | None = first
@@ -256,7 +273,7 @@ class Camera:
                 _log.info("camera_returned", source=str(self.source))
 
     def _connect(self) -> tuple[Capture, Image]:
-        with self._stages.doing(Stage.READ):
+        with self._reading():
             capture = self._open()
         try:
             image = self._next_picture(capture)
@@ -309,7 +326,7 @@ class Camera:
             self._stop.wait(LOOP_PAUSE_S)
 
     def _play_once(self) -> None:
-        with self._stages.doing(Stage.READ):
+        with self._reading():
             capture = self._open()
         try:
             fps = capture.fps or self._folder_fps

@@ -71,11 +71,12 @@ class Source:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> "Source":
+    def parse(cls, text: str, *, may_be_away: bool = False) -> "Source":
         """Find out the kind of a source.
 
         Args:
             text: A camera index, a /dev path, an address, a video file, a picture or a folder.
+            may_be_away: Whether a camera of this machine may be unplugged now.
 
         Returns:
             The source with its kind.
@@ -94,9 +95,12 @@ class Source:
             return cls(SourceKind.ADDRESS, text)
         device = Path(f"/dev/video{int(text)}") if text.isdecimal() else Path(text)
         if not device.exists():
+            is_camera = str(device).startswith("/dev/")
+            if is_camera and may_be_away:
+                return cls(SourceKind.DEVICE, text)
             mend = (
                 "Plug the camera in, or name another with EDGE_SOURCE or --source"
-                if str(device).startswith("/dev/")
+                if is_camera
                 else "Check the path given with EDGE_SOURCE or --source"
             )
             raise SourceMissingError(f"source {redacted(str(device))} does not exist", mend)

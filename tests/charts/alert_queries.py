@@ -71,7 +71,8 @@ def names_in(registry: CollectorRegistry) -> Iterator[str]:
 
 def gauges_of_a_run() -> set[str]:
     """Gauges that the edge adds when it runs, by the names that its source gives them."""
-    source = (ROOT / "edge" / "installation.py").read_text()
+    parts = (ROOT / "edge" / "installation.py", ROOT / "edge" / "cameras.py")
+    source = "".join(path.read_text() for path in parts)
     return {f"maskgate_edge_{name}" for name in re.findall(r'health\.gauge\(\s*"(\w+)"', source)}
 
 

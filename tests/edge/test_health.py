@@ -62,6 +62,22 @@ def test_what_happens_is_counted(health: Health) -> None:
     assert metric(health, "maskgate_edge_latency_seconds_count") == 1
 
 
+def test_several_cameras_are_told_apart(clock: Clock) -> None:
+    health = Health(["main", "side"], clock=clock)
+    for n in range(20):
+        clock.now += 0.5
+        health.count_frame(frame(clock.now - 0.02), [], 0, "main")
+        if n % 2:
+            health.count_frame(frame(clock.now - 0.06), [], 0, "side")
+    verdict = Verdict(Label.WITH_MASK, 1, 5, MOMENT, MOMENT, 1, Box(0, 0, 9, 9), "side")
+    health.count_verdict(verdict)
+    assert metric(health, 'maskgate_edge_frames_judged_total{camera="side"}') == 10
+    assert metric(health, 'maskgate_edge_verdicts_total{camera="side",label="with_mask"}') == 1
+    assert health.fps == pytest.approx(3, rel=0.1)
+    assert health.fps_of("main") == pytest.approx(2, rel=0.1)
+    assert health.latency_ms_of("side") == pytest.approx(60)
+
+
 def test_metrics_are_served_until_the_end(health: Health) -> None:
     port = free_port()
     health.gauge("outbox_depth", "Events that wait", lambda: 7)

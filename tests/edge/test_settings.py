@@ -30,6 +30,44 @@ def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         assert name in caught.value.problem
 
 
+def test_further_cameras_have_names_and_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "EDGE_CAMERAS", "side=1 yard='/clips/my yard.mp4' back=rtsp://a:S3cret@b/c=d"
+    )
+    chosen = settings.load()
+    assert chosen.further_cameras == {
+        "side": "1",
+        "yard": "/clips/my yard.mp4",
+        "back": "rtsp://a:S3cret@b/c=d",
+    }
+    assert "S3cret" not in f"{chosen!r} {chosen.secrets.redacted('rtsp://a:S3cret@b/c=d')}"
+    monkeypatch.setenv("EDGE_CAMERAS", "")
+    assert settings.load().further_cameras == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("side=1 rtsp://a:S3cret@b/", "word 2 is not of the form NAME=VALUE, such as side=1"),
+        ("rtsp://a:S3cret@b/?x=1", "word 1 is not of the form"),
+        ("side=", "word 1 is not of the form"),
+        ("main=1", "main is the camera of EDGE_SOURCE"),
+        ("side=1 side=rtsp://a:S3cret@b/", "the name side occurs twice"),
+        ("Side_door=rtsp://a:S3cret@b/", "Side_door is no name of a camera"),
+        ("side='rtsp://a:S3cret@b/", "a quote or a backslash is wrong"),
+        (" ".join(f"c{n}={n}" for n in range(16)), "at most 16 cameras"),
+    ],
+)
+def test_wrong_cameras_are_named_without_a_password(
+    monkeypatch: pytest.MonkeyPatch, value: str, words: str
+) -> None:
+    monkeypatch.setenv("EDGE_CAMERAS", value)
+    with pytest.raises(SettingsError, match="EDGE_CAMERAS") as caught:
+        settings.load()
+    assert words in caught.value.problem
+    assert "S3cret" not in str(caught.value)
+
+
 def test_an_empty_sound_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_SOUND_COMMAND", " ")
     with pytest.raises(SettingsError, match="EDGE_SOUND_COMMAND"):

@@ -18,12 +18,13 @@ class CameraFake:
     def __init__(self) -> None:
         self.state = CameraState.LIVE
         self.silent_s = 0.0
+        self.reading_s = 0.0
 
 
 class Watched:
     """A watchdog with all that it watches: stalled after 5 s, ended after 20 s."""
 
-    def __init__(self) -> None:
+    def __init__(self, cameras: dict[str, CameraFake] | None = None) -> None:
         self.clock = Clock()
         self.camera = CameraFake()
         self.stages = Stages(self.clock)
@@ -31,7 +32,7 @@ class Watched:
         self.ended: list[int] = []
         self.end_called = threading.Event()
         self.dog = Watchdog(
-            self.camera,
+            cameras or {"": self.camera},
             self.stages,
             self.health,
             stall_after_s=5,
@@ -55,7 +56,7 @@ def watched() -> Watched:
 def test_a_camera_without_new_pictures_is_not_live(watched: Watched) -> None:
     states = [watched.dog.camera_state]
     watched.camera.silent_s = 5.1
-    assert watched.dog.stalled
+    assert watched.dog.is_stalled("")
     states.append(watched.dog.camera_state)
     watched.camera.state = CameraState.ENDED
     states.append(watched.dog.camera_state)
@@ -95,7 +96,7 @@ def test_a_stage_that_hangs_is_named_and_the_camera_is_not_blamed(
     assert watched.ended == []
 
 
-@pytest.mark.parametrize("stage", [Stage.READ, Stage.INFERENCE, Stage.STORAGE])
+@pytest.mark.parametrize("stage", [Stage.INFERENCE, Stage.STORAGE])
 def test_a_process_whose_stage_hangs_for_long_is_ended(watched: Watched, stage: Stage) -> None:
     with watched.stages.doing(stage):
         watched.clock.now += 21
@@ -104,11 +105,26 @@ def test_a_process_whose_stage_hangs_for_long_is_ended(watched: Watched, stage: 
 
 
 def test_a_read_that_lasts_is_a_stalled_camera_and_no_stuck_stage(watched: Watched) -> None:
-    with watched.stages.doing(Stage.READ):
-        watched.clock.now += 15
-        assert watched.dog.stuck == []
-        watched.clock.now += 6
-        assert watched.dog.stuck == [Stage.READ]
+    watched.camera.reading_s = 15
+    assert watched.dog.stuck == []
+    watched.camera.reading_s = 21
+    assert watched.dog.stuck == [Stage.READ]
+    watched.dog.check()
+    assert watched.ended == [HUNG]
+
+
+def test_one_camera_whose_read_hangs_ends_no_process_while_another_goes_on() -> None:
+    cameras = {"main": CameraFake(), "side": CameraFake()}
+    watched = Watched(cameras)
+    cameras["side"].silent_s = cameras["side"].reading_s = 25
+    watched.dog.check()
+    assert watched.ended == []
+    assert watched.dog.state_of("main") is CameraState.LIVE
+    assert watched.dog.state_of("side") is CameraState.RECONNECTING
+    assert watched.dog.camera_state is CameraState.RECONNECTING
+    cameras["main"].reading_s = 25
+    watched.dog.check()
+    assert watched.ended == [HUNG]
 
 
 def test_a_model_may_be_compiled_for_minutes(watched: Watched) -> None:

@@ -55,7 +55,7 @@ def newer(body: Any) -> Any:
     if isinstance(body, dict):
         known = {name: newer(value) for name, value in body.items()}
         # What maps names of the device's own choice to values has no fields.
-        own = {"models", "inference_precisions", "attributes"}
+        own = {"models", "inference_precisions", "attributes", "cameras"}
         known = {name: body[name] if name in own else value for name, value in known.items()}
         return {**known, "of_a_later_version": {"since": "0.2"}}
     return [newer(each) for each in body] if isinstance(body, list) else body

@@ -51,6 +51,14 @@ def test_a_new_event_is_created_and_the_same_again_is_answered_alike(
     assert decision.issued_pass is not None
 
 
+def test_the_camera_of_an_event_is_kept(
+    device: httpx.Client, operator: httpx.Client, make_event: Make
+) -> None:
+    assert post(device, make_event(camera="side")).status_code == 201
+    (kept,) = page(operator).items
+    assert kept.camera == "side"
+
+
 def test_twenty_identical_posts_at_once_make_one_event(
     device: httpx.Client, operator: httpx.Client, make_event: Make
 ) -> None:

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from cloud.contract import CameraState, Enrolment, EnrolmentRequest, Heartbeat, Role
+from cloud.contract import CameraReport, CameraState, Enrolment, EnrolmentRequest, Heartbeat, Role
 from cloud.errors import EnrolmentCodeInvalid, KeyRevoked
 from cloud.store import Store, keyspace, now
 from tests.cloud.conftest import GATE
@@ -71,6 +71,7 @@ def test_the_last_heartbeat_is_kept_with_our_own_time(store: Store) -> None:
         latency_ms=0,
         outbox_depth=3,
         version="0.1.0",
+        cameras={"side": CameraReport(state=CameraState.RECONNECTING, fps=0, latency_ms=0)},
     )
     seen = now()
     store.devices.beat(enrolled.device_id, heartbeat, seen)
