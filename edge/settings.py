@@ -78,6 +78,9 @@ class Stills(StrEnum):
     MOTIONLESS = "motionless"
     """A face that does not move, such as a poster on the wall."""
 
+    FLAT = "flat"
+    """Besides these, a face that moves as a flat thing does: a print or a phone in a hand."""
+
 
 class Attributes(StrEnum):
     """The attribute of unmasked people that is counted."""
@@ -255,7 +258,8 @@ class Settings(BaseSettings):
     )
     stills: Stills = Field(
         default=Stills.MOTIONLESS,
-        description="Pictures of people that get no pass: motionless (a poster), or off",
+        description="Pictures of people that get no pass: motionless (a poster), flat (also a print"
+        " or a phone in a moving hand), or off",
     )
     attributes: Attributes = Field(
         default=Attributes.NONE,

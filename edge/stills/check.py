@@ -5,6 +5,9 @@ posture control during standing and walking, 1995). A picture on the wall does n
 compares the place of each new face with its first frame, until the face has moved by more than the
 rest of the picture. Who walks up has moved long before there are enough votes. A face that has not
 moved is suspected to be a still, and its pass is held back; its votes count meanwhile.
+
+A print in a moving hand moves, too. Where such pictures are suspected (`Stills.FLAT`), a movement
+counts only as a parallax: the middle of the face must shift against its outline.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,6 +17,7 @@ import numpy as np
 
 from edge.settings import Stills
 from edge.stills.displacement import Reals, Reference
+from edge.stills.parallax import ParallaxReference
 from edge.values import Box, Image, TrackedFace
 
 LEAST_MOVEMENT = 0.007
@@ -28,6 +32,19 @@ MOVED_FRAMES = 3
 
 WALKED = 0.35
 """Share of a face's width by which its box must have moved to live without a look at the pixels."""
+
+LEAST_PARALLAX = 0.006
+"""Parallax as a share of the face's width, from which a face is no flat picture: a turn of the head
+by about one degree."""
+
+PARALLAX_FRAMES = 5
+"""Frames with a parallax that make a face live."""
+
+REFERENCE_S = 3.0
+"""Seconds after which a face is compared with a new first frame: light and distance change."""
+
+RESIZED = 1.2
+"""Factor of the box's width after which it is, too."""
 
 SUSPECT_AFTER_S = 3.0
 """Seconds without a movement after which a face is reported as a still. A person who stands as for
@@ -50,6 +67,8 @@ class _Watched:
     moved: int = 0
     lives: bool = False
     reported: bool = False
+    flat: ParallaxReference | None = None
+    flat_s: float = 0.0
 
 
 class StillsCheck:
@@ -121,6 +140,10 @@ class StillsCheck:
     def _sees_life(self, known: _Watched, image: Image, box: Box) -> bool:
         wide = known.first_box.width
         (x, y), (first_x, first_y) = box.centre, known.first_box.centre
+        if self._mode is Stills.FLAT:
+            known.moved += self._sees_parallax(known, image, box)
+            known.lives = known.moved >= PARALLAX_FRAMES
+            return known.lives
         if np.hypot(x - first_x, y - first_y) > WALKED * wide:
             known.moved += 1
         else:
@@ -131,6 +154,17 @@ class StillsCheck:
                 known.moved += 1
         known.lives = known.moved >= MOVED_FRAMES
         return known.lives
+
+    @staticmethod
+    def _sees_parallax(known: _Watched, image: Image, box: Box) -> bool:
+        flat = known.flat
+        if flat is not None and known.last_s - known.flat_s < REFERENCE_S:
+            resized = max(box.width, flat.width) / max(1.0, min(box.width, flat.width))
+            parallax = flat.parallax(image) if resized < RESIZED else None
+            if parallax is not None:
+                return parallax > LEAST_PARALLAX
+        known.flat, known.flat_s = ParallaxReference(image, box), known.last_s
+        return False
 
     def _forget(self, now_s: float) -> None:
         self._watched = {
