@@ -18,8 +18,9 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 
 # The versions that everything was last tested with: a release of today breaks nothing here until it is tried.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# Hashes of every file of a release are written down, so one lock serves all platforms.
-PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --python-version 3.11 \
+# Hashes of every file of a release are written down, so one lock serves all platforms. colorzero, which gpiozero needs, asks for
+# setuptools and imports it nowhere; an image has no installer.
+PIN = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-emit-package setuptools --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_36 --custom-compile-command 'make locks'
 
 .DEFAULT_GOAL := help

@@ -32,6 +32,12 @@ def test_a_lock_pins_what_its_image_asks_for(image: str) -> None:
     assert all("==" in name and hashes for name, hashes in pinned.items())
 
 
+@pytest.mark.parametrize("image", ["edge", "cloud", "dashboard"])
+def test_a_lock_installs_no_installer(image: str) -> None:
+    names = {name.partition("==")[0] for name in _pinned(image)}
+    assert not names & {"pip", "setuptools", "wheel"}
+
+
 @pytest.mark.parametrize("lock", ["edge", "cloud", "dashboard", "sbom"])
 def test_a_lock_names_no_index(lock: str) -> None:
     assert "://" not in (LOCKS / f"{lock}.txt").read_text()
