@@ -164,7 +164,7 @@ def _state_folder(settings: Settings) -> CheckResult:
             f"Make {folder} writable for this user, or set EDGE_STATE_DIR",
         )
     free = shutil.disk_usage(existing).free // 2**20
-    detail = f"{folder} is writable, {free} MiB free"
+    detail = f"{free} MiB are free on the disk of {folder}"
     if free < _FAIL_BELOW_MIB:
         return CheckResult("state folder", CheckStatus.FAIL, detail, "Free space on this disk")
     if free < _WARN_BELOW_MIB:

@@ -239,12 +239,19 @@ def _files(
     """Return the embedded model, or the model that a setting names and its sidecar, if it has one.
 
     Raises:
-        ModelMissingError: The model that the setting names has neither a sidecar nor a manifest.
+        ModelMissingError: The model that the setting names does not exist, or has neither a sidecar
+            nor a manifest.
     """
     sidecar_path = sidecar.beside(path) if path is not None else None
     if path is not None and sidecar_path is not None:
         description = sidecar.read(sidecar_path, role)
         return sidecar.files_of(path, role, description), description
+    if path is not None and not path.exists():
+        variable = f"EDGE_{role.upper()}"
+        raise ModelMissingError(
+            f"model {path} does not exist",
+            f"Check {variable}, or remove it for the model that comes with the edge",
+        )
     if path is not None and not (path.parent / MANIFEST).is_file():
         raise ModelMissingError(
             f"model {path} has neither a sidecar ({path.with_suffix('.json').name} or"

@@ -1,5 +1,6 @@
 """The client of the cloud's API. With `edge.door`, it alone imports httpx."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,12 @@ _NEVER_ACCEPTED = frozenset(
 
 _MAX_BODY_BYTES = 1 << 20
 """Longest answer; those of the API are a few KiB."""
+
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
+
+_ANOTHER_SERVER = (
+    "Something else than the cloud's API answered: check EDGE_CLOUD_URL, and a proxy before it"
+)
 
 _DOWNLOAD_S = 300.0
 """Longest request of a download; the next request goes on from there."""
@@ -402,7 +409,7 @@ class Client:
         # InvalidURL is not an HTTPError; httpx raises it for an address that it cannot parse.
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CloudUnreachableError(
-                f"{self._shown} cannot be reached: {redacted_in(str(error))}",
+                f"{self._shown} cannot be reached: {redacted_in(_ERRNO.sub('', str(error)))}",
                 "Check the network and EDGE_CLOUD_URL",
             ) from error
         except RuntimeError as error:
@@ -478,6 +485,8 @@ class Client:
             )
         return CloudUnreachableError(
             f"{self._shown} answered {answer.status_code}: {reason}",
+            # The API describes each of its own failures.
+            _ANOTHER_SERVER if problem is None else "",
             retry_after_s=retry_after_s(answer.headers),
         )
 

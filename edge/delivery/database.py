@@ -282,7 +282,8 @@ def _translate(path: Path, error: sqlite3.Error) -> OutboxError:
         )
     if code & 0xFF in _DAMAGE or code in _UNREADABLE:
         return OutboxDamagedError(
-            f"outbox {path} is damaged: {error}", "`python -m edge run` sets the file aside"
+            f"outbox {path} is damaged: {error}",
+            "`python -m edge run` sets the file aside, and saves what can still be read",
         )
     return OutboxUnwritableError(
         f"outbox {path} cannot be used: {error}",

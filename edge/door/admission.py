@@ -140,8 +140,7 @@ class Admission:
         try:
             redemption = self._client.redeem(request)
         except CloudUnreachableError as error:
-            _log.warning("door_decides_alone", reason=str(error))
-            return self._decide_alone(scanned, nonce)
+            return self._decide_alone(scanned, nonce, str(error))
         except KeyRefusedError as error:
             _log.error("scanner_key_refused", reason=str(error))
             return _answer(Refusal.KEY_REFUSED)
@@ -163,9 +162,11 @@ class Admission:
             # The cloud knows of the redemption, so the person walks in all the same.
             _log.warning("admission_not_remembered", reason=str(error))
 
-    def _decide_alone(self, scanned: str, nonce: str) -> Answer:
+    def _decide_alone(self, scanned: str, nonce: str, reason: str) -> Answer:
         if self._rules.policy is not OfflinePolicy.SIGNED:
+            _log.warning("door_stays_shut", reason=reason)
             return _answer(Refusal.CLOUD_AWAY, offline=True)
+        _log.warning("door_decides_alone", reason=reason)
         claim = self._rules.verifier.claim_of(scanned)
         if claim is None:
             return _answer(Refusal.NOT_SIGNED, offline=True)

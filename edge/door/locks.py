@@ -3,9 +3,10 @@
 import shlex
 import subprocess
 import threading
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import httpx
 import structlog
@@ -14,6 +15,9 @@ from rich.text import Text
 
 from edge.door.admission import Answer
 from edge.errors import SettingsError
+
+if TYPE_CHECKING:
+    from gpiozero import DigitalOutputDevice
 
 _BUZZ_S = 0.5
 
@@ -30,6 +34,36 @@ class Lock(Protocol):
         """The door ends."""
 
 
+def output_at(variable: str, pin: str, *, active_low: bool = False) -> "DigitalOutputDevice":
+    """Take a GPIO pin as an output.
+
+    Args:
+        variable: That names the pin, for the error.
+        pin: As gpiozero names it, such as `GPIO17`.
+        active_low: Whether the output is on when the pin is low.
+
+    Returns:
+        The output, switched off.
+
+    Raises:
+        SettingsError: There is no such pin, or this machine has none.
+    """
+    # Only doors with a pin need the library.
+    from gpiozero import DigitalOutputDevice, GPIOZeroError, PinFactoryFallback  # noqa: PLC0415
+
+    try:
+        with warnings.catch_warnings():
+            # One warning for each library of pins that is not installed; the error says enough.
+            warnings.simplefilter("ignore", PinFactoryFallback)
+            return DigitalOutputDevice(pin, active_high=not active_low)
+    except (GPIOZeroError, OSError, ValueError) as error:
+        raise SettingsError(
+            f"{variable}: {pin} cannot be used: {error}",
+            "Check the pin's name, that this user may use the GPIO, and that the package lgpio is"
+            " installed",
+        ) from error
+
+
 class RelayLock:
     """A relay at a GPIO pin: closed for some seconds, then open again by itself.
 
@@ -43,16 +77,7 @@ class RelayLock:
     """
 
     def __init__(self, pin: str, open_s: float, *, active_low: bool = False) -> None:
-        # gpiozero looks for the pins of this machine when it is imported.
-        from gpiozero import DigitalOutputDevice, GPIOZeroError  # noqa: PLC0415
-
-        try:
-            self._relay = DigitalOutputDevice(pin, active_high=not active_low)
-        except (GPIOZeroError, OSError, ValueError) as error:
-            raise SettingsError(
-                f"EDGE_DOOR_RELAY_PIN: {pin} cannot be used: {error}",
-                "Check the pin's name, and that this user may use the GPIO",
-            ) from error
+        self._relay = output_at("EDGE_DOOR_RELAY_PIN", pin, active_low=active_low)
         self._open_s = open_s
 
     def on_answer(self, answer: Answer) -> None:
@@ -76,15 +101,7 @@ class Buzzer:
     """
 
     def __init__(self, pin: str) -> None:
-        from gpiozero import DigitalOutputDevice, GPIOZeroError  # noqa: PLC0415
-
-        try:
-            self._buzzer = DigitalOutputDevice(pin)
-        except (GPIOZeroError, OSError, ValueError) as error:
-            raise SettingsError(
-                f"EDGE_DOOR_BUZZER_PIN: {pin} cannot be used: {error}",
-                "Check the pin's name, and that this user may use the GPIO",
-            ) from error
+        self._buzzer = output_at("EDGE_DOOR_BUZZER_PIN", pin)
 
     def on_answer(self, answer: Answer) -> None:
         """Sound if the answer is a refusal."""

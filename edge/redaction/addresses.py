@@ -19,6 +19,9 @@ _SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+):/+")
 _IN_TEXT: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}:/+[^\r\n]*@")
 _BARE: Final = re.compile(r"[^\s/:@'\"(]{1,80}:[^\s/]\S*@")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}:/+\S+")
+_DEVICE: Final = re.compile(r"\s*[A-Za-z0-9]+:/dev/[\w./-]+[:,;)'\"]*")
+"""A device file with the kind of its reader, such as `serial:/dev/ttyUSB0`; it holds no secret."""
+
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:/?#\[\]@]+)(?::\d{1,5})?")
 _AFTER_HOST: Final = re.compile(r"[/?#]|$|[ '\"),.;]|:(?:\s|$)")
 """What may follow a host in an address, or in a text about one."""
@@ -118,6 +121,8 @@ def redacted(text: str) -> str:
     Returns:
         The address without its secrets; a text that is no address is returned unchanged.
     """
+    if _DEVICE.fullmatch(text):
+        return text
     address = Address.cut(text)
     if address is None:
         # Somebody may have forgotten the `rtsp://`. A path with a colon before an `@` is rare.

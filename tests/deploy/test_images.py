@@ -35,7 +35,7 @@ IMPORT_ALL = (ROOT / "tests" / "deploy" / "imports.py").read_text()
 @pytest.mark.parametrize(
     ("name", "packages", "most_mib"),
     [
-        ("edge", ["edge", "cloud"], 450),
+        ("edge", ["edge", "cloud"], 480),
         ("cloud", ["cloud"], 150),
         ("dashboard", ["dashboard"], 350),
     ],

@@ -1,6 +1,8 @@
 import shutil
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -159,9 +161,33 @@ def test_an_unreachable_cloud_is_said(
     installed: Path, clip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGE_CLOUD_URL", "http://127.0.0.1:1")
-    assert said(clip, "cloud").startswith("fail: http://127.0.0.1:1 cannot be reached: ")
+    assert said(clip, "cloud").startswith(
+        "fail: http://127.0.0.1:1 cannot be reached: Connection refused"
+    )
     assert said(clip, "cloud").endswith(" | Check the network and EDGE_CLOUD_URL")
     assert "key" not in examine(clip)
+
+
+def test_an_address_of_another_server_is_said(
+    installed: Path, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as another:
+        threading.Thread(target=another.serve_forever, args=(0.02,)).start()
+        monkeypatch.setenv("EDGE_CLOUD_URL", f"http://127.0.0.1:{another.server_port}")
+        words = said(clip, "cloud")
+        another.shutdown()
+    assert " answered 501: " in words
+    assert " | Something else than the cloud's API answered: check EDGE_CLOUD_URL" in words
+
+
+def test_a_model_that_does_not_exist_is_said(
+    installed: Path, clip: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EDGE_DETECTOR", str(tmp_path / "no.xml"))
+    assert said(clip, "models") == (
+        f"fail: model {tmp_path / 'no.xml'} does not exist"
+        " | Check EDGE_DETECTOR, or remove it for the model that comes with the edge"
+    )
 
 
 def test_a_damaged_outbox_is_said_before_and_after_it_is_set_aside(
@@ -171,7 +197,7 @@ def test_a_damaged_outbox_is_said_before_and_after_it_is_set_aside(
     path.write_bytes(b"these are not the bytes of a database" * 50)
     assert said(clip, "outbox") == (
         f"fail: outbox {path} is damaged: file is not a database"
-        " | `python -m edge run` sets the file aside"
+        " | `python -m edge run` sets the file aside, and saves what can still be read"
     )
     Outbox(path).close()
     assert said(clip, "outbox").startswith(
@@ -192,7 +218,7 @@ def test_a_full_disk_is_said(
     monkeypatch.setenv("EDGE_STATE_DIR", str(small_disk))
     fill(small_disk)
     assert said(clip, "state folder") == (
-        f"fail: {small_disk} is writable, 0 MiB free | Free space on this disk"
+        f"fail: 0 MiB are free on the disk of {small_disk} | Free space on this disk"
     )
 
 

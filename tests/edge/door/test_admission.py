@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from cloud.contract import Outcome, Redemption
 from edge.delivery.client import Client
@@ -89,8 +90,10 @@ def test_a_door_that_is_not_told_otherwise_stays_shut_without_the_cloud(
     cloud: Cloud, decide: Decide
 ) -> None:
     cloud.outcome = None
-    answer = decide(code(), policy=OfflinePolicy.CLOSED)
+    with capture_logs() as log:
+        answer = decide(code(), policy=OfflinePolicy.CLOSED)
     assert (answer.outcome, answer.opens, answer.offline) == (Refusal.CLOUD_AWAY, False, True)
+    assert [line["event"] for line in log] == ["door_stays_shut"]
 
 
 def test_a_signed_pass_opens_the_door_once_without_the_cloud(

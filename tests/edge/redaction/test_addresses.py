@@ -124,3 +124,8 @@ def test_a_login_is_encoded_where_the_address_can_be_read_in_one_way(
     cut = Address.cut(address)
     assert cut is not None
     assert cut.encoded() == encoded
+
+
+@pytest.mark.parametrize("text", ["serial:/dev/ttyUSB0", "the reader serial:/dev/ttyUSB0: gone"])
+def test_a_device_file_is_no_address(text: str) -> None:
+    assert redacted_in(text) == text
