@@ -80,8 +80,8 @@ format: .venv/.dev ## Put the code into its one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.dev ## Measure here, each row against something in the same run; writes var/bench.json; STORED=10000 for a short run
-	$(BIN)/python -m benchmarks --json var/bench.json $(if $(STORED),--stored $(STORED))
+bench: .venv/.dev ## Measure here, each row against something in the same run; writes var/bench.json; STORED=10000 for a short run, PEER=FILE for AIZOO's SSD260
+	$(BIN)/python -m benchmarks --json var/bench.json $(if $(STORED),--stored $(STORED)) $(if $(PEER),--peer $(PEER))
 
 chaos: .venv/.dev ## Kill and pause everything during 1,000 events, and count what is left; ROUNDS=n SEED=s
 	@$(BIN)/python -m chaos --rounds $(ROUNDS) --seed $(SEED)

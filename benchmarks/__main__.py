@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import api, memory, rows, worker
+from benchmarks import api, judging_speed, memory, rows, worker
 from demo.deployment import ROOT
+from edge.loaded_models import load
+from edge.settings import Settings
 
 
 def _edge(seconds: float, folder: Path) -> dict[str, rows.Row]:
@@ -29,11 +31,15 @@ def main(
     stored: Annotated[
         int, typer.Option(help="Events that are put into memory at the most", min=memory.MARKS[0])
     ] = memory.MARKS[-1],
+    peer: Annotated[
+        Path | None, typer.Option(help="AIZOO's aizoo_ssd260.pb, to be run beside the edge")
+    ] = None,
 ) -> None:
     """Measure edge, API, worker and memory here. Machines differ: compare ratios, not figures."""
     with tempfile.TemporaryDirectory() as folder:
         measured = {
             **_edge(seconds, Path(folder)),
+            **judging_speed.rows(load(Settings(), mirror=False), peer),
             **api.rows(Path(folder) / "cloud", seconds),
             **worker.rows(Path(folder) / "worker"),
             **memory.rows(Path(folder) / "memory", stored),

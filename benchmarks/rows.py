@@ -16,13 +16,20 @@ class Row:
     Args:
         value: the figure, in `unit`.
         against: what it is compared with, in words.
-        ratio: value divided by the compared figure, both from the same run.
+        ratio: value divided by the compared figure, both from the same run; for processor time, the
+            compared figure divided by the value, so that more is better.
+        processor_ms: milliseconds of processor time for a frame, of a row of the edge.
+        processor_ratio: the compared figure's processor time divided by this one's.
+        precision: in which the device computed, of a row of the edge.
     """
 
     value: float
     unit: str
     against: str
     ratio: float
+    processor_ms: float = 0.0
+    processor_ratio: float = 0.0
+    precision: str = ""
 
 
 def as_table(rows: Mapping[str, Row]) -> Table:
