@@ -114,6 +114,7 @@ class CameraPipeline:
             max_faces=settings.max_faces,
             stills=StillsCheck(settings.stills),
             on_verdict=shared.on_verdict,
+            region=settings.regions.get(name),
             camera_name=name,
             stages=shared.stages,
             is_dead=self._is_dead,

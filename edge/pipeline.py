@@ -20,6 +20,7 @@ from edge.faces import FaceDetector
 from edge.inference.pending import Pending
 from edge.masks import MaskClassifier
 from edge.preview import BLUR_SCORE
+from edge.region import Region
 from edge.settings import Stills
 from edge.stages import Stage, Stages
 from edge.stills.check import StillsCheck
@@ -87,6 +88,7 @@ class Pipeline:
         max_faces: Faces judged in a frame at most; those that need a vote most are judged.
         stills: Says which faces may be pictures of people; None suspects none.
         on_verdict: Is called with each verdict and its frame, before the verdict is stored.
+        region: The part of the picture in which faces are judged; None for the whole.
         camera_name: Goes into each verdict; empty where the device has one camera.
         stages: Get notice of each call that may hang.
         is_dead: Says whether a frame shows nothing of the door, so that no verdict may come of it.
@@ -104,6 +106,7 @@ class Pipeline:
         max_faces: int,
         stills: StillsCheck | None = None,
         on_verdict: Callable[[Frame, Verdict], None] = lambda _frame, _verdict: None,
+        region: Region | None = None,
         camera_name: str = "",
         stages: Stages | None = None,
         is_dead: Callable[[Frame], bool] = lambda _frame: False,
@@ -119,6 +122,7 @@ class Pipeline:
         is_folder = camera.source.kind is SourceKind.PICTURES
         self._stills = StillsCheck(Stills.OFF) if is_folder or stills is None else stills
         self._on_verdict = on_verdict
+        self._region = region
         self._camera_name = camera_name
         self._stages = stages if stages is not None else Stages()
         self._is_dead = is_dead
@@ -164,22 +168,25 @@ class Pipeline:
         if self._is_dead(frame):
             self._observer.frame_skipped()
             return None
+        image = frame.image if self._region is None else self._region.seen(frame.image)
         # A folder may hold pictures of many sizes. Compiling for a size takes long, so it is done
         # only for a size that came twice in a row.
         if frame.size == self._last_size or self._camera.source.kind is not SourceKind.PICTURES:
             with self._stages.doing(Stage.COMPILATION):
-                self._detector.expect(*frame.size)
+                self._detector.expect(*image.shape[:2])
         self._last_size = frame.size
         wants_preview = self._observer.wants_preview
         with self._stages.doing(Stage.INFERENCE):
-            faces = self._detector.start(
-                frame.image, min_score=BLUR_SCORE if wants_preview else None
-            )
+            least = BLUR_SCORE if wants_preview else None
+            faces = self._detector.start(image, min_score=least)
         return _Detection(frame, faces, wants_preview)
 
     def _faces(self, detection: _Detection) -> list[Face]:
         with self._stages.doing(Stage.INFERENCE):
-            return detection.faces.result()
+            found = detection.faces.result()
+        if self._region is None:
+            return found
+        return self._region.in_picture(found, *detection.frame.size)
 
     def _judge(self, detection: _Detection, found: list[Face]) -> None:
         """Label and follow the faces of a frame, and pass on the verdicts that follow from it."""
@@ -187,6 +194,8 @@ class Pipeline:
         # Non-maximum suppression keeps the surest box first, so the fainter boxes that a preview
         # needs change nothing about the faces that are judged.
         faces = [face for face in found if face.score >= self._detector.threshold]
+        if self._region is not None:
+            faces = [face for face in faces if self._region.holds(face, *frame.size)]
         # All faces are tracked. The classifier then labels those that need a vote, and most.
         followed = self._sightings.associate(faces, frame.time_s, frame.image)
         due = [each for each in followed if each.known is None]
@@ -200,7 +209,9 @@ class Pipeline:
         self._observer.frame_judged(frame, judgements, too_small)
         if detection.wants_preview:
             known = [each.known for each in followed if each.known is not None]
-            self._observer.preview_ready(frame, found, judgements + known)
+            hidden = None if self._region is None else self._region.blacked_out(frame.image)
+            shown = frame if hidden is None else replace(frame, image=hidden)
+            self._observer.preview_ready(shown, found, judgements + known)
 
         self._report_stills(held, voters, judgements)
         for found_verdict in self._sightings.vote(voters, judgements, frame.captured_at, held):

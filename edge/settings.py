@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from edge.errors import SettingsError
 from edge.named_values import FIRST_CAMERA, named_values
 from edge.redaction.secrets import Secrets
+from edge.region import Region, regions_of
 
 MODELS_DIR = Path(__file__).parent / "models"
 
@@ -127,6 +128,11 @@ class Settings(BaseSettings):
         default=0,
         description="Degrees clockwise by which the pictures of a sideways camera are turned: 0,"
         " 90, 180 or 270",
+    )
+    region: str | None = Field(
+        default=None,
+        description="Part of the picture in which people are judged, as shares x,y,width,height,"
+        " such as 0.2,0,0.6,1; for several cameras 'main=0.2,0,0.6,1 side=0,0,0.5,1'",
     )
     stall_after_s: Seconds = Field(
         default=10.0, description="Seconds without a frame after which the camera counts as stalled"
@@ -320,6 +326,16 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _regions_of_cameras(self) -> Self:
+        try:
+            unknown = set(self.regions) - {self.first_camera, *self.further_cameras}
+        except ValueError as error:
+            raise ValueError(f"EDGE_REGION: {error}") from None
+        if unknown:
+            raise ValueError(f"EDGE_REGION: there is no camera {' and no '.join(sorted(unknown))}")
+        return self
+
+    @model_validator(mode="after")
     def _no_empty_command(self) -> Self:
         if self.sound_command is not None and not self.sound_command.strip():
             raise ValueError(
@@ -332,6 +348,16 @@ class Settings(BaseSettings):
         if enrolled_at is not None and "cloud_url" not in self.model_fields_set:
             return enrolled_at
         return str(self.cloud_url).rstrip("/")
+
+    @property
+    def first_camera(self) -> str:
+        """The name of the camera of EDGE_SOURCE; empty where the device has one."""
+        return FIRST_CAMERA if self.further_cameras else ""
+
+    @property
+    def regions(self) -> dict[str, Region]:
+        """The regions of EDGE_REGION by the cameras' names."""
+        return regions_of(self.region, self.first_camera)
 
     @property
     def further_cameras(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from edge.delivery.writer import OutboxWriter
 from edge.inference.pending import Pending
 from edge.loaded_models import LoadedModels
 from edge.pipeline import FrameCamera, Pipeline, event_of
+from edge.region import Region
 from edge.settings import Pace, Stills
 from edge.stills.check import StillsCheck
 from edge.tracking.sightings import SightingTracker
@@ -37,12 +38,14 @@ class ObserverFake:
         self.wants_preview = False
         self.skipped = 0
         self.faces_seen: list[list[Face]] = []
+        self.shown: list[Frame] = []
 
     def frame_skipped(self) -> None:
         self.skipped += 1
 
     def preview_ready(self, frame: Frame, faces: list[Face], judgements: list[Judgement]) -> None:
         self.faces_seen.append(faces)
+        self.shown.append(frame)
 
     def frame_judged(self, frame: Frame, judgements: list[Judgement], too_small: int) -> None:
         self.frames.append((len(judgements), too_small))
@@ -93,6 +96,7 @@ def build(
     max_faces: int = 4,
     stills: Stills = Stills.OFF,
     camera: FrameCamera | None = None,
+    region: Region | None = None,
 ) -> tuple[Pipeline, ObserverFake, Camera]:
     observer = ObserverFake(outbox)
     own = Camera(
@@ -109,6 +113,7 @@ def build(
         observer=observer,
         max_faces=max_faces,
         stills=StillsCheck(stills),
+        region=region,
     )
     return pipeline, observer, own
 
@@ -198,6 +203,24 @@ def test_pictures_of_many_sizes_are_judged_alike(
         pipeline.process(frame)
     assert observer.frames == [(1, 0)] * 5 + [(0, 0)]
     assert len(observer.stored_events) == 1
+
+
+@pytest.mark.parametrize(("x", "seen"), [(200, 1), (20, 0), (128, 0)])
+def test_only_faces_with_their_centre_in_the_region_are_judged(
+    models: LoadedModels, outbox: Outbox, writer: OutboxWriter, x: int, seen: int
+) -> None:
+    images = [standins.picture(standins.RED, box=(x, 60, x + 60, 120))] * 6
+    region = Region(0.5, 0, 0.5, 1)
+    pipeline, observer, _ = build(models, outbox, writer, [], region=region)
+    observer.wants_preview = True
+    for frame in frames(images):
+        pipeline.process(frame)
+    assert observer.frames[:5] == [(seen, 0)] * 5
+    assert len(observer.stored_events) == seen
+    # Boxes are in pixels of the whole picture, and what was not looked at is not shown.
+    assert not observer.shown[0].image[:, :128].any()
+    if seen:
+        assert observer.faces_seen[0][0].box.x0 == pytest.approx(x, abs=3)
 
 
 def test_each_event_has_an_id_of_its_own_that_sorts_by_time() -> None:

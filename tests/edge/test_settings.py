@@ -5,6 +5,7 @@ import pytest
 
 from edge import settings
 from edge.errors import SettingsError
+from edge.region import Region
 from edge.settings import Pace, Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings" / "edge.md"
@@ -66,6 +67,32 @@ def test_wrong_cameras_are_named_without_a_password(
         settings.load()
     assert words in caught.value.problem
     assert "S3cret" not in str(caught.value)
+
+
+def test_a_region_belongs_to_a_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_REGION", "0.2,0,0.6,1")
+    assert settings.load().regions == {"": Region(0.2, 0, 0.6, 1)}
+    monkeypatch.setenv("EDGE_CAMERAS", "side=1")
+    assert set(settings.load().regions) == {"main"}
+    monkeypatch.setenv("EDGE_REGION", "side=0,0,0.5,1")
+    assert settings.load().regions == {"side": Region(0, 0, 0.5, 1)}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("0.2,0,0.6", "'0.2,0,0.6' is no region: write x,y,width,height"),
+        ("0.5,0,0.6,1", "not within the picture"),
+        ("nan,0,0.6,1", "not within the picture"),
+        ("0,0,0,1", "each side is at least 0.05"),
+        ("yard=0,0,1,1", "there is no camera yard"),
+    ],
+)
+def test_a_wrong_region_is_named(monkeypatch: pytest.MonkeyPatch, value: str, words: str) -> None:
+    monkeypatch.setenv("EDGE_REGION", value)
+    with pytest.raises(SettingsError, match="EDGE_REGION") as caught:
+        settings.load()
+    assert words in caught.value.problem
 
 
 def test_an_empty_sound_command_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
