@@ -1,6 +1,6 @@
 """Casting: where the people of the sequences come from."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import cv2
@@ -91,7 +91,9 @@ def drawn_people(count: int, rng: np.random.Generator) -> list[Person]:
     return people
 
 
-def people_of(data: Path, count: int, rng: np.random.Generator) -> list[Person]:
+def people_of(
+    data: Path, count: int, rng: np.random.Generator, without: Collection[str] = ()
+) -> list[Person]:
     """Cut people out of the validation pictures of a folder.
 
     Half of them have landmarks, so that a mask can be drawn, where the folder has such pictures;
@@ -101,6 +103,7 @@ def people_of(data: Path, count: int, rng: np.random.Generator) -> list[Person]:
         data: A folder of the public sets, or of one set in a public layout.
         count: How many, at the most.
         rng: Source of chance.
+        without: Names of people who are not to take part.
 
     Returns:
         The people.
@@ -112,7 +115,7 @@ def people_of(data: Path, count: int, rng: np.random.Generator) -> list[Person]:
     worn: dict[str, list[tuple[Record, FaceRecord]]] = {str(label): [] for label in Label}
     for _, records in read_sets(data, [], only=("detection", "keypoints")):
         for record in records:
-            if record.split != "validation":
+            if record.split != "validation" or record.group in without:
                 continue
             for face in record.faces:
                 if _is_usable(face, record):
