@@ -25,6 +25,7 @@ from edge.settings import Stills
 from edge.stages import Stage, Stages
 from edge.stills.check import StillsCheck
 from edge.tracking.sightings import SightingTracker
+from edge.tracking.tracks import FAINT_SCORE
 from edge.tracking.votes import VotingRules
 from edge.values import Face, Frame, Judgement, TrackedFace, Verdict
 
@@ -177,7 +178,7 @@ class Pipeline:
         self._last_size = frame.size
         wants_preview = self._observer.wants_preview
         with self._stages.doing(Stage.INFERENCE):
-            least = BLUR_SCORE if wants_preview else None
+            least = BLUR_SCORE if wants_preview else FAINT_SCORE
             faces = self._detector.start(image, min_score=least)
         return _Detection(frame, faces, wants_preview)
 
@@ -197,7 +198,8 @@ class Pipeline:
         if self._region is not None:
             faces = [face for face in faces if self._region.holds(face, *frame.size)]
         # All faces are tracked. The classifier then labels those that need a vote, and most.
-        followed = self._sightings.associate(faces, frame.time_s, frame.image)
+        faint = [face for face in found if face.score < self._detector.threshold]
+        followed = self._sightings.associate(faces, frame.time_s, frame.image, faint)
         due = [each for each in followed if each.known is None]
         voters = [each for each in due if self._classifier.can_judge(each.face)][: self._max_faces]
         with self._stages.doing(Stage.INFERENCE):

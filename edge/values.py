@@ -72,6 +72,12 @@ class Box:
         shared = self._shared(other)
         return shared / min(self.area, other.area) if shared else 0.0
 
+    def overlaps(self, other: "Box") -> bool:
+        """Return whether the two share any area."""
+        return (
+            self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
+        )
+
     def _shared(self, other: "Box") -> float:
         across = min(self.x1, other.x1) - max(self.x0, other.x0)
         down = min(self.y1, other.y1) - max(self.y0, other.y0)

@@ -128,7 +128,7 @@ def verdicts(
         said = {id(judged.face): judged for judged in frame.judgements}
         faces = [judged.face for judged in frame.judgements] + frame.too_small
         image = decoded(frame.jpeg)
-        followed = sightings.associate(faces, n / FPS, image)
+        followed = sightings.associate(faces, n / FPS, image, frame.faint)
         due = [each for each in followed if each.known is None and id(each.face) in said]
         voters = due[:MAX_FACES]
         judgements = [said[id(each.face)] for each in voters]

@@ -6,13 +6,13 @@ people apart who stand in one place within some seconds, and fails where both ha
 clothes. A look is never stored and never leaves the memory of this process.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from edge.values import Box, FloatArray, Image
 
@@ -28,8 +28,9 @@ WALKING = 1.0
 """Speed in face sizes per second from which the place says more than the look: what is behind hair
 and shoulders changes with each step, and nobody else is where a walker is expected."""
 
-WALKING_ALLOWANCE = 6.0
-"""What is added to these distances for somebody who walks."""
+ALLOWANCE = 6.0
+"""What is added to these distances for somebody who walks, or stands beside another face, and looks
+like nobody else who is known."""
 
 _HEAD = (-0.7, -0.85, 0.7, 0.0)
 _CHEST = (-0.8, 1.05, 0.8, 2.0)
@@ -37,6 +38,14 @@ _CHEST = (-0.8, 1.05, 0.8, 2.0)
 
 _HEAD_SIZE, _HEAD_BLOCKS, _CHEST_SIZE = (12, 8), (4, 4), (2, 2)
 """Width and height in pixels."""
+
+_HEAD_PIXELS, _HEAD_COLOURS, _CHEST_COLOURS = 96, 16, 4
+
+_NEUTRAL = np.array([0.0, 128.0, 128.0], np.float32)
+"""Black as OpenCV's CIELAB holds it in bytes."""
+
+_COLOUR_FACTORS = np.array([40.0, 90.0, 90.0], np.float32)
+"""Lightness and colours that a head of lightness 1 is brought to."""
 
 _HEAD_SCALE, _CHEST_SCALE, _PATTERN_SCALE = 12.0, 20.0, 0.4
 """Distances of one part that count 1 each: CIELAB units for colours, 1 - correlation for the
@@ -54,35 +63,29 @@ class Look:
     """What a person looks like from the eyes up.
 
     Attributes:
-        head: Colours, f32 [16, 3].
-        pattern: Light and dark without its mean, f32 [96], of length 1.
-        chest: Colours, f32 [4, 3]; None where the chest is not in the frame.
+        colours: Of the head and then of the chest, f32 [20, 3], or f32 [16, 3] where the chest is
+            not in the frame. They are scaled so that the distances of all parts add up.
+        pattern: Light and dark of the head without its mean, f32 [96], of length 1.
     """
 
-    head: FloatArray
+    colours: FloatArray
     pattern: FloatArray
-    chest: FloatArray | None
 
     def distance(self, other: "Look") -> float:
         """Return how different two looks are; 0 for the same picture."""
-        away = _apart(self.head, other.head) / _HEAD_SCALE
-        away += (1.0 - float(self.pattern @ other.pattern)) / _PATTERN_SCALE
-        if self.chest is None or other.chest is None:
-            return away * _WITHOUT_CHEST
-        return away + _apart(self.chest, other.chest) / _CHEST_SCALE
+        shared = min(len(self.colours), len(other.colours))
+        away = self.colours[:shared] - other.colours[:shared]
+        apart = float(np.sqrt(np.einsum("ij,ij->i", away, away)).sum())
+        apart += (1.0 - float(self.pattern @ other.pattern)) / _PATTERN_SCALE
+        return apart if shared > _HEAD_COLOURS else apart * _WITHOUT_CHEST
 
     def mixed(self, newer: "Look", share: float) -> "Look":
         """Return the weighted mean of this look and a newer one, which has this share, 0…1."""
+        shared = min(len(self.colours), len(newer.colours))
+        colours = max(self.colours, newer.colours, key=len).copy()
+        colours[:shared] = self.colours[:shared] * (1 - share) + newer.colours[:shared] * share
         pattern = self.pattern * (1 - share) + newer.pattern * share
-        if self.chest is None or newer.chest is None:
-            chest = self.chest if newer.chest is None else newer.chest
-        else:
-            chest = self.chest * (1 - share) + newer.chest * share
-        return Look(
-            self.head * (1 - share) + newer.head * share,
-            pattern / max(float(np.linalg.norm(pattern)), 1e-6),
-            chest,
-        )
+        return Look(colours, pattern / max(math.sqrt(float(pattern @ pattern)), 1e-6))
 
 
 Describe: TypeAlias = Callable[[Image, Box], Look | None]
@@ -102,36 +105,26 @@ def look_of(image: Image, box: Box) -> Look | None:
     head, inside = _part(image, box, _HEAD)
     if head is None or inside < _MIN_INSIDE:
         return None
-    small = cv2.resize(head, _HEAD_SIZE, interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small, cv2.COLOR_BGR2LAB).astype(np.float32)
-    light = lab[..., 0]
-    mean = max(float(light.mean()), 1.0)
-    pattern = (light - mean).ravel()
+    pixels = cv2.resize(head, _HEAD_SIZE, interpolation=cv2.INTER_AREA).reshape(1, -1, 3)
     chest, inside = _part(image, box, _CHEST)
-    return Look(
-        _colours(cv2.resize(lab, _HEAD_BLOCKS, interpolation=cv2.INTER_AREA), mean),
-        pattern / max(float(np.linalg.norm(pattern)), 1e-6),
-        None if chest is None or inside < _MIN_INSIDE else _chest_colours(chest, mean),
+    if chest is not None and inside >= _MIN_INSIDE:
+        below = cv2.resize(chest, _CHEST_SIZE, interpolation=cv2.INTER_AREA).reshape(1, -1, 3)
+        pixels = np.concatenate([pixels, below], axis=1)
+    lab = cv2.cvtColor(pixels, cv2.COLOR_BGR2LAB)[0].astype(np.float32)
+    light = lab[:_HEAD_PIXELS, 0]
+    mean = max(float(light.sum()) / _HEAD_PIXELS, 1.0)
+    pattern = light - mean
+    width, height = _HEAD_SIZE
+    blocks = cv2.resize(
+        lab[:_HEAD_PIXELS].reshape(height, width, 3), _HEAD_BLOCKS, interpolation=cv2.INTER_AREA
     )
-
-
-def _chest_colours(chest: Image, mean: float) -> FloatArray:
-    small = cv2.resize(chest, _CHEST_SIZE, interpolation=cv2.INTER_AREA)
-    return _colours(cv2.cvtColor(small, cv2.COLOR_BGR2LAB).astype(np.float32), mean)
-
-
-def _colours(lab: npt.NDArray[Any], mean: float) -> FloatArray:
-    """Return colours relative to the mean lightness of the head: light changes at a door."""
-    colours = lab.reshape(-1, 3)
-    relative = np.empty_like(colours)
-    relative[:, 0] = colours[:, 0] * (40.0 / mean)
-    relative[:, 1:] = (colours[:, 1:] - 128.0) * (90.0 / mean)
-    return relative
-
-
-def _apart(one: FloatArray, other: FloatArray) -> float:
-    away = one - other
-    return float(np.sqrt(np.einsum("ij,ij->i", away, away)).mean())
+    colours = np.concatenate([blocks.reshape(-1, 3), lab[_HEAD_PIXELS:]])
+    # Colours are relative to the mean lightness of the head: light changes at a door.
+    colours -= _NEUTRAL
+    colours *= _COLOUR_FACTORS / mean
+    colours[:_HEAD_COLOURS] *= 1 / (_HEAD_SCALE * _HEAD_COLOURS)
+    colours[_HEAD_COLOURS:] *= 1 / (_CHEST_SCALE * _CHEST_COLOURS)
+    return Look(colours, pattern / max(math.sqrt(float(pattern @ pattern)), 1e-6))
 
 
 def _part(

@@ -1,16 +1,22 @@
 """Association: which face of a frame belongs to which track.
 
-It has two stages, after ByteTrack (Zhang et al., ByteTrack: multi-object tracking by associating
-every detection box, 2022): certain boxes choose first, and faint boxes get the tracks that remain.
-The cost of a pair comes from the predicted place and size, and from the appearance. An overlap of
-boxes is not needed: at 5 frames/s a walking face moves by two face sizes between two frames.
+It has stages, after ByteTrack (Zhang et al., ByteTrack: multi-object tracking by associating every
+detection box, 2022): certain boxes choose first, then the detector's other faces. Boxes below the
+detector's threshold get the tracks that remain. The cost of a pair comes from the predicted place
+and size, and from the appearance. An overlap of boxes is not needed: at 5 frames/s a walking face
+moves by two face sizes between two frames.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 
-from edge.tracking.motion import TOP_SPEED, Motion
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.tracking.motion import TOP_SPEED, Motion, measured
 from edge.values import Box, Face
+
+Reals = NDArray[np.float64]
 
 MAX_COVER = 0.6
 """Share of the smaller box from which two boxes in one frame are one face. A detector in doubt
@@ -19,7 +25,7 @@ boxes a whole face and its upper half, and non-maximum suppression by IoU keeps 
 _MAX_DISTANCE = 20.0
 """Squared Mahalanobis distance from which a box is not where the face was predicted."""
 
-_SURE_IOU = 0.5
+SURE_IOU = 0.5
 """Overlap with the predicted box from which a box may be the face, however quickly it changed."""
 
 _NEAR = 0.5
@@ -41,53 +47,66 @@ def without_duplicates(faces: Iterable[Face]) -> list[Face]:
     return kept
 
 
-def cost_of(motion: Motion, box: Box, now_s: float) -> float:
-    """Return how badly a box fits a track; infinite if it cannot be the same face.
+def costs_of(motions: Sequence[Motion], boxes: Sequence[Box], now_s: float) -> Reals:
+    """Return how badly each box fits each track; infinite where it cannot be the same face.
 
     Args:
-        motion: Of the track, predicted for `now_s`.
-        box: Of a face in the frame.
+        motions: Of the tracks, predicted for `now_s`.
+        boxes: Of the faces in the frame.
         now_s: Time of the frame.
+
+    Returns:
+        f64 [boxes, tracks].
     """
-    last, gap_s = motion.last_box, now_s - motion.last_s
-    size = math.sqrt(max(last.area, 1.0))
-    (x, y), (was_x, was_y) = box.centre, last.centre
-    if math.hypot(x - was_x, y - was_y) > (_NEAR + TOP_SPEED * gap_s) * size:
-        return math.inf
-    if abs(math.log(max(box.area, 1.0) / max(last.area, 1.0))) / 2 > _MAX_GROWTH:
-        return math.inf
-    distance, variance = motion.distance(box)
-    if distance > _MAX_DISTANCE and box.iou(motion.box) < _SURE_IOU:
-        return math.inf
+    if not motions or not boxes:
+        return np.full((len(boxes), len(motions)), math.inf)
+    seen = np.array([measured(box) for box in boxes])[:, None]
+    # A column for each track: its last box, its prediction, and how sure the prediction is.
+    last, predicted = (np.array(rows) for rows in zip(*(m.states() for m in motions), strict=True))
+    gaps_s = now_s - np.array([m.last_s for m in motions])
+    place, growth = np.array([m.variances() for m in motions]).T
+    last_size = np.exp(last[:, 2:].sum(-1) / 2)
+    size = np.exp(predicted[:, 2:].sum(-1) / 2)
+    moved = np.hypot(*np.moveaxis(seen[..., :2] - last[:, :2], -1, 0))
+    grown = np.abs((seen[..., 2:] - last[:, 2:]).sum(-1)) / 2
+    away = seen - predicted
+    distance = (away[..., :2] ** 2).sum(-1) / (size**2 * place)
+    distance += (away[..., 2:] ** 2).sum(-1) / growth
+    possible = moved <= (_NEAR + TOP_SPEED * gaps_s) * last_size
+    possible &= grown <= _MAX_GROWTH
+    possible &= (distance <= _MAX_DISTANCE) | (_ious(seen, predicted) >= SURE_IOU)
     # A track that has not been seen for long fits everything; the logarithm is what that costs.
-    return distance + 2 * math.log(variance)
+    return np.where(possible, distance + 2 * np.log(place), math.inf)
 
 
-def assign(
-    faces: Sequence[Face], certain: float, costs: Sequence[Sequence[float]]
-) -> dict[int, int]:
+def _ious(some: Reals, others: Reals) -> Reals:
+    """Return the intersections over union of boxes as `motion.measured` returns them."""
+    some_sides, other_sides = np.exp(some[..., 2:]), np.exp(others[..., 2:])
+    low = np.maximum(some[..., :2] - some_sides / 2, others[..., :2] - other_sides / 2)
+    high = np.minimum(some[..., :2] + some_sides / 2, others[..., :2] + other_sides / 2)
+    shared = np.clip(high - low, 0, None).prod(-1)
+    return np.asarray(shared / (some_sides.prod(-1) + other_sides.prod(-1) - shared))
+
+
+def assign(faces: Sequence[Face], certain: float, costs: Reals) -> dict[int, int]:
     """Assign faces to tracks: the cheapest pair first, and the certain faces before the others.
 
     Args:
         faces: Of the frame.
         certain: Least score of a certain face.
-        costs: One row for each face, with one value for each track.
+        costs: f64 [faces, tracks]; infinite for a pair that cannot be.
 
     Returns:
         The track's place by the face's.
     """
     found: dict[int, int] = {}
     taken: set[int] = set()
-    for is_certain in (True, False):
-        pairs = sorted(
-            (cost, i, j)
-            for i, row in enumerate(costs)
-            if (faces[i].score >= certain) is is_certain
-            for j, cost in enumerate(row)
-            if cost < math.inf
-        )
-        for _, i, j in pairs:
-            if i not in found and j not in taken:
-                found[i] = j
-                taken.add(j)
+    pairs = sorted(
+        (faces[i].score < certain, float(costs[i, j]), i, j)
+        for i, j in np.argwhere(np.isfinite(costs)).tolist()
+    )
+    for _, _, i, j in pairs:
+        if i not in found and j not in taken:
+            found[i] = j
+            taken.add(j)
     return found

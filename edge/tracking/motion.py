@@ -66,6 +66,12 @@ class _Uncertainty:
         return gain, velocity_gain
 
 
+def measured(box: Box) -> list[float]:
+    """Return middle x, middle y, and the logarithms of width and height, in pixels."""
+    x, y = box.centre
+    return [x, y, math.log(max(box.width, 1.0)), math.log(max(box.height, 1.0))]
+
+
 class Motion:
     """The motion of one face.
 
@@ -80,18 +86,14 @@ class Motion:
 
     def __init__(self, box: Box, at_s: float) -> None:
         self.last_box, self.last_s = box, at_s
-        self._seen = (self._measured(box), [0.0] * 4, at_s)
-        self._values, self._speeds = self._measured(box), [0.0] * 4
+        self._last = measured(box)
+        self._seen = (list(self._last), [0.0] * 4, at_s)
+        self._values, self._speeds = list(self._last), [0.0] * 4
         self._at_s = at_s
         self._place = _Uncertainty(PLACE_NOISE**2, 0.0, _START_SPEED**2)
         self._size = _Uncertainty(SIZE_NOISE**2, 0.0, _START_GROWTH**2)
         self._place_seen = _copy(self._place)
         self._size_seen = _copy(self._size)
-
-    @staticmethod
-    def _measured(box: Box) -> list[float]:
-        x, y = box.centre
-        return [x, y, math.log(max(box.width, 1.0)), math.log(max(box.height, 1.0))]
 
     @property
     def size(self) -> float:
@@ -128,23 +130,17 @@ class Motion:
         self._place.predict(seconds, _PLACE_AGITATION)
         self._size.predict(seconds, _SIZE_AGITATION)
 
-    def distance(self, box: Box) -> tuple[float, float]:
-        """Compare a box with the prediction.
+    def states(self) -> tuple[list[float], list[float]]:
+        """Return the last box and the predicted one as `measured` returns them."""
+        return self._last, self._values
 
-        Args:
-            box: Seen now.
+    def variances(self) -> tuple[float, float]:
+        """Return how far a right box may be from the prediction.
 
         Returns:
-            (squared Mahalanobis distance of place and size, variance of the place in squared face
-            sizes). A right box has a distance above 16 once in 300 (chi-squared, 4 values).
+            (variance of the place in squared face sizes, variance of a size's logarithm).
         """
-        x, y, wide, high = self._measured(box)
-        size = self.size
-        place = self._place.value + PLACE_NOISE**2
-        growth = self._size.value + SIZE_NOISE**2
-        away = ((x - self._values[0]) ** 2 + (y - self._values[1]) ** 2) / size**2
-        grown = (wide - self._values[2]) ** 2 + (high - self._values[3]) ** 2
-        return away / place + grown / growth, place
+        return self._place.value + PLACE_NOISE**2, self._size.value + SIZE_NOISE**2
 
     def update(self, box: Box, at_s: float, usual_step_s: float) -> None:
         """Take in a box that was seen.
@@ -158,7 +154,8 @@ class Motion:
         if gap_s > 1.5 * max(usual_step_s, 1e-3):
             self._retrace(box, at_s)
         self.predict(at_s)
-        self._take(self._measured(box))
+        self._last = measured(box)
+        self._take(self._last)
         self.last_box, self.last_s = box, at_s
         self._seen = (list(self._values), list(self._speeds), at_s)
         self._place_seen, self._size_seen = _copy(self._place), _copy(self._size)
@@ -168,19 +165,19 @@ class Motion:
         values, speeds, since_s = self._seen
         self._values, self._speeds, self._at_s = list(values), list(speeds), since_s
         self._place, self._size = _copy(self._place_seen), _copy(self._size_seen)
-        first, last = self._measured(self.last_box), self._measured(box)
+        first, last = self._last, measured(box)
         steps = min(10, math.ceil((at_s - since_s) / _STEP_S))
         for step in range(1, steps):
             share = step / steps
             self.predict(since_s + share * (at_s - since_s))
             self._take([a + share * (b - a) for a, b in zip(first, last, strict=True)])
 
-    def _take(self, measured: list[float]) -> None:
+    def _take(self, seen: list[float]) -> None:
         gain, speed_gain = self._place.update(PLACE_NOISE**2)
         grow, growth_gain = self._size.update(SIZE_NOISE**2)
         gains = ((gain, speed_gain), (gain, speed_gain), (grow, growth_gain), (grow, growth_gain))
         for i, (value_gain, velocity_gain) in enumerate(gains):
-            surprise = measured[i] - self._values[i]
+            surprise = seen[i] - self._values[i]
             self._values[i] += value_gain * surprise
             self._speeds[i] += velocity_gain * surprise
 

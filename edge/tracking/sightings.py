@@ -26,7 +26,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cloud.contract import Label
-from edge.tracking.appearance import SAME, WALKING, WALKING_ALLOWANCE, Describe, look_of
+from edge.tracking.appearance import ALLOWANCE, SAME, WALKING, Describe, look_of
 from edge.tracking.tracks import Sighting, Track, TrackList
 from edge.tracking.turns import is_due
 from edge.tracking.votes import (
@@ -87,7 +87,11 @@ class SightingTracker:
         return len(self._tracks)
 
     def associate(
-        self, faces: Iterable[Face], time_s: float, image: Image | None = None
+        self,
+        faces: Iterable[Face],
+        time_s: float,
+        image: Image | None = None,
+        faint: Iterable[Face] = (),
     ) -> list[TrackedFace]:
         """Assign the faces of a frame to tracks.
 
@@ -96,6 +100,8 @@ class SightingTracker:
             time_s: Of the frame, on a clock that nobody sets. If the clock goes back nevertheless,
                 the frame counts as taken with the frame before, and time goes on from there.
             image: The frame; None if it is not at hand, and places alone count.
+            faint: Boxes below the detector's threshold, from `tracks.FAINT_SCORE` on. They keep
+                tracks alive; they begin none and have no vote.
 
         Returns:
             The faces with their tracks, those that need a vote most first: people without a verdict
@@ -108,7 +114,10 @@ class SightingTracker:
                 track.tally.use(self._rules)
         now_s = self._advance(time_s)
         self._image = image
-        assigned, ended = self._tracks.follow(faces, now_s, image, self._rules)
+        lost = [sighting.look for sighting in self._lost]
+        assigned, ended = self._tracks.follow(
+            faces, now_s, image, self._rules, faint=faint, lost=lost
+        )
         self._remember(ended, now_s)
         assigned.sort(key=lambda pair: _urgency(*pair))
         return [_tracked(face, track, now_s) for face, track in assigned]
@@ -135,6 +144,7 @@ class SightingTracker:
         pairs = sorted(
             zip(tracked, judgements, strict=True), key=lambda pair: -pair[0].face.box.area
         )
+        boxes = [(track.number, track.motion.box) for track in self._tracks]
         verdicts = []
         for each, judged in pairs:
             track = by_number.get(each.track)
@@ -142,7 +152,8 @@ class SightingTracker:
                 continue
             track.last_vote_s, track.last_judgement = each.seen_s, judged
             track.votes += 1
-            track.tally.add(self._vote(track, each, judged))
+            others = [box for number, box in boxes if number != track.number]
+            track.tally.add(self._vote(track, each, judged, others))
             decided = self._decide(track, is_held=each.track in held)
             if decided is not None:
                 verdicts.append(self._verdict(track, each, captured_at, *decided))
@@ -174,11 +185,12 @@ class SightingTracker:
     def _memory_s(self) -> float:
         return self._rules.lost_after_s + self._rules.cooldown_s
 
-    def _vote(self, track: Track, seen: TrackedFace, judged: Judgement) -> Vote:
+    def _vote(
+        self, track: Track, seen: TrackedFace, judged: Judgement, others: Sequence[Box]
+    ) -> Vote:
         box = seen.face.box
         sharpness = 0.0 if self._image is None else sharpness_of(self._image, box)
         track.best_sharpness = max(track.best_sharpness, sharpness)
-        others = [t.motion.box for t in self._tracks if t is not track]
         quality = quality_of(box, sharpness, track.best_sharpness, others)
         return Vote(judged.label, judged.confidence * quality, seen.face.score, seen.seen_s)
 
@@ -201,9 +213,11 @@ class SightingTracker:
                 _update(other.sighting, other)
                 candidates.append(other.sighting)
         near = [s for s in candidates if _may_be(track, s, self._memory_s)]
-        best = min(near, key=lambda s: _difference(s, track), default=None)
+        own = [s for s in near if not self._fits_better(s, track)]
+        best = min(own, key=lambda s: _difference(s, track), default=None)
         if best is not None and _difference(best, track) <= _limit(best, track):
             track.sighting = best
+            best.tracks.add(track.number)
             # The person was away or hidden in between. The next event begins with the return.
             best.first_seen_s = track.first_seen_s
             if id(best) in gone:
@@ -215,8 +229,22 @@ class SightingTracker:
         if near and track.tally.span_s < DOUBT_S:
             return None
         self._sightings += 1
-        track.sighting = Sighting(self._sightings, track.first_seen_s, track.motion, track.look)
+        track.sighting = Sighting(
+            self._sightings, track.first_seen_s, track.motion, track.look, {track.number}
+        )
         return agreed
+
+    def _fits_better(self, sighting: Sighting, track: Track) -> bool:
+        """Return whether another face without a verdict looks more like this person."""
+        difference = _difference(sighting, track)
+        return any(
+            other is not track
+            and other.sighting is None
+            and other.looks > 0
+            and _may_be(other, sighting, self._memory_s)
+            and _difference(sighting, other) < difference
+            for other in self._tracks
+        )
 
     def _change(
         self, track: Track, sighting: Sighting, *, is_held: bool
@@ -289,7 +317,8 @@ def _limit(sighting: Sighting, track: Track) -> float:
     motion = sighting.motion
     expected = motion.box_at(track.first_seen_s)
     near = _apart(expected, track.first_box) <= _NEAR * math.sqrt(max(expected.area, 1.0))
-    return SAME + (WALKING_ALLOWANCE if near and motion.speed > WALKING else 0.0)
+    is_unsure = track.looks == 0 or motion.speed > WALKING
+    return SAME + (ALLOWANCE if near and is_unsure else 0.0)
 
 
 def _may_be(track: Track, sighting: Sighting, memory_s: float) -> bool:
@@ -297,7 +326,8 @@ def _may_be(track: Track, sighting: Sighting, memory_s: float) -> bool:
     motion = sighting.motion
     gap_s = max(0.0, track.first_seen_s - motion.last_s)
     last, box = motion.last_box, track.first_box
-    if gap_s > memory_s:
+    # Two who were seen in one frame are two people.
+    if gap_s > memory_s or not track.beside.isdisjoint(sighting.tracks):
         return False
     if abs(math.log(max(box.area, 1.0) / max(last.area, 1.0))) / 2 > _MAX_GROWTH:
         return False
