@@ -192,13 +192,13 @@ class Pipeline:
     def _judge(self, detection: _Detection, found: list[Face]) -> None:
         """Label and follow the faces of a frame, and pass on the verdicts that follow from it."""
         frame = detection.frame
-        # Non-maximum suppression keeps the surest box first, so the fainter boxes that a preview
-        # needs change nothing about the faces that are judged.
+        # Non-maximum suppression keeps the surest box first, so the fainter boxes that the tracker
+        # and a preview need change nothing about the faces that are judged.
         faces = [face for face in found if face.score >= self._detector.threshold]
         if self._region is not None:
             faces = [face for face in faces if self._region.holds(face, *frame.size)]
-        # All faces are tracked. The classifier then labels those that need a vote, and most.
         faint = [face for face in found if face.score < self._detector.threshold]
+        # All faces are tracked. The classifier then labels those that need a vote, and most.
         followed = self._sightings.associate(faces, frame.time_s, frame.image, faint)
         due = [each for each in followed if each.known is None]
         voters = [each for each in due if self._classifier.can_judge(each.face)][: self._max_faces]

@@ -61,11 +61,15 @@ class Detector:
         noise: Standard deviation of a box's sides, in face sizes.
         missing: Share of the faces that are not found.
         mistakes: Share of the labels that are wrong.
+        faint: Share of the boxes that are below the detector's threshold.
+        noise_boxes: Share of the frames with a box where nobody is.
     """
 
     noise: float = 0.03
     missing: float = 0.03
     mistakes: float = 0.03
+    faint: float = 0.0
+    noise_boxes: float = 0.0
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def find(self, truth: Box) -> Box | None:
@@ -77,6 +81,17 @@ class Detector:
         x0, y0, x1, y1 = np.clip(sides, 0, [WIDTH, HEIGHT, WIDTH, HEIGHT])
         box = Box(float(x0), float(y0), float(x1), float(y1))
         return box if box.area > 0.6 * truth.area else None
+
+    def is_faint(self) -> bool:
+        """Return whether a box is below the threshold."""
+        return self.faint > 0 and self.rng.random() < self.faint
+
+    def noise_box(self) -> Box | None:
+        """Return a box where nobody is; None in most frames."""
+        if not self.noise_boxes or self.rng.random() >= self.noise_boxes:
+            return None
+        x, y, width = self.rng.uniform((0, 0, 30), (WIDTH - 100, HEIGHT - 120, 90))
+        return Box(x, y, x + width, y + 1.25 * width)
 
     def label(self, truth: Label) -> Label:
         """Return the label that is given."""
@@ -153,14 +168,20 @@ def simulate(
         t = n / fps
         image = ground.copy()
         truth = _draw(image, people, t)
-        judgements = {}
+        judgements, faint = {}, []
         for i, box in _visible(truth, people, t).items():
             found = detector.find(box)
-            if found is not None:
+            if found is not None and detector.is_faint():
+                faint.append(Face(found, 0.2))
+            elif found is not None:
                 label = detector.label(people[i].label(t))
                 face = Face(found, 0.9)
                 judgements[face] = Judgement(face, label, _probabilities(label))
-        tracked = tracker.associate(judgements, t, image)[:max_faces]
+        nobody = detector.noise_box()
+        if nobody is not None:
+            face = Face(nobody, 0.6)
+            judgements[face] = Judgement(face, Label.WITHOUT_MASK, _probabilities(Label.WITH_MASK))
+        tracked = tracker.associate(judgements, t, image, faint)[:max_faces]
         judged = [judgements[each.face] for each in tracked]
         for verdict in tracker.vote(tracked, judged, START + timedelta(seconds=t)):
             nearest = min(truth, key=lambda i: _apart(truth[i], verdict.box))
