@@ -47,6 +47,9 @@ other track is near. Nobody takes another person's place within one frame."""
 
 _ROUNDING_S = 1e-6
 
+_TENTATIVE_FRAMES = 3
+"""Frames from which a track may be missed for longer than a moment."""
+
 _SETTLED_LOOKS = 3
 """Frames from which the mean look of a track is known."""
 
@@ -97,6 +100,7 @@ class Track:
         first_seen_s: When the track began.
         first_box: Where it began.
         sure_s: When a box last reached the detector's threshold.
+        frames: With a box that reached the detector's threshold.
         look: The mean look; None while it is not known.
         looks: Frames that the mean is of; 0 while the face was never seen alone.
         look_s: When the newest of them was taken.
@@ -115,6 +119,7 @@ class Track:
     first_seen_s: float
     first_box: Box
     sure_s: float
+    frames: int = 0
     look: Look | None = None
     looks: int = 0
     look_s: float = -math.inf
@@ -228,7 +233,9 @@ class TrackList:
         # A decided track whose look is known can be found again by `sightings.py`, so it ends
         # early, and the next person in this place does not inherit it.
         known = track.sighting is not None and track.look is not None
-        return known and now_s - track.motion.last_s > break_s
+        # A box of noise is soon gone. Nobody who comes later takes its place (the tentative tracks
+        # of SORT, Bewley et al., 2016).
+        return (known or track.frames < _TENTATIVE_FRAMES) and now_s - track.motion.last_s > break_s
 
     def _needs_look(
         self, tracks: Sequence[Track], costs: Reals, crowded: Sequence[bool], now_s: float
@@ -342,6 +349,7 @@ class TrackList:
         """Take in a face of a track."""
         track.motion.update(box, now_s, self._step_s)
         track.sure_s = now_s
+        track.frames += 1
         if look is None:
             return
         if mixed:
