@@ -32,8 +32,8 @@ class Settings(BaseSettings):
         description="Address of the cloud's API, without /v1",
     )
     api_key: SecretStr = Field(
-        description="A key of the role operator; for the screen at a door, a key of the role kiosk "
-        "that is bound to its gate"
+        description="A key of the role operator; where only screens at doors are served, a key of "
+        "the role kiosk is enough"
     )
     api_timeout_s: float = Field(
         default=2.0, gt=0, le=30, description="Seconds that one call to the API may take"

@@ -7,19 +7,17 @@ from dashboard.panels.remarks import show_remark, viewers_clock
 from dashboard.wording.devices import remarks_on_devices
 
 
-def show_device_state(connection: Connection, gate: Gate, at_door: bool) -> None:
+def show_device_state(connection: Connection, gate: Gate) -> None:
     """Draw a remark for each device of a gate.
 
     Args:
         connection: The settings and the client of the API.
         gate: The gate.
-        at_door: Whether this is the screen at the door, whose key may not read devices.
     """
     try:
         devices = connection.client.devices(gate.id)
     except RoleForbidden as error:
-        if not at_door:
-            show_remark("devices", f"This key may not see whether the camera works: {error.what}")
+        show_remark("devices", f"This key may not see whether the camera works: {error.what}")
         return
     except DashboardError as error:
         show_remark("devices", f"Whether the camera works is not known: {error.what}", "bad")

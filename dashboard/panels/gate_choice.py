@@ -10,13 +10,11 @@ from dashboard.errors import GateUnknown
 from dashboard.panels.remarks import show_failure, show_remark
 
 
-def choose_gate(gates: Sequence[Gate | Unread], *, at_door: bool) -> Gate | None:
+def choose_gate(gates: Sequence[Gate | Unread]) -> Gate | None:
     """Draw the box, and return the gate that is chosen.
 
     Args:
         gates: The gates that the key may read.
-        at_door: Whether this is the screen at the door: it has no box when its address names a
-            gate.
 
     Returns:
         The gate that the address names, or that is chosen in the box; None while neither is so.
@@ -43,8 +41,6 @@ def choose_gate(gates: Sequence[Gate | Unread], *, at_door: bool) -> Gate | None
                 f"Choose a gate below. This key sees: {', '.join(sorted(known))}.",
             )
         )
-    elif at_door and named is not None:
-        return known[named]
     ids = sorted(known, key=lambda each: known[each].name)
     start = named if named in known else ids[0] if named is None and len(ids) == 1 else None
     name, choice = st.columns([3, 2], vertical_alignment="center")

@@ -15,13 +15,12 @@ from dashboard.panels.status_bar import show_status_bar
 from dashboard.wording.banner import Banner, banner_for, closed_banner
 
 
-def show_verdict(connection: Connection, gate: Gate, at_door: bool) -> None:
+def show_verdict(connection: Connection, gate: Gate) -> None:
     """Draw the banner of a gate.
 
     Args:
         connection: The settings and the client of the API.
         gate: The gate.
-        at_door: Whether the banner fills the screen at the door.
     """
     settings, client = connection.settings, connection.client
     banner = None
@@ -40,7 +39,6 @@ def show_verdict(connection: Connection, gate: Gate, at_door: bool) -> None:
                 "banner",
                 banner=banner,
                 gate=gate.name,
-                at_door=at_door,
                 qr=qr,
                 qr_missing=qr_missing,
             )

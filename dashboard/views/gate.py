@@ -9,7 +9,7 @@ from dashboard.panels.event_table import ask_for_events, show_events
 from dashboard.panels.gate_choice import choose_gate
 from dashboard.panels.gate_control import show_gate_control
 from dashboard.panels.message_table import ask_for_status, show_messages
-from dashboard.panels.remarks import show_failure, viewers_clock
+from dashboard.panels.remarks import show_failure, show_remark, viewers_clock
 from dashboard.panels.verdict import show_verdict
 
 TABLES_EVERY_S = 2.0
@@ -31,17 +31,17 @@ def show_gate() -> None:
     except DashboardError as error:
         _wait_for_recovery(connection, error)
         return
-    at_door = st.query_params.get("screen") == "door"
-    gate = choose_gate(gates, at_door=at_door)
+    gate = choose_gate(gates)
     if gate is None:
+        return
+    if st.query_params.get("screen") == "door":
+        show_remark("door-moved", f"The screen at this door has the address door/{gate.id} now.")
         return
     every_s = connection.settings.refresh_s
     tables_every_s = max(every_s, TABLES_EVERY_S)
     devices_every_s = max(every_s, DEVICES_EVERY_S)
-    st.fragment(show_verdict, run_every=every_s)(connection, gate, at_door)
-    st.fragment(show_device_state, run_every=devices_every_s)(connection, gate, at_door)
-    if at_door:
-        return
+    st.fragment(show_verdict, run_every=every_s)(connection, gate)
+    st.fragment(show_device_state, run_every=devices_every_s)(connection, gate)
     if connection.settings.gate_control:
         st.fragment(show_gate_control, run_every=tables_every_s)(connection, gate)
     st.subheader("Events", anchor=False)

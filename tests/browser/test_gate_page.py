@@ -15,7 +15,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from cloud.contract import CameraState, Channel, DeliveryStatus, Label, PassStatus
 from tests.browser.conftest import Dashboard, keep_picture, start_dashboard
 from tests.dashboard.cloud_double import KEY
-from tests.dashboard.cloud_server import Behaviour
 
 pytestmark = pytest.mark.browser
 
@@ -108,7 +107,7 @@ def test_a_gate_is_closed_and_opened_from_its_page(
     context: BrowserContext, dashboard: Dashboard, open_page: OpenPage
 ) -> None:
     dashboard.cloud.grant(token=TOKEN)
-    door = open_page("/?gate=main&screen=door")
+    door = open_page("/?gate=main")
     expect_state(door, "granted")
     controlled = start_dashboard(dashboard.cloud, DASHBOARD_GATE_CONTROL="true")
     try:
@@ -229,22 +228,6 @@ def test_each_gate_has_an_address_of_its_own(dashboard: Dashboard, open_page: Op
     main, ward = open_page("/?gate=main"), open_page("/?gate=ward-2")
     expect_state(main, "waiting")
     expect_state(ward, "refused")
-
-
-@pytest.mark.parametrize(("width", "height"), [(1080, 1920), (1280, 720), (390, 844)])
-def test_a_door_screen_shows_the_banner_alone(
-    dashboard: Dashboard, open_page: OpenPage, width: int, height: int
-) -> None:
-    dashboard.cloud.behaviour = Behaviour.KIOSK
-    event = dashboard.cloud.grant(token=TOKEN)
-    dashboard.cloud.deliver(event)
-    page = open_page("/?gate=main&screen=door", width=width, height=height)
-    expect_state(page, "granted")
-    expect(page.get_by_test_id("live")).to_contain_text("Live")
-    expect(page.get_by_role("heading", name="Messages")).to_have_count(0)
-    expect(page.get_by_role("combobox")).to_have_count(0)
-    expect(page.get_by_test_id("qr")).to_be_in_viewport(ratio=1)
-    expect_code(page, TOKEN)
 
 
 def test_a_camera_that_is_lost_is_said_to_be(dashboard: Dashboard, open_page: OpenPage) -> None:

@@ -199,7 +199,7 @@ def test_a_long_search_says_how_far_it_is_and_goes_on_when_told(cloud: CloudDoub
 
 def test_a_closed_gate_says_so_and_shows_no_code_until_it_is_open(cloud: CloudDouble) -> None:
     cloud.grant()
-    page = open_page(gate="main", screen="door")
+    page = open_page(gate="main")
     assert 'data-state="granted"' in html_of(page)
     cloud.close_gate(GateChange(closed=True))
     said = html_of(page.run())
@@ -223,7 +223,6 @@ def test_a_gate_is_closed_with_a_reason_and_opened(
     cloud: CloudDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DASHBOARD_GATE_CONTROL", "true")
-    assert controls(open_page(gate="main", screen="door")) == []
     page = open_page()
     page.text_input[0].set_value("fire drill")
     page.button(key="control").click().run()
@@ -245,6 +244,13 @@ def test_what_the_key_may_not_do_is_said_beside_the_button(
     page.button(key="control").click().run()
     assert 'data-testid="control-failed"' in html_of(page)
     assert not cloud.gates[0].closed
+
+
+def test_the_former_address_of_a_doors_screen_names_the_new_one(cloud: CloudDouble) -> None:
+    cloud.grant()
+    said = html_of(open_page(gate="main", screen="door"))
+    assert "door/main" in said
+    assert 'data-testid="qr"' not in said
 
 
 def test_more_rows_on_demand(cloud: CloudDouble, monkeypatch: pytest.MonkeyPatch) -> None:
