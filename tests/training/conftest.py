@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pytest
 import torch
@@ -13,25 +13,34 @@ from training.graphs.model_files import describe, install
 from training.networks.classifier import MaskClassifier
 from training.networks.detector import FaceDetector
 
+Network = TypeVar("Network", bound=torch.nn.Module)
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture(scope="session")
 def detector() -> FaceDetector:
     torch.manual_seed(0)
     model = FaceDetector(16)
     # Scores all over the range, so that a difference would show.
     for branch in model.quality:
         torch.nn.init.normal_(branch.weight, std=3.0)  # type: ignore[arg-type]
-        torch.nn.init.constant_(branch.bias, 0.0)  # type: ignore[arg-type]
-    return model.eval()
+        torch.nn.init.constant_(branch.bias, 0.01)  # type: ignore[arg-type]
+    return _with_statistics(model, 64)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def classifier() -> MaskClassifier:
     torch.manual_seed(0)
-    return MaskClassifier(0.25).eval()
+    return _with_statistics(MaskClassifier(0.25), 48)
 
 
-@pytest.fixture(scope="module")
+def _with_statistics(network: Network, side: int) -> Network:
+    """Give the normalisations statistics that are not 0 and 1: those are left out of a graph."""
+    with torch.no_grad():
+        network.train()(torch.rand(4, 3, side, side) * 2 - 1)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
 def models(
     tmp_path_factory: pytest.TempPathFactory, detector: FaceDetector, classifier: MaskClassifier
 ) -> Path:

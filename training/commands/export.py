@@ -1,4 +1,4 @@
-"""`python -m training export`: to the edge, in 16 and in 8 bits, and the gender head."""
+"""`python -m training export`: to the edge, in 16 and in 8 bits and as ONNX; the gender head."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,7 @@ from training.records.record import read_records
 from training.shipping.card import write_card
 from training.shipping.export import export_gender_head, export_models
 from training.shipping.int8 import ExportedPair, add_int8
+from training.shipping.onnx_models import add_onnx
 
 console = Console()
 
@@ -66,6 +67,14 @@ def export(
     force_int8: Annotated[
         bool,
         typer.Option("--force-int8", help="Ship the 8-bit models even if a figure drops by more."),
+    ] = False,
+    onnx: Annotated[
+        bool,
+        typer.Option(
+            "--onnx",
+            help="Also write NAME.onnx beside each model, with the same inputs, outputs and "
+            "weights, for runtimes other than OpenVINO.",
+        ),
     ] = False,
     accept_risk: Annotated[
         bool,
@@ -123,3 +132,7 @@ def export(
             console=console,
         )
         write_card(out / "manifest.json", card)
+    if onnx:
+        add_onnx(
+            out, {"detector": runs[0], "classifier": runs[1], "gender": gender}, pictures, console
+        )

@@ -180,6 +180,33 @@ def write_rows(rows: list[dict[str, Any]], folder: Path) -> None:
     write_json({"schema": 1, "models": rows}, folder / "manifest.json")
 
 
+def files_of(row: dict[str, Any]) -> list[str]:
+    """Return the names of a row's files, with that of the ONNX file if there is one."""
+    return [*row["files"], *row.get("onnx", {})]
+
+
+def name_onnx(folder: Path, row: dict[str, Any], written: Path) -> None:
+    """Rename a model's ONNX file to its place beside the IR, and name it in the manifest.
+
+    It stands under `onnx` and not under `files`: the edge reads and checks the latter at each
+    start, and runs the IR.
+
+    Args:
+        folder: The models' folder.
+        row: The model's row of the manifest.
+        written: The file, in the same folder.
+
+    Raises:
+        StorageError: The manifest cannot be written.
+    """
+    name = f"{row['name']}.onnx"
+    written.replace(folder / name)
+    named = {**row, "onnx": {name: _sha256(folder / name)}}
+    same = (row["role"], row["precision"])
+    others = [m for m in rows_of(folder) if (m["role"], m["precision"]) != same]
+    write_rows([*others, named], folder)
+
+
 def replace_models(trial: Path, folder: Path) -> None:
     """Move models that passed their checks into the place of those of the same roles.
 
@@ -196,12 +223,12 @@ def replace_models(trial: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     fresh, before = rows_of(trial), rows_of(folder)
     roles = {m["role"] for m in fresh}
-    for name in [n for m in fresh for n in m["files"]]:
+    for name in [n for m in fresh for n in files_of(m)]:
         (trial / name).replace(folder / name)
     kept = [*[m for m in before if m["role"] not in roles], *fresh]
     write_rows(kept, folder)
-    named = {n for m in kept for n in m["files"]}
-    for name in {n for m in before for n in m["files"]} - named:
+    named = {n for m in kept for n in files_of(m)}
+    for name in {n for m in before for n in files_of(m)} - named:
         (folder / name).unlink(missing_ok=True)
     (trial / "manifest.json").unlink()
     trial.rmdir()

@@ -81,7 +81,8 @@ always ends with the lowest learning rate. Each run leaves checkpoints, `curves.
 
 `export` compares the exported model with the trained one before it replaces anything. `--int8`
 adds the 8-bit models, if they cost at most 0.3 points of any figure. `--gender RUN` adds the gender
-head (`python -m training train gender`, `evaluate gender`).
+head (`python -m training train gender`, `evaluate gender`). `--onnx` also writes each model as
+ONNX.
 """
 """The part of the card that tells the readers of this repository how to train models."""
 

@@ -52,9 +52,12 @@ def test_own_pictures_become_own_models(
     }
     for kind, chosen in written.items():
         (tmp_path / f"var/training/{kind}/figures.json").write_text(json.dumps(chosen))
-    training("export", "--out", "models", "--card", "card.md", "--accept-risk")
+    training("export", "--out", "models", "--card", "card.md", "--accept-risk", "--onnx")
     manifest = json.loads((tmp_path / "models/manifest.json").read_text())
     assert [m["role"] for m in manifest["models"]] == ["detector", "classifier"]
+    assert {p.name for p in Path("models").glob("*.onnx")} == {
+        n for m in manifest["models"] for n in m["onnx"]
+    }
     assert manifest["models"][0]["thresholds"] == {
         "confidence": 0.4,
         "certain": 0.6,
