@@ -70,6 +70,19 @@ def suppress(
     sure = np.flatnonzero(scores >= least)
     kept = sure[non_maximum_suppression(boxes[sure], scores[sure], 0.0, overlap)]
     shown_at = blended(boxes[kept], boxes, scores, blend) if blend else boxes[kept]
-    certain = int((scores[kept] >= threshold).sum())
-    stay = [*without_duplicates(shown_at[:certain]), *range(certain, len(kept))]
-    return Detections(shown_at[stay], scores[kept][stay])
+    return one_box_each(Detections(shown_at, scores[kept]), threshold)
+
+
+def one_box_each(found: Detections, threshold: float) -> Detections:
+    """Leave one box of each face among the boxes that reach a threshold.
+
+    Args:
+        found: The detections after suppression, most certain first.
+        threshold: Score from which a box is a face, 0…1.
+
+    Returns:
+        The kept detections; those under the threshold all stay.
+    """
+    certain = int((found.scores >= threshold).sum())
+    stay = [*without_duplicates(found.boxes[:certain]), *range(certain, len(found.scores))]
+    return Detections(found.boxes[stay], found.scores[stay])

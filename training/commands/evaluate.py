@@ -11,10 +11,12 @@ from training.commands.options import (
     DetectorRun,
     Installed,
     JsonFile,
+    Labels,
     LeastSide,
     Prepared,
     RunFolder,
     Templates,
+    own_labels,
 )
 from training.figures.tables import warning_block
 from training.graphs.installed import MODELS, InstalledClassifier, ModelPair, installed, pairs_in
@@ -60,7 +62,7 @@ Elsewhere = Annotated[
     typer.Option(
         "--data",
         help=(
-            "Folder of pictures to measure on, instead of the validation split: COCO, VOC, YOLO or "
+            "Folder of pictures to measure on, instead of the prepared ones: COCO, VOC, YOLO or "
             "class folders (with_mask, without_mask, incorrect_mask)."
         ),
     ),
@@ -130,6 +132,7 @@ def evaluate_classifier_command(
         ),
     ] = None,
     data: Elsewhere = None,
+    label: Labels = None,
     models: Installed = MODELS,
     classifier: ClassifierFile = None,
     least_side: LeastSide = 32,
@@ -142,12 +145,14 @@ def evaluate_classifier_command(
     Accuracy, precision, recall, F1, confusion, false admits and false refusals, with 95 %
     intervals, by face size, sharpness, brightness and source.
     """
+    labels = own_labels(label or [])
     if run is not None:
         masks = templates or prepared_templates(prepared)
-        _tell_of_run(run, evaluate_classifier(run, prepared, data, masks), json_file)
+        _tell_of_run(run, evaluate_classifier(run, prepared, data, masks, labels), json_file)
         return
     judge = InstalledClassifier(_pair(models, None, classifier).classifier)
-    done = evaluate_installed_classifier(open_evaluation_set(prepared, data), judge, least_side)
+    faces = open_evaluation_set(prepared, data, labels=labels)
+    done = evaluate_installed_classifier(faces, judge, least_side)
     _tell(done, pictures, json_file)
 
 
@@ -156,6 +161,7 @@ def evaluate_pipeline_command(
     *,
     prepared: Prepared = Path("var/training/prepared"),
     data: Elsewhere = None,
+    label: Labels = None,
     models: Installed = MODELS,
     detector: DetectorFile = None,
     classifier: ClassifierFile = None,
@@ -170,7 +176,9 @@ def evaluate_pipeline_command(
     """
     system = installed(_pair(models, detector, classifier))
     done = evaluate_installed_pipeline(
-        open_evaluation_set(prepared, data, boxed_by_people), system, least_side
+        open_evaluation_set(prepared, data, boxed_by_people, own_labels(label or [])),
+        system,
+        least_side,
     )
     _tell(done, pictures, json_file)
 
@@ -209,12 +217,14 @@ def evaluate_detector_command(
     prepared: Prepared = Path("var/training/prepared"),
     run: RunFolder = None,
     data: Elsewhere = None,
+    label: Labels = None,
 ) -> None:
     """Measure a run's detector, on pictures as the edge shows them to it.
 
     The figures are the average precision, and the thresholds that `export` writes.
     """
-    console.print_json(data=evaluate_detector(run or Path("var/training/detector"), prepared, data))
+    folder, labels = run or Path("var/training/detector"), own_labels(label or [])
+    console.print_json(data=evaluate_detector(folder, prepared, data, labels))
 
 
 @app.command("gender")

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from training.preparing.prepare import prepared_templates
+from training.records.label_names import IGNORE
 from training.records.pictures import TEMPLATES
+from training.records.record import LABELS
 
 TemplateData = Annotated[
     Path | None,
@@ -46,6 +48,38 @@ LeastSide = Annotated[
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="File that also gets the figures, as JSON.")
 ]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        help='What a name in your labels stands for: --label "con mascarilla=with_mask". '
+        f"{IGNORE} leaves such faces out. Repeat the option for more names.",
+    ),
+]
+
+
+def own_labels(pairs: list[str]) -> dict[str, str]:
+    """Read options of the form `NAME=LABEL`.
+
+    Args:
+        pairs: The options.
+
+    Returns:
+        The label of each name: one of LABELS, or IGNORE.
+
+    Raises:
+        typer.BadParameter: An option has no `=`, or names no label.
+    """
+    labels = {}
+    for pair in pairs:
+        name, equals, label = pair.rpartition("=")
+        if not equals or not name.strip() or label.strip() not in {*LABELS, IGNORE}:
+            raise typer.BadParameter(
+                f"{pair!r} is not NAME=LABEL, with a label of {', '.join(LABELS)} or {IGNORE}",
+                param_hint="--label",
+            )
+        labels[name] = label.strip()
+    return labels
 
 
 def templates_of(prepared: Path, data: Path | None) -> Path | None:

@@ -6,35 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.commands.options import Prepared
+from training.commands.options import Labels, Prepared, own_labels
 from training.preparing.prepare import Wishes
 from training.preparing.prepare import prepare as prepare_sets
-from training.records.label_names import IGNORE
-from training.records.record import LABELS
-
-
-def own_labels(pairs: list[str]) -> dict[str, str]:
-    """Read options of the form `NAME=LABEL`.
-
-    Args:
-        pairs: The options.
-
-    Returns:
-        The label of each name: one of LABELS, or IGNORE.
-
-    Raises:
-        typer.BadParameter: An option has no `=`, or names no label.
-    """
-    labels = {}
-    for pair in pairs:
-        name, equals, label = pair.rpartition("=")
-        if not equals or not name.strip() or label.strip() not in {*LABELS, IGNORE}:
-            raise typer.BadParameter(
-                f"{pair!r} is not NAME=LABEL, with a label of {', '.join(LABELS)} or {IGNORE}",
-                param_hint="--label",
-            )
-        labels[name] = label.strip()
-    return labels
 
 
 def prepare(
@@ -55,13 +29,7 @@ def prepare(
             "and their duplicates are never trained on. Repeat the option for more folders."
         ),
     ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            help='What a name in your labels stands for: --label "con mascarilla=with_mask". '
-            f"{IGNORE} leaves such faces out. Repeat the option for more names."
-        ),
-    ] = None,
+    label: Labels = None,
     crop_faces: Annotated[
         bool,
         typer.Option(

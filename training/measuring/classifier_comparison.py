@@ -1,6 +1,7 @@
 """`compare`: several classifiers side by side.
 
-Their sizes, their speed through OpenVINO in one process, and their figures on the validation split.
+Their sizes, their speed through OpenVINO in one process, and their figures on the test split,
+or on validation where there is no test split.
 """
 
 import statistics
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
@@ -90,6 +92,14 @@ def latencies(trained: Mapping[str, Trained[CropClassifier]]) -> dict[str, float
     return {name: statistics.median(mine) for name, mine in times.items()}
 
 
+def _side_by_side(rows: list[dict[str, Any]], title: str) -> Table:
+    """A table with a column for each run, which fits a terminal of 100 columns for three runs."""
+    table = Table("", *(escape(row["run"]) for row in rows), title=title)
+    for key in dict.fromkeys(k for row in rows for k in row if k not in ("run", "measured_on")):
+        table.add_row(plain(key), *(shown(key, row.get(key)) for row in rows))
+    return table
+
+
 def compare_classifiers(
     runs: list[Path], prepared: Path, templates: Path | None, out: Path, console: Console
 ) -> list[dict[str, Any]]:
@@ -107,7 +117,7 @@ def compare_classifiers(
 
     Raises:
         CheckpointError: A run has no classifier, or was not evaluated.
-        DataError: The validation split cannot be read.
+        DataError: The split cannot be read.
         MissingRunError: No run was named, or two have the same name.
     """
     names = [run.name for run in runs]
@@ -116,7 +126,7 @@ def compare_classifiers(
     trained = {run.name: open_classifier(run) for run in runs}
     speed = latencies(trained)
     rows: list[dict[str, Any]] = []
-    for run in track(runs, "judging the validation split", console=console, transient=True):
+    for run in track(runs, "judging picture by picture", console=console, transient=True):
         one = trained[run.name]
         figures = evaluate_classifier(run, prepared, None, templates)
         rows.append(
@@ -129,19 +139,15 @@ def compare_classifiers(
                 "milliseconds": round(speed[run.name], 3),
                 **{k: figures[k] for k in FIGURES if k in figures},
                 **one.samples_figures,
+                "measured_on": str(figures["measured_on"]),
             }
         )
-    columns = list(dict.fromkeys(k for row in rows for k in row))
-    table = Table(
-        *(plain(c) for c in columns), title="on the validation split, thresholds as chosen"
-    )
-    for row in rows:
-        table.add_row(*(shown(c, row.get(c)) for c in columns))
-    console.print(table)
+    split = " and ".join(sorted({row["measured_on"] for row in rows}))
+    console.print(_side_by_side(rows, f"on the {split}, thresholds as chosen"))
     out.parent.mkdir(parents=True, exist_ok=True)
     write_json({"crop": "128x128, judged straight and mirrored", "rows": rows}, out)
     drawn = out.with_suffix(".png")
     points = {r["run"]: (r["milliseconds"], value_of(r["macro_f1"])) for r in rows}
-    draw_speed(points, drawn, "macro F1 on the validation split")
+    draw_speed(points, drawn, f"macro F1 on the {split}")
     console.print(f"{out}, {drawn}")
     return rows

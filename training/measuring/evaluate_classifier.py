@@ -4,6 +4,7 @@ The temperature and the threshold are chosen on the validation split. The figure
 test split, where there is one.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,11 @@ def training_labels(run: Path, prepared: Path) -> dict[str, int]:
 
 
 def evaluate_classifier(
-    run: Path, prepared: Path, data: Path | None, templates: Path | None
+    run: Path,
+    prepared: Path,
+    data: Path | None,
+    templates: Path | None,
+    labels: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """Measure a run's mask classifier and choose its temperature and threshold.
 
@@ -77,6 +82,7 @@ def evaluate_classifier(
             before; None chooses them on the validation split, and measures on the test split, or
             on validation where there is no test split.
         templates: The folder of mask pictures, for validation faces with drawn masks; may be None.
+        labels: What the names of labels in `data` stand for.
 
     Returns:
         Accuracy, precision, recall, F1, confusion, false admits and refusals, each with its
@@ -90,7 +96,7 @@ def evaluate_classifier(
     """
     trained = open_classifier(run)
     configuration = trained.configuration
-    dataset = validation_dataset(prepared, data, templates)
+    dataset = validation_dataset(prepared, data, templates, labels)
     held = held_out_crops(dataset, configuration.size, configuration.margin, LEAST_SIDE)
     logits = logits_of(trained.model, held.crops)
     genuine = real(held)

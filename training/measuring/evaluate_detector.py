@@ -1,11 +1,12 @@
 """`evaluate detector`: figures of a run's face detector, and the thresholds that export writes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.boxes.detections import Detections
+from training.boxes.detections import Detections, one_box_each
 from training.errors import EmptyClassError
 from training.figures.plots import draw_precision_recall
 from training.measuring.average_precision import COUNTED
@@ -69,7 +70,9 @@ def _curve(
     return scores[order], true / np.arange(1, len(true) + 1), true / faces, faces
 
 
-def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str, object]:
+def evaluate_detector(
+    run: Path, prepared: Path, data: Path | None, labels: Mapping[str, str] | None = None
+) -> dict[str, object]:
     """Measure a run's face detector and choose its two thresholds.
 
     From `threshold` on a box is a face: this is the score of the best F2. F2 weighs recall twice
@@ -82,6 +85,7 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
         prepared: The folder that `prepare` wrote.
         data: A folder to choose and measure on; None chooses on the validation split, and measures
             on the test split, or on validation where there is no test split.
+        labels: What the names of labels in `data` stand for.
 
     Returns:
         Average precision; both thresholds; precision and recall at the first; the share of faces
@@ -93,7 +97,7 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
         EmptyClassError: There was no face to find, or the detector found none.
     """
     trained = open_detector(run)
-    dataset = validation_dataset(prepared, data, None)
+    dataset = validation_dataset(prepared, data, None, labels)
     judged, found = _found(trained.model, dataset)
     falling, precision, recall, faces = _curve(dataset, judged, found)
     threshold = _threshold_of_best(2.0, falling, precision, recall)
@@ -102,7 +106,9 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
     if test is not None:
         dataset = test
         judged, found = _found(trained.model, dataset)
-        falling, precision, recall, faces = _curve(dataset, judged, found)
+    # The edge leaves one box of each face among those that reach the threshold.
+    found = [one_box_each(each, threshold) for each in found]
+    falling, precision, recall, faces = _curve(dataset, judged, found)
     records = [dataset.records[i] for i in judged]
     curve = detection_curve(records, found)
     hit, counted = curve.at(threshold)
@@ -123,7 +129,7 @@ def evaluate_detector(run: Path, prepared: Path, data: Path | None) -> dict[str,
 
     def detections(indices: list[int]) -> list[Detections]:
         pictures = [dataset.pictures[i] for i in indices]
-        return detect(trained.model, pictures, RUNNING_SIZE, least=threshold)
+        return detect(trained.model, pictures, RUNNING_SIZE, threshold, threshold=threshold)
 
     for name in ("keypoints", "portraits_cc_by"):
         indices = [i for i in dataset.of(name) if dataset.records[i].faces]

@@ -16,6 +16,7 @@ from training.measuring.calibration import calibrated, temperature_of
 from training.measuring.installed_gender import InstalledGenderHead, installed_gender_head
 from training.measuring.intervals import Rate, mean_of_rates
 from training.measuring.trained_models import open_gender
+from training.measuring.validation_dataset import measured_dataset, measured_on
 from training.networks.logits import logits_of
 from training.records.pictures import pictures_in, read_picture
 from training.records.record import Record
@@ -54,6 +55,11 @@ def read_faces(data: Path) -> PictureDataset:
             records.append(Record(data.name, name, name, "validation", width, height, False))
             pictures.append(picture)
     return PictureDataset(records, pictures, [], None)
+
+
+def _of_gender(record: Record) -> bool:
+    """Return whether a picture is of a set that tells the gender."""
+    return record.set in GENDER_SET
 
 
 def _dataset(prepared: Path, data: Path | None) -> PictureDataset:
@@ -98,7 +104,8 @@ def evaluate_gender(run: Path, prepared: Path, data: Path | None) -> dict[str, o
         run: The run's folder; `confusion.png` is drawn there and, without `data`, `figures.json`
             written.
         prepared: The folder that `prepare` wrote.
-        data: A folder of faces to measure on; None measures on the validation split.
+        data: A folder of faces to measure on; None measures on the test split, or on validation
+            where there is no test split.
 
     Returns:
         Accuracy, balanced accuracy and confusion; accuracy by gender, race group and age band, each
@@ -115,9 +122,16 @@ def evaluate_gender(run: Path, prepared: Path, data: Path | None) -> dict[str, o
     crops, genders = held_out_adults(dataset, adults, configuration.size, configuration.margin)
     logits = logits_of(trained.model, crops)
     temperature = temperature_of(logits, genders)
+    split, measured = ("", dataset) if data else measured_dataset(prepared, _of_gender, GENDER_SET)
+    test = measured if split == "test" else None
+    if test is not None:
+        adults = adults_of(test)
+        crops, genders = held_out_adults(test, adults, configuration.size, configuration.margin)
+        logits = logits_of(trained.model, crops)
     guesses = calibrated(logits, temperature).argmax(1)
     figures = _figures(adults, genders, guesses)
     figures |= {"temperature": round(temperature, 4), **trained.samples_figures}
+    figures |= measured_on(data, test)
     draw_confusion(_matrix(figures), GENDERS, run / "confusion.png")
     if data is None:
         write_json(figures, run / "figures.json")
@@ -130,7 +144,8 @@ def evaluate_installed_gender(models: Path, prepared: Path, data: Path | None) -
     Args:
         models: Folder of the installed models, with their manifest.
         prepared: The folder that `prepare` wrote.
-        data: A folder of faces to measure on; None measures on the validation split.
+        data: A folder of faces to measure on; None measures on the test split, or on validation
+            where there is no test split.
 
     Returns:
         The figures of `evaluate_gender` without a temperature; the head's file; and the number of
@@ -142,7 +157,11 @@ def evaluate_installed_gender(models: Path, prepared: Path, data: Path | None) -
         EmptyClassError: Every adult is smaller than the head reads.
     """
     head = InstalledGenderHead(installed_gender_head(models))
-    dataset = _dataset(prepared, data)
+    if data is not None:
+        said, dataset = str(data), read_faces(data)
+    else:
+        split, dataset = measured_dataset(prepared, _of_gender, GENDER_SET)
+        said = f"{split} split of {prepared}"
     everybody = adults_of(dataset)
     adults = [a for a in everybody if _shorter_side(a) >= head.smallest]
     if not adults:
@@ -154,7 +173,7 @@ def evaluate_installed_gender(models: Path, prepared: Path, data: Path | None) -
     genders = np.array([a.gender for a in adults], np.int64)
     return {
         "measured": str(head.path),
-        "data": str(data) if data else f"validation split of {prepared}",
+        "data": said,
         **_figures(adults, genders, np.stack(rows).argmax(1)),
         "left_out_too_small": len(everybody) - len(adults),
     }

@@ -58,7 +58,7 @@ def evaluate_pipeline(
     indices = boxed_pictures(dataset)
     threshold, settings = float(read_figures(detector)["threshold"]), read_figures(classifier)
     pictures = [dataset.pictures[i] for i in indices]
-    found = detect(finder.model, pictures, RUNNING_SIZE, least=threshold)
+    found = detect(finder.model, pictures, RUNNING_SIZE, threshold, threshold=threshold)
     labels: list[int] = []
     crops = []
     missed = dict.fromkeys(LABELS, 0)

@@ -5,7 +5,7 @@ If there is a test split, figures are taken on it, and thresholds are chosen on 
 They are read one at a time, so that a large folder needs no large memory.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,11 +16,6 @@ from training.errors import EmptyClassError, MissingDataError
 from training.records.any_layout import read_any_layout
 from training.records.pictures import Pixels, read_picture
 from training.records.record import Record, read_records
-
-NOT_BOXED_BY_PEOPLE = frozenset(
-    {"keypoints", "masked_people", "negatives", "portraits_cc_by", "crops", "gender"}
-)
-"""Public sets whose boxes are from landmarks or a teacher, or that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ class EvaluationSet:
 
 def boxed_by_people(record: Record) -> bool:
     """Return whether people have boxed every face of a picture."""
-    return record.boxed and record.set not in NOT_BOXED_BY_PEOPLE
+    return record.boxed and record.by_people
 
 
 def labelled(record: Record) -> bool:
@@ -102,7 +97,10 @@ def measured_split(records: Iterable[Record], usable: Callable[[Record], bool]) 
 
 
 def open_evaluation_set(
-    prepared: Path, data: Path | None, usable: Callable[[Record], bool] = labelled
+    prepared: Path,
+    data: Path | None,
+    usable: Callable[[Record], bool] = labelled,
+    labels: Mapping[str, str] | None = None,
 ) -> EvaluationSet:
     """Open the folder `data`, or a split of `prepared` where no folder is named.
 
@@ -111,6 +109,7 @@ def open_evaluation_set(
         data: A folder in one of the public layouts.
         usable: Whether a picture can be measured on. The test split is opened if it holds such a
             picture, else the validation split.
+        labels: What the names of labels in `data` stand for.
 
     Returns:
         The pictures' records.
@@ -122,7 +121,7 @@ def open_evaluation_set(
     """
     if data is not None:
         problems: list[str] = []
-        records = read_any_layout(data, data.name, problems, lenient=True)
+        records = read_any_layout(data, data.name, problems, lenient=True, own_labels=labels)
         if not records:
             raise EmptyClassError(
                 f"{data}: not one readable picture; " + ("; ".join(problems[:3]) or "fill it")

@@ -1,6 +1,6 @@
 """The pictures that a run is evaluated on, in memory: a prepared split, or any folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -19,11 +19,12 @@ SAME_PICTURES = (
 """What the figures of a run say where there is no test split."""
 
 
-def open_folder(data: Path) -> PictureDataset:
+def open_folder(data: Path, labels: Mapping[str, str] | None = None) -> PictureDataset:
     """Read all pictures of a folder in one of the public layouts.
 
     Args:
         data: The folder.
+        labels: What the user's own names of labels stand for.
 
     Returns:
         The pictures that could be read. Each problem is printed on standard error.
@@ -34,7 +35,7 @@ def open_folder(data: Path) -> PictureDataset:
     """
     problems: list[str] = []
     records, pictures = [], []
-    for record in read_any_layout(data, data.name, problems):
+    for record in read_any_layout(data, data.name, problems, own_labels=labels):
         picture = read_picture(Path(record.path))
         if picture is not None:
             records.append(record)
@@ -46,13 +47,19 @@ def open_folder(data: Path) -> PictureDataset:
     return PictureDataset(records, pictures, [], None)
 
 
-def validation_dataset(prepared: Path, data: Path | None, templates: Path | None) -> PictureDataset:
+def validation_dataset(
+    prepared: Path,
+    data: Path | None,
+    templates: Path | None,
+    labels: Mapping[str, str] | None = None,
+) -> PictureDataset:
     """Read the folder `data` where one is named, else the validation split.
 
     Args:
         prepared: The folder that `prepare` wrote.
         data: A folder in one of the public layouts; None reads the validation split.
         templates: The folder of mask pictures; None draws no masks.
+        labels: What the names of labels in `data` stand for.
 
     Returns:
         The pictures and their records.
@@ -60,7 +67,7 @@ def validation_dataset(prepared: Path, data: Path | None, templates: Path | None
     Raises:
         DataError: The folder, or the validation split, cannot be read.
     """
-    return open_folder(data) if data else load_dataset(prepared, "validation", templates)
+    return open_folder(data, labels) if data else load_dataset(prepared, "validation", templates)
 
 
 def test_dataset(
@@ -82,6 +89,26 @@ def test_dataset(
     if measured_split(read_records(prepared / "records.jsonl"), usable) != "test":
         return None
     return load_dataset(prepared, "test", templates)
+
+
+def measured_dataset(
+    prepared: Path, usable: Callable[[Record], bool], only: set[str] | None = None
+) -> tuple[str, PictureDataset]:
+    """Read the split that the figures of a run are taken on.
+
+    Args:
+        prepared: The folder that `prepare` wrote.
+        usable: Whether a picture can be measured on.
+        only: Names of the sets that are read; None reads all.
+
+    Returns:
+        `test` if that split holds a usable picture, else `validation`; and its pictures.
+
+    Raises:
+        DataError: The split cannot be read.
+    """
+    split = measured_split(read_records(prepared / "records.jsonl"), usable)
+    return split, load_dataset(prepared, split, None, only)
 
 
 def measured_on(data: Path | None, test: PictureDataset | None) -> dict[str, str]:

@@ -31,6 +31,7 @@ def detect(
     overlap: float = OVERLAP,
     *,
     blend: Blend | None = BLEND,
+    threshold: float = 1.0,
 ) -> list[Detections]:
     """Find the faces of some pictures.
 
@@ -45,6 +46,7 @@ def detect(
         least: Score under which detections are left out.
         overlap: IoU over which two boxes are one face.
         blend: How the boxes of one face are averaged; None keeps the best box.
+        threshold: Score from which a box is a face, 0…1: a face has one such box, as at the edge.
 
     Returns:
         The detections of each picture, in its pixels.
@@ -72,5 +74,5 @@ def detect(
                 floor = min(least, blend.score) if blend else least
                 real = (s >= floor) & (pixels[:, 2:] > pixels[:, :2]).all(1)
                 sure = pixels[real].astype(np.float32)
-                found[place] = suppress(sure, s[real], least, overlap, blend)
+                found[place] = suppress(sure, s[real], least, overlap, blend, threshold=threshold)
     return [found[place] for place in range(len(pictures))]

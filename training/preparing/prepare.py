@@ -155,7 +155,7 @@ def prepare(data: Path, prepared: Path, wishes: Wishes, console: Console) -> dic
         prepared / "report.json",
     )
     drawings = [prepared / "report.png", *draw_sheets(records, prepared)]
-    tell_folders(console, folders, records)
+    tell_folders(console, data, folders, records)
     tell(
         console,
         records,

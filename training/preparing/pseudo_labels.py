@@ -69,4 +69,4 @@ class PseudoLabeller:
             faces.append(FaceRecord(box, record.crop, row[14] < CERTAIN, points))
         if record.crop is not None:
             return replace(record, faces=tuple(f for f in faces[:1] if not f.ignore))
-        return replace(record, faces=tuple(faces), boxed=bool(faces))
+        return replace(record, faces=tuple(faces), boxed=bool(faces), by_people=False)

@@ -18,6 +18,9 @@ KINDS = ("with_mask", "without_mask", "incorrect_mask", "unlabelled", "ignore")
 """Kinds of faces that are counted."""
 
 
+_NUMBERS = ("pictures", "faces", "left out")
+
+
 def faces_of(records: list[Record]) -> dict[str, Counter[str]]:
     """Count the faces of each kind in each `set/split`, in the order of these names."""
     faces: dict[str, Counter[str]] = defaultdict(Counter)
@@ -85,28 +88,50 @@ def duplicates_of(pairs: list[Pair], joined: Joined, contradicting: int) -> dict
     }
 
 
-def tell_folders(console: Console, folders: Sequence[SetFolder], records: list[Record]) -> None:
+def _within(folder: Path, data: Path) -> str:
+    """The path of a folder within `data`; the whole path where it lies elsewhere, or is `data`."""
+    inside = folder.is_relative_to(data) and folder != data
+    return str(folder.relative_to(data)) if inside else str(folder)
+
+
+def _split_of(folder: SetFolder, given: bool) -> str:
+    """Say how the pictures of a folder came into their splits."""
+    if folder.split:
+        return f"{folder.split} alone"
+    return "as its folders say" if given else "by source"
+
+
+def tell_folders(
+    console: Console, data: Path, folders: Sequence[SetFolder], records: list[Record]
+) -> None:
     """Print what each folder was taken for, and how much of it is used.
 
     Args:
         console: Where people read.
+        data: The folder that was read; the table shows what lies in it without its path.
         folders: The folders that were read.
         records: The pictures that are kept.
     """
-    table = Table("folder", "taken for", "split", "pictures", "faces", "left out")
+    table = Table("folder", "taken for", "split", *_NUMBERS, title=f"folders of {data}")
+    table.columns[0].overflow = "fold"
+    for column in table.columns[3:]:
+        column.justify, column.no_wrap = "right", True
     kept = Counter(r.set for r in records)
     faces: Counter[str] = Counter()
+    known: Counter[str] = Counter()
+    given = Counter(r.set for r in records if r.split_given)
     for record in records:
+        known[record.set] += record.boxed or record.crop is not None
         faces[record.set] += 1 if record.crop else len([f for f in record.faces if not f.ignore])
     unread: Counter[str] = Counter()
     for each in folders:
         left_out = each.pictures - kept[each.name] + len(each.unread)
         table.add_row(
-            str(each.folder),
+            _within(each.folder, data),
             each.taken_for,
-            f"{each.split} alone" if each.split else "",
+            _split_of(each, given[each.name] > 0),
             str(kept[each.name]),
-            str(faces[each.name]),
+            str(faces[each.name]) if known[each.name] else "not known",
             str(left_out),
         )
         unread.update(p.suffix.lower() for p in each.unread)
@@ -138,9 +163,14 @@ def tell(
         warnings: What is wrong with the pictures as a whole.
         drawings: Files to look at; the first lies beside problems.txt.
     """
-    table = Table("set", "split", *KINDS)
+    heads = (kind.replace("_", " ").replace("unlabelled", "no label") for kind in KINDS)
+    table = Table("set", "split", *heads, title="known faces")
+    table.columns[0].overflow, table.columns[1].no_wrap = "fold", True
+    for column in table.columns[2:]:
+        column.justify = "right"
     for key, counts in faces_of(records).items():
-        table.add_row(*key.rsplit("/", 1), *(str(counts[c]) for c in KINDS))
+        if counts.total():
+            table.add_row(*key.rsplit("/", 1), *(str(counts[c] or "–") for c in KINDS))
     console.print(table)
     for problem in problems[:10]:
         console.print(f"[yellow]{escape(problem)}", highlight=False)
@@ -150,7 +180,7 @@ def tell(
     console.print(
         f"{duplicates['repeated_files']} files repeat another file, and {duplicates['near']} pairs "
         f"are near-duplicates ({drawings[0].parent / 'duplicates.csv'}). {duplicates['moved']} "
-        "pictures changed the split, because a near-duplicate is in the other one",
+        "pictures changed the split, so that near-duplicates are in one split",
         highlight=False,
         soft_wrap=True,
     )

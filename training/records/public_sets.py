@@ -65,7 +65,7 @@ def _whole(
         picture = reader.open(path)
         if picture is not None:
             record = reader.scene(path, picture, (), group(path))
-            records.append(replace(record, boxed=boxed, crop=crop))
+            records.append(replace(record, boxed=boxed, crop=crop, by_people=False))
     return records
 
 
@@ -94,7 +94,7 @@ def _keypoints(reader: SetReader) -> list[Record]:
             # training or the test half.
             person = re.sub(r"^(training|test)_|_\d+$", "", path.stem)
             faces = () if box is None else (FaceRecord(box, "without_mask", False, points),)
-            records.append(reader.scene(path, picture, faces, person))
+            records.append(replace(reader.scene(path, picture, faces, person), by_people=False))
     return records
 
 

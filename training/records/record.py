@@ -48,6 +48,8 @@ class Record:
         crop: Label of the whole picture, if the picture is one face and nothing else.
         faces: The faces that are known.
         split_given: Whether the user's own folders gave the split, so that it stays.
+        by_people: Whether people drew the boxes, or looked that there is no face. Boxes of
+            landmarks or of a teacher train a detector, and do not judge one.
     """
 
     set: str
@@ -60,6 +62,7 @@ class Record:
     crop: str | None = None
     faces: tuple[FaceRecord, ...] = ()
     split_given: bool = False
+    by_people: bool = True
 
     def with_faces(self, faces: tuple[FaceRecord, ...]) -> "Record":
         """Return the same picture with other faces."""

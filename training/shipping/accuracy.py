@@ -1,4 +1,4 @@
-"""The accuracy of a pair of models on the validation split, run as the edge runs them.
+"""The accuracy of a pair of models on a split, run as the edge runs them.
 
 Models of any precision are measured alike.
 """
@@ -48,8 +48,8 @@ class Accuracy:
         return {name: round(mine[name] - theirs[name], 4) for name in mine}
 
 
-class ValidationSplit:
-    """The validation split, on which models are measured.
+class MeasuredSplit:
+    """A split on which models are measured.
 
     Args:
         dataset: Its pictures.
@@ -123,12 +123,12 @@ class ValidationSplit:
 
 
 def latencies(
-    split: ValidationSplit, pairs: Sequence[ModelPair], threads: Sequence[int], turns: int = 12
+    split: MeasuredSplit, pairs: Sequence[ModelPair], threads: Sequence[int], turns: int = 12
 ) -> dict[str, Latency]:
     """Time pairs of models on one frame, in turns of five frames each.
 
     Args:
-        split: The validation split, from which the frame is taken.
+        split: The split from which the frame is taken.
         pairs: The pairs.
         threads: Numbers of threads; each pair is timed with each of them.
         turns: Turns of each pair.

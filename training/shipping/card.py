@@ -21,10 +21,20 @@ _CONTRACT = Path("decisions/0001-model-contract.md")
 
 _FIGURES = (
     "Written by `python -m training export` from `{manifest}`. The figures are those that "
-    "`evaluate` measured on the validation split: 15 % of the sources of each set, chosen by a "
-    "hash of the source's name. Near-duplicates are in the same split. The thresholds and the "
-    "temperature were chosen on the validation split, too, so expect somewhat lower figures on "
-    "other pictures."
+    "`evaluate` measured. {measured} Pictures of one source, and near-duplicates, are in one split."
+)
+
+SPLITS = {"images": "train", "validation": "validation", "test": "test"}
+"""Keys of a row of `trained_on` that count pictures, and the splits that they count."""
+
+_SAME_PICTURES = (
+    "{names}: on the validation split{share}. The thresholds and the temperature were chosen on "
+    "the same pictures, so expect somewhat lower figures on others."
+)
+
+_TEST_SPLIT = (
+    "{names}: on the test split{share}. The thresholds and the temperature were chosen on the "
+    "validation split."
 )
 
 _FILES = (
@@ -121,6 +131,28 @@ def _parts(title: str, parts: dict[str, dict[str, Any]]) -> str:
         for name, part in parts.items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def _share(model: dict[str, Any], split: str) -> str:
+    """Say how many of the pictures of a model's sets are in a split, if the manifest knows it."""
+    rows = [row for row in model["trained_on"] if split in row]
+    held = sum(int(row[split]) for row in rows)
+    whole = sum(int(row[name]) for row in rows for name in SPLITS if name in row)
+    return f" ({held} of {whole} pictures, {held / whole:.1%})" if whole else ""
+
+
+def _where_measured(models: list[dict[str, Any]]) -> str:
+    """Say of all models on which split they were measured."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for model in models:
+        locked = model["figures"].get("measured_on") == "test split"
+        share = _share(model, "test" if locked else "validation")
+        said.setdefault((_TEST_SPLIT if locked else _SAME_PICTURES, share), []).append(
+            model["name"]
+        )
+    return " ".join(
+        text.format(names=", ".join(names), share=share) for (text, share), names in said.items()
+    )
 
 
 def _in_8_bits(figures: dict[str, Any]) -> str:
@@ -319,7 +351,7 @@ def write_card(manifest: Path, card: Path) -> bool:
     contract = f"[Decision 1]({_CONTRACT})" if linked else f"Maskgate's docs/{_CONTRACT}"
     parts = [
         f"# The models\n\n<!-- weights: {' '.join(weights)} -->\n",
-        _wrapped(_FIGURES.format(manifest=manifest)),
+        _wrapped(_FIGURES.format(manifest=manifest, measured=_where_measured(full))),
         _wrapped(_FILES.format(int8=_INT8 if eight else "", contract=contract)),
     ]
     for model in full:

@@ -1,4 +1,4 @@
-"""Examples of a model's verdicts on the validation split: right ones and the worst failures.
+"""Examples of a model's verdicts on held-out pictures: right ones and the worst failures.
 
 The pictures are of the sets, and are shown nowhere but in a report.
 """
@@ -21,20 +21,20 @@ from training.errors import UnknownArchitectureError
 from training.figures.plots import draw_precision_recall, draw_roc
 from training.measuring.average_precision import COUNTED
 from training.measuring.calibration import calibrated, verdicts
+from training.measuring.evaluation_set import boxed_by_people, labelled
 from training.measuring.trained_models import (
     open_classifier,
     open_detector,
     open_gender,
     read_figures,
 )
-from training.measuring.validation_dataset import boxed_pictures
+from training.measuring.validation_dataset import boxed_pictures, measured_dataset
 from training.networks.checkpoint import load
 from training.networks.detection import detect
 from training.networks.detector import RUNNING_SIZE
 from training.networks.logits import logits_of
 from training.records.pictures import Pixels
 from training.records.record import LABELS, FaceRecord
-from training.samples.dataset import PictureDataset, load_dataset
 from training.samples.gender_crops import GENDER_SET, GENDERS, adults_of, held_out_adults
 from training.samples.mask_crops import held_out_crops, real
 
@@ -78,12 +78,14 @@ class Examples:
         wrong: Failures, the worst first.
         rights: How many right verdicts there are in all.
         wrongs: How many failures there are in all.
+        split: The split that was judged: `test` or `validation`.
     """
 
     right: list[Example]
     wrong: list[Example]
     rights: int
     wrongs: int
+    split: str
 
 
 def kind_of(run: Path) -> str:
@@ -102,7 +104,9 @@ def kind_of(run: Path) -> str:
 
 
 def examples_of(run: Path, prepared: Path) -> Examples:
-    """Judge the validation split with a run's best model, at the thresholds that `evaluate` chose.
+    """Judge pictures with a run's best model, at the thresholds that `evaluate` chose.
+
+    They are those of the test split, or of validation where there is no test split.
 
     roc.png and pr.png are drawn into the run's folder on the way.
 
@@ -115,7 +119,7 @@ def examples_of(run: Path, prepared: Path) -> Examples:
 
     Raises:
         CheckpointError: The run has no model, or was not evaluated.
-        DataError: The validation split cannot be read.
+        DataError: The split cannot be read.
         UnknownArchitectureError: The run's kind of model is not known.
     """
     kinds: dict[str, Callable[[Path, Path], Examples]] = {
@@ -134,6 +138,7 @@ def _chosen(
     guesses: NDArray[np.int64],
     certainty: NDArray[np.float32],
     example: Callable[[int], Example],
+    split: str,
 ) -> Examples:
     right, wrong = np.flatnonzero(labels == guesses), np.flatnonzero(labels != guesses)
     # The worst failure has the highest probability of the wrong label.
@@ -144,6 +149,7 @@ def _chosen(
         _different((example(int(i)) for i in worst), WORST),
         len(right),
         len(wrong),
+        split,
     )
 
 
@@ -174,7 +180,7 @@ def _different(examples: Iterable[Example], most: int) -> list[Example]:
 def classifier_examples(run: Path, prepared: Path) -> Examples:
     """Return examples of the mask classifier, on faces that a camera saw."""
     trained, settings = open_classifier(run), read_figures(run)
-    dataset = load_dataset(prepared, "validation", None)
+    split, dataset = measured_dataset(prepared, labelled)
     size = trained.configuration.size
     held = held_out_crops(dataset, size, trained.configuration.margin)
     kept = np.flatnonzero(real(held))
@@ -202,13 +208,13 @@ def classifier_examples(run: Path, prepared: Path) -> Examples:
             f"{held.sets[kept[i]]}, {held.sides[kept[i]]:.0f} px",
         )
 
-    return _chosen(labels, guesses, _certainty(probabilities, guesses), example)
+    return _chosen(labels, guesses, _certainty(probabilities, guesses), example, split)
 
 
 def gender_examples(run: Path, prepared: Path) -> Examples:
     """Return examples of the gender head."""
     trained, settings = open_gender(run), read_figures(run)
-    dataset = load_dataset(prepared, "validation", None, GENDER_SET)
+    split, dataset = measured_dataset(prepared, lambda r: r.set in GENDER_SET, GENDER_SET)
     adults, configuration = adults_of(dataset), trained.configuration
     crops, genders = held_out_adults(dataset, adults, configuration.size, configuration.margin)
     probabilities = calibrated(logits_of(trained.model, crops), float(settings["temperature"]))
@@ -226,7 +232,7 @@ def gender_examples(run: Path, prepared: Path) -> Examples:
             f"gender, {adults[i].band} years",
         )
 
-    return _chosen(genders, guesses, _certainty(probabilities, guesses), example)
+    return _chosen(genders, guesses, _certainty(probabilities, guesses), example, split)
 
 
 def _certainty(
@@ -322,13 +328,14 @@ def detector_examples(run: Path, prepared: Path) -> Examples:
         The examples.
     """
     trained, least = open_detector(run), float(read_figures(run)["threshold"])
-    dataset: PictureDataset = load_dataset(prepared, "validation", None)
+    split, dataset = measured_dataset(prepared, boxed_by_people)
     indices = boxed_pictures(dataset)
     found = detect(
         trained.model,
         [dataset.pictures[i] for i in indices],
         RUNNING_SIZE,
-        least=least,
+        least,
+        threshold=least,
     )
     right: list[Example] = []
     wrong: list[tuple[float, Example]] = []
@@ -344,4 +351,4 @@ def detector_examples(run: Path, prepared: Path) -> Examples:
     false = [e for _, e in by_badness if e.truth == _NO_FACE]
     worst = (missed[: max(WORST // 2, WORST - len(false))] + false)[:WORST]
     lot = np.random.default_rng(1).permutation(len(right))[:SHOWN_RIGHT]
-    return Examples([right[int(i)] for i in lot], worst, len(right), len(wrong))
+    return Examples([right[int(i)] for i in lot], worst, len(right), len(wrong), split)

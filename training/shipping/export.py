@@ -18,6 +18,7 @@ from training.graphs.face_finder import SHIPPED
 from training.graphs.model_files import (
     Exported,
     describe,
+    files_of,
     install,
     milliseconds,
     replace_models,
@@ -42,7 +43,7 @@ from training.records.pictures import Pixels
 from training.records.public_sets import LICENCES
 from training.records.record import LABELS
 from training.samples.gender_crops import GENDER_SET, GENDERS
-from training.shipping.card import write_card
+from training.shipping.card import SPLITS, write_card
 from training.shipping.int8 import ExportedPair
 
 SMALLEST_JUDGED = 24
@@ -60,7 +61,7 @@ def trained_on(prepared: Path, sets: Iterable[str] | None = None) -> list[dict[s
         sets: The names of the sets that are listed; None lists all.
 
     Returns:
-        A row for each set, for the mask pictures and for the teacher.
+        A row for each set with its pictures by split, for the mask pictures and for the teacher.
 
     Raises:
         MissingDataError: `prepare` has not run.
@@ -69,8 +70,11 @@ def trained_on(prepared: Path, sets: Iterable[str] | None = None) -> list[dict[s
     if not path.is_file():
         raise MissingDataError(f"{path} is not there; run `python -m training prepare` first")
     summary = json.loads(path.read_text(encoding="utf-8"))
+    everything = summary["pictures"].values()
+    splits = {k: s for k, s in SPLITS.items() if k == "images" or any(s in c for c in everything)}
     rows: list[dict[str, object]] = [
-        {"set": name, "licence": summary["licences"][name], "images": counts.get("train", 0)}
+        {"set": name, "licence": summary["licences"][name]}
+        | {key: counts.get(split, 0) for key, split in splits.items()}
         for name, counts in summary["pictures"].items()
         if sets is None or name in sets
     ]
@@ -105,7 +109,7 @@ def keep_installed(role: str, installed: Path, folder: Path) -> None:
             f"{manifest} names no {role} to keep; train one, or name its run with --{role}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (name for row in kept for name in row["files"]):
+    for name in (name for row in kept for name in files_of(row)):
         shutil.copyfile(installed / name, folder / name)
     write_rows([*[row for row in rows_of(folder) if row["role"] != role], *kept], folder)
 

@@ -19,12 +19,15 @@ from training.graphs.inference import Graph
 from training.graphs.installed import InstalledClassifier, InstalledDetector, ModelPair
 from training.graphs.model_files import Exported, describe, install
 from training.graphs.quantisation import MOST_DROP, Floats, planes, quantised
+from training.measuring.evaluation_set import boxed_by_people, labelled
 from training.measuring.speed import Latency
+from training.measuring.validation_dataset import test_dataset
 from training.networks.classifier import CropClassifier
 from training.networks.detector import MULTIPLE, FaceDetector
+from training.records.record import Record
 from training.samples.dataset import load_dataset
 from training.samples.mask_crops import HeldOutCrops, held_out_crops
-from training.shipping.accuracy import Accuracy, ValidationSplit, latencies, timing_name
+from training.shipping.accuracy import Accuracy, MeasuredSplit, latencies, timing_name
 from training.storage import write_json
 
 CALIBRATED_ON = 200
@@ -81,11 +84,11 @@ class Int8Comparison:
         }
 
 
-def seen_by_detector(split: ValidationSplit, size: int) -> list[Floats]:
+def seen_by_detector(split: MeasuredSplit, size: int) -> list[Floats]:
     """Letterbox pictures with and without faces, as in use.
 
     Args:
-        split: The validation split.
+        split: The split on which the way is chosen.
         size: Longer side in pixels that the network sees.
 
     Returns:
@@ -143,9 +146,15 @@ def add_int8(
     """
     found, judged = shipped.detector_row, shipped.classifier_row
     dataset = load_dataset(prepared, "validation", templates)
-    split = ValidationSplit(dataset, held_out_crops(dataset, judged.size, shipped.margin))
+    split = MeasuredSplit(dataset, held_out_crops(dataset, judged.size, shipped.margin))
+    # The way is chosen on validation, and the drop is measured on the test split if there is one.
+    test = test_dataset(prepared, _with_labelled_boxes, templates)
+    measured = split
+    if test is not None:
+        measured = MeasuredSplit(test, held_out_crops(test, judged.size, shipped.margin))
     fp16 = ModelPair(*_graphs(shipped), "FP16")
-    before = split.accuracy(fp16)
+    chosen_by = split.accuracy(fp16)
+    before = chosen_by if measured is split else measured.accuracy(fp16)
 
     def value_of_detector(network: Graph) -> float:
         eight, _ = _graphs(shipped, finder=network.clone())
@@ -159,19 +168,19 @@ def add_int8(
         lambda: detector_network(shipped.detector),
         seen_by_detector(split, found.size),
         value_of_detector,
-        before.face_ap_50 - MOST_DROP,
+        chosen_by.face_ap_50 - MOST_DROP,
     )
     judge = quantised(
         lambda: classifier_network(shipped.classifier, judged.size),
         seen_by_classifier(split.held),
         value_of_classifier,
-        before.macro_f1 - MOST_DROP,
+        chosen_by.macro_f1 - MOST_DROP,
     )
     graphs = _graphs(shipped, finder.network.clone(), judge.network.clone())
     int8 = ModelPair(*graphs, "INT8")
     comparison = Int8Comparison(
         before,
-        split.accuracy(int8),
+        measured.accuracy(int8),
         {"detector": str(finder.way), "classifier": str(judge.way)},
         latencies(split, (fp16, int8), THREADS),
     )
@@ -189,6 +198,10 @@ def add_int8(
     for row, graph in zip((found, judged), graphs, strict=True):
         install(graph, replace(row, figures=comparison.as_figures(), precision="INT8"), folder)
     return comparison
+
+
+def _with_labelled_boxes(record: Record) -> bool:
+    return boxed_by_people(record) and labelled(record)
 
 
 def _graphs(

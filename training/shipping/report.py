@@ -100,7 +100,7 @@ def _file(picture: Picture) -> str:
 
 
 def section_of(run: Path, prepared: Path) -> Section:
-    """Judge the validation split with a run's model again, and gather the run's figures.
+    """Judge the measured split with a run's model again, and gather the run's figures.
 
     Args:
         run: The run's folder.
@@ -111,7 +111,7 @@ def section_of(run: Path, prepared: Path) -> Section:
 
     Raises:
         CheckpointError: The run has no model, or was not evaluated.
-        DataError: The validation split cannot be read.
+        DataError: The split cannot be read.
     """
     figures: dict[str, Any] = dict(read_figures(run))
     examples = examples_of(run, prepared)
@@ -306,8 +306,9 @@ def measured(sections: list[Section], extras: list[Part], pictures: Path) -> str
         parts.append(f"### {part.title}\n")
         if isinstance(part, Section):
             parts.append(
-                f"{part.training[0].upper()}{part.training[1:]}. On the validation split "
-                f"{part.examples.rights} verdicts were right and {part.examples.wrongs} wrong.\n"
+                f"{part.training[0].upper()}{part.training[1:]}. On the "
+                f"{part.examples.split} split {part.examples.rights} verdicts were right and "
+                f"{part.examples.wrongs} wrong.\n"
             )
         for picture in part.pictures:
             pictures.mkdir(parents=True, exist_ok=True)

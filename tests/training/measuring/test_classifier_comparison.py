@@ -26,7 +26,7 @@ def test_architectures_are_compared_in_one_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "240")
+    monkeypatch.setenv("COLUMNS", "100")
     write_coco(tmp_path / "mine", 30)
     app(["prepare", "--data", "mine"], standalone_mode=False)
     runs = []
@@ -54,5 +54,7 @@ def test_architectures_are_compared_in_one_table(
     printed = capsys.readouterr().out
     assert "mobilenetv2" in printed
     assert "macro f1" in printed
+    assert "on the validation split" in printed
+    assert "…" not in printed
     with pytest.raises(MissingRunError, match="each with a name of its own"):
         app(["compare", runs[0], runs[0]], standalone_mode=False)

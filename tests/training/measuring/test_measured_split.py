@@ -7,8 +7,10 @@ from rich.console import Console
 
 from tests.training.measuring.test_trained_models import write_run
 from tests.training.tiny import write_classes
+from training.commands.options import own_labels
 from training.measuring.evaluate_classifier import evaluate_classifier
 from training.measuring.evaluation_set import boxed_by_people, open_evaluation_set
+from training.measuring.validation_dataset import validation_dataset
 from training.preparing.prepare import Wishes, prepare
 from training.records.record import read_records
 
@@ -33,6 +35,18 @@ def test_a_run_is_measured_on_test_pictures_and_its_threshold_is_chosen_on_other
     assert (locked["measured_on"], locked["chosen_on"]) == ("test split", "validation split")
     assert "caveat" not in locked
     assert json.loads((run / "figures.json").read_text())["measured_on"] == "test split"
+
+
+def test_a_folder_with_names_of_its_own_is_measured_on_with_what_they_stand_for(
+    tmp_path: Path,
+) -> None:
+    write_classes(tmp_path / "own", 3, ("with_mask", "without_mask"))
+    (tmp_path / "own/with_mask").rename(tmp_path / "own/con mascarilla")
+    labels = own_labels(["con mascarilla=with_mask"])
+    opened = open_evaluation_set(tmp_path, tmp_path / "own", labels=labels)
+    loaded = validation_dataset(tmp_path, tmp_path / "own", None, labels)
+    for records in (opened.records, loaded.records):
+        assert [r.crop for r in records].count("with_mask") == 3
 
 
 def test_a_test_split_without_boxes_leaves_boxed_figures_on_validation(tmp_path: Path) -> None:

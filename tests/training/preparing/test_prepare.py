@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from rich.console import Console
 from tests.training.tiny import scene, write_classes, write_coco
 from training.__main__ import app
 from training.errors import UnknownLabelError
+from training.measuring.evaluation_set import boxed_by_people
 from training.preparing.prepare import Wishes, prepare, prepared_templates
 from training.records.record import read_records
 
@@ -59,9 +61,23 @@ def test_named_sets_are_read_in_their_own_layout_and_counted_with_licences(tmp_p
     assert set(summary["pictures"]) == {"detection", "gender"}
     assert "UTKFace" in summary["licences"]["gender"]
     assert "000.png" in (tmp_path / "out/problems.txt").read_text()
-    assert {r.crop for r in read_records(tmp_path / "out/records.jsonl") if r.set == "gender"} == {
-        "without_mask"
-    }
+    records = list(read_records(tmp_path / "out/records.jsonl"))
+    assert {r.crop for r in records if r.set == "gender"} == {"without_mask"}
+    assert {r.set for r in records if boxed_by_people(r)} == {"detection"}
+
+
+def test_the_table_names_the_folders_without_their_path_and_fits_80_columns(tmp_path: Path) -> None:
+    write_coco(tmp_path / "data/detection", 8)
+    (tmp_path / "data/masked_people").mkdir()
+    cv2.imwrite(str(tmp_path / "data/masked_people/anna_1.png"), scene(90)[0])
+    said = io.StringIO()
+    prepare(tmp_path / "data", tmp_path / "out", Wishes(), Console(file=said, width=80))
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in said.getvalue().split("\n")
+    ]
+    assert ["detection", "the public set", "by source", "8", "16", "0"] in rows
+    assert ["masked_people", "the public set", "by source", "1", "not known", "0"] in rows
+    assert {row[1] for row in rows if row[:1] == ["detection"]} >= {"train", "validation"}
 
 
 def test_duplicates_are_listed_exact_and_near_and_a_contradiction_is_left_out(
@@ -211,9 +227,9 @@ def test_a_duplicate_of_a_picture_for_validation_alone_is_kept_out_of_training(
     assert "train" not in {r.split for r in records if r.set == "mine" and r.crop == "with_mask"}
     said = console.export_text()
     for row in (
-        r"mine +│ class folders +│ +│",
-        r"web +│ COCO +│ +│ 6 +│ 12 +│ 0 ",
-        r"foreign +│ class folders +│ validation alone +│ 12 +│ 12 +│ 0 ",
+        r"mine +│ class folders +│ by source +│",
+        r"web +│ COCO +│ by source +│ +6 │ +12 │ +0 ",
+        r"foreign +│ class folders +│ validation alone +│ +12 │ +12 │ +0 ",
     ):
         assert re.search(row, said), row
     assert "because validation or test holds the same picture" in said

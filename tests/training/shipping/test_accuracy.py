@@ -11,15 +11,15 @@ from training.graphs.installed import ModelPair, pairs_in
 from training.graphs.system import Prediction, System
 from training.records.record import LABELS
 from training.samples.mask_crops import held_out_crops
-from training.shipping.accuracy import Accuracy, ValidationSplit, latencies
+from training.shipping.accuracy import Accuracy, MeasuredSplit, latencies
 
 NONE = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
 @pytest.fixture(scope="module")
-def split() -> ValidationSplit:
+def split() -> MeasuredSplit:
     dataset = boxed_dataset(4)
-    return ValidationSplit(dataset, held_out_crops(dataset, 48, 0.2))
+    return MeasuredSplit(dataset, held_out_crops(dataset, 48, 0.2))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def graphs(models: Path) -> ModelPair:
 
 
 def test_a_graph_is_worth_what_its_file_is_and_stays_as_it_was(
-    split: ValidationSplit,
+    split: MeasuredSplit,
     graphs: ModelPair,
     models: Path,
 ) -> None:
@@ -41,7 +41,7 @@ def test_a_graph_is_worth_what_its_file_is_and_stays_as_it_was(
 
 
 def test_a_verdict_is_right_where_masked_faces_are_and_others_are_not_masked(
-    split: ValidationSplit,
+    split: MeasuredSplit,
 ) -> None:
     dataset = split.dataset
     by_picture = {p.tobytes(): r for p, r in zip(dataset.pictures, dataset.records, strict=True)}
@@ -68,7 +68,7 @@ def test_a_verdict_is_right_where_masked_faces_are_and_others_are_not_masked(
 
 
 def test_all_are_timed_under_their_names(
-    split: ValidationSplit,
+    split: MeasuredSplit,
     graphs: ModelPair,
     models: Path,
 ) -> None:

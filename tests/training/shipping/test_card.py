@@ -88,6 +88,21 @@ def test_what_was_measured_stays_with_its_models_and_goes_with_them(tmp_path: Pa
     assert "| right | 9 |" not in card.read_text()
 
 
+def test_the_card_says_on_which_pictures_each_model_was_measured(tmp_path: Path) -> None:
+    sets = [{"set": "mine", "licence": "own", "images": 60, "validation": 20, "test": 20}]
+    locked = {"accuracy": 0.5, "measured_on": "test split"}
+    manifest = write_manifest(
+        tmp_path / "models",
+        row("face-detector", "detector", "aa", trained_on=sets),
+        row("mask-classifier", "classifier", "bb", trained_on=sets, figures=locked),
+    )
+    write_card(manifest, tmp_path / "card.md")
+    card = words((tmp_path / "card.md").read_text())
+    assert "face-detector: on the validation split (20 of 100 pictures, 20.0%)." in card
+    assert "mask-classifier: on the test split (20 of 100 pictures, 20.0%)." in card
+    assert card.count("chosen on the same pictures") == 1
+
+
 def test_a_card_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match="run `python -m training export` first"):
         write_card(tmp_path / "manifest.json", tmp_path / "card.md")

@@ -66,7 +66,7 @@ def test_one_page_shows_what_models_do_and_the_card_gets_numbers_alone(
     )
     (tmp_path / "data" / "crops" / "index.csv").write_text(index)
     write_people(tmp_path / "data" / "gender", 60)
-    app(["prepare", "--data", "data"], standalone_mode=False)
+    app(["prepare", "--data", "data", "--test-share", "0.3"], standalone_mode=False)
     runs = Path("var/training")
     chosen: dict[str, object] = {"threshold": 0.4, "temperature": 1.0, "macro_f1": 0.5}
     interval = {"value": 0.25, "low": 0.2, "high": 0.3, "count": 5, "of": 20}
@@ -92,11 +92,13 @@ def test_one_page_shows_what_models_do_and_the_card_gets_numbers_alone(
         assert said in page
     assert page.count("data:image/jpeg") >= 3, "tiles of examples"
     assert 'said <span class="bad">nothing</span>' in page, "an untrained detector misses faces"
+    assert page.count("On the test split") == 3
     assert (runs / "classifier/roc.png").is_file()
 
     card = Path("docs/models.md").read_text()
     assert card.startswith("# The models\n\nBy hand.")
     assert "| 32-48 px | 3 | 50.0 % | 25.0 % (20.0 % to 30.0 %) |" in card
+    assert card.count("On the test split") == 3
     assert "jpeg" not in card
     drawn = {p.name for p in Path("docs/pictures/models").iterdir()}
     assert drawn == {
