@@ -19,6 +19,7 @@ from edge.capture.sources import Source
 from edge.commands import CommandHandlers, CommandPoller
 from edge.delivery.client import Client, is_plain_http_elsewhere
 from edge.delivery.courier import Courier
+from edge.delivery.device_log import send_last_lines
 from edge.delivery.key_renewal import KeyRenewal
 from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.delivery.writer import OutboxWriter
@@ -177,7 +178,9 @@ def run(
         updater = make_updater(settings, installed, models, client, apply_kept)
         commands = CommandPoller(
             client,
-            _command_handlers(settings, apply, preview.request, watched.stop, updater),
+            _command_handlers(
+                settings, apply, preview.request, watched.stop, updater, client=client
+            ),
             renewal=renewal,
         )
         _announce_sources(settings, console, who.gate, sources)
@@ -310,6 +313,8 @@ def _command_handlers(
     start_preview: Callable[[], None],
     end_run: Callable[[], None],
     updater: ModelUpdater,
+    *,
+    client: Client,
 ) -> CommandHandlers:
     def apply_and_save(received: DeviceSettings) -> None:
         apply(received)
@@ -328,6 +333,7 @@ def _command_handlers(
         end_run,
         update_model=updater.request,
         roll_back_model=lambda role: updater.roll_back(Role(role)),
+        send_log=partial(send_last_lines, client),
     )
 
 

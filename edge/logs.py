@@ -14,6 +14,7 @@ from typing import TextIO, cast
 
 import structlog
 
+from edge.log_memory import LAST_LINES
 from edge.lossy_output import LossyOutput, count_lost
 from edge.output_capture import Message, OutputCapture
 from edge.redaction.addresses import redacted_in
@@ -37,6 +38,7 @@ def use_console() -> None:
         processors=[
             *_STAMPED,
             without_secrets,
+            LAST_LINES,
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -83,6 +85,7 @@ def use_json(stream: TextIO | None = None) -> None:
     rendered: list[structlog.typing.Processor] = [
         structlog.processors.format_exc_info,
         without_secrets,
+        LAST_LINES,
         structlog.processors.JSONRenderer(ensure_ascii=False),
     ]
     handler = _Lines(stream)

@@ -15,6 +15,7 @@ from cloud.contract import (
     Command,
     CommandPage,
     Decision,
+    DeviceLog,
     DeviceSettings,
     Enrolment,
     EnrolmentRequest,
@@ -51,6 +52,7 @@ class CloudDouble:
         fail_events: When set, the answer to every event: status and body.
         reject: Events with these labels are answered with 422.
         commands: What waits for the device; `after` acknowledges none of it here.
+        logs: That the device sent on request.
         watched: Whether previews are taken.
         date: Of the `Date` header; when empty, the true one.
     """
@@ -63,6 +65,7 @@ class CloudDouble:
         self.polls: list[str] = []
         self.previews: list[bytes] = []
         self.watched = False
+        self.logs: list[DeviceLog] = []
         self.settings = DeviceSettings(gate="main", settings=GateSettings(), revision=0)
         self.attempts = 0
         self.fail_events: tuple[int, bytes] | None = None
@@ -125,6 +128,9 @@ class CloudDouble:
             if not self.watched:
                 return problem(409, ProblemCode.PREVIEW_UNWANTED)
             self.previews.append(body)
+            return 204, b""
+        if path == "/v1/devices/me/log":
+            self.logs.append(DeviceLog.model_validate_json(body))
             return 204, b""
         if path == "/v1/devices/me/heartbeat":
             self.heartbeats.append(Heartbeat.model_validate_json(body))
