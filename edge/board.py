@@ -3,6 +3,8 @@
 from contextlib import suppress
 from pathlib import Path
 
+from cloud.contract import DeviceProblem
+
 HOT_C = 80.0
 """Degrees Celsius at which a Raspberry Pi begins to slow down
 (https://www.raspberrypi.com/documentation/computers/raspberry-pi.html, "Frequency management and
@@ -29,15 +31,15 @@ def temperature_c(sys: Path = _SYS) -> float | None:
     return max(found, default=None)
 
 
-def problems(sys: Path = _SYS) -> list[str]:
+def problems(sys: Path = _SYS) -> list[DeviceProblem]:
     """Return the names of what is wrong with the board now: `hot`, `throttled`, `under_voltage`."""
     bits = 0
     with suppress(OSError, ValueError):
         bits = int(sys.joinpath(_THROTTLED).read_text(), 16)
     degrees = temperature_c(sys)
-    found = {
-        "hot": degrees is not None and degrees >= HOT_C,
-        "throttled": bool(bits & _SLOWED),
-        "under_voltage": bool(bits & _UNDER_VOLTAGE),
-    }
-    return [name for name, is_so in found.items() if is_so]
+    found = [
+        (DeviceProblem.HOT, degrees is not None and degrees >= HOT_C),
+        (DeviceProblem.THROTTLED, bool(bits & _SLOWED)),
+        (DeviceProblem.UNDER_VOLTAGE, bool(bits & _UNDER_VOLTAGE)),
+    ]
+    return [name for name, is_so in found if is_so]

@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from cloud.contract import CameraReport, CameraState
+from cloud.contract import CameraReport, CameraState, DeviceProblem
 from edge.capture.camera import Camera
 from edge.capture.picture_faults import PictureFault, PictureWatch
 from edge.capture.sources import Source, SourceKind
@@ -244,17 +244,19 @@ class Cameras:
             self._failures[each.name] = error
             self.stop()
 
-    def problems_of(self, each: CameraPipeline, watchdog: Watchdog) -> list[str]:
+    def problems_of(self, each: CameraPipeline, watchdog: Watchdog) -> list[DeviceProblem]:
         """Return the names of what is wrong with a camera now."""
         is_lost = watchdog.state_of(each.name) is CameraState.RECONNECTING
-        found = {
-            "still_picture_suspected": each.pipeline.still_in_view,
-            "camera_lost": is_lost or each.name in self._failures,
-        }
-        faults = [] if each.pictures.fault is None else [str(each.pictures.fault)]
-        return [*(name for name, is_so in found.items() if is_so), *faults]
+        found = [
+            (DeviceProblem.STILL_PICTURE_SUSPECTED, each.pipeline.still_in_view),
+            (DeviceProblem.CAMERA_LOST, is_lost or each.name in self._failures),
+        ]
+        faults = [] if each.pictures.fault is None else [DeviceProblem(each.pictures.fault)]
+        return [*(name for name, is_so in found if is_so), *faults]
 
-    def states(self, watchdog: Watchdog) -> tuple[tuple[CameraState, tuple[str, ...]], ...]:
+    def states(
+        self, watchdog: Watchdog
+    ) -> tuple[tuple[CameraState, tuple[DeviceProblem, ...]], ...]:
         """Return the state and the problems of each camera, to notice changes."""
         return tuple(
             (watchdog.state_of(each.name), tuple(self.problems_of(each, watchdog)))
@@ -269,7 +271,7 @@ class Cameras:
                 fps=health.fps_of(each.name),
                 latency_ms=health.latency_ms_of(each.name),
                 finished=each.camera.finished,
-                problems=self.problems_of(each, watchdog),
+                problems=list(self.problems_of(each, watchdog)),
             )
             for each in self.all
             if each.name

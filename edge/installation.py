@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 from rich.console import Console
 
-from cloud.contract import DeviceSettings, GateSettings, Heartbeat, RolledKey
+from cloud.contract import DeviceProblem, DeviceSettings, GateSettings, Heartbeat, RolledKey
 from edge import __version__, board, cameras, gate_settings, identity, loaded_models
 from edge.attributes import GenderCounter
 from edge.cameras import CameraPipeline, Cameras, SharedParts
@@ -121,7 +121,7 @@ def run(
             Client(cloud, key=who.device_key, timeout_s=settings.request_timeout_s)
         )
 
-        def problems() -> tuple[str, ...]:
+        def problems() -> tuple[DeviceProblem, ...]:
             of_models = model_problems(models, updater)
             return of_models + _problems(settings, outbox, watchdog, watched)
 
@@ -282,14 +282,14 @@ def _add_model_gauges(health: Health, models: LoadedModels) -> None:
 
 def _problems(
     settings: Settings, outbox: Outbox, watchdog: Watchdog, watched: Cameras
-) -> tuple[str, ...]:
+) -> tuple[DeviceProblem, ...]:
     """Return the names of the problems that the device has now, for its heartbeat."""
     is_own = settings.detector is not None or settings.classifier is not None
     found = [
         *outbox.problems,
         *board.problems(),
-        *(["model_differs"] if is_own else []),
-        *(f"{stage}_stuck" for stage in watchdog.stuck),
+        *([DeviceProblem.MODEL_DIFFERS] if is_own else []),
+        *(DeviceProblem(f"{stage}_stuck") for stage in watchdog.stuck),
         *(name for each in watched.all for name in watched.problems_of(each, watchdog)),
     ]
     return tuple(dict.fromkeys(found))

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from cloud.contract import DeviceProblem
 from edge import sidecar
 from edge.attributes import GenderHead
 from edge.errors import ModelError, ModelMissingError
@@ -210,9 +211,9 @@ def replaceable(models: LoadedModels) -> LoadedModels:
     )
 
 
-def model_problems(models: LoadedModels, updater: ModelUpdater) -> tuple[str, ...]:
+def model_problems(models: LoadedModels, updater: ModelUpdater) -> tuple[DeviceProblem, ...]:
     """Return the names of the problems with models from the cloud, for the heartbeat."""
-    return (("model_fallback",) if models.fallbacks else ()) + updater.problems
+    return ((DeviceProblem.MODEL_FALLBACK,) if models.fallbacks else ()) + updater.problems
 
 
 def _network(settings: Settings, role: Role, folder: Path | None, *, mirror: bool) -> Network:

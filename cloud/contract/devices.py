@@ -13,6 +13,34 @@ ProblemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"
 """A word for programs and people; a reader shows a word that it does not know as it is."""
 
 
+class DeviceProblem(StrEnum):
+    """The problems that this version of the edge names in its heartbeats."""
+
+    CAMERA_LOST = "camera_lost"
+    PICTURE_BLACK = "picture_black"
+    PICTURE_CONSTANT = "picture_constant"
+    PICTURE_FROZEN = "picture_frozen"
+    PICTURE_COVERED = "picture_covered"
+    PICTURE_BLURRED = "picture_blurred"
+    """The only fault of a picture with which the device judges on."""
+
+    STILL_PICTURE_SUSPECTED = "still_picture_suspected"
+    READ_STUCK = "read_stuck"
+    COMPILATION_STUCK = "compilation_stuck"
+    INFERENCE_STUCK = "inference_stuck"
+    STORAGE_STUCK = "storage_stuck"
+    DISK_FULL = "disk_full"
+    STATE_NOT_WRITABLE = "state_not_writable"
+    OUTBOX_DAMAGED = "outbox_damaged"
+    HOT = "hot"
+    THROTTLED = "throttled"
+    UNDER_VOLTAGE = "under_voltage"
+    MODEL_UPDATE_FAILED = "model_update_failed"
+    MODEL_ROLLED_BACK = "model_rolled_back"
+    MODEL_FALLBACK = "model_fallback"
+    MODEL_DIFFERS = "model_differs"
+
+
 class EnrolmentCode(Wire):
     """The right to enrol one device at one gate, once. The code is shown only here."""
 

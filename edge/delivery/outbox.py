@@ -22,7 +22,7 @@ from uuid import UUID
 import structlog
 from pydantic import ValidationError
 
-from cloud.contract import Event
+from cloud.contract import DeviceProblem, Event
 from edge.delivery import salvage
 from edge.delivery.database import OutboxDatabase, Row
 from edge.delivery.disk import Disk
@@ -125,15 +125,16 @@ class Outbox:
         self.close()
 
     @property
-    def problems(self) -> list[str]:
+    def problems(self) -> list[DeviceProblem]:
         """The names of what is wrong with the outbox now, for the heartbeat."""
         with self._turn:
-            found = {
-                "disk_full": self._disk.is_full,
-                "state_not_writable": not self._disk.is_usable and not self._disk.is_full,
-                "outbox_damaged": self._disk.was_damaged,
-            }
-        return [name for name, is_so in found.items() if is_so]
+            disk = self._disk
+            found = [
+                (DeviceProblem.DISK_FULL, disk.is_full),
+                (DeviceProblem.STATE_NOT_WRITABLE, not (disk.is_usable or disk.is_full)),
+                (DeviceProblem.OUTBOX_DAMAGED, disk.was_damaged),
+            ]
+        return [name for name, is_so in found if is_so]
 
     @property
     def in_memory(self) -> int:

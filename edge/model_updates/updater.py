@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from cloud.contract import ModelOrder, ModelUpdate, ModelUpdateState
+from cloud.contract import DeviceProblem, ModelOrder, ModelUpdate, ModelUpdateState
 from edge.errors import (
     CloudError,
     CloudUnreachableError,
@@ -111,14 +111,14 @@ class ModelUpdater:
         return self._installed.report
 
     @property
-    def problems(self) -> tuple[str, ...]:
+    def problems(self) -> tuple[DeviceProblem, ...]:
         """The problem of the last update, by name."""
         report = self._installed.report
         if report is None or not report.problem:
             return ()
         if report.state == ModelUpdateState.FAILED:
-            return ("model_update_failed",)
-        return ("model_rolled_back",)
+            return (DeviceProblem.MODEL_UPDATE_FAILED,)
+        return (DeviceProblem.MODEL_ROLLED_BACK,)
 
     def start(self) -> None:
         """Start the thread; an order that an earlier run did not finish goes on."""

@@ -3,7 +3,7 @@
 import threading
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
@@ -120,6 +120,7 @@ class CloudDouble:
         ago: timedelta = timedelta(seconds=4),
         outbox_depth: int = 0,
         finished: bool = False,
+        **reported: Any,
     ) -> None:
         """Enrol one device at the main gate, which last reported `ago`."""
         heard_at = self.now() - ago
@@ -131,6 +132,7 @@ class CloudDouble:
             outbox_depth=outbox_depth,
             version="0.1.0",
             finished=finished,
+            **reported,
         )
         self.devices = [
             Device(
