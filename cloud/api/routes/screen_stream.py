@@ -30,6 +30,7 @@ from cloud.api.routes.stream import COME_BACK_MS, EXPIRED, RENEW, Farewell, Feed
 from cloud.contract import (
     CameraState,
     Device,
+    DeviceProblem,
     DeviceStatus,
     GateCamera,
     ProblemCode,
@@ -53,7 +54,8 @@ SITE_READ_EVERY_S: Final = 2.0
 
 
 PICTURE_PROBLEMS: Final = ("camera_", "picture_")
-"""Problems of a device whose names begin so concern what its camera shows."""
+"""Problems of a device whose names begin so concern what its camera shows: it judges nobody, except
+with a blurred picture."""
 
 
 class SiteReader:
@@ -201,7 +203,7 @@ def camera_of(devices: Iterable[Device], latest: datetime) -> GateCamera:
         latest: A device that was heard of before then is silent.
 
     Returns:
-        The best state of its devices.
+        The best state of their cameras.
     """
     enrolled = [device for device in devices if not device.revoked]
     if not enrolled:
@@ -211,16 +213,27 @@ def camera_of(devices: Iterable[Device], latest: datetime) -> GateCamera:
         for device in enrolled
         if device.last_heartbeat is not None and status_of(device, latest) is DeviceStatus.ONLINE
     ]
-    working = [beat for beat in beats if beat.camera is not CameraState.ENDED]
-    if any(
-        beat.camera is CameraState.LIVE
-        and not any(name.startswith(PICTURE_PROBLEMS) for name in beat.problems)
-        for beat in working
-    ):
+    cameras = [
+        camera
+        for beat in beats
+        for camera in (
+            [(each.state, each.problems) for each in beat.cameras.values()]
+            or [(beat.camera, beat.problems)]
+        )
+    ]
+    if any(state is CameraState.LIVE and not _is_blind(problems) for state, problems in cameras):
         return GateCamera.LIVE
-    if working:
+    if any(state is not CameraState.ENDED for state, _ in cameras):
         return GateCamera.FAULTY
     return GateCamera.OFF if beats else GateCamera.SILENT
+
+
+def _is_blind(problems: Iterable[str]) -> bool:
+    """Return whether a camera with these problems shows nothing that can be judged."""
+    return any(
+        name.startswith(PICTURE_PROBLEMS) and name != DeviceProblem.PICTURE_BLURRED
+        for name in problems
+    )
 
 
 def _end(caller: Principal, lifetime_s: float) -> tuple[str, float]:

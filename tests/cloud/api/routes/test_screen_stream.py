@@ -9,6 +9,7 @@ import pytest
 
 from cloud.api.routes.screen_stream import camera_of
 from cloud.contract import (
+    CameraReport,
     CameraState,
     Device,
     Event,
@@ -120,6 +121,8 @@ def a_device(camera: CameraState, *problems: str, silent: bool = False) -> Devic
         ([a_device(CameraState.LIVE)], GateCamera.LIVE),
         ([a_device(CameraState.LIVE, "disk_full")], GateCamera.LIVE),
         ([a_device(CameraState.LIVE, "picture_black")], GateCamera.FAULTY),
+        ([a_device(CameraState.LIVE, "picture_blurred")], GateCamera.LIVE),
+        ([a_device(CameraState.LIVE, "picture_blurred", "picture_frozen")], GateCamera.FAULTY),
         ([a_device(CameraState.RECONNECTING, "camera_lost")], GateCamera.FAULTY),
         ([a_device(CameraState.ENDED)], GateCamera.OFF),
         ([a_device(CameraState.ENDED), a_device(CameraState.LIVE)], GateCamera.LIVE),
@@ -127,3 +130,26 @@ def a_device(camera: CameraState, *problems: str, silent: bool = False) -> Devic
 )
 def test_a_gates_camera_is_its_best_devices(devices: list[Device], camera: GateCamera) -> None:
     assert camera_of(devices, MOMENT - timedelta(minutes=1)) is camera
+
+
+@pytest.mark.parametrize(
+    ("south", "camera"),
+    [
+        ((CameraState.LIVE, []), GateCamera.LIVE),
+        ((CameraState.LIVE, ["picture_covered"]), GateCamera.FAULTY),
+        ((CameraState.ENDED, []), GateCamera.FAULTY),
+    ],
+)
+def test_one_of_several_cameras_is_enough(
+    south: tuple[CameraState, list[str]], camera: GateCamera
+) -> None:
+    device = a_device(CameraState.RECONNECTING, "camera_lost", *south[1])
+    assert device.last_heartbeat is not None
+    lost = (CameraState.RECONNECTING, ["camera_lost"])
+    cameras = {
+        name: CameraReport(state=state, fps=15.0, latency_ms=40.0, problems=problems)
+        for name, (state, problems) in {"north": lost, "south": south}.items()
+    }
+    beat = device.last_heartbeat.model_copy(update={"cameras": cameras})
+    device = device.model_copy(update={"last_heartbeat": beat})
+    assert camera_of([device], MOMENT - timedelta(minutes=1)) is camera
