@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import structlog
 
+from edge.capture.damage import MOST_DAMAGED, tell_damage
 from edge.capture.protocol import Capture
 from edge.errors import SourceUnreadableError
 from edge.values import Image
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.filter import Graph
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +72,7 @@ class DeinterlacedVideo:
         import av  # noqa: PLC0415
 
         self._failures: tuple[type[Exception], ...] = (av.FFmpegError, ValueError)
+        self._damage: type[Exception] = av.InvalidDataError
         self._no_frame: tuple[type[Exception], ...] = (BlockingIOError, av.EOFError)
         self._name = name
         self._live = live
@@ -94,7 +97,7 @@ class DeinterlacedVideo:
             self._begins_s = float(begins * (stream.time_base or 0))
             if after_s is not None:
                 self._container.seek(int((after_s + self._begins_s) * av.time_base))
-            self._decoded: Iterator[VideoFrame] = self._container.decode(stream)
+            self._decoded: Iterator[VideoFrame] = self._undamaged(stream)
             first = [frame for _, frame in zip(range(_PROBED_FRAMES), self._decoded, strict=False)]
         except (*self._failures, IndexError) as error:
             self._container.close()
@@ -125,6 +128,25 @@ class DeinterlacedVideo:
     def close(self) -> None:
         """Close the file or the connection."""
         self._container.close()
+
+    def _undamaged(self, stream: "VideoStream") -> Iterator["VideoFrame"]:
+        """Decode the packets of a stream, and skip those that cannot be decoded."""
+        damaged = 0
+        is_told = False
+        for packet in self._container.demux(stream):
+            try:
+                frames = packet.decode()
+            except self._damage:
+                damaged += 1
+                if damaged > MOST_DAMAGED:
+                    raise
+                continue
+            if frames and damaged:
+                if not is_told:
+                    is_told = True
+                    tell_damage(self._name, damaged)
+                damaged = 0
+            yield from frames
 
     def _progressive(self, first: list["VideoFrame"]) -> Iterator["VideoFrame"]:
         graph: Graph | None = None

@@ -13,6 +13,7 @@ import numpy as np
 import structlog
 
 from edge.capture.connection_faults import connection_fault
+from edge.capture.damage import DamageSkipper
 from edge.capture.interlaced import DeinterlacedVideo, InterlaceFallback
 from edge.capture.protocol import Capture
 from edge.errors import (
@@ -142,7 +143,8 @@ class Source:
         capture = _OpenCvCapture(self)
         if self.kind is SourceKind.DEVICE:
             return capture
-        return InterlaceFallback(capture, self._deinterlaced, str(self))
+        skipper = DamageSkipper(capture, str(self), live=self.kind.live)
+        return InterlaceFallback(skipper, self._deinterlaced, str(self))
 
     def _deinterlaced(self, after_s: float | None) -> DeinterlacedVideo:
         return DeinterlacedVideo(self._address, str(self), live=self.kind.live, after_s=after_s)
