@@ -73,7 +73,8 @@ class Event(Wire):
     confidence: Probability = Field(description="Share of the votes' probability behind the label")
     votes: Integer = Field(ge=1, le=10_000, description="Faces judged in this sighting")
     first_seen_at: UtcTime = Field(
-        description="Capture time of the first frame that showed the person"
+        description="Capture time of the first frame that showed the person since the person came, "
+        "or came back after an earlier verdict"
     )
     occurred_at: UtcTime = Field(description="Capture time of the frame that completed the verdict")
     models: dict[str, Sha256] = Field(

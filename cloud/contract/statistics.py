@@ -47,7 +47,8 @@ class StatisticsRow(Wire):
     redeemed: Integer = Field(description="Passes redeemed in this period, less those undone")
     face_to_qr: Durations | None = Field(
         default=None,
-        description="From the first frame that showed the person to the QR code drawn",
+        description="From the first frame that showed the person, since the person came or came "
+        "back, to the QR code drawn",
     )
 
 

@@ -49,7 +49,7 @@ class StoredPass:
     qr_ready_at: datetime | None
     redeemed_at: datetime | None
     seen_at: datetime | None = None
-    """Capture time of the first frame that showed the person."""
+    """`Event.first_seen_at` of the event that the pass is for."""
     redeemed_gate: str | None = None
     redeemed_by: str | None = None
     revoked_at: datetime | None = None
