@@ -12,7 +12,7 @@ from edge.attributes import GenderHead
 from edge.errors import ModelError, ModelMissingError
 from edge.faces import FaceDetector
 from edge.inference import loading
-from edge.inference.network import Network
+from edge.inference.network import LEAST_SIZES, Network
 from edge.inference.processor import preferred_precision
 from edge.manifest import MANIFEST, ModelFiles, Role, find
 from edge.masks import MaskClassifier
@@ -231,6 +231,8 @@ def _network(settings: Settings, role: Role, folder: Path | None, *, mirror: boo
         precision=settings.inference_precision,
         cache_dir=settings.model_cache_dir,
         mirror=mirror,
+        # Each camera may have a size of its own.
+        sizes=max(LEAST_SIZES, 1 + len(settings.further_cameras)),
     )
 
 

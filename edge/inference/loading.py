@@ -8,7 +8,7 @@ from edge.decoding import output_names
 from edge.errors import ModelUnfitError
 from edge.inference.mirror import remove_mirror
 from edge.inference.model_info import ModelInfo
-from edge.inference.network import INPUT, OUTPUTS, Network, Target, refused
+from edge.inference.network import INPUT, LEAST_SIZES, OUTPUTS, Network, Target, refused
 from edge.inference.processor import Parallelism, parallelism
 from edge.manifest import MANIFEST, MEND, ModelFiles, Role
 from edge.settings import InferencePrecision
@@ -46,6 +46,7 @@ def load(
     precision: InferencePrecision = InferencePrecision.F32,
     cache_dir: Path | None = None,
     mirror: bool = True,
+    sizes: int = LEAST_SIZES,
 ) -> Network:
     """Check a model's files, and make the model ready to run.
 
@@ -58,6 +59,7 @@ def load(
         precision: In which the device computes.
         cache_dir: Folder in which compiled models are kept for a faster start.
         mirror: Whether a classifier judges the mirror image of each crop, too (`mirror.py`).
+        sizes: Sizes of pictures for which the model stays compiled.
 
     Returns:
         The network, compiled at its first picture.
@@ -81,7 +83,8 @@ def load(
     if sidecar is not None:
         path = files.folder / next(name for name in files.sha256 if not name.endswith(".bin"))
         graph = _own_graph(core, path, sidecar)
-        return Network(files, ModelInfo(sidecar.info(), path), graph, target, sidecar.output)
+        info = ModelInfo(sidecar.info(), path)
+        return Network(files, info, graph, target, sidecar.output, sizes)
     content = files.read()
     path = files.folder / next((n for n in files.sha256 if n.endswith(".xml")), files.name)
     if ".xml" not in content or ".bin" not in content:
@@ -90,7 +93,8 @@ def load(
         graph = core.read_model(content[".xml"], content[".bin"])
         if files.role is Role.CLASSIFIER and not mirror:
             remove_mirror(graph)
-    return Network(files, _info(graph, files.role, path), graph, target)
+    info = _info(graph, files.role, path)
+    return Network(files, info, graph, target, most_sizes=sizes)
 
 
 def _is_virtual(device: str) -> bool:

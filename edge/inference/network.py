@@ -28,9 +28,9 @@ OUTPUTS = {
 }
 """The outputs of a model of each role, by name."""
 
-_MOST_SIZES = 4
-"""Sizes of pictures for which a model stays compiled; the one that was not used for longest goes
-first. A compiled detector takes about 15 MB."""
+LEAST_SIZES = 4
+"""Sizes of pictures for which a model stays compiled at least. A compiled detector takes about
+15 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,8 @@ class Network:
     Attributes:
         files: The model's files, with their hashes.
         info: The model's metadata.
+        most_sizes: Sizes of pictures for which the model stays compiled. With fewer than the
+            cameras have among them, the model would be compiled at every frame.
     """
 
     files: ModelFiles
@@ -133,6 +135,7 @@ class Network:
     _graph: ov.Model = field(repr=False)
     _target: Target = field(repr=False)
     _output: Output | None = field(default=None, repr=False)
+    most_sizes: int = LEAST_SIZES
     _any_size: Compiled | None = field(default=None, repr=False)
     _by_size: OrderedDict[tuple[int, int], Compiled] = field(
         default_factory=OrderedDict, repr=False
@@ -158,7 +161,7 @@ class Network:
     def expect(self, height: int, width: int) -> None:
         """Compile the model for a size that many of the next pictures will have.
 
-        The last four sizes stay compiled.
+        The last `most_sizes` sizes stay compiled.
 
         Args:
             height: In pixels.
@@ -178,7 +181,7 @@ class Network:
                 graph.reshape({INPUT: ov.PartialShape([batch, *size, 3])})
                 compiled = self._target.compiled(graph)
             self._by_size[size] = compiled
-            if len(self._by_size) > _MOST_SIZES:
+            if len(self._by_size) > self.most_sizes:
                 self._by_size.popitem(last=False)
 
     def _for_size(self, size: tuple[int, int]) -> Compiled:

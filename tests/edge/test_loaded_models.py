@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from cloud.contract import ModelOrder
 from edge import doctor, loaded_models
@@ -32,6 +33,28 @@ def test_a_model_from_the_cloud_runs_and_the_doctor_tells_from_where(tmp_path: P
     assert models.fallbacks == {}
     check = next(doctor.run_checks(settings))
     assert "from the cloud, version 9" in check.detail
+
+
+def test_a_model_stays_compiled_for_the_sizes_of_all_cameras(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    settings = Settings(
+        state_dir=tmp_path,
+        model_cache_dir=cache,
+        detector=models_dir / "detector.xml",
+        classifier=models_dir / "classifier.xml",
+        cameras=SecretStr("b=rtsp://b c=rtsp://c d=rtsp://d e=rtsp://e"),
+    )
+    detector = loaded_models.load(settings).detector
+    sizes = [(240, 320), (180, 320), (320, 240), (320, 180), (240, 240)]
+    for size in sizes:
+        detector.expect(*size)
+    for blob in cache.glob("*.blob"):
+        blob.unlink()
+    for size in sizes:
+        detector.expect(*size)
+    assert not list(cache.glob("*.blob")), "a model was compiled again"
 
 
 @pytest.mark.parametrize("garbage", [b"", b"garbage" * 99])
