@@ -11,6 +11,12 @@ from cloud.api.routes.commands import OwnDevice, reachable
 from cloud.contract import CommandKind, DeviceLog, LogRequest, ProblemCode
 from cloud.errors import LogAbsent
 
+EXAMPLE_LOG = {
+    "taken_at": "2026-03-02T08:15:30Z",
+    "lines": ['{"event": "camera_stalled", "level": "error"}'],
+    "left_out": 2,
+}
+
 router = APIRouter(prefix="/v1", tags=["devices"])
 
 LOG = "/v1/devices/me/log"
@@ -19,7 +25,11 @@ _ON_A_DEVICE = documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN
 
 
 @router.put("/devices/me/log", status_code=204)
-def put_own_log(own: OwnDevice, log: Annotated[DeviceLog, Body()], store: StoreDep) -> None:
+def put_own_log(
+    own: OwnDevice,
+    log: Annotated[DeviceLog, Body(openapi_examples={"one line": {"value": EXAMPLE_LOG}})],
+    store: StoreDep,
+) -> None:
     """Send the last lines of the log, because `send_log` asked for them. They are kept an hour."""
     store.device_logs.keep(str(own.device_id), log)
 
@@ -28,7 +38,7 @@ def put_own_log(own: OwnDevice, log: Annotated[DeviceLog, Body()], store: StoreD
 def request_device_log(
     *,
     device_id: str,
-    request: Annotated[LogRequest, Body()],
+    request: Annotated[LogRequest, Body(openapi_examples={"few lines": {"value": {"lines": 50}}})],
     caller: Caller,
     store: StoreDep,
     trail: TrailDep,

@@ -120,7 +120,9 @@ _ON_A_DEVICE = documented(ProblemCode.DEVICE_UNKNOWN, ProblemCode.GATE_FORBIDDEN
 def update_device_model(
     *,
     device_id: str,
-    choice: Annotated[ModelChoice, Body()],
+    choice: Annotated[
+        ModelChoice, Body(openapi_examples={"a package": {"value": {"sha256": "6a" * 32}}})
+    ],
     caller: Caller,
     store: StoreDep,
     trail: TrailDep,
@@ -143,7 +145,9 @@ def update_device_model(
 def roll_back_device_model(
     *,
     device_id: str,
-    rollback: Annotated[ModelRollback, Body()],
+    rollback: Annotated[
+        ModelRollback, Body(openapi_examples={"the detector": {"value": {"role": "detector"}}})
+    ],
     caller: Caller,
     store: StoreDep,
     trail: TrailDep,

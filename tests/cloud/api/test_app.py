@@ -64,7 +64,7 @@ def test_the_document_says_of_every_route_what_may_go_wrong() -> None:
                     assert media["schema"] == {"$ref": "#/components/schemas/Problem"}
                     assert media["examples"]
             for media, body in operation.get("requestBody", {}).get("content", {}).items():
-                assert media == "image/jpeg" or body["examples"], (method, path)
+                assert media != "application/json" or body["examples"], (method, path)
 
 
 def test_the_document_introduces_every_operation() -> None:
@@ -86,11 +86,14 @@ def test_the_examples_in_the_document_are_true(login: Login, store: Store) -> No
     for path, ways in paths.items():
         if "post" not in ways or "requestBody" not in ways["post"]:
             continue
-        shown = ways["post"]["requestBody"]["content"]["application/json"]["examples"]
+        content = ways["post"]["requestBody"]["content"]
+        if "application/json" not in content:
+            continue  # a model package is a ZIP file
+        shown = content["application/json"]["examples"]
         role = Role.DEVICE if path in {"/v1/events", "/v1/devices/me/heartbeat"} else Role.ADMIN
         for example in shown.values():
             answer = clients[role].post(
-                path.format(gate_id=GATE, pass_id=uuid4()), json=example["value"]
+                path.format(gate_id=GATE, pass_id=uuid4(), device_id="d"), json=example["value"]
             )
             assert answer.status_code != 422, (path, answer.text)
             assert answer.status_code < 500, (path, answer.text)
