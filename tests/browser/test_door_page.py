@@ -109,6 +109,9 @@ def test_a_closed_gate_says_why(dashboard: Dashboard, open_door: OpenDoor) -> No
     dashboard.cloud.camera = "faulty"
     dashboard.cloud.close_gate(GateChange(closed=False))
     expect_view(page, "no_camera")
+    expect(page.get_by_role("status")).to_contain_text("The camera is off. Please ask the staff.")
+    page.get_by_role("button", name="Español").click()
+    expect(page.get_by_role("status")).to_contain_text("La cámara no funciona.")
 
 
 def test_the_chats_code_is_shown_while_nobody_is_there(
@@ -197,6 +200,13 @@ def test_an_unpaired_screen_shows_a_code_until_it_is_confirmed_and_again_when_re
     page = open_door(paired=False)
     expect_view(page, "unpaired")
     expect(page.locator("#title")).to_have_text("K7PM-2XQD")
+    for width, height in [(390, 844), (1280, 800), (1024, 600)]:
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(
+            "document.getElementById('title').getBoundingClientRect().right <= innerWidth"
+            " && parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--scale'))"
+            " > 0.7"
+        )
     assert codes_in(page) == []
     (cookie,) = page.context.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (

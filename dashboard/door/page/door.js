@@ -17,7 +17,7 @@
   };
   var MASKS = {
     no_mask: { outline: "M30 64q30-12 60 0v22q-30 26-60 0zM30 66l-8-6M90 66l8-6M32 86l-6 2M88 86l6 2", mask: "", arrow: "" },
-    mask_worn_wrongly: { outline: "", mask: "M30 78h60c0 16-12 30-30 30s-30-14-30-30z", arrow: "M106 84V56l-7 8M106 56l7 8" }
+    mask_worn_wrongly: { outline: "", mask: "M30 78h60c0 16-12 30-30 30s-30-14-30-30z", arrow: "M111 84V56l-5 6M111 56l5 6" }
   };
 
   var root = document.documentElement;
