@@ -1,4 +1,8 @@
-"""The command line: python -m edge run | door | detect | enrol | alive | doctor | bench."""
+"""The command line: python -m edge run | status | door | detect | enrol | alive | doctor | bench.
+
+Each command imports OpenCV and OpenVINO itself, after the log is set up: then the lines that both
+libraries write on import have the form of the log.
+"""
 
 import json
 import os
@@ -23,9 +27,6 @@ from edge.settings import Pace
 if TYPE_CHECKING:
     from edge import doctor
     from edge.cameras import Cameras
-
-# Each command imports OpenCV and OpenVINO itself, after the log is set up: then the lines that both
-# libraries write on import have the form of the log.
 
 UNDELIVERED = 3
 """Exit code of a run whose source has ended while events still wait in the outbox."""
@@ -245,6 +246,33 @@ def alive(
         if age_s > max_age:
             raise EdgeError(f"the last sign of life is {age_s:.0f} s old")
     console.OUT.print(f"alive {age_s:.0f} s ago", highlight=False)
+
+
+@app.command(name="status")
+def show_status(
+    once: Annotated[
+        bool, typer.Option("--once", help="Print the state once, instead of every second")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, for machines")
+    ] = False,
+) -> None:
+    """Show the state of the edge that runs on this machine. Exit code 1 if none runs.
+
+    It reads the metrics at EDGE_METRICS_PORT, EDGE_HEARTBEAT_FILE and the outbox: use the settings
+    of `run`. Without a terminal the state is printed once.
+    """
+    with console.reported_errors("status"):
+        from edge import status  # noqa: PLC0415
+
+        chosen = _settings()
+        found = status.read(chosen)
+        if as_json:
+            print(json.dumps(asdict(found)))
+        elif once or not console.OUT.is_terminal:
+            console.OUT.print(console.status_table(found))
+        else:
+            console.show_live(lambda: console.status_table(status.read(chosen)))
 
 
 @app.command(name="doctor")

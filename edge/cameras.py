@@ -148,6 +148,8 @@ class CameraPipeline:
         health.gauge("frames_dropped", text, lambda: camera.dropped, **labels)
         text = "1 while the camera is stalled"
         health.gauge("camera_stalled", text, lambda: watchdog.is_stalled(name), **labels)
+        text = "Frames judged per second, over the last ten seconds"
+        health.gauge("frames_per_second", text, partial(health.fps_of, name), **labels)
         text = "Seconds without a new picture"
         health.gauge("camera_silent_seconds", text, lambda: camera.silent_s, **labels)
         for fault in PictureFault:

@@ -1,12 +1,14 @@
 """The console: what a person at a terminal sees of a command."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TextIO, cast
 
 import structlog
 import typer
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from edge.bench import Row
     from edge.detection import PictureReport
     from edge.doctor import CheckResult
+    from edge.status import Status
 
 OUT: Final = Console()
 ERR: Final = Console(stderr=True)
@@ -138,3 +141,47 @@ def print_figures(rows: "Mapping[str, Row]", conclusion: str, warning: str) -> N
     OUT.print(conclusion, highlight=False)
     if warning:
         ERR.print(f"[yellow]{warning}", highlight=False)
+
+
+def show_live(draw: Callable[[], Table]) -> None:
+    """Show a table that is drawn anew every second, until Ctrl-C."""
+    with suppress(KeyboardInterrupt), Live(draw(), console=OUT, auto_refresh=False) as live:
+        while True:
+            time.sleep(1.0)
+            live.update(draw(), refresh=True)
+
+
+def status_table(status: "Status") -> Table:
+    """Return the state of a running edge as a table."""
+    table = Table(Column("part", min_width=12), Column("state", overflow="fold"), title="The edge")
+    for row in _status_rows(status):
+        table.add_row(*row)
+    return table
+
+
+def _status_rows(status: "Status") -> Iterator[tuple[str, str]]:
+    for camera in status.cameras:
+        state = "[red]stalled[/]" if camera.is_stalled else "[green]live[/]"
+        fault = f", [red]{camera.fault}[/]" if camera.fault else ""
+        yield (
+            f"camera {camera.name}",
+            f"{state}, {camera.frames_per_second:.1f} frames/s,"
+            f" last picture {camera.silent_s:.1f} s ago{fault}",
+        )
+    for stage, seconds in status.busy_s.items():
+        yield stage, f"busy for {seconds:.1f} s" if seconds else "idle"
+    waiting = "cannot be read" if status.waiting is None else f"{status.waiting} events wait"
+    yield "outbox", waiting
+    if status.is_online is not None:
+        online = "[green]answers[/]" if status.is_online else "[red]does not answer[/]"
+        last = "none taken yet" if status.heartbeat_s is None else f"{status.heartbeat_s:.0f} s ago"
+        yield "cloud", f"{online}, last heartbeat {last}"
+    if status.sign_of_life_s is not None:
+        stuck = " [red](stuck)[/]" if status.is_stuck else ""
+        yield "sign of life", f"{status.sign_of_life_s:.0f} s ago{stuck}"
+    if status.temperature_c is not None:
+        yield "processor", f"{status.temperature_c:.0f} °C"
+    if status.problems is None:
+        yield "problems", "not known: set EDGE_METRICS_PORT to see more"
+    else:
+        yield "problems", f"[red]{', '.join(status.problems)}[/]" if status.problems else "none"

@@ -10,6 +10,8 @@ from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from edge.errors import SettingsError
 from edge.values import Frame, Judgement, Verdict
@@ -105,6 +107,15 @@ class Health:
         gauge = self._gauges[name]
         (gauge.labels(**labels) if labels else gauge).set_function(value)
 
+    def report_problems(self, names: Iterable[str], present: Callable[[], Iterable[str]]) -> None:
+        """Add a gauge for each problem: 1 while the device has it.
+
+        Args:
+            names: Of all problems.
+            present: Returns the names of those that the device has. It is called once a scrape.
+        """
+        self.registry.register(_ProblemCollector(tuple(names), present))
+
     def count_frame(
         self, frame: Frame, judgements: list[Judgement], too_small: int, camera: str = ""
     ) -> None:
@@ -177,6 +188,29 @@ class Health:
     def _per_second(self, count: int) -> float:
         span = min(_WINDOW_S, self._clock() - self._started)
         return count / span if span > 0 else 0.0
+
+
+class _ProblemCollector(Collector):
+    """The problems of the device, as metrics."""
+
+    def __init__(self, names: tuple[str, ...], present: Callable[[], Iterable[str]]) -> None:
+        self._names = names
+        self._present = present
+
+    def describe(self) -> Iterable[Metric]:
+        """Return the metric without values, so that nothing is computed at registration."""
+        return [self._family()]
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metric with the present problems."""
+        family, present = self._family(), set(self._present())
+        for name in self._names:
+            family.add_metric([name], name in present)
+        return [family]
+
+    def _family(self) -> GaugeMetricFamily:
+        text = "1 while the device has this problem"
+        return GaugeMetricFamily("maskgate_edge_problem", text, labels=["problem"])
 
 
 def _child(metric: _M, labels: dict[str, str]) -> _M:

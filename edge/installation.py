@@ -176,6 +176,7 @@ def run(
         apply_kept()
         # Another detector has another threshold, so the settings are applied again.
         updater = make_updater(settings, installed, models, client, apply_kept)
+        health.report_problems(DeviceProblem, problems)
         commands = CommandPoller(
             client,
             _command_handlers(
@@ -265,6 +266,8 @@ def _add_gauges(health: Health, outbox: Outbox, courier: Courier, stages: Stages
         )
     online = ConnectionState.ONLINE
     health.gauge("online", "1 while the cloud answers", lambda: courier.connection is online)
+    text = "Seconds since the cloud took a heartbeat"
+    health.gauge("heartbeat_age_seconds", text, lambda: courier.heartbeat_age_s)
     for stage in Stage:
         health.gauge(
             "stage_busy_seconds",

@@ -1,5 +1,6 @@
 """The courier: delivers the outbox to the API in order, and sends heartbeats."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -91,6 +92,7 @@ class Courier:
         self._is_abandoned = False
         self._pauses = tenacity.wait_random_exponential(multiplier=pause_s[0] * 2, max=pause_s[1])
         self._connection = ConnectionState.ONLINE
+        self._heartbeat_taken_at = math.nan
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._progress = threading.Condition()
@@ -98,6 +100,11 @@ class Courier:
             threading.Thread(target=self._deliver_all, name="courier", daemon=True),
             threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True),
         )
+
+    @property
+    def heartbeat_age_s(self) -> float:
+        """Seconds since the cloud took a heartbeat; NaN if it took none yet."""
+        return time.monotonic() - self._heartbeat_taken_at
 
     @property
     def connection(self) -> ConnectionState:
@@ -227,6 +234,7 @@ class Courier:
             try:
                 heartbeat = self._make_heartbeat()
                 self._client.send_heartbeat(heartbeat)
+                self._heartbeat_taken_at = time.monotonic()
             except KeyRefusedError as error:
                 if not self._has_new_key(key, error):
                     return

@@ -264,6 +264,28 @@ def inspect(path: Path) -> Contents:
     )
 
 
+def count_waiting(path: Path) -> int:
+    """Count the events that wait, without writing. Another process may use the outbox meanwhile.
+
+    Args:
+        path: Of the database.
+
+    Returns:
+        How many events wait.
+
+    Raises:
+        OutboxDamagedError: The file does not exist, or is no sound outbox.
+    """
+    if not path.exists():
+        raise OutboxDamagedError(f"outbox {path} does not exist")
+    with _translated(path):
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            return int(db.execute("SELECT count(*) FROM waiting").fetchone()[0])
+        finally:
+            db.close()
+
+
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
     try:

@@ -13,7 +13,10 @@ import cv2
 import pytest
 
 from cloud.contract import CameraState, Label
+from edge import status
 from edge.errors import SourceUnreadableError
+from edge.settings import Settings
+from edge.stages import Stage
 from tests.doubles.network_camera import network_camera
 from tests.doubles.redis_server import free_port
 from tests.edge import standins
@@ -119,6 +122,7 @@ def test_a_camera_that_is_away_is_named_and_the_other_goes_on(
             )
         with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = answer.read().decode()
+        found = status.read(Settings(metrics_port=port))
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert cloud.events[0].camera == "side"
@@ -130,3 +134,11 @@ def test_a_camera_that_is_away_is_named_and_the_other_goes_on(
     assert 'maskgate_edge_frames_judged_total{camera="side"}' in metrics
     assert 'maskgate_edge_camera_silent_seconds{camera="main"}' in metrics
     assert "maskgate_edge_online 1.0" in metrics
+    main, side = found.cameras
+    assert (main.name, side.name) == ("main", "side")
+    assert main.frames_per_second == 0 < side.frames_per_second
+    assert found.is_online
+    assert found.heartbeat_s is not None
+    assert found.problems is not None
+    assert "camera_lost" in found.problems
+    assert set(found.busy_s) == set(Stage)

@@ -313,7 +313,7 @@ def test_the_bench_prints_a_table_and_writes_its_rows(
     assert "edge_pipeline" in json.loads(out.read_text())
 
 
-@pytest.mark.parametrize("command", ["run", "detect", "enrol", "doctor", "bench"])
+@pytest.mark.parametrize("command", ["run", "status", "detect", "enrol", "doctor", "bench"])
 def test_every_command_explains_itself(command: str) -> None:
     result = edge(command, "--help")
     assert result.exit_code == 0
