@@ -25,7 +25,7 @@ FORMAT: Final = f"{_RECORD}%(levelname)s{_FIELD}%(name)s{_FIELD}%(message)s"
 """The format of the loggers, by which a record is told from a printed line."""
 
 _LOGGER: Final = "dashboard"
-"""The dashboard's own logger. Its messages are the names of events."""
+"""The dashboard's own logger. Its messages are the name of an event and its `key=value` fields."""
 
 _TRACE: Final = "\nTraceback (most recent call last):\n"
 
@@ -53,6 +53,7 @@ def take_over() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(FORMAT))
     logging.getLogger().handlers = [handler]
+    logging.getLogger(_LOGGER).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
@@ -102,8 +103,10 @@ class JsonLines(TextIOBase):
         self.write("\n")
 
     def _write_line(self, level: str, name: str, message: str, exception: str | None) -> None:
-        line = {
-            "event": message if name == _LOGGER else "library_message",
+        event, *words = message.split() if name == _LOGGER else ["library_message"]
+        fields = dict(word.split("=", 1) for word in words if "=" in word)
+        line = fields | {
+            "event": event,
             "message": message,
             "level": level,
             "logger": name,

@@ -67,9 +67,11 @@ def test_the_dashboards_own_records_name_their_event() -> None:
         int("seen")
     except ValueError:
         logger.exception("uncaught_error_in_thread")
-    line = read(shown.getvalue())
-    assert line["event"] == "uncaught_error_in_thread"
-    assert line["exception"].endswith("with base 10: 'seen'")
+    logger.warning("gate_lost gate=%s reason=%s", "main", "ApiTimedOut")
+    failed, lost = (read(line) for line in shown.getvalue().splitlines())
+    assert failed["event"] == "uncaught_error_in_thread"
+    assert failed["exception"].endswith("with base 10: 'seen'")
+    assert (lost["event"], lost["gate"], lost["reason"]) == ("gate_lost", "main", "ApiTimedOut")
 
 
 @pytest.mark.parametrize(
@@ -107,5 +109,6 @@ def test_the_server_writes_json_from_its_start_to_its_end() -> None:
     finally:
         server.kill()
     lines = [read(line) for line in output.splitlines()]
-    assert any(str(port) in line["message"] for line in lines)
-    assert lines[-1]["message"] == "Stopping..."
+    begun = next(line for line in lines if line["event"] == "dashboard_started")
+    assert begun["port"] == str(port)
+    assert lines[-1]["event"] == "dashboard_ended"

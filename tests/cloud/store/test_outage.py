@@ -235,6 +235,12 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "keys.get": (("a",), {}),
     "keys.change": (("a", lambda key: key), {}),
     "keys.revoke": (("a",), {}),
+    "screens.ask": (("main", NOW), {}),
+    "screens.confirm": (("main", "code", "North"), {"now": NOW}),
+    "screens.new_link": (("main", NOW), {}),
+    "screens.pair_by_link": (("main", "code", NOW), {}),
+    "screens.all": ((), {}),
+    "screens.get": (("a",), {}),
     "audit.record": (
         (),
         {"actor": "key:a", "act": "pass.revoked", "subject": "pass:a", "now": NOW},
