@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from cloud.contract import DeviceProblem
+from cloud.contract.devices import MOST_PROBLEMS
 from edge.errors import SettingsError
 from edge.values import Frame, Judgement, Verdict
 
@@ -188,6 +190,12 @@ class Health:
     def _per_second(self, count: int) -> float:
         span = min(_WINDOW_S, self._clock() - self._started)
         return count / span if span > 0 else 0.0
+
+
+def worst(problems: Iterable[DeviceProblem]) -> list[DeviceProblem]:
+    """Return the problems that a heartbeat names: the worst first, and no more than it may hold."""
+    order = list(DeviceProblem)
+    return sorted(problems, key=order.index)[:MOST_PROBLEMS]
 
 
 class _ProblemCollector(Collector):

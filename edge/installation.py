@@ -24,7 +24,7 @@ from edge.delivery.key_renewal import KeyRenewal
 from edge.delivery.outbox import Outbox, OutboxLimits
 from edge.delivery.writer import OutboxWriter
 from edge.errors import EdgeError
-from edge.health import Health, serve_metrics
+from edge.health import Health, serve_metrics, worst
 from edge.liveness import Liveness
 from edge.loaded_models import LoadedModels, make_updater, model_problems
 from edge.lossy_output import LossyOutput
@@ -136,7 +136,7 @@ def run(
                 models=models.digests,
                 inference_precisions=models.precisions,
                 version=__version__,
-                problems=list(problems()),
+                problems=list(worst(problems())),
                 attributes=genders.counts() if genders else {},
                 model_update=updater.report,
                 cameras=watched.reports(watchdog, health),

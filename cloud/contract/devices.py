@@ -13,8 +13,12 @@ ProblemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"
 """A word for programs and people; a reader shows a word that it does not know as it is."""
 
 
+MOST_PROBLEMS = 16
+"""The most problems that a heartbeat, or the report of a camera, may name."""
+
+
 class DeviceProblem(StrEnum):
-    """The problems that this version of the edge names in its heartbeats."""
+    """The problems that this version of the edge names in its heartbeats, the worst first."""
 
     CAMERA_LOST = "camera_lost"
     PICTURE_BLACK = "picture_black"
@@ -79,7 +83,9 @@ class CameraReport(Wire):
         default=False, description="The source was a file or a folder, and was played to its end"
     )
     problems: list[ProblemName] = Field(
-        default_factory=list, max_length=16, description="What is wrong with this camera now"
+        default_factory=list,
+        max_length=MOST_PROBLEMS,
+        description="What is wrong with this camera now",
     )
 
 
@@ -114,7 +120,7 @@ class Heartbeat(Wire):
     )
     problems: list[ProblemName] = Field(
         default_factory=list,
-        max_length=16,
+        max_length=MOST_PROBLEMS,
         description="What is wrong now, by name, such as disk_full, camera_lost, model_differs",
     )
     model_update: ModelUpdate | None = Field(

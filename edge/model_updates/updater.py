@@ -15,6 +15,7 @@ from edge.errors import (
     CloudError,
     CloudUnreachableError,
     EdgeError,
+    KeyRefusedError,
     ModelError,
     ModelUpdateError,
     PackageGoneError,
@@ -170,7 +171,8 @@ class ModelUpdater:
             self._installed.progress(order, ModelUpdateState.TRYING)
             self._try_out(folder, Role(order.role))
             self._swap(order)
-        except CloudUnreachableError as error:
+        # A key that was rolled meanwhile is refused once or twice, until the renewal has the next.
+        except (CloudUnreachableError, KeyRefusedError) as error:
             _log.warning("model_download_interrupted", error=str(error), retry_in_s=self._pause_s)
             self._next_try = time.monotonic() + self._pause_s
             self._pause_s = min(self._pause_s * 2, self._rules.pause_s[1])

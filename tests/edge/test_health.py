@@ -6,9 +6,9 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import generate_latest
 
-from cloud.contract import Label
+from cloud.contract import CameraState, DeviceProblem, Heartbeat, Label
 from edge.errors import SettingsError, SourceUnreadableError
-from edge.health import Health, serve_metrics
+from edge.health import Health, serve_metrics, worst
 from edge.values import Box, Face, Frame, Judgement, Verdict
 from tests.doubles.redis_server import free_port
 from tests.edge import standins
@@ -76,6 +76,23 @@ def test_several_cameras_are_told_apart(clock: Clock) -> None:
     assert health.fps == pytest.approx(3, rel=0.1)
     assert health.fps_of("main") == pytest.approx(2, rel=0.1)
     assert health.latency_ms_of("side") == pytest.approx(60)
+
+
+def test_a_heartbeat_names_the_worst_of_more_problems_than_it_holds() -> None:
+    every = list(DeviceProblem)
+    named = worst(reversed(every))
+    assert named == every[: len(named)]
+    assert len(named) < len(every)
+    beat = Heartbeat(
+        sent_at=datetime.now(UTC),
+        camera=CameraState.LIVE,
+        fps=15,
+        latency_ms=20,
+        outbox_depth=0,
+        version="1",
+        problems=list(named),
+    )
+    assert beat.problems[0] == DeviceProblem.CAMERA_LOST
 
 
 def test_metrics_are_served_until_the_end(health: Health) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import openvino as ov
 
 from cloud.contract import ModelOrder
-from edge.errors import CloudUnreachableError
+from edge.errors import CloudUnreachableError, KeyRefusedError
 from tests.edge import standins
 
 
@@ -47,15 +47,19 @@ def order(content: bytes, **changes: object) -> ModelOrder:
 
 
 class Source:
-    """A cloud with one package, whose connection may break off."""
+    """A cloud with one package. Its connection may break off, and it may refuse the key once."""
 
     def __init__(self, content: bytes, *, breaks_at: int | None = None) -> None:
         self.content = content
         self.breaks_at = breaks_at
+        self.refuses_key = False
         self.starts: list[int] = []
 
     def download(self, _path: str, start: int, write: Callable[[bytes], object], most: int) -> None:
         self.starts.append(start)
+        if self.refuses_key:
+            self.refuses_key = False
+            raise KeyRefusedError("the key was rolled")
         end = start + most
         if self.breaks_at is not None:
             end, self.breaks_at = self.breaks_at, None

@@ -117,6 +117,17 @@ def test_a_download_goes_on_where_it_broke_off(device: Device, content: bytes) -
     assert device.state == ModelUpdateState.ON_PROBATION
 
 
+def test_a_download_with_a_refused_key_waits_for_the_next_key(
+    device: Device, content: bytes
+) -> None:
+    device.source.refuses_key = True
+    device.updater.request(order(content))
+    device.updater.step()
+    assert (device.state, device.problem) == (ModelUpdateState.DOWNLOADING, "")
+    device.updater.step()
+    assert device.state == ModelUpdateState.ON_PROBATION
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
