@@ -25,10 +25,6 @@ class DeviceProblem(StrEnum):
     PICTURE_CONSTANT = "picture_constant"
     PICTURE_FROZEN = "picture_frozen"
     PICTURE_COVERED = "picture_covered"
-    PICTURE_BLURRED = "picture_blurred"
-    """The only fault of a picture with which the device judges on."""
-
-    STILL_PICTURE_SUSPECTED = "still_picture_suspected"
     READ_STUCK = "read_stuck"
     COMPILATION_STUCK = "compilation_stuck"
     INFERENCE_STUCK = "inference_stuck"
@@ -36,6 +32,10 @@ class DeviceProblem(StrEnum):
     DISK_FULL = "disk_full"
     STATE_NOT_WRITABLE = "state_not_writable"
     OUTBOX_DAMAGED = "outbox_damaged"
+    PICTURE_BLURRED = "picture_blurred"
+    """The only fault of a picture with which the device judges on."""
+
+    STILL_PICTURE_SUSPECTED = "still_picture_suspected"
     HOT = "hot"
     THROTTLED = "throttled"
     UNDER_VOLTAGE = "under_voltage"
