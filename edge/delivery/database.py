@@ -5,7 +5,7 @@ The write-ahead log is on and synchronous=FULL, so what was written survives a p
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -241,22 +241,16 @@ def inspect(path: Path) -> Contents:
     Raises:
         OutboxDamagedError: The file does not exist, or is no sound outbox.
     """
-    if not path.exists():
-        raise OutboxDamagedError(f"outbox {path} does not exist")
-    with _translated(path):
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
-            if verdict != "ok":
-                raise OutboxDamagedError(f"outbox {path} is damaged: {verdict}")
-            (depth,) = db.execute("SELECT count(*) FROM waiting").fetchone()
-            rows = db.execute(
-                "SELECT id, body, reason, rejected_at FROM rejected ORDER BY rejected_at"
-            ).fetchall()
-        finally:
-            db.close()
+    with _opened_to_read(path) as db:
+        (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+        if verdict != "ok":
+            raise OutboxDamagedError(f"outbox {path} is damaged: {verdict}")
+        depth = _depth(db)
+        rows = db.execute(
+            "SELECT id, body, reason, rejected_at FROM rejected ORDER BY rejected_at"
+        ).fetchall()
     return Contents(
-        int(depth),
+        depth,
         [
             RejectedEvent(each_id, body, reason, datetime.fromisoformat(at))
             for each_id, body, reason, at in rows
@@ -276,14 +270,23 @@ def count_waiting(path: Path) -> int:
     Raises:
         OutboxDamagedError: The file does not exist, or is no sound outbox.
     """
+    with _opened_to_read(path) as db:
+        return _depth(db)
+
+
+def _depth(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT count(*) FROM waiting").fetchone()[0])
+
+
+@contextmanager
+def _opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.exists():
         raise OutboxDamagedError(f"outbox {path} does not exist")
-    with _translated(path):
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            return int(db.execute("SELECT count(*) FROM waiting").fetchone()[0])
-        finally:
-            db.close()
+    with (
+        _translated(path),
+        closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db,
+    ):
+        yield db
 
 
 @contextmanager
